@@ -1,0 +1,43 @@
+/* Phone numbers to E.164 ("+15551234567"), for identity.
+ *
+ * Common shapes are decided here by rule: already international digits, or the
+ * ten digits of a NANP number for a NANP country. All else goes to libphonenumber
+ * (one C++ file), which costs about 17 us and so stays off the common path.
+ *
+ * Any thread; the first slow call builds libphonenumber's tables (about 100 ms),
+ * phone_warm() does it early. */
+#ifndef HOTLEAD_PROTO_PHONE_H
+#define HOTLEAD_PROTO_PHONE_H
+
+#include "proto/slice.h"
+#include "proto/status.h"
+#include "proto/text.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PHONE_LENGTH_MAX 16 /* + and up to 15 digits */
+
+/* What kind of range the number is in; premium and satellite are refused by
+ * sites that do not list them. */
+enum phone_range { PHONE_ORDINARY, PHONE_TOLL_FREE, PHONE_PREMIUM, PHONE_SATELLITE };
+
+struct phone {
+    char e164[PHONE_LENGTH_MAX]; /* not terminated */
+    size_t length;
+    char country[3]; /* ISO 3166 alpha-2 and a NUL, "" when it is no country's ("001") */
+    enum phone_range range;
+};
+
+/* `country` is the site's (two letters), used when the number is in national
+ * form. INVALID: not a number that could exist. */
+enum status phone_parse(struct slice as_typed, const char country[2], struct phone *out);
+
+void phone_warm(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

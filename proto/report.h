@@ -1,0 +1,85 @@
+/* What a consumer says about a task: a claim, an extend, a release, an outcome,
+ * an amend; from a Redis stream or over HTTP. Slices live as long as their source.
+ * Any thread. */
+#ifndef HOTLEAD_PROTO_REPORT_H
+#define HOTLEAD_PROTO_REPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/json.h"
+#include "proto/slice.h"
+#include "proto/status.h"
+
+#define REPORT_AGENT_MAX 64
+#define REPORT_NOTE_MAX  (8 * 1024)
+
+/* Stored numbers: append only. */
+enum report_op { REPORT_CLAIM = 1, REPORT_EXTEND, REPORT_RELEASE, REPORT_OUTCOME, REPORT_AMEND, REPORT_OP_END };
+
+/* Stored numbers: append only. `human` outcomes are contact; `final` ones are
+ * facts or law, the rest is the playbook's to go on from. */
+#define OUTCOME_MAP(XX)                                                                            \
+    XX(1, CONVERSATION, "conversation")                                                            \
+    XX(2, APPOINTMENT, "appointment")                                                              \
+    XX(3, INFORMATION, "information")                                                              \
+    XX(4, NO_ANSWER, "no_answer")                                                                  \
+    XX(5, VOICEMAIL, "voicemail")                                                                  \
+    XX(6, BUSY, "busy")                                                                            \
+    XX(7, WRONG_NUMBER, "wrong_number")                                                            \
+    XX(8, NOT_NOW, "not_now")                                                                      \
+    XX(9, NOT_INTERESTED, "not_interested")                                                        \
+    XX(10, DO_NOT_CONTACT, "do_not_contact")                                                       \
+    XX(11, UNSUBSCRIBED, "unsubscribed")                                                           \
+    XX(12, SOLD, "sold")                                                                           \
+    XX(13, SATISFIED, "satisfied")                                                                 \
+    XX(14, UNSATISFIED, "unsatisfied")                                                             \
+    XX(15, REFERRAL, "referral")                                                                   \
+    XX(16, DELIVERED, "delivered")                                                                 \
+    XX(17, BOUNCED, "bounced")                                                                     \
+    XX(18, DEAD, "dead")                                                                           \
+    XX(19, RESEARCHED, "researched")
+
+enum outcome {
+    OUTCOME_NONE,
+#define XX(number, name, text) OUTCOME_##name = (number),
+    OUTCOME_MAP(XX)
+#undef XX
+    OUTCOME_END
+};
+
+const char *outcome_name(enum outcome outcome);
+enum outcome outcome_of(struct slice name); /* NONE: unknown */
+const char *report_op_name(enum report_op op);
+enum report_op report_op_of(struct slice name); /* 0: unknown */
+
+struct report {
+    struct slice task; /* tsk_... */
+    enum report_op op;
+    uint32_t delivery;
+    enum outcome outcome; /* for OUTCOME and AMEND */
+    struct slice agent, note, value, channel;
+    uint64_t started_ms, ended_ms; /* 0: not said */
+};
+
+void report_clear(struct report *report);
+
+/* One field of a stream entry. Unknown fields are ignored, bad values are INVALID
+ * (then *report is as before). */
+enum status report_set(struct report *report, struct slice field, struct slice value);
+
+/* From the JSON body of POST /v1/tasks/{id}/<op>; `op` and `task` come from the
+ * path. Names the bad field in *field_out. */
+enum status report_from_json(struct report *report, struct json_value object,
+                             struct slice *field_out);
+
+/* INVALID when something needed for the op is missing (task, delivery >= 1,
+ * outcome for OUTCOME and AMEND, agent for CLAIM) or too long. */
+enum status report_check(const struct report *report, struct slice *field_out);
+
+/* Stored form (of agent, note, value, channel: what may name a person), like
+ * optin_encode. */
+size_t report_encode(const struct report *report, char *buffer, size_t capacity);
+enum status report_decode(struct slice bytes, struct report *out);
+
+#endif

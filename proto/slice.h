@@ -1,0 +1,44 @@
+/* A run of bytes that somebody else owns. Not terminated; `bytes` may be NULL
+ * only when `length` is 0. Every slice says in its comment how long it lives. */
+#ifndef HOTLEAD_PROTO_SLICE_H
+#define HOTLEAD_PROTO_SLICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+struct slice {
+    const char *bytes;
+    size_t length;
+};
+
+#define SLICE(literal) ((struct slice){(literal), sizeof(literal) - 1})
+
+static inline struct slice slice_of(const char *text)
+{
+    return (struct slice){text, text ? strlen(text) : 0};
+}
+
+static inline bool slice_equal(struct slice a, struct slice b)
+{
+    return a.length == b.length && (a.length == 0 || memcmp(a.bytes, b.bytes, a.length) == 0);
+}
+
+/* ASCII letters compare alike; everything else byte by byte. */
+static inline bool slice_equal_ignoring_case(struct slice a, struct slice b)
+{
+    if (a.length != b.length)
+        return false;
+    for (size_t i = 0; i < a.length; i++) {
+        unsigned char x = (unsigned char)a.bytes[i], y = (unsigned char)b.bytes[i];
+        if (x >= 'A' && x <= 'Z')
+            x = (unsigned char)(x + 32);
+        if (y >= 'A' && y <= 'Z')
+            y = (unsigned char)(y + 32);
+        if (x != y)
+            return false;
+    }
+    return true;
+}
+
+#endif

@@ -1,0 +1,58 @@
+/* The task as consumers see it: one line of JSON, complete in one pop.
+ *
+ * The member of the Redis queue is rendered from an opt-in and these numbers,
+ * always to the same bytes, so that a withdrawal removes exactly what was put.
+ * Any thread. */
+#ifndef HOTLEAD_PROTO_TASK_H
+#define HOTLEAD_PROTO_TASK_H
+
+#include "proto/optin.h"
+#include "proto/slice.h"
+#include "proto/text.h"
+
+#define TASK_BYTES_MAX 4096
+
+/* Stored numbers: append only. */
+enum task_channel {
+    TASK_CALL = 1,
+    TASK_EMAIL,
+    TASK_SMS,
+    TASK_VOICEMAIL,
+    TASK_FAX,
+    TASK_POSTCARD,
+    TASK_LETTER,
+    TASK_VISIT,
+    TASK_RESEARCH,
+    TASK_CHANNEL_END
+};
+enum task_kind { TASK_FIRST_RESPONSE = 1, TASK_FIND_CONTACT, TASK_KIND_END };
+enum stage { STAGE_OPTIN = 1, STAGE_LEAD, STAGE_OPPORTUNITY, STAGE_CUSTOMER, STAGE_REFERRER, STAGE_END };
+
+const char *task_channel_name(enum task_channel channel);
+const char *task_kind_name(enum task_kind kind);
+const char *stage_name(enum stage stage);
+
+/* Everything that a member says beside the opt-in. Slices live as long as the call. */
+struct task_facts {
+    struct slice id, person, optin; /* public ids */
+    struct slice queue, agency, site, node, prefix;
+    struct slice owner; /* agent id or empty */
+    uint32_t delivery, attempt;
+    enum task_channel channel;
+    enum task_kind kind;
+    enum stage stage;
+    uint64_t received_ms, deadline_ms, not_before_ms;
+};
+
+/* The renderer in use. Members put by older ones are rendered by their own, kept
+ * here, so that they can still be withdrawn. To change what a member looks like:
+ * 1. raise this; 2. keep the old function, named after its version; 3. add a
+ * stored sample to the tests. */
+#define TASK_RENDERER 1
+
+/* Appends the member, at most TASK_BYTES_MAX bytes: context is cut from its end and
+ * marked `"truncated":true`. False: that renderer is unknown. */
+bool task_render(struct text *out, unsigned renderer, const struct task_facts *facts,
+                 const struct optin *optin);
+
+#endif

@@ -1,0 +1,44 @@
+/* A writer of text into a caller's buffer: replies, tasks, metrics, logs.
+ *
+ * It never allocates and never writes past the end; what did not fit sets
+ * `overflow`, once, and stays set, so a whole document is written first and
+ * checked at its end. Any thread, one at a time. */
+#ifndef HOTLEAD_PROTO_TEXT_H
+#define HOTLEAD_PROTO_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/slice.h"
+
+struct text {
+    char *bytes;
+    size_t length;
+    size_t capacity;
+    bool overflow;
+};
+
+struct text text_over(char *buffer, size_t capacity);
+struct slice text_slice(const struct text *text);
+
+void text_bytes(struct text *text, const char *bytes, size_t length);
+void text_add(struct text *text, struct slice slice);
+void text_string(struct text *text, const char *terminated);
+void text_char(struct text *text, char byte);
+void text_uint(struct text *text, uint64_t number);
+void text_int(struct text *text, int64_t number);
+void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void text_hex(struct text *text, const void *bytes, size_t length);
+
+/* A quoted JSON string. Bytes from 0x80 up pass as they are: input is checked
+ * for UTF-8 where it enters. */
+void text_json_string(struct text *text, struct slice value);
+
+/* As above, or `null` for an empty slice. */
+void text_json_string_or_null(struct text *text, struct slice value);
+
+/* Escaped for HTML text and double-quoted attributes. */
+void text_html(struct text *text, struct slice value);
+
+#endif

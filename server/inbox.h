@@ -1,0 +1,34 @@
+/* Reports from Redis: reads `<prefix>:{Q}:reports:<node>` of every queue and submits each
+ * entry. Where it is up to is kept by the records that the entries make; entries that change
+ * nothing may be read again and change nothing again. Read entries are trimmed one hour behind.
+ * Loop thread. */
+#ifndef HOTLEAD_SERVER_INBOX_H
+#define HOTLEAD_SERVER_INBOX_H
+
+#include "server/publish.h"
+
+struct inbox;
+
+struct inbox_options {
+    uv_loop_t *loop;
+    const char *redis_url;
+    const char *prefix, *node;
+    struct writer *writer;
+    const struct registry *registry; /* the loop's */
+    struct clock *clock;
+    struct log *log;
+    struct stats *stats;
+};
+
+enum status inbox_open(const struct inbox_options *options, struct inbox **out);
+void inbox_close(struct inbox *inbox);
+void inbox_ready(struct inbox *inbox); /* state has caught up: start from its cursors */
+
+/* Redis may have forgotten (publish saw a rewind, a missing mark, another run id): read the
+ * stream again from 0. */
+void inbox_again(struct inbox *inbox);
+
+/* A settled command of kind REPORT whose ticket is the inbox's. */
+void inbox_on_settled(struct inbox *inbox, const struct settlement *settlement);
+
+#endif

@@ -1,0 +1,47 @@
+/* Bodies to opt-ins: one file a shape, this header for all.
+ *
+ * Reads a request's body into struct optin, finds identity (normalised, hashed), marks what
+ * the decision needs to know. No I/O; loop thread. */
+#ifndef HOTLEAD_SERVER_INTAKE_H
+#define HOTLEAD_SERVER_INTAKE_H
+
+#include "proto/json.h"
+#include "proto/optin.h"
+#include "server/record.h"
+#include "server/site.h"
+
+struct intake;
+
+/* NULL: out of memory. */
+struct intake *intake_open(const struct hash_key *hash_key);
+void intake_close(struct intake *intake);
+
+enum intake_shape { INTAKE_JSON, INTAKE_FORM, INTAKE_MULTIPART, INTAKE_OTHER };
+/* By media type; text/plain is JSON (sendBeacon). `body` decides for an empty type. */
+enum intake_shape intake_shape(struct slice content_type);
+
+/* Reads one body. Slices of *optin live until the next call. `field_out` names the culprit
+ * for INVALID. MEDIA_TYPE for OTHER. */
+enum status intake_read(struct intake *intake, enum intake_shape shape, struct slice content_type,
+                        struct slice body, struct optin *optin, struct slice *field_out);
+
+/* Walks a batch: a JSON array, or NDJSON. The callback gets each item with its own status;
+ * returns MALFORMED when nothing can be parsed, TOO_LARGE over 500 items. */
+#define INTAKE_BATCH_MAX 500
+typedef void intake_item_fn(void *owner, unsigned index, enum status status, struct optin *optin,
+                            struct slice field);
+enum status intake_batch(struct intake *intake, struct slice content_type, struct slice body,
+                         intake_item_fn *on_item, void *owner);
+
+/* Checks identifiers and fills what the engine decides by. `event` is the idempotency key or
+ * event_id (empty: none). NO_IDENTIFIER, BAD_IDENTIFIER. `suspect`: over the soft limit.
+ * Honeypot and too-fast forms (under 2 s) become suspect here. */
+enum status intake_facts(struct intake *intake, const struct site *site,
+                         enum credential credential, struct slice event, bool suspect,
+                         const struct optin *optin, struct effect_received *facts_out);
+
+/* Encodes for the journal; the slice lives until the next call. TOO_LARGE. */
+enum status intake_encode(struct intake *intake, const struct optin *optin,
+                          struct slice *payload_out);
+
+#endif

@@ -1,0 +1,65 @@
+/* The outbox to Redis: one script call per queue, ranges without gaps, marks, rewinds,
+ * reconciling, and the watch for pops. Nothing waits for it: while Redis is away operations
+ * stay in state, and are read from there afterwards.
+ *
+ * Loop thread. DESIGN of the protocol: proto/PROTOCOL.md, proto/push.lua. */
+#ifndef HOTLEAD_SERVER_PUBLISH_H
+#define HOTLEAD_SERVER_PUBLISH_H
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "server/clock.h"
+#include "server/redis.h"
+#include "server/site.h"
+#include "server/writer.h"
+
+struct publish;
+
+/* A claim that was asked for: `member` is the task's JSON, empty when there was none in time.
+ * Status REDIS_AWAY: could not be asked. */
+typedef void publish_claimed_fn(void *owner, uint64_t ticket, enum status status,
+                                struct slice member);
+
+struct publish_options {
+    uv_loop_t *loop;
+    const char *redis_url;
+    const char *prefix; /* "hl" */
+    const char *node;
+    struct writer *writer;
+    const struct registry *registry; /* the loop's */
+    struct clock *clock;
+    struct log *log;
+    struct stats *stats;
+    size_t memory_max;         /* members waiting to be sent, all queues: 16 MiB */
+    unsigned watch_ms;         /* 1,000 */
+    publish_claimed_fn *on_claimed;
+    void *owner;
+};
+
+enum status publish_open(const struct publish_options *options, struct publish **out);
+void publish_close(struct publish *publish);
+
+/* State has caught up (writer's on_ready): operations may be read from it. */
+void publish_ready(struct publish *publish);
+
+/* From writer_outbox_fn and writer_batch_fn. */
+void publish_operation(struct publish *publish, const struct writer_outbox *operation);
+void publish_flush(struct publish *publish);
+
+/* True when everything handed over so far is in Redis, or Redis is away. For a drain. */
+bool publish_is_idle(const struct publish *publish);
+bool publish_is_up(const struct publish *publish);
+uint64_t publish_lag(const struct publish *publish); /* operations not yet in Redis */
+
+/* Claims the first task of a queue for `agent` by the claim script, waiting up to `wait_ms` for
+ * one; answers through on_claimed, exactly once. */
+void publish_claim(struct publish *publish, uint64_t ticket, uint32_t queue, struct slice agent,
+                   unsigned wait_ms);
+/* The asker is gone. */
+void publish_unclaim(struct publish *publish, uint64_t ticket);
+
+/* A settled command of kind POPPED came back. */
+void publish_on_settled(struct publish *publish, const struct settlement *settlement);
+
+#endif

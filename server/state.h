@@ -1,0 +1,146 @@
+/* State: rows that can be rebuilt from the journal, in an LMDB environment opened
+ * with MDB_NOSYNC. One of the two files that see lmdb.h.
+ *
+ *   person      number                   person_row, its task_row when one is open
+ *   task        person, task             task_row: second and further open tasks
+ *   due         due_ms, person, task     enum due_kind
+ *   outbox      queue, seq               outbox_row: puts until withdrawn or gone, drops
+ *                                        for an hour after they were made
+ *   visible     queue, rank_ms, task     person, outbox seq: the puts by rank
+ *   dropped     dropped_ms, queue, seq   (nothing): drops by age, for trimming
+ *   entity      kind, number             settings (JSON)
+ *   meta        name                     what must be known before the first record
+ *
+ * Keys are fixed-width and big-endian. One write transaction stays open over many
+ * batches; the writer thread owns it and reads through it. Other threads read what was
+ * committed, through a reader of their own.
+ *
+ * Disk or map full is DISK_FULL: the transaction is lost and must be applied again. */
+#ifndef HOTLEAD_SERVER_STATE_H
+#define HOTLEAD_SERVER_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "server/record.h"
+
+#define STATE_VERSION 1 /* another one in the file: rebuild */
+
+struct state;
+struct state_reader;
+
+struct state_options {
+    const char *directory;
+    uint64_t map_bytes;
+};
+
+/* An outbox operation: what it is about stands in the task row as it was when put. */
+enum outbox_op { OUTBOX_PUT = 1, OUTBOX_DROP };
+struct outbox_row {
+    uint64_t person;
+    uint64_t made_ms;
+    struct task_row task;
+    uint8_t op;
+    uint8_t reserved[7];
+};
+
+/* Kept with every commit of state, whole. */
+#define STATE_QUEUES_MAX 4096
+struct state_meta {
+    uint64_t folded_seq;      /* newest record applied */
+    uint64_t folded_checksum; /* its header checksum */
+    uint64_t folded_ms;
+    uint64_t people;          /* highest person number */
+    uint64_t admin_seq;       /* newest GENESIS, EPOCH or ADMIN record */
+    uint64_t received_seq;    /* newest RECEIVED record that was decided */
+    uint64_t optins, tasks_opened, tasks_ended, breaches, redeliveries;
+};
+struct state_queue {          /* index: queue number */
+    uint64_t outbox_seq;      /* newest operation */
+    uint64_t report_ms, report_seq; /* newest stream entry whose effect is in */
+    uint64_t open_tasks;
+};
+
+enum status state_open(const struct state_options *options, struct state **out);
+void state_close(struct state *state);
+/* Removes a state and makes an empty one. */
+enum status state_reset(struct state *state);
+uint64_t state_bytes(const struct state *state);
+
+/* --- writer thread --------------------------------------------------------- */
+
+/* Opens the transaction when none is. */
+enum status state_begin(struct state *state);
+bool state_is_dirty(const struct state *state);
+enum status state_commit(struct state *state); /* writes meta and queues; DISK_FULL, IO */
+void state_abort(struct state *state); /* meta and queues go back to the last commit */
+
+/* Kept in memory, changed in place by apply; written by state_commit. */
+struct state_meta *state_meta(struct state *state);
+struct state_queue *state_queue(struct state *state, uint32_t queue);
+
+/* Rows. find: NULL when absent; valid until the next write. Put errors: DISK_FULL, IO. */
+enum status state_person_put(struct state *state, uint64_t person, const struct person_row *row,
+                             const struct task_row *task, uint64_t last_seq);
+bool state_person_find(struct state *state, uint64_t person, struct person_row *row_out,
+                       struct task_row *task_out, uint64_t *last_seq_out);
+enum status state_task_put(struct state *state, uint64_t person, const struct task_row *task);
+enum status state_task_delete(struct state *state, uint64_t person, uint64_t task);
+bool state_task_find(struct state *state, uint64_t person, uint64_t task, struct task_row *out);
+/* The person's further open tasks in order; false: no more. `after` 0 starts. */
+bool state_task_next(struct state *state, uint64_t person, uint64_t after, struct task_row *out);
+
+enum status state_due_put(struct state *state, uint64_t due_ms, uint64_t person, uint64_t task,
+                          enum due_kind kind);
+enum status state_due_delete(struct state *state, uint64_t due_ms, uint64_t person, uint64_t task);
+struct state_due {
+    uint64_t due_ms, person, task;
+    enum due_kind kind;
+};
+bool state_due_first(struct state *state, struct state_due *out); /* the earliest */
+
+enum status state_outbox_put(struct state *state, uint32_t queue, uint64_t seq,
+                             const struct outbox_row *row);
+enum status state_outbox_delete(struct state *state, uint32_t queue, uint64_t seq);
+enum status state_visible_put(struct state *state, uint32_t queue, uint64_t rank_ms, uint64_t task,
+                              uint64_t person, uint64_t outbox_seq);
+enum status state_visible_delete(struct state *state, uint32_t queue, uint64_t rank_ms,
+                                 uint64_t task);
+/* Puts of a queue in order of rank, from (rank_ms, task) on, both included. */
+struct state_visible {
+    uint64_t rank_ms, task, person, outbox_seq;
+};
+bool state_visible_next(struct state *state, uint32_t queue, uint64_t rank_ms, uint64_t task,
+                        struct state_visible *out);
+enum status state_dropped_put(struct state *state, uint64_t dropped_ms, uint32_t queue,
+                              uint64_t seq);
+/* Deletes up to `most` drops made before `before_ms`, with their outbox rows. */
+enum status state_dropped_trim(struct state *state, uint64_t before_ms, unsigned most);
+
+enum status state_entity_put(struct state *state, enum entity_kind kind, uint32_t number,
+                             struct slice settings); /* empty: delete */
+
+/* --- any thread, committed rows ---------------------------------------------- */
+
+enum status state_reader_open(struct state *state, struct state_reader **out);
+void state_reader_close(struct state_reader *reader);
+void state_reader_release(struct state_reader *reader); /* before going back to the loop */
+
+uint64_t state_read_folded(struct state_reader *reader);
+bool state_read_queue(struct state_reader *reader, uint32_t queue, struct state_queue *out);
+bool state_read_person(struct state_reader *reader, uint64_t person, struct person_row *row_out,
+                       struct task_row *task_out, uint64_t *last_seq_out);
+bool state_read_task(struct state_reader *reader, uint64_t person, uint64_t task,
+                     struct task_row *out);
+bool state_read_task_next(struct state_reader *reader, uint64_t person, uint64_t after,
+                          struct task_row *out);
+/* Operations of a queue with seq > after, in order; false: no more. */
+bool state_read_outbox_next(struct state_reader *reader, uint32_t queue, uint64_t after,
+                            uint64_t *seq_out, struct outbox_row *out);
+
+/* Canonical text of every table, for comparing a rebuild with the original: one row a
+ * line, `table key=... field=value ...`, in key order, meta and queues first. */
+enum status state_dump(struct state_reader *reader, FILE *out);
+
+#endif

@@ -1,0 +1,103 @@
+/* The batch, the thread, the wake-up: one writer for everything that is stored.
+ *
+ * While one commit is on its way to the disk the next batch fills; when it returns, what
+ * is there goes. No timer, no batch size: a lone opt-in commits at once, and a slow disk
+ * makes larger batches by itself.
+ *
+ * Order in a batch: decide and apply into the open state transaction, append to the
+ * journal, commit the journal, then hand settlements and outbox operations to the loop.
+ * Journal full: abort, apply the tail again, DISK_FULL. Journal failed otherwise: exit 70.
+ *
+ * Start: lock the data folder, open the journal (make it: GENESIS, EPOCH), read the registry
+ * along the admin chain, look at state/OWNER, then apply the tail, or rebuild in slices
+ * between batches of opt-ins that are journalled as received.
+ *
+ * All functions are for the loop thread unless said otherwise. */
+#ifndef HOTLEAD_SERVER_WRITER_H
+#define HOTLEAD_SERVER_WRITER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "server/clock.h"
+#include "server/engine.h"
+#include "server/log.h"
+#include "server/stats.h"
+
+struct writer;
+
+/* An operation on its way to Redis; the member lives until the callback returns. */
+struct writer_outbox {
+    uint32_t queue;
+    uint64_t seq;
+    enum outbox_op op;
+    uint64_t rank_ms;
+    uint64_t task;
+    uint64_t received_ms;
+    struct slice member; /* empty when nobody wanted it rendered (writer_render) */
+};
+
+/* Loop thread. Settlements come in the order of submission; a batch's outbox operations come
+ * after its settlements. */
+typedef void writer_settled_fn(void *owner, const struct settlement *settlement);
+typedef void writer_outbox_fn(void *owner, const struct writer_outbox *operation);
+typedef void writer_batch_fn(void *owner);     /* a batch's last operation was handed over */
+typedef void writer_ready_fn(void *owner);     /* state has caught up; once */
+
+struct writer_options {
+    uv_loop_t *loop;
+    const char *data_directory;
+    const char *state_directory; /* NULL: <data>/state */
+    const char *node;
+    const char *redis_prefix; /* "hl" */
+    uint64_t journal_map_bytes, state_map_bytes, reserve_bytes;
+    size_t batch_bytes_max;    /* hand-over: 8 MiB */
+    unsigned batch_commands_max; /* 4096 */
+    struct clock *clock;
+    struct log *log;
+    struct stats *stats;
+    writer_settled_fn *on_settled;
+    writer_outbox_fn *on_outbox;
+    writer_batch_fn *on_batch;
+    writer_ready_fn *on_ready;
+    void *owner;
+};
+
+/* Starts the thread. CONFLICT: another process has the folder. CORRUPT, IO, DISK_FULL with a
+ * line in the log that says what to do. */
+enum status writer_open(const struct writer_options *options, struct writer **out);
+
+/* Settles what was submitted, commits state, marks OWNER clean, ends the thread, frees. */
+void writer_close(struct writer *writer);
+
+/* Joins the batch now being filled; the command and its payload are copied. BUSY: full,
+ * nothing was kept. DISK_FULL: no room for opt-ins. CLOSING after writer_close began. */
+enum status writer_submit(struct writer *writer, const struct command *command);
+
+bool writer_is_ready(const struct writer *writer);
+/* Redis is there to take operations: render members (they are left empty otherwise). */
+void writer_render(struct writer *writer, bool wanted);
+
+/* Fixed after writer_open. */
+const struct hash_key *writer_hash_key(const struct writer *writer);
+const struct hash_key *writer_id_key(const struct writer *writer);
+uint64_t writer_epoch(const struct writer *writer);
+struct journal *writer_journal(const struct writer *writer);
+struct state *writer_state(const struct writer *writer); /* for readers, once ready */
+/* Reads the registry as of now from the journal into another one (the loop's at start). */
+enum status writer_read_registry(struct writer *writer, struct registry *registry);
+
+/* Renders the member of an outbox operation into `out` from the journal, the same bytes as
+ * those handed over live. Any thread, with a reader of its own. */
+struct renderer {
+    struct journal_reader *reader;
+    const struct registry *registry; /* of the calling thread */
+    const struct hash_key *id_key;
+    const char *node, *prefix;
+    struct optin *optin; /* scratch */
+};
+enum status render_member(struct renderer *renderer, uint64_t person, uint64_t person_first_ms,
+                          const struct task_row *task, struct text *out);
+
+#endif
