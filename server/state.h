@@ -54,6 +54,8 @@ struct state_meta {
     uint64_t people;          /* highest person number */
     uint64_t admin_seq;       /* newest GENESIS, EPOCH or ADMIN record */
     uint64_t received_seq;    /* newest RECEIVED record that was decided */
+    uint64_t received_first;  /* of the RECEIVED records that were not */
+    uint64_t received_last;
     uint64_t optins, tasks_opened, tasks_ended, breaches, redeliveries;
 };
 struct state_queue {          /* index: queue number */
