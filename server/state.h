@@ -68,6 +68,9 @@ enum status state_open(const struct state_options *options, struct state **out);
 void state_close(struct state *state);
 /* Removes a state and makes an empty one. */
 enum status state_reset(struct state *state);
+enum status state_remove(const char *directory); /* of a state that is not open */
+/* Makes what was committed durable. */
+enum status state_sync(struct state *state);
 uint64_t state_bytes(const struct state *state);
 
 /* --- writer thread --------------------------------------------------------- */
