@@ -73,7 +73,10 @@ enum task_state {
     TASK_POPPED,     /* gone from Redis, nobody said so: leased for report_within */
     TASK_CLAIMED,    /* leased to an agent */
 };
-enum task_flag { TASK_BREACHED = 1 };
+enum task_flag {
+    TASK_BREACHED = 1,
+    TASK_IN_LIST = 2, /* its queue is a Redis list: ranked by put_seq */
+};
 enum due_kind { DUE_NONE, DUE_BREACH = 1, DUE_LEASE = 2 };
 
 /* An open task. `number` = (seq of the record that opened it) << 3 | 0..7. */

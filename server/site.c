@@ -1,10 +1,13 @@
 /* The registry: arrays by number, and one hash table from every name to a number.
  *
  * An entity is one block of memory: its struct, its settings as they are stored, and the
- * strings decoded from them, so that setting one is one allocation and removing one is one
- * free. Names (ids, public keys, hashes of secrets) stand in the table by a seeded hash and
- * are compared in full against the entity. Each entity counts those that depend on it, so
- * that asking whether it may go needs no search. */
+ * strings decoded from them, so that setting one is one allocation. Names (ids, public keys,
+ * hashes of secrets) stand in the table by a seeded hash and are compared in full against the
+ * entity. Each entity counts those that depend on it, so that asking whether it may go needs
+ * no search.
+ *
+ * Applying again what was applied long ago is allowed: a rebuild does so on a registry that
+ * knows the end already, and for a while two numbers may then have the same name. */
 #include "server/site.h"
 
 #include <sodium.h>
@@ -18,6 +21,7 @@
 
 struct entity {
     uint32_t dependents;
+    bool removed; /* kept for its name only */
     struct slice settings;
     union {
         struct agency agency;
@@ -30,7 +34,7 @@ struct entity {
 };
 
 struct table {
-    struct entity **entities; /* by number; NULL: removed */
+    struct entity **entities; /* by number; NULL: never used */
     uint32_t highest, capacity;
 };
 
@@ -102,7 +106,9 @@ static struct entity *find(const struct registry *registry, enum entity_kind kin
     MUST(kind >= ENTITY_AGENCY && kind < ENTITY_KIND_END);
     const struct table *table = &registry->tables[kind];
 
-    return number == 0 || number > table->highest ? NULL : table->entities[number];
+    if (number == 0 || number > table->highest || !table->entities[number])
+        return NULL;
+    return table->entities[number]->removed ? NULL : table->entities[number];
 }
 
 struct agency *registry_agency(const struct registry *registry, uint32_t number)
@@ -193,6 +199,15 @@ static uint32_t agency_of(const struct entity *entity, enum entity_kind kind)
         break;
     }
     MUST(false);
+}
+
+struct slice registry_name(const struct registry *registry, enum entity_kind kind, uint32_t number)
+{
+    const struct table *table = &registry->tables[kind];
+
+    if (number == 0 || number > table->highest || !table->entities[number])
+        return (struct slice){NULL, 0};
+    return slice_of(id_of(table->entities[number], kind));
 }
 
 uint32_t registry_agency_of(const struct registry *registry, enum entity_kind kind, uint32_t number)
@@ -296,32 +311,32 @@ static void name_add(struct registry *registry, uint32_t space, struct slice nam
     registry->name_count++;
 }
 
-/* Takes a name out and moves up those that had to step aside for it. */
-static void name_remove(struct registry *registry, uint32_t space, struct slice name)
+/* Takes a number's name out and moves up those that had to step aside for it. */
+static void name_remove(struct registry *registry, uint32_t space, struct slice name,
+                        uint32_t number)
 {
     size_t mask = registry->name_capacity - 1;
-    size_t hole = (size_t)(name_slot(registry, space, name) - registry->names);
+    uint64_t hash = name_hash(registry, space, name);
+    struct name *names = registry->names;
+    size_t hole = hash & mask;
 
-    MUST(registry->names[hole].number != 0);
-    for (size_t at = (hole + 1) & mask; registry->names[at].number != 0; at = (at + 1) & mask) {
-        size_t home = registry->names[at].hash & mask;
+    while (names[hole].hash != hash || names[hole].space != space || names[hole].number != number) {
+        MUST(names[hole].number != 0);
+        hole = (hole + 1) & mask;
+    }
+    for (size_t at = (hole + 1) & mask; names[at].number != 0; at = (at + 1) & mask) {
+        size_t home = names[at].hash & mask;
         if (((at - home) & mask) < ((at - hole) & mask))
             continue;
-        registry->names[hole] = registry->names[at];
+        names[hole] = names[at];
         hole = at;
     }
-    registry->names[hole].number = 0;
+    names[hole].number = 0;
     registry->name_count--;
 }
 
 typedef void name_change_fn(struct registry *registry, uint32_t space, struct slice name,
                             uint32_t number);
-
-static void drop_name(struct registry *registry, uint32_t space, struct slice name, uint32_t number)
-{
-    (void)number;
-    name_remove(registry, space, name);
-}
 
 /* Every name of an entity, once. The entity must stand in its table. */
 static void each_name(struct registry *registry, const struct entity *entity, enum entity_kind kind,
@@ -413,10 +428,10 @@ static bool fill_token(const struct registry *registry, const struct settings *s
 {
     token->role = settings_role(settings);
     name_copy(token->agent, settings->agent);
+    token->agent_number = registry_number(registry, ENTITY_AGENT, settings->agent);
     token->hash = keep(&room, settings->hash);
     return (token->role == ROLE_ADMIN) == (token->agency == 0) &&
-           (settings->agent.length == 0 ||
-            registry_number(registry, ENTITY_AGENT, settings->agent) != 0);
+           (settings->agent.length == 0) == (token->agent_number == 0);
 }
 
 static void fill_queue(const struct settings *settings, struct queue *queue)
@@ -486,7 +501,6 @@ static struct entity *entity_of(struct registry *registry, enum entity_kind kind
     if (json_parse(registry->json, entity->bytes, settings.length, &root) != STATUS_OK ||
         settings_read(kind, root, false, &read, &field) != STATUS_OK ||
         settings_complete(kind, &read, &field) != STATUS_OK ||
-        check_names(registry, kind, number, &read) != STATUS_OK ||
         !fill(registry, kind, number, &read, entity->bytes + settings.length + JSON_PADDING,
               entity)) {
         free(entity);
@@ -532,8 +546,7 @@ static void count_in(struct registry *registry, const struct entity *entity, enu
     if (kind == ENTITY_SITE)
         count_dependent(registry, ENTITY_QUEUE, entity->site.queue, by);
     if (kind == ENTITY_TOKEN)
-        count_dependent(registry, ENTITY_AGENT,
-                        registry_number(registry, ENTITY_AGENT, slice_of(entity->token.agent)), by);
+        count_dependent(registry, ENTITY_AGENT, entity->token.agent_number, by);
 }
 
 /* What belongs to the running process and not to the settings. */
@@ -552,10 +565,9 @@ static void take_out(struct registry *registry, enum entity_kind kind, uint32_t 
 
     if (!old)
         return;
-    each_name(registry, old, kind, number, drop_name);
+    each_name(registry, old, kind, number, name_remove);
     count_in(registry, old, kind, -1);
-    registry->tables[kind].entities[number] = NULL;
-    free(old);
+    old->removed = true;
 }
 
 enum status registry_apply(struct registry *registry, enum entity_kind kind, uint32_t number,
@@ -581,6 +593,7 @@ enum status registry_apply(struct registry *registry, enum entity_kind kind, uin
     if (number > table->highest)
         table->highest = number;
     if (entity) {
+        free(table->entities[number]);
         table->entities[number] = entity;
         each_name(registry, entity, kind, number, name_add);
         count_in(registry, entity, kind, 1);

@@ -21,7 +21,7 @@
 #define SITE_COUNTRIES_MAX    32
 #define SITE_KEYS_MAX         2    /* live ones of a kind: the old and the new of a rotation */
 #define SITE_URL_MAX          1024 /* of `redirects`, and of the `_redirect` of a form */
-#define SITE_SETTINGS_MAX     (64 * 1024)
+#define SITE_SETTINGS_MAX     (16 * 1024)
 
 struct registry;
 
@@ -81,7 +81,8 @@ struct token {
     char id[SITE_NAME_MAX + 1];
     enum role role;
     char agent[SITE_NAME_MAX + 1]; /* "" unless bound to an agent */
-    struct slice hash;             /* SHA-256 of the token in hex */
+    uint32_t agent_number;
+    struct slice hash; /* SHA-256 of the token in hex */
 };
 
 /* NULL: out of memory. */
@@ -125,6 +126,9 @@ struct agent *registry_agent(const struct registry *registry, uint32_t number);
 struct token *registry_token(const struct registry *registry, uint32_t number);
 uint32_t registry_count(const struct registry *registry,
                         enum entity_kind kind); /* highest number */
+/* Its id, also after it was removed (members that it stands in are still rendered): empty only
+ * for a number never used. */
+struct slice registry_name(const struct registry *registry, enum entity_kind kind, uint32_t number);
 /* Stored settings, followed by JSON_PADDING readable bytes; empty when removed. Valid until
  * the entity's next apply. */
 struct slice registry_settings(const struct registry *registry, enum entity_kind kind,

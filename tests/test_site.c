@@ -432,6 +432,38 @@ static void settings_that_cannot_be_read_change_nothing(void **state)
     assert_non_null(registry_site_by_public_key(registry, SLICE("pk_acme_1")));
 }
 
+static void a_name_outlives_its_entity(void **state)
+{
+    (void)state;
+    assert_int_equal(registry_apply(registry, ENTITY_SITE, 1, (struct slice){0}), STATUS_OK);
+    assert_true(slice_equal(registry_name(registry, ENTITY_SITE, 1), SLICE("www")));
+    assert_int_equal(registry_name(registry, ENTITY_SITE, 2).length, 0);
+}
+
+/* What a rebuild does: the registry knows the end, then hears the whole story again. */
+static void a_story_told_twice_ends_the_same(void **state)
+{
+    (void)state;
+    for (int told = 0; told < 2; told++) {
+        assert_int_equal(registry_apply(registry, ENTITY_SITE, 2,
+                                        SLICE("{\"id\":\"s\",\"agency\":\"acme\","
+                                              "\"queue\":\"acme.calls\",\"pk\":[\"pk_2\"]}")),
+                         STATUS_OK);
+        assert_int_equal(registry_apply(registry, ENTITY_SITE, 2, (struct slice){0}), STATUS_OK);
+        assert_int_equal(registry_apply(registry, ENTITY_SITE, 3,
+                                        SLICE("{\"id\":\"s\",\"agency\":\"acme\","
+                                              "\"queue\":\"acme.calls\",\"pk\":[\"pk_3\"]}")),
+                         STATUS_OK);
+    }
+    assert_int_equal(registry_number(registry, ENTITY_SITE, SLICE("s")), 3);
+    assert_null(registry_site_by_public_key(registry, SLICE("pk_2")));
+    assert_int_equal(registry_site_by_public_key(registry, SLICE("pk_3"))->number, 3);
+    assert_int_equal(registry_apply(registry, ENTITY_SITE, 3, (struct slice){0}), STATUS_OK);
+    assert_int_equal(registry_number(registry, ENTITY_SITE, SLICE("s")), 0);
+    assert_int_equal(registry_apply(registry, ENTITY_SITE, 1, (struct slice){0}), STATUS_OK);
+    assert_int_equal(registry_check_remove(registry, ENTITY_QUEUE, 1), STATUS_OK);
+}
+
 static void names_are_found_among_thousands_and_after_removals(void **state)
 {
     (void)state;
@@ -514,6 +546,8 @@ int main(void)
         TEST(what_depends_on_an_entity_survives_its_change),
         TEST(a_number_is_never_used_again),
         TEST(settings_that_cannot_be_read_change_nothing),
+        TEST(a_name_outlives_its_entity),
+        TEST(a_story_told_twice_ends_the_same),
         TEST(names_are_found_among_thousands_and_after_removals),
         TEST(over_the_soft_limit_is_suspect_over_the_hard_refused),
         TEST(without_limits_everything_passes),
