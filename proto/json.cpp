@@ -31,6 +31,9 @@ extern "C" {
 using simdjson::dom::document;
 
 #define DEPTH_MAX 16
+/* simdjson refuses what reaches its limit and does not count an empty container, so it is
+ * given one more and the exact limit is kept in the pass over the tape. */
+#define PARSER_DEPTH (DEPTH_MAX + 1)
 /* Objects of up to so many members are checked by comparing fingerprints, which needs no
  * table; larger ones by a keyed hash, so that nobody can choose keys that collide. */
 #define MEMBERS_FEW 32
@@ -127,7 +130,7 @@ static inline json_value value_at(const document *doc, size_t place)
     return {json_type_at(doc, place), doc, place};
 }
 
-/* --- duplicate keys -------------------------------------------------------- */
+/* --- what simdjson lets pass ------------------------------------------------ */
 
 static inline bool key_equal(slice a, slice b)
 {
@@ -203,21 +206,41 @@ static bool many_keys_differ(struct json *json, const document *doc, size_t obje
     return true;
 }
 
-static bool keys_differ(struct json *json, const document *doc)
+static bool object_keys_differ(struct json *json, const document *doc, size_t object)
+{
+    size_t count = (doc->tape[object] >> 32) & simdjson::internal::JSON_COUNT_MASK;
+
+    return count <= MEMBERS_FEW ? few_keys_differ(doc, object)
+                                : many_keys_differ(json, doc, object, count);
+}
+
+/* What simdjson lets pass and we do not: duplicate keys, and one level too many. */
+static bool acceptable(struct json *json, const document *doc)
 {
     size_t end = static_cast<uint32_t>(doc->tape[0]);
+    unsigned depth = 0;
 
-    for (size_t place = 1; place < end;) {
-        char type = type_at(doc, place);
-        if (type == '{') {
-            size_t count = (doc->tape[place] >> 32) & simdjson::internal::JSON_COUNT_MASK;
-            bool differ = count <= MEMBERS_FEW ? few_keys_differ(doc, place)
-                                               : many_keys_differ(json, doc, place, count);
-            if (!differ)
+    /* Into containers, not over them: they may hold objects. */
+    for (size_t place = 1; place < end; place++) {
+        switch (type_at(doc, place)) {
+        case '{':
+            if (!object_keys_differ(json, doc, place))
                 return false;
+            [[fallthrough]];
+        case '[':
+            if (++depth > DEPTH_MAX)
+                return false;
+            break;
+        case '}':
+        case ']':
+            depth--;
+            break;
+        case 'l':
+        case 'u':
+        case 'd':
+            place++; /* the number itself */
+            break;
         }
-        /* Into containers, not over them: they may hold objects. */
-        place += type == 'l' || type == 'u' || type == 'd' ? 2 : 1;
     }
     return true;
 }
@@ -243,7 +266,8 @@ struct json *json_open(size_t document_bytes_max)
     json->seen_count = power_of_two_over(2 * (document_bytes_max / MEMBER_BYTES_MIN + 1));
     json->seen = static_cast<struct seen_key *>(std::calloc(json->seen_count, sizeof(*json->seen)));
     randombytes_buf(json->seen_secret, sizeof(json->seen_secret));
-    if (!json->seen || json->parser.allocate(document_bytes_max, DEPTH_MAX) != simdjson::SUCCESS ||
+    if (!json->seen ||
+        json->parser.allocate(document_bytes_max, PARSER_DEPTH) != simdjson::SUCCESS ||
         json->parser.doc.allocate(document_bytes_max) != simdjson::SUCCESS) {
         json_close(json);
         return nullptr;
@@ -278,7 +302,7 @@ enum status json_parse(struct json *json, const char *bytes, size_t length,
     bool copy_first = false; /* the caller gave the padding */
     if (json->parser.parse(bytes, length, copy_first).error() != simdjson::SUCCESS)
         return STATUS_MALFORMED;
-    if (!keys_differ(json, &json->parser.doc))
+    if (!acceptable(json, &json->parser.doc))
         return STATUS_MALFORMED;
     *root_out = value_at(&json->parser.doc, 1);
     return STATUS_OK;
