@@ -29,8 +29,10 @@ uint64_t clock_monotonic_us(void);
 uint64_t clock_monotonic_ms(void);
 uint64_t clock_wall_ms(void);
 
-/* Looks at the test file every 5 ms on the loop and calls back when it changed; without a
- * test file looks once a second for steps of the wall clock. */
+/* Looks at the test file every 3 ms on the loop and calls back when it changed (`step_ms`: by
+ * how much); without a test file looks once a second for steps of the wall clock of more
+ * than 2 s. Engine time has taken the step when the callback runs. Must be unwatched before
+ * the clock or the loop is closed. */
 typedef void clock_changed_fn(void *owner, int64_t step_ms);
 void clock_watch(struct clock *clock, uv_loop_t *loop, clock_changed_fn *on_changed, void *owner);
 void clock_unwatch(struct clock *clock);

@@ -9,52 +9,62 @@
 
 #include "proto/text.h"
 
+/* Rows of one metric stand together; the first says what it is (HELP). */
 #define STATS_COUNTER_MAP(XX)                                                                      \
-    XX(OPTINS_NEW, "hotlead_optins_total", "result=\"new\"")                                       \
-    XX(OPTINS_DUPLICATE, "hotlead_optins_total", "result=\"duplicate\"")                           \
-    XX(OPTINS_RECEIVED, "hotlead_optins_total", "result=\"received\"")                             \
-    XX(OPTINS_SUSPECT, "hotlead_optins_total", "result=\"suspect\"")                               \
-    XX(OPTINS_REFUSED, "hotlead_optins_total", "result=\"refused\"")                               \
-    XX(TASKS_OPENED, "hotlead_tasks_opened_total", "")                                             \
-    XX(TASKS_ENDED, "hotlead_tasks_ended_total", "")                                               \
-    XX(TASKS_REDELIVERED, "hotlead_tasks_redelivered_total", "")                                   \
-    XX(SLA_BREACHES, "hotlead_sla_breaches_total", "")                                             \
-    XX(REPORTS_APPLIED, "hotlead_reports_total", "result=\"applied\"")                             \
-    XX(REPORTS_REPEATED, "hotlead_reports_total", "result=\"repeated\"")                           \
-    XX(REPORTS_LATE, "hotlead_reports_total", "result=\"late\"")                                   \
-    XX(REPORTS_REFUSED, "hotlead_reports_total", "result=\"refused\"")                             \
-    XX(COMMITS, "hotlead_journal_commits_total", "")                                               \
-    XX(COMMIT_RECORDS, "hotlead_journal_records_total", "")                                        \
-    XX(COMMIT_FAILURES, "hotlead_journal_failures_total", "")                                      \
-    XX(REDIS_CONNECTS, "hotlead_redis_connects_total", "")                                         \
-    XX(REDIS_PUSHES, "hotlead_redis_pushes_total", "")                                             \
-    XX(REDIS_OPERATIONS, "hotlead_redis_operations_total", "")                                     \
-    XX(REDIS_REWINDS, "hotlead_redis_rewinds_total", "")                                           \
-    XX(REDIS_RECONCILES, "hotlead_redis_reconciles_total", "")                                     \
-    XX(REDIS_FENCED, "hotlead_redis_fenced_total", "")                                             \
-    XX(HTTP_CONNECTIONS, "hotlead_http_connections_total", "")                                     \
-    XX(HTTP_TIMEOUTS, "hotlead_http_timeouts_total", "")
+    XX(OPTINS_NEW, "hotlead_optins_total", "result=\"new\"",                                       \
+       "Opt-ins settled, by what came of them.")                                                   \
+    XX(OPTINS_DUPLICATE, "hotlead_optins_total", "result=\"duplicate\"", "")                       \
+    XX(OPTINS_RECEIVED, "hotlead_optins_total", "result=\"received\"", "")                         \
+    XX(OPTINS_SUSPECT, "hotlead_optins_total", "result=\"suspect\"", "")                           \
+    XX(OPTINS_REFUSED, "hotlead_optins_total", "result=\"refused\"", "")                           \
+    XX(TASKS_OPENED, "hotlead_tasks_opened_total", "", "Tasks opened.")                            \
+    XX(TASKS_ENDED, "hotlead_tasks_ended_total", "", "Tasks ended by an outcome.")                 \
+    XX(TASKS_REDELIVERED, "hotlead_tasks_redelivered_total", "",                                   \
+       "Deliveries made again because no outcome came in time.")                                   \
+    XX(SLA_BREACHES, "hotlead_sla_breaches_total", "", "Deadlines that passed without contact.")   \
+    XX(REPORTS_APPLIED, "hotlead_reports_total", "result=\"applied\"",                             \
+       "Reports of consumers and agents, by what came of them.")                                   \
+    XX(REPORTS_REPEATED, "hotlead_reports_total", "result=\"repeated\"", "")                       \
+    XX(REPORTS_LATE, "hotlead_reports_total", "result=\"late\"", "")                               \
+    XX(REPORTS_REFUSED, "hotlead_reports_total", "result=\"refused\"", "")                         \
+    XX(COMMITS, "hotlead_journal_commits_total", "", "Commits of the journal.")                    \
+    XX(COMMIT_RECORDS, "hotlead_journal_records_total", "", "Records in committed batches.")       \
+    XX(COMMIT_FAILURES, "hotlead_journal_failures_total", "",                                      \
+       "Commits of the journal that failed.")                                                      \
+    XX(REDIS_CONNECTS, "hotlead_redis_connects_total", "", "Connections made to Redis.")           \
+    XX(REDIS_PUSHES, "hotlead_redis_pushes_total", "", "Calls of the push script.")                \
+    XX(REDIS_OPERATIONS, "hotlead_redis_operations_total", "",                                     \
+       "Outbox operations that Redis has taken.")                                                  \
+    XX(REDIS_REWINDS, "hotlead_redis_rewinds_total", "",                                           \
+       "Pushes sent again because Redis had forgotten.")                                           \
+    XX(REDIS_RECONCILES, "hotlead_redis_reconciles_total", "",                                     \
+       "Comparisons of a queue with what should be in it.")                                        \
+    XX(REDIS_FENCED, "hotlead_redis_fenced_total", "",                                             \
+       "Pushes refused because another writer has the mark.")                                      \
+    XX(HTTP_CONNECTIONS, "hotlead_http_connections_total", "", "Connections accepted.")            \
+    XX(HTTP_TIMEOUTS, "hotlead_http_timeouts_total", "",                                           \
+       "Connections cut because the peer was slow.")
 
 enum stats_counter {
-#define XX(name, metric, labels) STATS_##name,
+#define XX(name, metric, labels, help) STATS_##name,
     STATS_COUNTER_MAP(XX)
 #undef XX
     STATS_COUNTER_COUNT
 };
 
 #define STATS_GAUGE_MAP(XX)                                                                        \
-    XX(HTTP_OPEN, "hotlead_http_connections")                                                      \
-    XX(REDIS_UP, "hotlead_redis_up")                                                               \
-    XX(OUTBOX_LAG, "hotlead_outbox_lag_operations")                                                \
-    XX(JOURNAL_BYTES, "hotlead_journal_bytes")                                                     \
-    XX(STATE_BYTES, "hotlead_state_bytes")                                                         \
-    XX(INDEX_BYTES, "hotlead_index_bytes")                                                         \
-    XX(JOURNAL_SEQ, "hotlead_journal_seq")                                                         \
-    XX(PEOPLE, "hotlead_people")                                                                   \
-    XX(READY, "hotlead_state_ready")
+    XX(HTTP_OPEN, "hotlead_http_connections", "Connections open now.")                             \
+    XX(REDIS_UP, "hotlead_redis_up", "1 while Redis can be used.")                                 \
+    XX(OUTBOX_LAG, "hotlead_outbox_lag_operations", "Outbox operations not yet in Redis.")         \
+    XX(JOURNAL_BYTES, "hotlead_journal_bytes", "Size of the journal.")                             \
+    XX(STATE_BYTES, "hotlead_state_bytes", "Size of the state.")                                   \
+    XX(INDEX_BYTES, "hotlead_index_bytes", "Size of the index.")                                   \
+    XX(JOURNAL_SEQ, "hotlead_journal_seq", "Number of the newest record.")                         \
+    XX(PEOPLE, "hotlead_people", "People ever seen.")                                              \
+    XX(READY, "hotlead_state_ready", "1 once state has caught up with the journal.")
 
 enum stats_gauge {
-#define XX(name, metric) STATS_GAUGE_##name,
+#define XX(name, metric, help) STATS_GAUGE_##name,
     STATS_GAUGE_MAP(XX)
 #undef XX
     STATS_GAUGE_COUNT
@@ -63,14 +73,17 @@ enum stats_gauge {
 /* Histograms in seconds. Business ones have the buckets 5 15 30 60 120 180 240 300 600 1800 3600
  * 86400; the others 0.5 ms to 5 s. */
 #define STATS_HISTOGRAM_MAP(XX)                                                                    \
-    XX(SPEED_TO_CLAIM, "hotlead_speed_to_claim_seconds", BUSINESS)                                 \
-    XX(SPEED_TO_CONTACT, "hotlead_speed_to_first_call_seconds", BUSINESS)                          \
-    XX(SPEED_TO_CONVERSATION, "hotlead_speed_to_conversation_seconds", BUSINESS)                   \
-    XX(COMMIT_SECONDS, "hotlead_lmdb_commit_seconds", FINE)                                        \
-    XX(PUSH_SECONDS, "hotlead_redis_push_seconds", FINE)
+    XX(SPEED_TO_CLAIM, "hotlead_speed_to_claim_seconds", BUSINESS,                                 \
+       "From the opt-in to the first claim.")                                                      \
+    XX(SPEED_TO_CONTACT, "hotlead_speed_to_first_call_seconds", BUSINESS,                          \
+       "From the opt-in to the first human attempt.")                                              \
+    XX(SPEED_TO_CONVERSATION, "hotlead_speed_to_conversation_seconds", BUSINESS,                   \
+       "From the opt-in to the first conversation.")                                               \
+    XX(COMMIT_SECONDS, "hotlead_lmdb_commit_seconds", FINE, "One commit of the journal.")          \
+    XX(PUSH_SECONDS, "hotlead_redis_push_seconds", FINE, "One call of the push script.")
 
 enum stats_histogram {
-#define XX(name, metric, buckets) STATS_##name,
+#define XX(name, metric, buckets, help) STATS_##name,
     STATS_HISTOGRAM_MAP(XX)
 #undef XX
     STATS_HISTOGRAM_COUNT

@@ -1,0 +1,237 @@
+/* Engine time = source + offset. The source is the wall clock or the test file's number;
+ * the offset is what the source has fallen, all in all. So after a fall time runs on from
+ * where it was, at the source's pace, and the whole thing is two numbers that any thread may
+ * raise: `now_ms` is the newest answer, `offset_ms` makes up for the falls.
+ *
+ * The test file is opened by its path at each look, because it may be replaced by a rename
+ * as well as rewritten in place. What cannot be read as one sound number (a rewrite in
+ * progress) is not there yet: the last value stands. In test mode time is what the file
+ * said last; it moves only when the file does. */
+#include "server/clock.h"
+
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "proto/must.h"
+
+#define TEST_LOOK_MS 3 /* two of them see a change: within 10 ms */
+#define WALL_LOOK_MS 1000
+#define WALL_STEP_MS 2000 /* less is ordinary slewing and a busy machine */
+
+struct clock {
+    char *test_file;                 /* NULL: the wall clock */
+    atomic_uint_least64_t test_ms;   /* what the file said last */
+    atomic_uint_least64_t offset_ms; /* sum of falls */
+    atomic_uint_least64_t now_ms;    /* newest answer */
+
+    uv_timer_t *timer; /* loop thread, as all below */
+    clock_changed_fn *on_changed;
+    void *owner;
+    uint64_t looked_ms;             /* what the latest look at the test file saw */
+    uint64_t wall_ms, monotonic_ms; /* at the latest look at the wall clock */
+};
+
+static uint64_t read_clock(clockid_t id, uint64_t per_second)
+{
+    struct timespec now;
+
+    MUST(clock_gettime(id, &now) == 0);
+    return (uint64_t)now.tv_sec * per_second + (uint64_t)now.tv_nsec / (1000000000 / per_second);
+}
+
+uint64_t clock_monotonic_us(void)
+{
+    return read_clock(CLOCK_MONOTONIC, 1000000);
+}
+
+uint64_t clock_monotonic_ms(void)
+{
+    return read_clock(CLOCK_MONOTONIC, 1000);
+}
+
+uint64_t clock_wall_ms(void)
+{
+    return read_clock(CLOCK_REALTIME, 1000);
+}
+
+/* Digits, then nothing but white space. Numbers of the year 5138 and later are not times. */
+static bool parse_ms(const char *text, size_t length, uint64_t *out)
+{
+    const uint64_t most = 100000000000000;
+    uint64_t number = 0;
+    size_t i = 0;
+
+    while (i < length && text[i] >= '0' && text[i] <= '9' && number < most)
+        number = number * 10 + (uint64_t)(text[i++] - '0');
+    if (i == 0 || number >= most)
+        return false;
+    while (i < length && (text[i] == '\n' || text[i] == '\r' || text[i] == ' ' || text[i] == '\t'))
+        i++;
+    *out = number;
+    return i == length;
+}
+
+static bool read_test_file(const char *path, uint64_t *out)
+{
+    char text[64];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return false;
+    ssize_t length = pread(fd, text, sizeof text, 0);
+    close(fd);
+    return length > 0 && length < (ssize_t)sizeof text && parse_ms(text, (size_t)length, out);
+}
+
+enum status clock_open(const char *test_file, struct clock **out)
+{
+    uint64_t first_ms = 0;
+
+    if (test_file && !read_test_file(test_file, &first_ms))
+        return STATUS_INVALID;
+    struct clock *clock = calloc(1, sizeof *clock);
+    MUST(clock);
+    if (test_file) {
+        clock->test_file = strdup(test_file);
+        MUST(clock->test_file);
+    }
+    atomic_store(&clock->test_ms, first_ms);
+    clock_now_ms(clock); /* a fall counts from here on, whether or not somebody asked before */
+    *out = clock;
+    return STATUS_OK;
+}
+
+void clock_close(struct clock *clock)
+{
+    if (!clock)
+        return;
+    MUST(!clock->timer);
+    free(clock->test_file);
+    free(clock);
+}
+
+bool clock_is_test(const struct clock *clock)
+{
+    return clock->test_file;
+}
+
+static uint64_t source_ms(struct clock *clock)
+{
+    if (clock->test_file)
+        return atomic_load(&clock->test_ms);
+    return clock_wall_ms();
+}
+
+/* Raises `newest` to `least`; answers what it is then. */
+static uint64_t raise_to(atomic_uint_least64_t *newest, uint64_t least)
+{
+    uint64_t present = atomic_load(newest);
+
+    while (present < least && !atomic_compare_exchange_weak(newest, &present, least))
+        ;
+    return present < least ? least : present;
+}
+
+/* The order of the loads decides. `newest` is read before the source, so an answer below it
+ * means that the source fell, not that another thread was faster. The offset is read on
+ * both sides of the source, so that a source from before a fall is not added to the offset
+ * that makes up for it. */
+uint64_t clock_now_ms(struct clock *clock)
+{
+    for (;;) {
+        uint64_t newest_ms = atomic_load(&clock->now_ms);
+        uint64_t offset_ms = atomic_load(&clock->offset_ms);
+        uint64_t ms = source_ms(clock);
+
+        if (ms + offset_ms >= newest_ms) {
+            if (atomic_load(&clock->offset_ms) == offset_ms)
+                return raise_to(&clock->now_ms, ms + offset_ms);
+        } else {
+            /* Whoever loses this race has read an offset that is not valid any more. */
+            atomic_compare_exchange_strong(&clock->offset_ms, &offset_ms, newest_ms - ms);
+        }
+    }
+}
+
+void clock_at_least(struct clock *clock, uint64_t now_ms)
+{
+    raise_to(&clock->now_ms, now_ms);
+}
+
+/* --- watching, loop thread ---------------------------------------------------- */
+
+/* A value counts when two looks in a row saw it, so that half of a rewrite, which may be a
+ * sound number too, does not. */
+static void look_at_test_file(struct clock *clock)
+{
+    uint64_t before_ms = atomic_load(&clock->test_ms);
+    uint64_t ms;
+
+    if (!read_test_file(clock->test_file, &ms))
+        return;
+    bool twice = ms == clock->looked_ms;
+    clock->looked_ms = ms;
+    if (!twice || ms == before_ms)
+        return;
+    atomic_store(&clock->test_ms, ms);
+    clock_now_ms(clock); /* a fall is absorbed now, before the next rise hides it */
+    clock->on_changed(clock->owner, (int64_t)(ms - before_ms));
+}
+
+static void look_at_wall(struct clock *clock)
+{
+    uint64_t wall_ms = clock_wall_ms(), monotonic_ms = clock_monotonic_ms();
+    int64_t step_ms =
+        (int64_t)(wall_ms - clock->wall_ms) - (int64_t)(monotonic_ms - clock->monotonic_ms);
+
+    clock->wall_ms = wall_ms;
+    clock->monotonic_ms = monotonic_ms;
+    clock_now_ms(clock);
+    if (step_ms > WALL_STEP_MS || step_ms < -WALL_STEP_MS)
+        clock->on_changed(clock->owner, step_ms);
+}
+
+static void on_look(uv_timer_t *timer)
+{
+    struct clock *clock = timer->data;
+
+    if (clock->test_file)
+        look_at_test_file(clock);
+    else
+        look_at_wall(clock);
+}
+
+void clock_watch(struct clock *clock, uv_loop_t *loop, clock_changed_fn *on_changed, void *owner)
+{
+    uint64_t every_ms = clock->test_file ? TEST_LOOK_MS : WALL_LOOK_MS;
+
+    MUST(!clock->timer);
+    clock->on_changed = on_changed;
+    clock->owner = owner;
+    clock->looked_ms = atomic_load(&clock->test_ms);
+    clock->wall_ms = clock_wall_ms();
+    clock->monotonic_ms = clock_monotonic_ms();
+    clock->timer = malloc(sizeof *clock->timer);
+    MUST(clock->timer);
+    MUST(uv_timer_init(loop, clock->timer) == 0);
+    clock->timer->data = clock;
+    MUST(uv_timer_start(clock->timer, on_look, every_ms, every_ms) == 0);
+    uv_unref((uv_handle_t *)clock->timer); /* a look alone does not keep a loop running */
+}
+
+static void free_handle(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+void clock_unwatch(struct clock *clock)
+{
+    if (!clock->timer)
+        return;
+    uv_close((uv_handle_t *)clock->timer, free_handle);
+    clock->timer = NULL;
+}
