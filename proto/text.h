@@ -28,6 +28,7 @@ void text_string(struct text *text, const char *terminated);
 void text_char(struct text *text, char byte);
 void text_uint(struct text *text, uint64_t number);
 void text_int(struct text *text, int64_t number);
+/* Needs room for one byte more than it writes. */
 void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_hex(struct text *text, const void *bytes, size_t length);
 

@@ -54,6 +54,8 @@ struct state_meta {
     uint64_t people;          /* highest person number */
     uint64_t admin_seq;       /* newest GENESIS, EPOCH or ADMIN record */
     uint64_t received_seq;    /* newest RECEIVED record that was decided */
+    uint64_t received_first;  /* of the RECEIVED records that were not */
+    uint64_t received_last;
     uint64_t optins, tasks_opened, tasks_ended, breaches, redeliveries;
 };
 struct state_queue {          /* index: queue number */
@@ -66,6 +68,9 @@ enum status state_open(const struct state_options *options, struct state **out);
 void state_close(struct state *state);
 /* Removes a state and makes an empty one. */
 enum status state_reset(struct state *state);
+enum status state_remove(const char *directory); /* of a state that is not open */
+/* Makes what was committed durable. */
+enum status state_sync(struct state *state);
 uint64_t state_bytes(const struct state *state);
 
 /* --- writer thread --------------------------------------------------------- */

@@ -23,6 +23,7 @@
 #include "server/clock.h"
 #include "server/engine.h"
 #include "server/log.h"
+#include "server/render.h"
 #include "server/stats.h"
 
 struct writer;
@@ -42,8 +43,8 @@ struct writer_outbox {
  * after its settlements. */
 typedef void writer_settled_fn(void *owner, const struct settlement *settlement);
 typedef void writer_outbox_fn(void *owner, const struct writer_outbox *operation);
-typedef void writer_batch_fn(void *owner);     /* a batch's last operation was handed over */
-typedef void writer_ready_fn(void *owner);     /* state has caught up; once */
+typedef void writer_batch_fn(void *owner); /* a batch's last operation was handed over */
+typedef void writer_ready_fn(void *owner); /* state has caught up; once */
 
 struct writer_options {
     uv_loop_t *loop;
@@ -52,7 +53,7 @@ struct writer_options {
     const char *node;
     const char *redis_prefix; /* "hl" */
     uint64_t journal_map_bytes, state_map_bytes, reserve_bytes;
-    size_t batch_bytes_max;    /* hand-over: 8 MiB */
+    size_t batch_bytes_max;      /* hand-over: 8 MiB */
     unsigned batch_commands_max; /* 4096 */
     struct clock *clock;
     struct log *log;
@@ -87,17 +88,5 @@ struct journal *writer_journal(const struct writer *writer);
 struct state *writer_state(const struct writer *writer); /* for readers, once ready */
 /* Reads the registry as of now from the journal into another one (the loop's at start). */
 enum status writer_read_registry(struct writer *writer, struct registry *registry);
-
-/* Renders the member of an outbox operation into `out` from the journal, the same bytes as
- * those handed over live. Any thread, with a reader of its own. */
-struct renderer {
-    struct journal_reader *reader;
-    const struct registry *registry; /* of the calling thread */
-    const struct hash_key *id_key;
-    const char *node, *prefix;
-    struct optin *optin; /* scratch */
-};
-enum status render_member(struct renderer *renderer, uint64_t person, uint64_t person_first_ms,
-                          const struct task_row *task, struct text *out);
 
 #endif
