@@ -50,6 +50,7 @@ struct api_call {
     const struct http_request *request;
     const struct route *route;
     struct slice names[2]; /* what stood for the {} of the pattern */
+    uint64_t before;       /* of a history */
     struct caller caller;
 };
 
@@ -57,6 +58,9 @@ struct api_call {
 
 typedef void settled_fn(struct api *api, struct pending *pending,
                         const struct settlement *settlement, unsigned item);
+
+struct reading;
+typedef enum status read_fn(struct reading *reading, struct pending *pending, struct text *out);
 
 /* FORM_JSON is like ID, for a form's address: bodies are taken in every shape. */
 enum optin_answer_shape { ANSWER_FULL, ANSWER_ID, ANSWER_FORM_JSON, ANSWER_PAGE };
@@ -84,9 +88,11 @@ struct pending {
             uint64_t agent; /* its hash */
         } claim;
         struct {
-            uint64_t number, at_ms;
-            uint64_t before; /* of a history */
-            uint32_t agency;
+            read_fn *run;
+            uint64_t number, at_ms;  /* of the id asked for */
+            uint64_t before;         /* of a history */
+            uint64_t person;         /* that COMMAND_FIND found; PERSON_NONE: nobody */
+            uint32_t agency;         /* the caller's; 0: all */
         } read;
     };
 };
