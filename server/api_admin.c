@@ -89,9 +89,8 @@ void api_entity_list(struct api *api, const struct api_call *call)
         number = next_visible(api, call, number + 1);
     }
     text_string(&body, "],\"next\":");
-    text_json_string_or_null(&body, number == 0
-                                        ? (struct slice){0}
-                                        : registry_name(api->options.registry, kind, last));
+    text_json_string_or_null(&body, number == 0 ? (struct slice){0}
+                                                : registry_name(api->options.registry, kind, last));
     text_char(&body, '}');
     api_json(api, call->request->ticket, 200, &body);
 }
@@ -182,8 +181,8 @@ static void change_settled(struct api *api, struct pending *pending,
     api_release(api, pending);
     if (status == STATUS_OK) {
         change->number = settlement->entity_number;
-        status = registry_apply(api->options.registry, change->entity, change->number,
-                                change->settings);
+        status =
+            registry_apply(api->options.registry, change->entity, change->number, change->settings);
         MUST(status != STATUS_CORRUPT); /* it was checked here, in this order */
     }
     if (change->token_file)
@@ -276,8 +275,7 @@ enum status api_admin_check(struct api *api, enum entity_kind kind, uint32_t num
     *field = (struct slice){0};
     if (composed.overflow)
         return STATUS_TOO_LARGE;
-    enum status status =
-        json_parse(api->composed, api->composed_bytes, composed.length, &value);
+    enum status status = json_parse(api->composed, api->composed_bytes, composed.length, &value);
     if (status == STATUS_OK)
         status = registry_check(api->options.registry, kind, number, value, &settings, field);
     change->settings = text_slice(&settings);

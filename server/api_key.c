@@ -153,8 +153,7 @@ static void put_in_place(struct api *api)
                   LOG_TEXT("file", to), LOG_END);
     else
         log_write(api->options.log, LOG_ERROR, "cannot put the first admin token in its place",
-                  LOG_TEXT("file", to), LOG_TEXT("beside", from), LOG_INT("errno", errno),
-                  LOG_END);
+                  LOG_TEXT("file", to), LOG_TEXT("beside", from), LOG_INT("errno", errno), LOG_END);
 }
 
 static bool is_valid_token_file(struct api *api, const char *path)

@@ -12,7 +12,7 @@
 
 #define HISTORY_RECORDS_MAX 100
 /* One more record always fits behind it: a note of 8 KiB, an opt-in of 96, all escaped. */
-#define HISTORY_BYTES_MAX   (API_OUT_BYTES / 4)
+#define HISTORY_BYTES_MAX (API_OUT_BYTES / 4)
 
 /* --- one person --------------------------------------------------------------------- */
 
@@ -33,10 +33,9 @@ static void read_identity(struct reading *reading, const struct person_row *row)
 
 static void write_identity(struct reading *reading, struct text *out, const struct person_row *row)
 {
-    static const enum optin_text shown[] = {OPTIN_NAME,    OPTIN_FIRST_NAME, OPTIN_LAST_NAME,
-                                            OPTIN_PHONE,   OPTIN_EMAIL,      OPTIN_COMPANY,
-                                            OPTIN_TITLE,   OPTIN_COUNTRY,    OPTIN_POSTAL_CODE,
-                                            OPTIN_TIMEZONE};
+    static const enum optin_text shown[] = {
+        OPTIN_NAME,    OPTIN_FIRST_NAME, OPTIN_LAST_NAME, OPTIN_PHONE,       OPTIN_EMAIL,
+        OPTIN_COMPANY, OPTIN_TITLE,      OPTIN_COUNTRY,   OPTIN_POSTAL_CODE, OPTIN_TIMEZONE};
     const struct api *api = reading->api;
 
     read_identity(reading, row);
@@ -53,9 +52,9 @@ static void write_flags(struct text *out, uint8_t flags)
         enum person_flag flag;
         const char *name;
     } names[] = {
-        {PERSON_REVIEW, "review"},           {PERSON_DO_NOT_CONTACT, "do_not_contact"},
-        {PERSON_CUSTOMER, "customer"},       {PERSON_CONSENT_AGAIN, "consent_again"},
-        {PERSON_BAD_PHONE, "bad_phone"},     {PERSON_BAD_EMAIL, "bad_email"},
+        {PERSON_REVIEW, "review"},       {PERSON_DO_NOT_CONTACT, "do_not_contact"},
+        {PERSON_CUSTOMER, "customer"},   {PERSON_CONSENT_AGAIN, "consent_again"},
+        {PERSON_BAD_PHONE, "bad_phone"}, {PERSON_BAD_EMAIL, "bad_email"},
     };
     const char *between = "";
 
@@ -246,8 +245,8 @@ void api_person_search(struct api *api, const struct api_call *call)
         return;
     enum status status = read_search(body, &search, &field);
     uint32_t agency = agency_of_search(api, call, &search);
-    const char *country = search.country.length == 2 ? search.country.bytes
-                                                     : country_of(api, call, agency);
+    const char *country =
+        search.country.length == 2 ? search.country.bytes : country_of(api, call, agency);
     if (status == STATUS_OK && agency == 0) {
         field = SLICE("agency");
         status = STATUS_INVALID;
@@ -284,8 +283,7 @@ static void write_optin_event(struct reading *reading, struct text *out,
 }
 
 static void write_report_event(struct reading *reading, struct text *out,
-                               const struct record_view *record,
-                               const struct effect_report *effect)
+                               const struct record_view *record, const struct effect_report *effect)
 {
     struct report said;
 
@@ -317,7 +315,8 @@ static void write_event(struct reading *reading, struct text *out, const struct 
     text_uint(out, record->header.seq);
     text_string(out, ",\"now_ms\":");
     text_uint(out, record->header.now_ms);
-    write_member_text(out, "kind", slice_of(record_kind_name((enum record_kind)record->header.kind)));
+    write_member_text(out, "kind",
+                      slice_of(record_kind_name((enum record_kind)record->header.kind)));
     if (record->erased)
         text_string(out, ",\"erased\":true");
     if (effect_find(record, EFFECT_OPTIN, &optin, sizeof(optin))) {

@@ -44,8 +44,8 @@ static void find_settled(struct api *api, struct pending *pending,
                          const struct settlement *settlement, unsigned item);
 
 /* Sends a command under a pending that is kept; answers when it cannot be sent. */
-static void send(struct api *api, struct pending *pending, struct command *command,
-                 settled_fn *then)
+static void hand_over(struct api *api, struct pending *pending, struct command *command,
+                      settled_fn *then)
 {
     uint64_t ticket = pending->http_ticket;
 
@@ -71,8 +71,8 @@ static void barrier_settled(struct api *api, struct pending *pending,
         reading_close(&reading);
     }
     if (status == READ_LATER) {
-        send(api, pending,
-             &(struct command){.kind = COMMAND_FIND, .optin = reading.received}, find_settled);
+        hand_over(api, pending, &(struct command){.kind = COMMAND_FIND, .optin = reading.received},
+                  find_settled);
         return;
     }
     api_release(api, pending);
@@ -96,7 +96,7 @@ static void find_settled(struct api *api, struct pending *pending,
         api_problem(api, ticket, settlement->status, NULL);
         return;
     }
-    send(api, pending, &(struct command){.kind = COMMAND_BARRIER}, barrier_settled);
+    hand_over(api, pending, &(struct command){.kind = COMMAND_BARRIER}, barrier_settled);
 }
 
 /* NULL: answered. */
@@ -133,7 +133,7 @@ void read_begin(struct api *api, const struct api_call *call, enum id_kind kind,
     pending->read.number = number;
     pending->read.at_ms = at_ms;
     pending->read.before = call->before;
-    send(api, pending, &(struct command){.kind = COMMAND_BARRIER}, barrier_settled);
+    hand_over(api, pending, &(struct command){.kind = COMMAND_BARRIER}, barrier_settled);
 }
 
 void read_find(struct api *api, const struct api_call *call, const struct effect_received *facts,
@@ -144,7 +144,7 @@ void read_find(struct api *api, const struct api_call *call, const struct effect
     if (!pending)
         return;
     pending->read.agency = agency;
-    send(api, pending, &(struct command){.kind = COMMAND_FIND, .optin = *facts}, find_settled);
+    hand_over(api, pending, &(struct command){.kind = COMMAND_FIND, .optin = *facts}, find_settled);
 }
 
 void write_member_ms(struct text *out, const char *name, uint64_t ms)

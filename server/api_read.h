@@ -34,7 +34,7 @@ bool read_is_callers(const struct pending *pending, uint32_t agency);
 enum status read_record(struct reading *reading, const struct pending *pending, uint64_t seq,
                         uint64_t at_ms, struct record_view *out);
 
-void write_member_ms(struct text *out, const char *name, uint64_t ms); /* null for 0 */
+void write_member_ms(struct text *out, const char *name, uint64_t ms);          /* null for 0 */
 void write_member_text(struct text *out, const char *name, struct slice value); /* or null */
 
 /* --- api_story.c: what became of a task ----------------------------------------- */
@@ -45,7 +45,7 @@ struct task_story {
     uint64_t person, person_first_ms;
     uint32_t agency;
     uint64_t ended_ms;
-    enum outcome outcome;              /* NONE: open, or ended without one */
+    enum outcome outcome;             /* NONE: open, or ended without one */
     char agent[REPORT_AGENT_MAX + 1]; /* who reported last; "" */
 };
 

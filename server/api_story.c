@@ -113,7 +113,8 @@ enum status read_story(struct reading *reading, uint64_t task, struct task_story
         !state_read_person(reading->state, story->person, &person, &row, &last_seq))
         return STATUS_NOT_FOUND;
     story->person_first_ms = person.first_ms;
-    story->is_open = row.number == task || state_read_task(reading->state, story->person, task, &row);
+    story->is_open =
+        row.number == task || state_read_task(reading->state, story->person, task, &row);
     if (story->is_open)
         story->row = row;
     return walk_back(reading, story, last_seq);
@@ -263,8 +264,8 @@ static enum status run_optin(struct reading *reading, struct pending *pending, s
     if (status != STATUS_OK)
         return status;
     bool decided = effect_find(&record, EFFECT_OPTIN, &optin, sizeof(optin));
-    bool received = effect_find(&record, EFFECT_RECEIVED, &reading->received,
-                                sizeof(reading->received));
+    bool received =
+        effect_find(&record, EFFECT_RECEIVED, &reading->received, sizeof(reading->received));
     if (!decided && !received)
         return STATUS_NOT_FOUND;
     if (!decided && pending->read.person == 0)
