@@ -98,7 +98,6 @@ size_t record_seal(struct record *record)
 {
     struct record_header *header = &record->header;
 
-    MUST(header->seq != 0);
     MUST(record->payload.length <= OPTIN_STORED_MAX);
     header->payload_bytes = (uint32_t)record->payload.length;
     header->payload_checksum = XXH3_64bits(record->payload.bytes, record->payload.length);
