@@ -39,6 +39,10 @@ void text_json_string(struct text *text, struct slice value);
 /* As above, or `null` for an empty slice. */
 void text_json_string_or_null(struct text *text, struct slice value);
 
+/* How many bytes of a value, cut between characters, take no more than `limit`
+ * bytes once escaped; the quotes are not counted. */
+size_t text_json_fit(struct slice value, size_t limit);
+
 /* Escaped for HTML text and double-quoted attributes. */
 void text_html(struct text *text, struct slice value);
 

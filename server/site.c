@@ -744,6 +744,13 @@ void registry_hash_secret(struct slice secret, char out[SECRET_HASH_TEXT])
     memcpy(out, hex, SECRET_HASH_TEXT);
 }
 
+uint64_t agent_hash(const struct hash_key *key, struct slice agent)
+{
+    uint64_t place = hash_place(hash_of(key, HASH_REPORT, 0, agent));
+
+    return place != 0 ? place : 1; /* 0 says nobody */
+}
+
 /* --- a site's rules ----------------------------------------------------------------------- */
 
 bool site_allows_origin(const struct site *site, struct slice origin)

@@ -147,6 +147,10 @@ struct token *registry_token_by_secret(const struct registry *registry, struct s
 size_t registry_make_secret(char out[SECRET_TEXT_MAX], const char *prefix, const char *agency);
 void registry_hash_secret(struct slice secret, char out[SECRET_HASH_TEXT]);
 
+/* What rows and reports hold in place of an agent's id, as it is written in reports, whether
+ * such an agent is registered or not. Never 0. */
+uint64_t agent_hash(const struct hash_key *key, struct slice agent);
+
 /* Public page origin against the site's list: exact scheme, host and port. */
 bool site_allows_origin(const struct site *site, struct slice origin);
 /* Absolute http(s) URL on one of the site's origins or `redirects`. */

@@ -121,6 +121,21 @@ static void an_empty_value_is_an_empty_string_or_null(void **state)
     assert_text("\"\"null\"x\"");
 }
 
+static void a_value_is_fitted_as_it_will_be_escaped(void **state)
+{
+    (void)state;
+    assert_int_equal(text_json_fit(SLICE("abcdef"), 6), 6);
+    assert_int_equal(text_json_fit(SLICE("abcdef"), 5), 5);
+    assert_int_equal(text_json_fit(SLICE("ab\"cd"), 3), 2);
+    assert_int_equal(text_json_fit(SLICE("ab\"cd"), 4), 3);
+    assert_int_equal(text_json_fit(SLICE("\x01\x01"), 11), 1);
+    assert_int_equal(text_json_fit(SLICE("\x01\x01"), 12), 2);
+    assert_int_equal(text_json_fit(SLICE("aé😀"), 6), 3);
+    assert_int_equal(text_json_fit(SLICE("aé😀"), 2), 1);
+    assert_int_equal(text_json_fit(SLICE("é"), 1), 0);
+    assert_int_equal(text_json_fit((struct slice){NULL, 0}, 0), 0);
+}
+
 static void html_is_escaped_for_text_and_attributes(void **state)
 {
     (void)state;
@@ -174,6 +189,7 @@ int main(void)
         cmocka_unit_test_setup(json_strings_escape_what_must_be_and_nothing_else, begin),
         cmocka_unit_test_setup(every_byte_is_escaped_alike_wherever_it_stands, begin),
         cmocka_unit_test_setup(an_empty_value_is_an_empty_string_or_null, begin),
+        cmocka_unit_test_setup(a_value_is_fitted_as_it_will_be_escaped, begin),
         cmocka_unit_test_setup(html_is_escaped_for_text_and_attributes, begin),
         cmocka_unit_test_setup(a_text_that_does_not_fit_is_cut_and_says_so, begin),
         cmocka_unit_test_setup(a_text_that_fits_exactly_has_not_overflowed, begin),
