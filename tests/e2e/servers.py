@@ -154,6 +154,7 @@ class Hotlead(Process):
         self.redis_url = redis_url
         self.port = free_port()
         self.arguments = []
+        self.wrapper = []  # put before every command, such as nsenter
         self.web = Web(self.port)
 
     @property
@@ -162,11 +163,12 @@ class Hotlead(Process):
 
     @property
     def admin_token(self):
-        return (self.data / "admin.token").read_text().strip()
+        command = [*self.wrapper, "cat", str(self.data / "admin.token")]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     def start(self, ready=True):
         self.spawn([
-            HOTLEAD, "serve", "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}",
+            *self.wrapper, HOTLEAD, "serve", "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}",
             "--redis", self.redis_url, *self.arguments,
         ])  # fmt: skip
         if ready:
@@ -191,8 +193,9 @@ class Hotlead(Process):
     def run(self, *arguments, check=True, env=None):
         """Runs another command of the binary, and returns what came of it."""
         done = subprocess.run(
-            [HOTLEAD, *map(str, arguments)], capture_output=True, timeout=120, env={**os.environ, **(env or {})}
-        )
+            [*self.wrapper, HOTLEAD, *map(str, arguments)],
+            capture_output=True, timeout=120, check=False, env={**os.environ, **(env or {})},
+        )  # fmt: skip
         with open(self.log, "ab") as log:
             log.write(done.stderr)
         if check and done.returncode != 0:
