@@ -52,6 +52,7 @@ class Scenario(unittest.TestCase):
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         self.redis = RedisServer(self.folder)
+        self.is_set_up = False
         self.addCleanup(self._end)
         if self.redis_first:
             self.redis.start()
@@ -61,6 +62,7 @@ class Scenario(unittest.TestCase):
             self.server.arguments += ["--test-clock", str(self.folder / "clock")]
         self.start_server()
         self.set_up_agency("acme")
+        self.is_set_up = True
 
     def start_server(self):
         self.server.start()
@@ -69,10 +71,10 @@ class Scenario(unittest.TestCase):
 
     def _end(self):
         try:
-            if hasattr(self, "server"):
+            if self.is_set_up:
                 self._check_the_end()
         finally:
-            if self.server.is_running:
+            if hasattr(self, "server") and self.server.is_running:
                 self.server.kill()
             if self.redis.is_running:
                 self.redis.signal(signal.SIGCONT)

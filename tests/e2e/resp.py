@@ -10,7 +10,11 @@ class Redis:
     def __init__(self, path, timeout=15):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(timeout)
-        self.socket.connect(path)
+        try:
+            self.socket.connect(path)
+        except OSError:
+            self.socket.close()
+            raise
         self.input = self.socket.makefile("rb")
 
     def close(self):

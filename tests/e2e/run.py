@@ -56,7 +56,7 @@ def main():
             counts[result] += 1
             print(f"{result:4} {name} ({seconds:.1f} s)", flush=True)
             if result == "FAIL":
-                print("     " + talk.replace("\n", "\n     "), flush=True)
+                print("     " + talk[talk.find("=====") :].replace("\n", "\n     "), flush=True)
             if result == "skip":
                 print("     " + next(line for line in talk.splitlines() if "skipped" in line), flush=True)
     print(f"{counts['ok']} passed, {counts['FAIL']} failed" + (f", {counts['skip']} skipped" if counts["skip"] else ""))

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 
-from resp import Redis
+from resp import Redis, RedisError
 from web import Web
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -103,11 +103,14 @@ class RedisServer(Process):
     def _answers(self):
         try:
             link = Redis(self.path)
-            answer = link("PING")
-            link.close()
-            return answer == "PONG"
-        except Exception:
+        except OSError:
             return False
+        try:
+            return link("PING") == "PONG"
+        except RedisError:  # still loading its file
+            return False
+        finally:
+            link.close()
 
     def __call__(self, *words):
         if self.link is None:

@@ -90,12 +90,12 @@ class People(Scenario):
     def wait_outcome(self, task):
         wait_until(lambda: find(self.get(f"/v1/tasks/{task}"), "outcome"), what="the outcome")
 
-    def test_export_holds_every_word_of_the_person(self):
+    def test_history_holds_every_word_of_the_person(self):
         first = self.accept_optin({**self.person_number(1), "fields": {"wish": "a red door"}})
         self.accept_optin({**self.person_number(1), "fields": {"wish": "a green one"}})
-        export = json.dumps(self.get(f"/v1/people/{first['person']}/export"))
+        history = json.dumps(self.get(f"/v1/people/{first['person']}/history"))
         for word in ("a red door", "a green one", "p1@example.com"):
-            self.assertIn(word, export)
+            self.assertIn(word, history)
 
 
 class Tenants(Scenario):
@@ -110,7 +110,6 @@ class Tenants(Scenario):
             f"/v1/tasks/{mine['task']}",
             f"/v1/people/{mine['person']}",
             f"/v1/people/{mine['person']}/history",
-            f"/v1/people/{mine['person']}/export",
         ):
             self.get(path, bearer=self.sk)
             self.get(path, bearer=other["sk"], status=404)

@@ -59,12 +59,12 @@ class PublicKeys(Scenario):
         second = self.send({**self.person_number(1), "company": "Later Words", "event_id": "e-1"})
         self.assertEqual((201, first.json), (second.status, second.json))
         person = find(self.get(f"/v1/optins/{first.json['id']}"), "person")
-        self.assertIn("Later Words", json.dumps(self.get(f"/v1/people/{person}/export")))
+        self.assertIn("Later Words", json.dumps(self.get(f"/v1/people/{person}/history")))
         wait_until(lambda: len(self.tasks()) == 1, what="its one task")
 
     def test_public_key_reads_nothing(self):
         optin = self.send(self.person_number(1)).json["id"]
-        for path in (f"/v1/optins/{optin}?key={self.pk}", f"/metrics?key={self.pk}", f"/v1/sites?key={self.pk}"):
+        for path in (f"/v1/optins/{optin}?key={self.pk}", f"/v1/sites?key={self.pk}"):
             self.assertIn(self.web.get(path).status, (401, 403), path)
 
     def test_tag_is_small_and_needs_no_key(self):
