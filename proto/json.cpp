@@ -1,7 +1,7 @@
 /* The one file that sees simdjson. It parses a document onto the library's tape and hands
- * out places on that tape; the tape's format is published (simdjson, doc/tape.md) and has
- * been the same since 0.1, so it is read here directly: a member costs two loads instead
- * of an iterator, and values cross the C boundary as plain numbers.
+ * out places on that tape. The tape's format is published (simdjson, doc/tape.md), so it is
+ * read here directly: a member costs two loads instead of an iterator, and values cross the
+ * C boundary as plain numbers. tests/test_json.c notices if a release changes it.
  *
  *   word = type (8 bits, a character) | payload (56 bits)
  *   r root      { [ payload: place behind the closing one (32 bits), count (24 bits)
