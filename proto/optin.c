@@ -413,7 +413,7 @@ void optin_write_json(struct text *out, const struct optin *optin)
     write_answer(out, "_hp", optin->honeypot ? OPTIN_YES : OPTIN_UNSAID);
     write_answer(out, "test", optin->test);
     write_consent(out, optin);
-    write_texts(out, optin, OPTIN_REQUEST_ID, OPTIN_USER_AGENT);
+    write_texts(out, optin, OPTIN_REQUEST_ID, OPTIN_PHONE_E164);
     write_fields(out, optin);
     text_char(out, '}');
 }

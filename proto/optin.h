@@ -52,7 +52,8 @@
     XX(28, TRACEPARENT, "traceparent")                                                             \
     XX(29, ORIGIN, "origin")                                                                       \
     XX(30, REMOTE_IP, "remote_ip")                                                                 \
-    XX(31, USER_AGENT, "user_agent")
+    XX(31, USER_AGENT, "user_agent")                                                               \
+    XX(32, PHONE_E164, "phone_e164") /* what the phone was understood as */
 
 enum optin_text {
 #define XX(number, name, key) OPTIN_##name = (number),
