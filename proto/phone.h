@@ -31,7 +31,7 @@ struct phone {
 };
 
 /* `country` is the site's (two letters), used when the number is in national
- * form. INVALID: not a number that could exist. */
+ * form. INVALID: not a number that could exist, or over 100 bytes as typed. */
 enum status phone_parse(struct slice as_typed, const char country[2], struct phone *out);
 
 void phone_warm(void);

@@ -32,6 +32,7 @@ enum command_kind {
     COMMAND_POPPED,
     COMMAND_ADMIN,
     COMMAND_BARRIER, /* nothing to decide: settled when state has committed all before it */
+    COMMAND_FIND,    /* who has this phone or e-mail? optin.phone, optin.email */
 };
 
 /* One thing to decide. Plain numbers; `payload` is what goes into the journal (an encoded
@@ -77,11 +78,12 @@ struct settlement {
     uint64_t seq;       /* of the record; for DUPLICATE of the first one */
     uint64_t now_ms;    /* of the record */
     bool kept;          /* REPEATED: other content under a known id was kept */
-    struct effect_optin optin; /* OPTIN, when OK or DUPLICATE */
+    struct effect_optin optin; /* OPTIN, when OK or DUPLICATE; FIND: person, person_first_ms */
     uint32_t entity_number;    /* ADMIN */
     uint64_t task_person;      /* REPORT */
     uint16_t delivery;         /* REPORT: the present one */
     uint64_t lease_until_ms;   /* REPORT: claim, extend */
+    uint64_t waited_ms;        /* REPORT: claim, outcome: from the opt-in to it */
 };
 
 /* One outbox operation that a record made, for the live feed. */
@@ -89,8 +91,9 @@ struct engine_outbox {
     uint32_t queue;
     uint64_t seq;
     enum outbox_op op;
-    uint64_t person;
-    struct task_row task;
+    uint64_t person, person_first_ms;
+    struct task_row task; /* as it was put */
+    const struct record_view *record; /* that made it */
 };
 typedef void engine_outbox_fn(void *owner, const struct engine_outbox *operation);
 
@@ -110,28 +113,35 @@ enum status engine_open(const struct engine_options *options, struct engine **ou
 void engine_close(struct engine *engine);
 void engine_listen(struct engine *engine, engine_outbox_fn *on_outbox, void *owner);
 
-/* Decides one command. OK: `record` is to be sealed (engine_seal), applied and appended,
- * `settlement` is what to say once it is committed; `more_out`: call again with the same
- * command, there is more to do. Anything else (DUPLICATE too): no record, `settlement` is the
- * answer. `now_ms` is engine time, never below the last record's. */
-enum status engine_decide(struct engine *engine, const struct command *command, uint64_t now_ms,
-                          struct record *record, struct settlement *settlement, bool *more_out);
+/* Where in the journal a decision will stand, and when. */
+struct turn {
+    uint64_t seq;       /* the record's */
+    uint64_t admin_seq; /* newest GENESIS, EPOCH or ADMIN record before it */
+    uint64_t now_ms;    /* engine time, not below the last record's */
+};
+
+/* Decides one command. OK: `record` is sealed, to be applied and appended, and `settlement`
+ * is what to say once it is committed (its status need not be OK: a late outcome is kept and
+ * answered CONFLICT); `more_out`: call again with the same command, there is more to do.
+ * Anything else (DUPLICATE too): no record, `settlement` is the answer. */
+enum status engine_decide(struct engine *engine, const struct command *command,
+                          const struct turn *turn, struct record *record,
+                          struct settlement *settlement, bool *more_out);
 
 /* An opt-in while state is not there: journalled as it is. Uses nothing but the command
  * and the registry. */
-enum status engine_receive(struct engine *engine, const struct command *command, uint64_t now_ms,
-                           struct record *record, struct settlement *settlement);
+enum status engine_receive(struct engine *engine, const struct command *command,
+                           const struct turn *turn, struct record *record,
+                           struct settlement *settlement);
 
-/* Decides a received opt-in (state has caught up): a DECIDED record. */
+/* Decides a received opt-in once state has caught up: a sealed DECIDED record. */
 enum status engine_decide_received(struct engine *engine, const struct record_view *received,
-                                   uint64_t now_ms, struct record *record);
+                                   const struct turn *turn, struct record *record);
 
-/* The earliest thing due at or before now_ms, decided. NOT_FOUND: nothing is due. */
-enum status engine_decide_due(struct engine *engine, uint64_t now_ms, struct record *record);
+/* The earliest thing due at or before turn->now_ms, decided. NOT_FOUND: nothing is due. */
+enum status engine_decide_due(struct engine *engine, const struct turn *turn,
+                              struct record *record);
 uint64_t engine_next_due_ms(struct engine *engine); /* UINT64_MAX: nothing */
-
-/* Numbers the record, links its chains, seals it: header.seq is the journal's next. */
-void engine_seal(struct engine *engine, struct record *record, uint64_t seq, uint64_t admin_seq);
 
 /* Copies the record's effects into state, index and registry. DISK_FULL, IO: the state
  * transaction is lost (abort, then apply again from its folded seq). */

@@ -28,10 +28,13 @@ struct index;
 
 enum index_family { INDEX_IDENTITY, INDEX_EVENT };
 
-/* `fresh`: what is there is thrown away. IO, DISK_FULL (files are allocated, never
+/* `fresh`: what is there is thrown away. Else NOT_FOUND or CORRUPT when there is no sound index
+ * of identities. IO, DISK_FULL (files are allocated, never
  * sparse where it could end in SIGBUS). */
 enum status index_open(const char *directory, bool fresh, struct index **out);
-void index_close(struct index *index);
+void index_close(struct index *index); /* NULL is fine */
+/* Makes it durable. */
+enum status index_sync(struct index *index);
 
 /* Idempotent. `now_ms` chooses the generation of an event. DISK_FULL when a table could
  * not grow (then nothing was inserted). */

@@ -63,7 +63,7 @@ struct record_header {
     uint32_t effects_bytes;
     uint32_t payload_bytes;
     uint64_t payload_checksum;
-    uint64_t checksum; /* XXH3 of the header before it and the effects */
+    uint64_t checksum; /* XXH3 of the effects, seeded with XXH3 of the header before it */
 };
 
 /* --- rows of state; also what effects carry ------------------------------- */
@@ -73,7 +73,10 @@ enum task_state {
     TASK_POPPED,     /* gone from Redis, nobody said so: leased for report_within */
     TASK_CLAIMED,    /* leased to an agent */
 };
-enum task_flag { TASK_BREACHED = 1 };
+enum task_flag {
+    TASK_BREACHED = 1,
+    TASK_IN_LIST = 2, /* its queue is a Redis list: ranked by put_seq */
+};
 enum due_kind { DUE_NONE, DUE_BREACH = 1, DUE_LEASE = 2 };
 
 /* An open task. `number` = (seq of the record that opened it) << 3 | 0..7. */
@@ -144,7 +147,7 @@ enum no_task {
     NO_TASK_IMPORTED,
     NO_TASK_END
 };
-const char *no_task_name(enum no_task reason); /* NULL for HAS_ONE */
+const char *no_task_name(enum no_task reason); /* NULL for HAS_ONE; beyond the enum: a bug */
 
 /* --- effects -------------------------------------------------------------- */
 
@@ -297,7 +300,10 @@ bool record_effect(struct record *record, enum effect_kind kind, const void *eff
  * the stored size. */
 size_t record_seal(struct record *record);
 
-/* Writes the sealed record; `buffer` has room for what record_seal returned. */
+/* Stored size of a sealed record. */
+size_t record_bytes(const struct record_header *header);
+
+/* Writes the sealed record; `buffer` has room for record_bytes. */
 void record_store(const struct record *record, char *buffer);
 
 /* A stored or sealed record for reading; slices of the bytes it was read from. The
@@ -314,9 +320,12 @@ struct record_view {
 enum status record_view(struct slice stored, struct record_view *out);
 void record_view_of(const struct record *sealed, struct record_view *out);
 
-/* Walks effects: `offset` starts at 0. Copies the effect into `out` (size `bytes`,
- * zero-filled behind a shorter stored one). 0: no more. */
+/* Walks effects: `offset` starts at 0. 0: no more. The body is neither aligned nor of the
+ * expected size: take it with effect_copy. */
 enum effect_kind effect_next(const struct record_view *view, size_t *offset, struct slice *body_out);
+
+/* Copies an effect's body into a struct of `bytes`, zero-filled behind a shorter stored one. */
+void effect_copy(struct slice body, void *out, size_t bytes);
 
 /* The first effect of a kind, copied; false: there is none. */
 bool effect_find(const struct record_view *view, enum effect_kind kind, void *out, size_t bytes);

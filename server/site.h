@@ -101,6 +101,10 @@ struct queue *registry_queue(const struct registry *registry, uint32_t number);
 struct agent *registry_agent(const struct registry *registry, uint32_t number);
 struct token *registry_token(const struct registry *registry, uint32_t number);
 uint32_t registry_count(const struct registry *registry, enum entity_kind kind); /* highest number */
+/* Its id, also after it was removed (members that it stands in are still rendered): empty only
+ * for a number never used. */
+struct slice registry_name(const struct registry *registry, enum entity_kind kind,
+                           uint32_t number);
 /* Stored settings; empty when removed. */
 struct slice registry_settings(const struct registry *registry, enum entity_kind kind,
                                uint32_t number);

@@ -1,5 +1,5 @@
 /* State: rows that can be rebuilt from the journal, in an LMDB environment opened
- * with MDB_NOSYNC. One of the two files that see lmdb.h.
+ * with MDB_NOSYNC.
  *
  *   person      number                   person_row, its task_row when one is open
  *   task        person, task             task_row: second and further open tasks
@@ -9,13 +9,16 @@
  *   visible     queue, rank_ms, task     person, outbox seq: the puts by rank
  *   dropped     dropped_ms, queue, seq   (nothing): drops by age, for trimming
  *   entity      kind, number             settings (JSON)
- *   meta        name                     what must be known before the first record
+ *   queue       number                   state_queue
+ *   meta        (one row)                version, state_meta
  *
  * Keys are fixed-width and big-endian. One write transaction stays open over many
  * batches; the writer thread owns it and reads through it. Other threads read what was
  * committed, through a reader of their own.
  *
- * Disk or map full is DISK_FULL: the transaction is lost and must be applied again. */
+ * Disk or map full is DISK_FULL: the transaction is lost and must be applied again. After a
+ * put that failed every other one fails alike, until state_abort; a commit that failed has
+ * aborted already. */
 #ifndef HOTLEAD_SERVER_STATE_H
 #define HOTLEAD_SERVER_STATE_H
 
@@ -27,12 +30,14 @@
 
 #define STATE_VERSION 1 /* another one in the file: rebuild */
 
+struct log;
 struct state;
 struct state_reader;
 
 struct state_options {
     const char *directory;
-    uint64_t map_bytes;
+    uint64_t map_bytes; /* address space, sparse; 0: 64 GiB */
+    struct log *log;    /* NULL: silent */
 };
 
 /* An outbox operation: what it is about stands in the task row as it was when put. */
@@ -54,6 +59,8 @@ struct state_meta {
     uint64_t people;          /* highest person number */
     uint64_t admin_seq;       /* newest GENESIS, EPOCH or ADMIN record */
     uint64_t received_seq;    /* newest RECEIVED record that was decided */
+    uint64_t received_first;  /* of the RECEIVED records that were not */
+    uint64_t received_last;
     uint64_t optins, tasks_opened, tasks_ended, breaches, redeliveries;
 };
 struct state_queue {          /* index: queue number */
@@ -62,29 +69,41 @@ struct state_queue {          /* index: queue number */
     uint64_t open_tasks;
 };
 
+/* Makes the folder when missing. A state of another version, or one that LMDB does not know
+ * as its own, is replaced by an empty one: then folded_seq is 0, as in a new one. After a power
+ * cut pages may be anything and reading them may crash: state_remove comes first. CONFLICT,
+ * INVALID as for the journal; DISK_FULL, IO. */
 enum status state_open(const struct state_options *options, struct state **out);
+
+/* Every reader is closed before. What was not committed is lost. */
 void state_close(struct state *state);
-/* Removes a state and makes an empty one. */
+/* Removes a state and makes an empty one; no reader is open. After a failure only
+ * state_close may follow. */
 enum status state_reset(struct state *state);
-uint64_t state_bytes(const struct state *state);
+enum status state_remove(const char *directory); /* of a state that is not open */
+/* Makes what was committed durable. */
+enum status state_sync(struct state *state);
+uint64_t state_bytes(const struct state *state); /* of the file; any thread */
 
 /* --- writer thread --------------------------------------------------------- */
 
-/* Opens the transaction when none is. */
+/* Opens the transaction when none is; puts and deletes need it. */
 enum status state_begin(struct state *state);
-bool state_is_dirty(const struct state *state);
+bool state_is_dirty(const struct state *state); /* something is not committed */
 enum status state_commit(struct state *state); /* writes meta and queues; DISK_FULL, IO */
 void state_abort(struct state *state); /* meta and queues go back to the last commit */
 
 /* Kept in memory, changed in place by apply; written by state_commit. */
 struct state_meta *state_meta(struct state *state);
-struct state_queue *state_queue(struct state *state, uint32_t queue);
+struct state_queue *state_queue(struct state *state, uint32_t queue); /* < STATE_QUEUES_MAX */
 
-/* Rows. find: NULL when absent; valid until the next write. Put errors: DISK_FULL, IO. */
+/* Rows. find, next, first: false when there is none; with no transaction open they see what is
+ * committed. Rows are copied out. An error there shows in the next put or commit. Put
+ * errors: DISK_FULL, IO. Deleting what is not there is OK. */
 enum status state_person_put(struct state *state, uint64_t person, const struct person_row *row,
                              const struct task_row *task, uint64_t last_seq);
 bool state_person_find(struct state *state, uint64_t person, struct person_row *row_out,
-                       struct task_row *task_out, uint64_t *last_seq_out);
+                       struct task_row *task_out, uint64_t *last_seq_out); /* task 0: none open */
 enum status state_task_put(struct state *state, uint64_t person, const struct task_row *task);
 enum status state_task_delete(struct state *state, uint64_t person, uint64_t task);
 bool state_task_find(struct state *state, uint64_t person, uint64_t task, struct task_row *out);
@@ -121,11 +140,13 @@ enum status state_dropped_trim(struct state *state, uint64_t before_ms, unsigned
 enum status state_entity_put(struct state *state, enum entity_kind kind, uint32_t number,
                              struct slice settings); /* empty: delete */
 
-/* --- any thread, committed rows ---------------------------------------------- */
+/* --- any thread, committed rows ----------------------------------------------
+ * As of the first read after a release, which comes before going back to the loop: an idle
+ * read transaction makes the file grow. */
 
 enum status state_reader_open(struct state *state, struct state_reader **out);
 void state_reader_close(struct state_reader *reader);
-void state_reader_release(struct state_reader *reader); /* before going back to the loop */
+void state_reader_release(struct state_reader *reader);
 
 uint64_t state_read_folded(struct state_reader *reader);
 bool state_read_queue(struct state_reader *reader, uint32_t queue, struct state_queue *out);
@@ -140,7 +161,9 @@ bool state_read_outbox_next(struct state_reader *reader, uint32_t queue, uint64_
                             uint64_t *seq_out, struct outbox_row *out);
 
 /* Canonical text of every table, for comparing a rebuild with the original: one row a
- * line, `table key=... field=value ...`, in key order, meta and queues first. */
+ * line, `table key=... field=value ...`, in key order, meta and queues first. Enums are
+ * numbers, hashes hex; nothing depends on when what was committed. One transaction for all
+ * of it. IO: it cannot be written or read. */
 enum status state_dump(struct state_reader *reader, FILE *out);
 
 #endif

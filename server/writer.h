@@ -23,6 +23,7 @@
 #include "server/clock.h"
 #include "server/engine.h"
 #include "server/log.h"
+#include "server/render.h"
 #include "server/stats.h"
 
 struct writer;
@@ -87,17 +88,5 @@ struct journal *writer_journal(const struct writer *writer);
 struct state *writer_state(const struct writer *writer); /* for readers, once ready */
 /* Reads the registry as of now from the journal into another one (the loop's at start). */
 enum status writer_read_registry(struct writer *writer, struct registry *registry);
-
-/* Renders the member of an outbox operation into `out` from the journal, the same bytes as
- * those handed over live. Any thread, with a reader of its own. */
-struct renderer {
-    struct journal_reader *reader;
-    const struct registry *registry; /* of the calling thread */
-    const struct hash_key *id_key;
-    const char *node, *prefix;
-    struct optin *optin; /* scratch */
-};
-enum status render_member(struct renderer *renderer, uint64_t person, uint64_t person_first_ms,
-                          const struct task_row *task, struct text *out);
 
 #endif

@@ -1,0 +1,356 @@
+/* apply: copies what a record says into state, index and registry, and decides nothing.
+ *
+ * The live path, a rebuild and a node of a later version all run this, so it looks at nothing
+ * but the record and the rows that earlier records made. The person of a record is
+ * loaded once and written once. */
+#include "server/engine_internal.h"
+
+#include "proto/must.h"
+
+#define TRIM_PER_DROP 4 /* more than one, so that drops older than an hour run out */
+
+#define TRY(call)                                                                                  \
+    do {                                                                                           \
+        enum status tried_ = (call);                                                               \
+        if (tried_ != STATUS_OK)                                                                   \
+            return tried_;                                                                         \
+    } while (0)
+
+static enum status person_flush(struct engine *engine, const struct record_view *record)
+{
+    struct engine_person *person = &engine->person;
+
+    if (person->number == 0)
+        return STATUS_OK;
+    if (person->number == record->header.person)
+        person->last_seq = record->header.seq;
+    TRY(state_person_put(engine->options.state, person->number, &person->row,
+                         person->task.number != 0 ? &person->task : NULL, person->last_seq));
+    person->number = 0;
+    return STATUS_OK;
+}
+
+static enum status person_turn_to(struct engine *engine, const struct record_view *record,
+                                  uint64_t number)
+{
+    if (engine->person.number == number)
+        return STATUS_OK;
+    TRY(person_flush(engine, record));
+    if (number > state_meta(engine->options.state)->people) {
+        engine->person = (struct engine_person){.number = number};
+        state_meta(engine->options.state)->people = number;
+        return STATUS_OK;
+    }
+    return engine_load_person(engine, number, &engine->person) ? STATUS_OK : STATUS_CORRUPT;
+}
+
+/* --- the outbox ------------------------------------------------------------------ */
+
+static uint64_t visible_rank(const struct task_row *row)
+{
+    return row->flags & TASK_IN_LIST ? row->put_seq : row->rank_ms;
+}
+
+static void tell(struct engine *engine, const struct record_view *record, enum outbox_op op,
+                 uint64_t seq, const struct task_row *row)
+{
+    struct engine_outbox operation = {
+        .queue = row->queue,
+        .seq = seq,
+        .op = op,
+        .person = engine->person.number,
+        .person_first_ms = engine->person.row.first_ms,
+        .task = *row,
+        .record = record,
+    };
+
+    if (engine->options.on_outbox != NULL)
+        engine->options.on_outbox(engine->options.owner, &operation);
+}
+
+static enum status outbox_add(struct engine *engine, const struct record_view *record,
+                              enum outbox_op op, uint64_t seq, const struct task_row *row)
+{
+    struct state *state = engine->options.state;
+    struct outbox_row entry = {
+        .person = engine->person.number,
+        .made_ms = record->header.now_ms,
+        .task = *row,
+        .op = (uint8_t)op,
+    };
+    struct state_queue *queue = state_queue(state, row->queue);
+
+    TRY(state_outbox_put(state, row->queue, seq, &entry));
+    if (seq <= queue->outbox_seq)
+        return STATUS_OK; /* a put that stays out: its row says something new, Redis knows it */
+    queue->outbox_seq = seq;
+    if (op == OUTBOX_DROP) {
+        uint64_t now_ms = record->header.now_ms;
+        TRY(state_dropped_put(state, now_ms, row->queue, seq));
+        TRY(state_dropped_trim(state, now_ms > DROPS_KEPT_MS ? now_ms - DROPS_KEPT_MS : 0,
+                               TRIM_PER_DROP));
+    }
+    tell(engine, record, op, seq, row);
+    return STATUS_OK;
+}
+
+/* Takes the row's put and its due entry away, as far as it has them. */
+static enum status retract(struct engine *engine, const struct task_row *old)
+{
+    struct state *state = engine->options.state;
+
+    if (old->put_seq != 0) {
+        TRY(state_outbox_delete(state, old->queue, old->put_seq));
+        TRY(state_visible_delete(state, old->queue, visible_rank(old), old->number));
+    }
+    if (old->due_kind != DUE_NONE)
+        TRY(state_due_delete(state, old->due_ms, engine->person.number, old->number));
+    return STATUS_OK;
+}
+
+static enum status install(struct engine *engine, const struct record_view *record,
+                           const struct task_row *row)
+{
+    struct state *state = engine->options.state;
+
+    if (row->put_seq != 0) {
+        TRY(state_visible_put(state, row->queue, visible_rank(row), row->number,
+                              engine->person.number, row->put_seq));
+        TRY(outbox_add(engine, record, OUTBOX_PUT, row->put_seq, row));
+    }
+    if (row->due_kind != DUE_NONE)
+        TRY(state_due_put(state, row->due_ms, engine->person.number, row->number,
+                          (enum due_kind)row->due_kind));
+    return STATUS_OK;
+}
+
+/* --- tasks ------------------------------------------------------------------------- */
+
+/* The row as it is now; false: the record opens it. */
+static bool old_row(struct engine *engine, const struct record_view *record, uint64_t task,
+                    struct task_row *out)
+{
+    if (engine->person.task.number == task) {
+        *out = engine->person.task;
+        return true;
+    }
+    if (task >> 3 == record->header.seq)
+        return false;
+    return state_task_find(engine->options.state, engine->person.number, task, out);
+}
+
+/* A person's first open task lies in the person's row, further ones in a table. */
+static enum status keep_row(struct engine *engine, bool is_old, const struct task_row *row)
+{
+    struct engine_person *person = &engine->person;
+
+    if (person->task.number == row->number || (!is_old && person->task.number == 0)) {
+        person->task = *row;
+        return STATUS_OK;
+    }
+    return state_task_put(engine->options.state, person->number, row);
+}
+
+static enum status forget_row(struct engine *engine, const struct task_row *row)
+{
+    struct engine_person *person = &engine->person;
+
+    if (person->task.number == row->number) {
+        person->task = (struct task_row){0};
+        return STATUS_OK;
+    }
+    return state_task_delete(engine->options.state, person->number, row->number);
+}
+
+static enum status apply_task(struct engine *engine, const struct record_view *record,
+                              const struct effect_task *effect)
+{
+    struct state *state = engine->options.state;
+    struct task_row old;
+    bool is_old;
+
+    TRY(person_turn_to(engine, record, effect->person));
+    is_old = old_row(engine, record, effect->row.number, &old);
+    if (!is_old) {
+        state_meta(state)->tasks_opened++;
+        state_queue(state, effect->row.queue)->open_tasks++;
+        old = (struct task_row){0};
+    } else if (effect->row.delivery > old.delivery) {
+        state_meta(state)->redeliveries++;
+    }
+    if ((effect->row.flags & ~old.flags) & TASK_BREACHED)
+        state_meta(state)->breaches++;
+    TRY(retract(engine, &old));
+    if (effect->drop_seq != 0)
+        TRY(outbox_add(engine, record, OUTBOX_DROP, effect->drop_seq, &old));
+    TRY(install(engine, record, &effect->row));
+    return keep_row(engine, is_old, &effect->row);
+}
+
+static enum status apply_task_end(struct engine *engine, const struct record_view *record,
+                                  const struct effect_task_end *effect)
+{
+    struct state *state = engine->options.state;
+    struct task_row old;
+
+    TRY(person_turn_to(engine, record, effect->person));
+    if (!old_row(engine, record, effect->task, &old))
+        return STATUS_CORRUPT;
+    TRY(retract(engine, &old));
+    if (effect->drop_seq != 0)
+        TRY(outbox_add(engine, record, OUTBOX_DROP, effect->drop_seq, &old));
+    state_meta(state)->tasks_ended++;
+    state_queue(state, old.queue)->open_tasks--;
+    return forget_row(engine, &old);
+}
+
+static enum status apply_popped(struct engine *engine, const struct record_view *record,
+                                const struct effect_popped *effect)
+{
+    struct task_row old, row;
+
+    TRY(person_turn_to(engine, record, effect->person));
+    if (!old_row(engine, record, effect->task, &old))
+        return STATUS_CORRUPT;
+    row = old;
+    row.state = TASK_POPPED;
+    row.put_seq = 0;
+    row.lease_until_ms = row.due_ms = effect->lease_until_ms;
+    row.due_kind = DUE_LEASE;
+    TRY(retract(engine, &old));
+    TRY(install(engine, record, &row));
+    return keep_row(engine, true, &row);
+}
+
+/* --- opt-ins, people, reports, settings ----------------------------------------------- */
+
+static enum status apply_optin(struct engine *engine, const struct record_view *record,
+                               const struct effect_optin *effect)
+{
+    struct state_meta *meta = state_meta(engine->options.state);
+    struct index *index = engine->options.index;
+
+    meta->optins++;
+    if (record->header.kind == RECORD_DECIDED)
+        meta->received_seq = effect->optin_seq;
+    if (!hash_is_none(effect->event))
+        TRY(index_insert(index, INDEX_EVENT, effect->event, record->header.seq,
+                         record->header.now_ms));
+    if (!hash_is_none(effect->content))
+        TRY(index_insert(index, INDEX_EVENT, effect->content, record->header.seq,
+                         record->header.now_ms));
+    return STATUS_OK;
+}
+
+static enum status apply_person(struct engine *engine, const struct record_view *record,
+                                const struct effect_person *effect)
+{
+    struct index *index = engine->options.index;
+    uint64_t now_ms = record->header.now_ms;
+
+    TRY(person_turn_to(engine, record, effect->person));
+    if (!hash_is_none(effect->row.phone) && !hash_equal(effect->row.phone, engine->person.row.phone))
+        TRY(index_insert(index, INDEX_IDENTITY, effect->row.phone, effect->person, now_ms));
+    if (!hash_is_none(effect->row.email) && !hash_equal(effect->row.email, engine->person.row.email))
+        TRY(index_insert(index, INDEX_IDENTITY, effect->row.email, effect->person, now_ms));
+    engine->person.row = effect->row;
+    return STATUS_OK;
+}
+
+static enum status apply_report(struct engine *engine, const struct record_view *record,
+                                const struct effect_report *effect)
+{
+    struct state_queue *queue = state_queue(engine->options.state, effect->queue);
+
+    if (effect->stream_ms == 0)
+        return STATUS_OK;
+    if (effect->stream_ms > queue->report_ms ||
+        (effect->stream_ms == queue->report_ms && effect->stream_seq > queue->report_seq)) {
+        queue->report_ms = effect->stream_ms;
+        queue->report_seq = effect->stream_seq;
+    }
+    return index_insert(engine->options.index, INDEX_EVENT, effect->identity, record->header.seq,
+                        record->header.now_ms);
+}
+
+static enum status apply_admin(struct engine *engine, const struct record_view *record,
+                               const struct effect_admin *effect)
+{
+    TRY(state_entity_put(engine->options.state, (enum entity_kind)effect->entity, effect->number,
+                         record->payload));
+    return registry_apply(engine->options.registry, (enum entity_kind)effect->entity,
+                          effect->number, record->payload);
+}
+
+static enum status apply_effect(struct engine *engine, const struct record_view *record,
+                                enum effect_kind kind, struct slice body)
+{
+    union {
+        struct effect_admin admin;
+        struct effect_optin optin;
+        struct effect_person person;
+        struct effect_task task;
+        struct effect_task_end task_end;
+        struct effect_popped popped;
+        struct effect_report report;
+    } effect;
+
+    memset(&effect, 0, sizeof(effect));
+    memcpy(&effect, body.bytes, body.length < sizeof(effect) ? body.length : sizeof(effect));
+    switch (kind) {
+    case EFFECT_ADMIN:
+        return apply_admin(engine, record, &effect.admin);
+    case EFFECT_OPTIN:
+        return apply_optin(engine, record, &effect.optin);
+    case EFFECT_PERSON:
+        return apply_person(engine, record, &effect.person);
+    case EFFECT_TASK:
+        return apply_task(engine, record, &effect.task);
+    case EFFECT_TASK_END:
+        return apply_task_end(engine, record, &effect.task_end);
+    case EFFECT_POPPED:
+        return apply_popped(engine, record, &effect.popped);
+    case EFFECT_REPORT:
+        return apply_report(engine, record, &effect.report);
+    case EFFECT_GENESIS:
+    case EFFECT_EPOCH:
+    case EFFECT_RECEIVED: /* nothing is folded from these */
+        return STATUS_OK;
+    }
+    return STATUS_CORRUPT;
+}
+
+static void note_received(struct state_meta *meta, uint64_t seq)
+{
+    if (meta->received_last <= meta->received_seq)
+        meta->received_first = seq;
+    meta->received_last = seq;
+}
+
+enum status engine_apply(struct engine *engine, const struct record_view *record)
+{
+    struct state_meta *meta = state_meta(engine->options.state);
+    struct slice body;
+    size_t offset = 0;
+    enum effect_kind kind;
+
+    MUST(record->header.seq == meta->folded_seq + 1);
+    TRY(state_begin(engine->options.state));
+    engine->person.number = 0;
+    while ((kind = effect_next(record, &offset, &body)) != 0)
+        TRY(apply_effect(engine, record, kind, body));
+    /* A record of a person is a link of the chain even when it changes no row. */
+    if (record->header.person != 0)
+        TRY(person_turn_to(engine, record, record->header.person));
+    TRY(person_flush(engine, record));
+
+    if (record->header.kind == RECORD_RECEIVED)
+        note_received(meta, record->header.seq);
+    if (record->header.kind == RECORD_GENESIS || record->header.kind == RECORD_EPOCH ||
+        record->header.kind == RECORD_ADMIN)
+        meta->admin_seq = record->header.seq;
+    meta->folded_seq = record->header.seq;
+    meta->folded_checksum = record->header.checksum;
+    meta->folded_ms = record->header.now_ms;
+    return STATUS_OK;
+}

@@ -1,0 +1,573 @@
+#include "server/recovery.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "proto/must.h"
+
+#define BOOT_ID_LENGTH   36
+#define COMMIT_EACH      4096 /* records: always about the same size keeps the freelist small */
+#define ADMIN_CHAIN_STEP 4096
+
+struct recovery {
+    struct recovery_options options;
+    char state_directory[PATH_MAX];
+    int lock;
+    struct journal *journal;
+    struct journal_reader *reader;
+    struct state *state;
+    struct index *index;
+    struct registry *registry;
+    struct engine *engine;
+    struct effect_genesis genesis;
+    struct effect_epoch epoch;
+    uint64_t admin_seq;
+    uint64_t last_ms;
+    bool trusted;
+    enum status folding; /* of the scan in recovery_fold */
+    uint64_t fold_left;
+};
+
+/* --- small files ------------------------------------------------------------------- */
+
+static bool path_join(char out[PATH_MAX], const char *directory, const char *name)
+{
+    int length = snprintf(out, PATH_MAX, "%s/%s", directory, name);
+
+    return length > 0 && length < PATH_MAX;
+}
+
+static bool make_directory(const char *path)
+{
+    return mkdir(path, 0700) == 0 || errno == EEXIST;
+}
+
+static void sync_directory(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        return;
+    (void)fsync(fd);
+    close(fd);
+}
+
+static size_t read_small(const char *path, char *buffer, size_t capacity)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length;
+
+    if (fd < 0)
+        return 0;
+    length = read(fd, buffer, capacity);
+    close(fd);
+    return length > 0 ? (size_t)length : 0;
+}
+
+/* Whole or not at all, and there after a power cut: tmp, fsync, rename, fsync of the folder. */
+static bool write_durably(const char *directory, const char *name, const char *bytes, size_t length)
+{
+    char path[PATH_MAX], temporary[PATH_MAX];
+    bool good;
+    int fd;
+
+    if (!path_join(path, directory, name) ||
+        snprintf(temporary, sizeof(temporary), "%s/%s.tmp", directory, name) >=
+            (int)sizeof(temporary))
+        return false;
+    fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return false;
+    good = write(fd, bytes, length) == (ssize_t)length && fsync(fd) == 0;
+    close(fd);
+    good = good && rename(temporary, path) == 0;
+    sync_directory(directory);
+    return good;
+}
+
+/* --- OWNER -------------------------------------------------------------------------- */
+
+static void boot_id(char out[BOOT_ID_LENGTH])
+{
+    memset(out, '?', BOOT_ID_LENGTH);
+    (void)read_small("/proc/sys/kernel/random/boot_id", out, BOOT_ID_LENGTH);
+}
+
+static bool owner_write(const struct recovery *recovery, bool clean)
+{
+    char text[BOOT_ID_LENGTH + 16], boot[BOOT_ID_LENGTH];
+    int length;
+
+    boot_id(boot);
+    length = snprintf(text, sizeof(text), "%.*s\n%s\n", BOOT_ID_LENGTH, boot,
+                      clean ? "clean" : "dirty");
+    return write_durably(recovery->state_directory, "OWNER", text, (size_t)length);
+}
+
+static bool owner_vouches(const struct recovery *recovery)
+{
+    char path[PATH_MAX], text[BOOT_ID_LENGTH + 16], boot[BOOT_ID_LENGTH];
+    size_t length;
+
+    if (!path_join(path, recovery->state_directory, "OWNER"))
+        return false;
+    length = read_small(path, text, sizeof(text));
+    if (length != BOOT_ID_LENGTH + 7 || text[BOOT_ID_LENGTH] != '\n')
+        return false;
+    if (memcmp(text + BOOT_ID_LENGTH + 1, "clean\n", 6) == 0)
+        return true;
+    boot_id(boot);
+    return memcmp(text, boot, BOOT_ID_LENGTH) == 0 &&
+           memcmp(text + BOOT_ID_LENGTH + 1, "dirty\n", 6) == 0;
+}
+
+/* --- the journal's own records --------------------------------------------------------- */
+
+static uint64_t machine_hash(const struct recovery *recovery)
+{
+    char text[64];
+    size_t length = read_small("/etc/machine-id", text, sizeof(text));
+
+    return hash_place(hash_of(&recovery->genesis.hash_key, HASH_ID, 0, (struct slice){text, length}));
+}
+
+static enum status append_own(struct recovery *recovery, enum record_kind kind,
+                              enum effect_kind effect_kind, const void *effect, size_t bytes)
+{
+    struct record record;
+    uint64_t now_ms = recovery->options.now_ms;
+    enum status result;
+
+    record_begin(&record, kind, now_ms > recovery->last_ms ? now_ms : recovery->last_ms, 0);
+    record.header.seq = journal_last_seq(recovery->journal) + 1;
+    record.header.admin_prev = recovery->admin_seq;
+    MUST(record_effect(&record, effect_kind, effect, bytes));
+    record_seal(&record);
+    result = journal_begin(recovery->journal);
+    if (result == STATUS_OK)
+        result = journal_append(recovery->journal, &record);
+    if (result == STATUS_OK)
+        result = journal_commit(recovery->journal);
+    if (result != STATUS_OK)
+        return result;
+    recovery->admin_seq = record.header.seq;
+    recovery->last_ms = record.header.now_ms;
+    return STATUS_OK;
+}
+
+static enum status begin_journal(struct recovery *recovery)
+{
+    if (!recovery->options.create)
+        return STATUS_NOT_FOUND;
+    randombytes_buf(&recovery->genesis, sizeof(recovery->genesis));
+    return append_own(recovery, RECORD_GENESIS, EFFECT_GENESIS, &recovery->genesis,
+                      sizeof(recovery->genesis));
+}
+
+/* A folder that was copied or restored is another incarnation: its outbox would number other
+ * operations with seqs that Redis has seen. Machine and inode tell. */
+static enum status bind_epoch(struct recovery *recovery)
+{
+    uint64_t machine = machine_hash(recovery), inode = journal_inode(recovery->journal);
+
+    if (recovery->epoch.epoch != 0 && recovery->epoch.machine == machine &&
+        recovery->epoch.inode == inode)
+        return STATUS_OK;
+    if (recovery->epoch.epoch != 0)
+        log_write(recovery->options.log, LOG_WARN,
+                  "this journal was copied or restored: a new epoch begins", LOG_END);
+    recovery->epoch = (struct effect_epoch){.machine = machine, .inode = inode};
+    do
+        randombytes_buf(&recovery->epoch.epoch, sizeof(recovery->epoch.epoch));
+    while (recovery->epoch.epoch == 0);
+    return append_own(recovery, RECORD_EPOCH, EFFECT_EPOCH, &recovery->epoch,
+                      sizeof(recovery->epoch));
+}
+
+/* Seqs of the admin chain, oldest first. */
+static enum status admin_chain(struct journal_reader *reader, uint64_t admin_seq,
+                               uint64_t **seqs_out, size_t *count_out)
+{
+    uint64_t *seqs = NULL;
+    size_t count = 0;
+
+    for (uint64_t seq = admin_seq; seq != 0;) {
+        struct record_view record;
+        enum status result = journal_read(reader, seq, &record);
+
+        if (result == STATUS_OK && count % ADMIN_CHAIN_STEP == 0) {
+            uint64_t *more = realloc(seqs, (count + ADMIN_CHAIN_STEP) * sizeof(*seqs));
+            if (more == NULL)
+                result = STATUS_BUSY;
+            else
+                seqs = more;
+        }
+        if (result != STATUS_OK) {
+            free(seqs);
+            return result;
+        }
+        seqs[count++] = seq;
+        seq = record.header.admin_prev;
+    }
+    for (size_t i = 0; i < count / 2; i++) {
+        uint64_t swapped = seqs[i];
+        seqs[i] = seqs[count - 1 - i];
+        seqs[count - 1 - i] = swapped;
+    }
+    *seqs_out = seqs;
+    *count_out = count;
+    return STATUS_OK;
+}
+
+enum status recovery_read_registry(struct journal_reader *reader, uint64_t admin_seq,
+                                   struct registry *registry)
+{
+    uint64_t *seqs = NULL;
+    size_t count = 0;
+    enum status result = admin_chain(reader, admin_seq, &seqs, &count);
+
+    for (size_t i = 0; result == STATUS_OK && i < count; i++) {
+        struct record_view record;
+        struct effect_admin effect;
+
+        result = journal_read(reader, seqs[i], &record);
+        if (result == STATUS_OK && record.header.kind == RECORD_ADMIN &&
+            effect_find(&record, EFFECT_ADMIN, &effect, sizeof(effect)))
+            result = registry_apply(registry, (enum entity_kind)effect.entity, effect.number,
+                                    record.payload);
+    }
+    free(seqs);
+    return result;
+}
+
+/* Keys and epoch stand in the chain too; the newest epoch is the one in force. */
+static enum status read_own_records(struct recovery *recovery)
+{
+    uint64_t *seqs = NULL;
+    size_t count = 0;
+    bool genesis = false;
+    struct record_view record;
+    enum status result = journal_read(recovery->reader, journal_last_seq(recovery->journal),
+                                      &record);
+
+    if (result != STATUS_OK)
+        goto cleanup;
+    recovery->last_ms = record.header.now_ms;
+    recovery->admin_seq =
+        record.header.kind == RECORD_GENESIS || record.header.kind == RECORD_EPOCH ||
+                record.header.kind == RECORD_ADMIN
+            ? record.header.seq
+            : record.header.admin_prev;
+    result = admin_chain(recovery->reader, recovery->admin_seq, &seqs, &count);
+    for (size_t i = 0; result == STATUS_OK && i < count; i++) {
+        result = journal_read(recovery->reader, seqs[i], &record);
+        if (result != STATUS_OK)
+            break;
+        genesis |= effect_find(&record, EFFECT_GENESIS, &recovery->genesis,
+                               sizeof(recovery->genesis));
+        effect_find(&record, EFFECT_EPOCH, &recovery->epoch, sizeof(recovery->epoch));
+    }
+    if (result == STATUS_OK && !genesis)
+        result = STATUS_CORRUPT;
+    if (result == STATUS_OK)
+        result = recovery_read_registry(recovery->reader, recovery->admin_seq, recovery->registry);
+cleanup:
+    free(seqs);
+    journal_reader_release(recovery->reader);
+    return result;
+}
+
+/* --- opening ------------------------------------------------------------------------------ */
+
+static enum status take_lock(struct recovery *recovery)
+{
+    char path[PATH_MAX];
+
+    if (recovery->options.create && !make_directory(recovery->options.data_directory))
+        return STATUS_IO;
+    if (!path_join(path, recovery->options.data_directory, "hotlead.lock"))
+        return STATUS_INVALID;
+    recovery->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (recovery->lock < 0)
+        return errno == ENOENT ? STATUS_NOT_FOUND : STATUS_IO;
+    return flock(recovery->lock, LOCK_EX | LOCK_NB) == 0 ? STATUS_OK : STATUS_CONFLICT;
+}
+
+static enum status open_journal(struct recovery *recovery)
+{
+    char path[PATH_MAX];
+    struct journal_options options = {
+        .directory = path,
+        .map_bytes = recovery->options.journal_map_bytes,
+        .reserve_bytes = recovery->options.reserve_bytes,
+    };
+    struct stat info;
+    enum status result;
+
+    if (!path_join(path, recovery->options.data_directory, "journal"))
+        return STATUS_INVALID;
+    if (!recovery->options.create && stat(path, &info) != 0)
+        return STATUS_NOT_FOUND;
+    result = journal_open(&options, &recovery->journal);
+    if (result == STATUS_OK)
+        result = journal_reader_open(recovery->journal, &recovery->reader);
+    if (result == STATUS_OK && journal_last_seq(recovery->journal) == 0)
+        result = begin_journal(recovery);
+    if (result == STATUS_OK)
+        result = read_own_records(recovery);
+    if (result == STATUS_OK)
+        result = bind_epoch(recovery);
+    return result;
+}
+
+/* The journal's record at the folded seq must be the one that state folded. */
+static bool state_fits_journal(struct recovery *recovery)
+{
+    const struct state_meta *meta = state_meta(recovery->state);
+    struct record_view record;
+    bool fits;
+
+    if (meta->folded_seq == 0 || meta->folded_seq > journal_last_seq(recovery->journal))
+        return false;
+    fits = journal_read(recovery->reader, meta->folded_seq, &record) == STATUS_OK &&
+           record.header.checksum == meta->folded_checksum;
+    journal_reader_release(recovery->reader);
+    return fits;
+}
+
+static enum status open_state(struct recovery *recovery)
+{
+    char rows[PATH_MAX], index[PATH_MAX];
+    struct state_options options = {
+        .directory = rows,
+        .map_bytes = recovery->options.state_map_bytes,
+    };
+    enum status result;
+
+    if (!path_join(rows, recovery->state_directory, "rows") ||
+        !path_join(index, recovery->state_directory, "index"))
+        return STATUS_INVALID;
+    if (!make_directory(recovery->state_directory))
+        return STATUS_IO;
+    recovery->trusted = !recovery->options.rebuild && owner_vouches(recovery);
+    if (!owner_write(recovery, false))
+        return STATUS_IO;
+    result = state_open(&options, &recovery->state);
+    if (result == STATUS_CORRUPT && !recovery->trusted)
+        result = state_remove(rows) == STATUS_OK ? state_open(&options, &recovery->state)
+                                                 : STATUS_IO;
+    if (result != STATUS_OK)
+        return result;
+    recovery->trusted = recovery->trusted && state_fits_journal(recovery);
+    if (recovery->trusted) {
+        result = index_open(index, false, &recovery->index);
+        recovery->trusted = result == STATUS_OK;
+    }
+    if (recovery->trusted)
+        return STATUS_OK;
+    result = state_reset(recovery->state);
+    return result == STATUS_OK ? index_open(index, true, &recovery->index) : result;
+}
+
+static enum status open_engine(struct recovery *recovery)
+{
+    struct engine_options options = {
+        .journal = recovery->journal,
+        .state = recovery->state,
+        .index = recovery->index,
+        .registry = recovery->registry,
+        .hash_key = &recovery->genesis.hash_key,
+        .id_key = &recovery->genesis.id_key,
+    };
+
+    return engine_open(&options, &recovery->engine);
+}
+
+static const char *advice(enum status status)
+{
+    switch (status) {
+    case STATUS_NOT_FOUND:
+        return "there is no journal in this folder: check --data";
+    case STATUS_CONFLICT:
+        return "another process has this folder open: stop it, or use another --data";
+    case STATUS_DISK_FULL:
+        return "no room on the disk: free some, then start again";
+    case STATUS_CORRUPT:
+        return "a stored record is damaged: run 'hotlead fsck', restore a backup";
+    case STATUS_INVALID:
+        return "this file system cannot hold a journal: use a local disk";
+    default:
+        return "the folder cannot be read or written: check its owner and the disk";
+    }
+}
+
+enum status recovery_open(const struct recovery_options *options, struct recovery **out)
+{
+    struct recovery *recovery = calloc(1, sizeof(*recovery));
+    const char *directory = options->state_directory;
+    enum status result = STATUS_BUSY;
+
+    if (recovery == NULL)
+        return result;
+    recovery->options = *options;
+    recovery->lock = -1;
+    if (recovery->options.journal_map_bytes == 0)
+        recovery->options.journal_map_bytes = RECOVERY_MAP_BYTES;
+    if (recovery->options.state_map_bytes == 0)
+        recovery->options.state_map_bytes = RECOVERY_MAP_BYTES;
+    if (recovery->options.reserve_bytes == 0)
+        recovery->options.reserve_bytes = RECOVERY_RESERVE_BYTES;
+    if (directory != NULL && directory[0] != '\0')
+        snprintf(recovery->state_directory, PATH_MAX, "%s", directory);
+    else if (!path_join(recovery->state_directory, options->data_directory, "state"))
+        recovery->state_directory[0] = '\0';
+
+    recovery->registry = registry_open();
+    if (recovery->registry != NULL)
+        result = take_lock(recovery);
+    if (result == STATUS_OK)
+        result = open_journal(recovery);
+    if (result == STATUS_OK)
+        result = open_state(recovery);
+    if (result == STATUS_OK)
+        result = open_engine(recovery);
+    if (result != STATUS_OK) {
+        log_write(options->log, LOG_ERROR, "the data folder cannot be opened",
+                  LOG_TEXT("folder", options->data_directory),
+                  LOG_TEXT("status", status_code(result)), LOG_TEXT("advice", advice(result)),
+                  LOG_END);
+        recovery_close(recovery, false);
+        return result;
+    }
+    *out = recovery;
+    return STATUS_OK;
+}
+
+/* --- folding ---------------------------------------------------------------------------- */
+
+static bool fold_record(void *owner, uint64_t seq, enum status status,
+                        const struct record_view *record)
+{
+    struct recovery *recovery = owner;
+
+    if (status == STATUS_OK)
+        status = engine_apply(recovery->engine, record);
+    recovery->folding = status;
+    if (status == STATUS_CORRUPT)
+        log_write(recovery->options.log, LOG_ERROR, "a record is damaged", LOG_INT("seq", seq),
+                  LOG_TEXT("advice", advice(status)), LOG_END);
+    return status == STATUS_OK && --recovery->fold_left > 0;
+}
+
+enum status recovery_fold(struct recovery *recovery, uint64_t most, bool *done_out)
+{
+    struct state_meta *meta = state_meta(recovery->state);
+    enum status result = STATUS_OK;
+
+    *done_out = false;
+    while (result == STATUS_OK && most > 0 &&
+           meta->folded_seq < journal_last_seq(recovery->journal)) {
+        uint64_t before = meta->folded_seq;
+
+        recovery->fold_left = most < COMMIT_EACH ? most : COMMIT_EACH;
+        recovery->folding = STATUS_OK;
+        result = journal_scan(recovery->reader, before + 1, fold_record, recovery);
+        journal_reader_release(recovery->reader);
+        if (result == STATUS_OK)
+            result = recovery->folding;
+        most -= meta->folded_seq - before;
+        if (result == STATUS_OK && state_is_dirty(recovery->state))
+            result = state_commit(recovery->state);
+    }
+    if (result != STATUS_OK)
+        state_abort(recovery->state);
+    *done_out = result == STATUS_OK && meta->folded_seq == journal_last_seq(recovery->journal);
+    return result;
+}
+
+void recovery_close(struct recovery *recovery, bool clean)
+{
+    if (recovery == NULL)
+        return;
+    if (recovery->state != NULL) {
+        clean = clean && (!state_is_dirty(recovery->state) ||
+                          state_commit(recovery->state) == STATUS_OK);
+        clean = clean && state_sync(recovery->state) == STATUS_OK;
+        clean = clean && index_sync(recovery->index) == STATUS_OK;
+    }
+    engine_close(recovery->engine);
+    index_close(recovery->index);
+    state_close(recovery->state);
+    if (clean && recovery->state != NULL)
+        owner_write(recovery, true);
+    if (recovery->reader != NULL)
+        journal_reader_close(recovery->reader);
+    journal_close(recovery->journal);
+    registry_close(recovery->registry);
+    if (recovery->lock >= 0)
+        close(recovery->lock);
+    free(recovery);
+}
+
+bool recovery_is_trusted(const struct recovery *recovery)
+{
+    return recovery->trusted;
+}
+
+struct journal *recovery_journal(struct recovery *recovery)
+{
+    return recovery->journal;
+}
+
+struct state *recovery_state(struct recovery *recovery)
+{
+    return recovery->state;
+}
+
+struct index *recovery_index(struct recovery *recovery)
+{
+    return recovery->index;
+}
+
+struct registry *recovery_registry(struct recovery *recovery)
+{
+    return recovery->registry;
+}
+
+struct engine *recovery_engine(struct recovery *recovery)
+{
+    return recovery->engine;
+}
+
+const struct hash_key *recovery_hash_key(const struct recovery *recovery)
+{
+    return &recovery->genesis.hash_key;
+}
+
+const struct hash_key *recovery_id_key(const struct recovery *recovery)
+{
+    return &recovery->genesis.id_key;
+}
+
+uint64_t recovery_epoch(const struct recovery *recovery)
+{
+    return recovery->epoch.epoch;
+}
+
+uint64_t recovery_admin_seq(const struct recovery *recovery)
+{
+    return recovery->admin_seq;
+}
+
+uint64_t recovery_last_ms(const struct recovery *recovery)
+{
+    return recovery->last_ms;
+}

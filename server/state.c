@@ -1,0 +1,322 @@
+/* The environment, its one write transaction, and what is kept in memory beside it. The
+ * rows are in state_rows.c, what other threads read in state_read.c. */
+#include "server/state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "proto/must.h"
+#include "server/state_internal.h"
+
+static const char *const table_names[TABLE_COUNT] = {
+    [TABLE_META] = "meta",       [TABLE_QUEUE] = "queue",     [TABLE_PERSON] = "person",
+    [TABLE_TASK] = "task",       [TABLE_DUE] = "due",         [TABLE_OUTBOX] = "outbox",
+    [TABLE_VISIBLE] = "visible", [TABLE_DROPPED] = "dropped", [TABLE_ENTITY] = "entity",
+};
+
+/* --- open ----------------------------------------------------------------- */
+
+static int put_meta(struct state *state, MDB_txn *txn)
+{
+    struct state_stored_meta stored = {STATE_VERSION, state->meta};
+    struct state_key place = STATE_META_KEY;
+    MDB_val key = {place.length, place.bytes};
+    MDB_val value = {sizeof stored, &stored};
+
+    return mdb_put(txn, state->tables[TABLE_META], &key, &value, 0);
+}
+
+/* MDB_VERSION_MISMATCH: written by another version of this file. */
+static int load_meta(struct state *state, MDB_txn *txn)
+{
+    struct state_key key = STATE_META_KEY;
+    struct state_stored_meta stored;
+    MDB_val value;
+    int code = state_get(state, txn, TABLE_META, &key, &value);
+
+    if (code == MDB_NOTFOUND)
+        return put_meta(state, txn);
+    if (code == 0 &&
+        (state_row_copy(value, &stored, sizeof stored) != 0 || stored.version != STATE_VERSION))
+        code = MDB_VERSION_MISMATCH;
+    if (code == 0)
+        state->meta = stored.meta;
+    return code;
+}
+
+static int load_queues(struct state *state, MDB_txn *txn)
+{
+    struct state_key key = key_of_queue(0), found;
+    MDB_val value;
+    int code = state_get_from(state, txn, TABLE_QUEUE, &key, &found, &value);
+
+    while (code == 0) {
+        uint32_t queue = key_part32(found.bytes, 0);
+        if (queue >= STATE_QUEUES_MAX)
+            return MDB_CORRUPTED;
+        code = state_row_copy(value, &state->queues[queue], sizeof state->queues[queue]);
+        state->queue_count = queue + 1;
+        key = key_of_queue(queue + 1);
+        if (code == 0)
+            code = state_get_from(state, txn, TABLE_QUEUE, &key, &found, &value);
+    }
+    return code == MDB_NOTFOUND ? 0 : code;
+}
+
+static int load_people_top(struct state *state, MDB_txn *txn)
+{
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    int code = mdb_cursor_open(txn, state->tables[TABLE_PERSON], &cursor);
+
+    if (code != 0)
+        return code;
+    code = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+    if (code == 0 && key.mv_size == sizeof(uint64_t))
+        state->people_top = key_part64(key.mv_data, 0);
+    mdb_cursor_close(cursor);
+    return code == MDB_NOTFOUND ? 0 : code;
+}
+
+static void remember_committed(struct state *state)
+{
+    state->committed_meta = state->meta;
+    state->committed_people_top = state->people_top;
+    memcpy(state->committed_queues, state->queues, state->queue_count * sizeof state->queues[0]);
+}
+
+static int load(struct state *state)
+{
+    MDB_txn *txn;
+    int code = mdb_txn_begin(state->lmdb.env, NULL, 0, &txn);
+
+    if (code != 0)
+        return code;
+    for (int i = 0; code == 0 && i < TABLE_COUNT; i++)
+        code = mdb_dbi_open(txn, table_names[i], MDB_CREATE, &state->tables[i]);
+    if (code == 0)
+        code = load_meta(state, txn);
+    if (code == 0)
+        code = load_queues(state, txn);
+    if (code == 0)
+        code = load_people_top(state, txn);
+    if (code != 0) {
+        mdb_txn_abort(txn);
+        return code;
+    }
+    return mdb_txn_commit(txn);
+}
+
+static void forget(struct state *state)
+{
+    state->meta = (struct state_meta){0};
+    memset(state->queues, 0, sizeof state->queues);
+    memset(state->committed_queues, 0, sizeof state->committed_queues);
+    state->queue_count = 0;
+    state->people_top = 0;
+    remember_committed(state);
+}
+
+static void close_environment(struct state *state)
+{
+    state_abort(state);
+    if (state->peek)
+        mdb_txn_abort(state->peek);
+    state->peek = NULL;
+    lmdb_env_close(&state->lmdb);
+    forget(state);
+}
+
+static enum status open_environment(struct state *state)
+{
+    struct lmdb_env_options options = {.directory = state->directory,
+                                       .map_bytes = state->options.map_bytes,
+                                       .flags = MDB_NOTLS | MDB_NOSYNC,
+                                       .tables = TABLE_COUNT,
+                                       .log = state->options.log};
+    enum status status = lmdb_env_open(&state->lmdb, &options);
+
+    if (status != STATUS_OK)
+        return status;
+    status = lmdb_env_failed(&state->lmdb, "load", load(state));
+    if (status == STATUS_OK)
+        remember_committed(state);
+    else
+        close_environment(state);
+    return status;
+}
+
+enum status state_open(const struct state_options *options, struct state **out)
+{
+    struct state *state = calloc(1, sizeof *state);
+
+    *out = NULL;
+    if (!state)
+        return STATUS_IO;
+    state->options = *options;
+    state->directory = strdup(options->directory);
+    state->lmdb.directory_fd = -1;
+
+    enum status status = state->directory ? open_environment(state) : STATUS_IO;
+    if (status == STATUS_CORRUPT)
+        status = state_reset(state);
+    if (status != STATUS_OK) {
+        state_close(state);
+        return status;
+    }
+    *out = state;
+    return STATUS_OK;
+}
+
+void state_close(struct state *state)
+{
+    if (!state)
+        return;
+    MUST(atomic_load(&state->readers) == 0);
+    close_environment(state);
+    free(state->directory);
+    free(state);
+}
+
+enum status state_reset(struct state *state)
+{
+    MUST(atomic_load(&state->readers) == 0);
+    close_environment(state);
+    enum status status = state_remove(state->directory);
+
+    return status == STATUS_OK ? open_environment(state) : status;
+}
+
+enum status state_remove(const char *directory)
+{
+    static const char *const files[] = {"/data.mdb", "/lock.mdb"};
+    enum status status = STATUS_OK;
+
+    for (int i = 0; i < 2; i++) {
+        char *path = lmdb_path(directory, files[i]);
+        if (!path || (unlink(path) != 0 && errno != ENOENT))
+            status = STATUS_IO;
+        free(path);
+    }
+    return status;
+}
+
+enum status state_sync(struct state *state)
+{
+    return lmdb_env_failed(&state->lmdb, "mdb_env_sync", mdb_env_sync(state->lmdb.env, 1));
+}
+
+uint64_t state_bytes(const struct state *state)
+{
+    return lmdb_env_file_bytes(&state->lmdb);
+}
+
+/* --- the transaction ------------------------------------------------------ */
+
+enum status state_begin(struct state *state)
+{
+    if (state->broken != STATUS_OK)
+        return state->broken;
+    if (state->txn)
+        return STATUS_OK;
+    int code = mdb_txn_begin(state->lmdb.env, NULL, 0, &state->txn);
+    if (code != 0)
+        state->txn = NULL;
+    return lmdb_env_failed(&state->lmdb, "mdb_txn_begin", code);
+}
+
+static bool queue_changed(const struct state *state, uint32_t queue)
+{
+    return memcmp(&state->queues[queue], &state->committed_queues[queue],
+                  sizeof state->queues[queue]) != 0;
+}
+
+bool state_is_dirty(const struct state *state)
+{
+    if (state->changed || memcmp(&state->meta, &state->committed_meta, sizeof state->meta) != 0)
+        return true;
+    for (uint32_t queue = 0; queue < state->queue_count; queue++)
+        if (queue_changed(state, queue))
+            return true;
+    return false;
+}
+
+/* A queue that is as if nothing had happened has no row, so that what is stored does not
+ * depend on which records fell between two commits. */
+static int put_queue(struct state *state, uint32_t queue)
+{
+    static const struct state_queue untouched;
+    struct state_queue *row = &state->queues[queue];
+    struct state_key place = key_of_queue(queue);
+    MDB_val key = {place.length, place.bytes}, value = {sizeof *row, row};
+
+    if (memcmp(row, &untouched, sizeof untouched) != 0)
+        return mdb_put(state->txn, state->tables[TABLE_QUEUE], &key, &value, 0);
+    return mdb_del(state->txn, state->tables[TABLE_QUEUE], &key, NULL);
+}
+
+static int put_queues(struct state *state)
+{
+    int code = 0;
+
+    for (uint32_t queue = 0; code == 0 && queue < state->queue_count; queue++)
+        if (queue_changed(state, queue))
+            code = put_queue(state, queue);
+    return code;
+}
+
+static int put_memory_and_commit(struct state *state)
+{
+    int code = put_meta(state, state->txn);
+
+    if (code == 0)
+        code = put_queues(state);
+    if (code != 0)
+        return code;
+    MDB_txn *txn = state->txn;
+    state->txn = NULL; /* LMDB frees it either way */
+    return mdb_txn_commit(txn);
+}
+
+enum status state_commit(struct state *state)
+{
+    enum status status = state->broken;
+
+    if (status == STATUS_OK && state_is_dirty(state)) {
+        status = state_begin(state);
+        if (status == STATUS_OK)
+            status = lmdb_env_failed(&state->lmdb, "mdb_txn_commit", put_memory_and_commit(state));
+        if (status == STATUS_OK)
+            remember_committed(state);
+    }
+    /* After a success nothing is left to go back from; without changes this ends the
+     * transaction that was opened for nothing. */
+    state_abort(state);
+    return status;
+}
+
+void state_abort(struct state *state)
+{
+    if (state->txn)
+        mdb_txn_abort(state->txn);
+    state->txn = NULL;
+    state->changed = false;
+    state->broken = STATUS_OK;
+    state->meta = state->committed_meta;
+    state->people_top = state->committed_people_top;
+    memcpy(state->queues, state->committed_queues, state->queue_count * sizeof state->queues[0]);
+}
+
+struct state_meta *state_meta(struct state *state)
+{
+    return &state->meta;
+}
+
+struct state_queue *state_queue(struct state *state, uint32_t queue)
+{
+    MUST(queue < STATE_QUEUES_MAX);
+    if (queue >= state->queue_count)
+        state->queue_count = queue + 1;
+    return &state->queues[queue];
+}

@@ -1,0 +1,216 @@
+/* What the files of state share: the tables, their keys, and rows as they are stored. For
+ * state*.c only. */
+#ifndef HOTLEAD_SERVER_STATE_INTERNAL_H
+#define HOTLEAD_SERVER_STATE_INTERNAL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "server/lmdb_env.h"
+#include "server/state.h"
+
+enum state_table {
+    TABLE_META,
+    TABLE_QUEUE,
+    TABLE_PERSON,
+    TABLE_TASK,
+    TABLE_DUE,
+    TABLE_OUTBOX,
+    TABLE_VISIBLE,
+    TABLE_DROPPED,
+    TABLE_ENTITY,
+    TABLE_COUNT
+};
+
+struct state {
+    struct lmdb_env lmdb;
+    MDB_dbi tables[TABLE_COUNT];
+    struct state_options options;
+    char *directory;
+
+    /* Writer thread. */
+    MDB_txn *txn;        /* NULL: none open */
+    MDB_txn *peek;       /* for finds while none is; reset between them */
+    bool changed;        /* a row, in the open transaction */
+    enum status broken;  /* of the first put or find that failed; OK: none did */
+    uint64_t people_top; /* highest number in the person table: behind it is APPEND */
+    uint64_t committed_people_top;
+    struct state_meta meta;
+    struct state_meta committed_meta;
+    uint32_t queue_count; /* one more than the highest that was ever asked for */
+    struct state_queue queues[STATE_QUEUES_MAX];
+    struct state_queue committed_queues[STATE_QUEUES_MAX];
+
+    /* Any thread. */
+    _Atomic unsigned readers;
+};
+
+struct state_reader {
+    struct state *state;
+    MDB_txn *snapshot; /* NULL until the first read */
+    bool reading;      /* else it is reset and holds nothing */
+};
+
+/* --- keys: fixed-width, big-endian ------------------------------------------ */
+
+struct state_key {
+    uint8_t bytes[24];
+    size_t length;
+};
+
+#define STATE_META_KEY ((struct state_key){.bytes = "meta", .length = 4})
+
+static inline void key_add32(struct state_key *key, uint32_t number)
+{
+    uint32_t stored = __builtin_bswap32(number);
+
+    memcpy(key->bytes + key->length, &stored, sizeof stored);
+    key->length += sizeof stored;
+}
+
+static inline void key_add64(struct state_key *key, uint64_t number)
+{
+    uint64_t stored = __builtin_bswap64(number);
+
+    memcpy(key->bytes + key->length, &stored, sizeof stored);
+    key->length += sizeof stored;
+}
+
+static inline struct state_key key_of_person(uint64_t person)
+{
+    struct state_key key = {.length = 0};
+
+    key_add64(&key, person);
+    return key;
+}
+
+static inline struct state_key key_of_task(uint64_t person, uint64_t task)
+{
+    struct state_key key = {.length = 0};
+
+    key_add64(&key, person);
+    key_add64(&key, task);
+    return key;
+}
+
+static inline struct state_key key_of_due(uint64_t due_ms, uint64_t person, uint64_t task)
+{
+    struct state_key key = {.length = 0};
+
+    key_add64(&key, due_ms);
+    key_add64(&key, person);
+    key_add64(&key, task);
+    return key;
+}
+
+static inline struct state_key key_of_outbox(uint32_t queue, uint64_t seq)
+{
+    struct state_key key = {.length = 0};
+
+    key_add32(&key, queue);
+    key_add64(&key, seq);
+    return key;
+}
+
+static inline struct state_key key_of_visible(uint32_t queue, uint64_t rank_ms, uint64_t task)
+{
+    struct state_key key = {.length = 0};
+
+    key_add32(&key, queue);
+    key_add64(&key, rank_ms);
+    key_add64(&key, task);
+    return key;
+}
+
+static inline struct state_key key_of_dropped(uint64_t dropped_ms, uint32_t queue, uint64_t seq)
+{
+    struct state_key key = {.length = 0};
+
+    key_add64(&key, dropped_ms);
+    key_add32(&key, queue);
+    key_add64(&key, seq);
+    return key;
+}
+
+static inline struct state_key key_of_entity(uint32_t kind, uint32_t number)
+{
+    struct state_key key = {.length = 0};
+
+    key_add32(&key, kind);
+    key_add32(&key, number);
+    return key;
+}
+
+static inline struct state_key key_of_queue(uint32_t queue)
+{
+    struct state_key key = {.length = 0};
+
+    key_add32(&key, queue);
+    return key;
+}
+
+static inline uint32_t key_part32(const void *key, size_t offset)
+{
+    uint32_t stored;
+
+    memcpy(&stored, (const char *)key + offset, sizeof stored);
+    return __builtin_bswap32(stored);
+}
+
+static inline uint64_t key_part64(const void *key, size_t offset)
+{
+    uint64_t stored;
+
+    memcpy(&stored, (const char *)key + offset, sizeof stored);
+    return __builtin_bswap64(stored);
+}
+
+/* --- rows: copied out, because stored ones are not aligned -------------------- */
+
+/* person: last_seq, person_row, and the task_row when one is open. */
+#define PERSON_BYTES      (sizeof(uint64_t) + sizeof(struct person_row))
+#define PERSON_TASK_BYTES (PERSON_BYTES + sizeof(struct task_row))
+
+struct state_stored_meta {
+    uint64_t version;
+    struct state_meta meta;
+};
+
+struct state_stored_visible {
+    uint64_t person;
+    uint64_t outbox_seq;
+};
+
+_Static_assert(sizeof(struct outbox_row) == 144, "stored");
+_Static_assert(sizeof(struct state_queue) == 32, "stored");
+
+/* Fixed-size rows of another size are damage. */
+static inline int state_row_copy(MDB_val stored, void *row_out, size_t bytes)
+{
+    if (stored.mv_size != bytes)
+        return MDB_CORRUPTED;
+    memcpy(row_out, stored.mv_data, bytes);
+    return 0;
+}
+
+/* All of these return LMDB's codes: 0, MDB_NOTFOUND, or an error. */
+int state_get(const struct state *state, MDB_txn *txn, enum state_table table,
+              const struct state_key *key, MDB_val *value_out);
+/* The first row from `key` on, of those whose key is as long; key_out is a copy. */
+int state_get_from(const struct state *state, MDB_txn *txn, enum state_table table,
+                   const struct state_key *key, struct state_key *key_out, MDB_val *value_out);
+int state_get_person(const struct state *state, MDB_txn *txn, uint64_t person,
+                     struct person_row *row_out, struct task_row *task_out, uint64_t *last_seq_out);
+int state_get_task(const struct state *state, MDB_txn *txn, uint64_t person, uint64_t task,
+                   struct task_row *out);
+int state_get_task_after(const struct state *state, MDB_txn *txn, uint64_t person, uint64_t after,
+                         struct task_row *out);
+int state_decode_person(MDB_val stored, struct person_row *row_out, struct task_row *task_out,
+                        uint64_t *last_seq_out);
+
+/* Takes a snapshot unless the reader has one. */
+enum status state_reader_begin(struct state_reader *reader);
+
+#endif

@@ -1,0 +1,124 @@
+/* What other threads read: committed rows, through a snapshot that is let go between turns
+ * of a loop. */
+#include <stdlib.h>
+
+#include "server/state_internal.h"
+
+enum status state_reader_open(struct state *state, struct state_reader **out)
+{
+    struct state_reader *reader = calloc(1, sizeof *reader);
+
+    *out = reader;
+    if (!reader)
+        return STATUS_IO;
+    reader->state = state;
+    atomic_fetch_add(&state->readers, 1);
+    return STATUS_OK;
+}
+
+void state_reader_close(struct state_reader *reader)
+{
+    if (!reader)
+        return;
+    if (reader->snapshot)
+        mdb_txn_abort(reader->snapshot);
+    atomic_fetch_sub(&reader->state->readers, 1);
+    free(reader);
+}
+
+void state_reader_release(struct state_reader *reader)
+{
+    if (reader->reading)
+        mdb_txn_reset(reader->snapshot);
+    reader->reading = false;
+}
+
+enum status state_reader_begin(struct state_reader *reader)
+{
+    int code;
+
+    if (reader->reading)
+        return STATUS_OK;
+    if (reader->snapshot)
+        code = mdb_txn_renew(reader->snapshot);
+    else
+        code = mdb_txn_begin(reader->state->lmdb.env, NULL, MDB_RDONLY, &reader->snapshot);
+    reader->reading = code == 0;
+    return lmdb_env_failed(&reader->state->lmdb, "mdb_txn_renew", code);
+}
+
+static bool found(struct state_reader *reader, const char *what, int code)
+{
+    return lmdb_env_failed(&reader->state->lmdb, what, code) == STATUS_OK;
+}
+
+uint64_t state_read_folded(struct state_reader *reader)
+{
+    struct state_key key = STATE_META_KEY;
+    struct state_stored_meta stored;
+    MDB_val value;
+
+    if (state_reader_begin(reader) != STATUS_OK)
+        return 0;
+    int code = state_get(reader->state, reader->snapshot, TABLE_META, &key, &value);
+    if (code == 0)
+        code = state_row_copy(value, &stored, sizeof stored);
+    return found(reader, "meta", code) ? stored.meta.folded_seq : 0;
+}
+
+bool state_read_queue(struct state_reader *reader, uint32_t queue, struct state_queue *out)
+{
+    struct state_key key = key_of_queue(queue);
+    MDB_val value;
+
+    *out = (struct state_queue){0};
+    if (state_reader_begin(reader) != STATUS_OK)
+        return false;
+    int code = state_get(reader->state, reader->snapshot, TABLE_QUEUE, &key, &value);
+    if (code == 0)
+        code = state_row_copy(value, out, sizeof *out);
+    return found(reader, "queue", code);
+}
+
+bool state_read_person(struct state_reader *reader, uint64_t person, struct person_row *row_out,
+                       struct task_row *task_out, uint64_t *last_seq_out)
+{
+    return state_reader_begin(reader) == STATUS_OK &&
+           found(reader, "person",
+                 state_get_person(reader->state, reader->snapshot, person, row_out, task_out,
+                                  last_seq_out));
+}
+
+bool state_read_task(struct state_reader *reader, uint64_t person, uint64_t task,
+                     struct task_row *out)
+{
+    return state_reader_begin(reader) == STATUS_OK &&
+           found(reader, "task",
+                 state_get_task(reader->state, reader->snapshot, person, task, out));
+}
+
+bool state_read_task_next(struct state_reader *reader, uint64_t person, uint64_t after,
+                          struct task_row *out)
+{
+    return state_reader_begin(reader) == STATUS_OK &&
+           found(reader, "task",
+                 state_get_task_after(reader->state, reader->snapshot, person, after, out));
+}
+
+bool state_read_outbox_next(struct state_reader *reader, uint32_t queue, uint64_t after,
+                            uint64_t *seq_out, struct outbox_row *out)
+{
+    struct state_key key = key_of_outbox(queue, after + 1), next;
+    MDB_val value;
+
+    if (state_reader_begin(reader) != STATUS_OK)
+        return false;
+    int code = state_get_from(reader->state, reader->snapshot, TABLE_OUTBOX, &key, &next, &value);
+    if (code == 0 && key_part32(next.bytes, 0) != queue)
+        code = MDB_NOTFOUND;
+    if (code == 0)
+        code = state_row_copy(value, out, sizeof *out);
+    if (code == 0)
+        *seq_out = key_part64(next.bytes, 4);
+    return found(reader, "outbox", code);
+}

@@ -1,0 +1,362 @@
+/* Rows: how they are found, by whatever transaction, and how the writer puts them. */
+#include <errno.h>
+
+#include "proto/must.h"
+#include "server/state_internal.h"
+
+/* --- through any transaction ------------------------------------------------ */
+
+int state_get(const struct state *state, MDB_txn *txn, enum state_table table,
+              const struct state_key *key, MDB_val *value_out)
+{
+    MDB_val place = {key->length, (void *)key->bytes};
+
+    return mdb_get(txn, state->tables[table], &place, value_out);
+}
+
+int state_get_from(const struct state *state, MDB_txn *txn, enum state_table table,
+                   const struct state_key *key, struct state_key *key_out, MDB_val *value_out)
+{
+    MDB_val place = {key->length, (void *)key->bytes};
+    MDB_cursor *cursor;
+    int code = mdb_cursor_open(txn, state->tables[table], &cursor);
+
+    if (code != 0)
+        return code;
+    code = mdb_cursor_get(cursor, &place, value_out, MDB_SET_RANGE);
+    mdb_cursor_close(cursor);
+    if (code != 0)
+        return code;
+    if (place.mv_size != key->length)
+        return MDB_CORRUPTED;
+    key_out->length = place.mv_size;
+    memcpy(key_out->bytes, place.mv_data, place.mv_size);
+    return 0;
+}
+
+int state_decode_person(MDB_val stored, struct person_row *row_out, struct task_row *task_out,
+                        uint64_t *last_seq_out)
+{
+    const char *bytes = stored.mv_data;
+
+    if (stored.mv_size != PERSON_BYTES && stored.mv_size != PERSON_TASK_BYTES)
+        return MDB_CORRUPTED;
+    memcpy(last_seq_out, bytes, sizeof *last_seq_out);
+    memcpy(row_out, bytes + sizeof *last_seq_out, sizeof *row_out);
+    if (stored.mv_size == PERSON_TASK_BYTES)
+        memcpy(task_out, bytes + PERSON_BYTES, sizeof *task_out);
+    else
+        *task_out = (struct task_row){0};
+    return 0;
+}
+
+int state_get_person(const struct state *state, MDB_txn *txn, uint64_t person,
+                     struct person_row *row_out, struct task_row *task_out, uint64_t *last_seq_out)
+{
+    struct state_key key = key_of_person(person);
+    MDB_val value;
+    int code = state_get(state, txn, TABLE_PERSON, &key, &value);
+
+    if (code == 0)
+        code = state_decode_person(value, row_out, task_out, last_seq_out);
+    if (code != 0) {
+        *row_out = (struct person_row){0};
+        *task_out = (struct task_row){0};
+        *last_seq_out = 0;
+    }
+    return code;
+}
+
+int state_get_task(const struct state *state, MDB_txn *txn, uint64_t person, uint64_t task,
+                   struct task_row *out)
+{
+    struct state_key key = key_of_task(person, task);
+    MDB_val value;
+    int code = state_get(state, txn, TABLE_TASK, &key, &value);
+
+    *out = (struct task_row){0};
+    return code == 0 ? state_row_copy(value, out, sizeof *out) : code;
+}
+
+int state_get_task_after(const struct state *state, MDB_txn *txn, uint64_t person, uint64_t after,
+                         struct task_row *out)
+{
+    struct state_key key = key_of_task(person, after + 1), found;
+    MDB_val value;
+    int code = state_get_from(state, txn, TABLE_TASK, &key, &found, &value);
+
+    *out = (struct task_row){0};
+    if (code == 0 && key_part64(found.bytes, 0) != person)
+        code = MDB_NOTFOUND;
+    return code == 0 ? state_row_copy(value, out, sizeof *out) : code;
+}
+
+/* --- the writer's finds ------------------------------------------------------- */
+
+/* The open transaction, or a snapshot of what is committed. The snapshot is not kept: it
+ * would pin pages while the writer waits for work. NULL: LMDB has failed. */
+static MDB_txn *look(struct state *state)
+{
+    int code;
+
+    if (state->broken != STATUS_OK)
+        return NULL;
+    if (state->txn)
+        return state->txn;
+    if (state->peek)
+        code = mdb_txn_renew(state->peek);
+    else
+        code = mdb_txn_begin(state->lmdb.env, NULL, MDB_RDONLY, &state->peek);
+    if (code == 0)
+        return state->peek;
+    state->broken = lmdb_env_failed(&state->lmdb, "mdb_txn_renew", code);
+    return NULL;
+}
+
+static bool looked(struct state *state, const char *what, int code)
+{
+    if (!state->txn)
+        mdb_txn_reset(state->peek);
+    if (code != 0 && code != MDB_NOTFOUND)
+        state->broken = lmdb_env_failed(&state->lmdb, what, code);
+    return code == 0;
+}
+
+bool state_person_find(struct state *state, uint64_t person, struct person_row *row_out,
+                       struct task_row *task_out, uint64_t *last_seq_out)
+{
+    MDB_txn *txn = look(state);
+
+    return txn && looked(state, "person",
+                         state_get_person(state, txn, person, row_out, task_out, last_seq_out));
+}
+
+bool state_task_find(struct state *state, uint64_t person, uint64_t task, struct task_row *out)
+{
+    MDB_txn *txn = look(state);
+
+    return txn && looked(state, "task", state_get_task(state, txn, person, task, out));
+}
+
+bool state_task_next(struct state *state, uint64_t person, uint64_t after, struct task_row *out)
+{
+    MDB_txn *txn = look(state);
+
+    return txn && looked(state, "task", state_get_task_after(state, txn, person, after, out));
+}
+
+static int get_due(const struct state *state, MDB_txn *txn, struct state_due *out)
+{
+    struct state_key first = key_of_due(0, 0, 0), found;
+    MDB_val value;
+    uint8_t kind;
+    int code = state_get_from(state, txn, TABLE_DUE, &first, &found, &value);
+
+    *out = (struct state_due){0};
+    if (code == 0)
+        code = state_row_copy(value, &kind, sizeof kind);
+    if (code != 0)
+        return code;
+    *out = (struct state_due){.due_ms = key_part64(found.bytes, 0),
+                              .person = key_part64(found.bytes, 8),
+                              .task = key_part64(found.bytes, 16),
+                              .kind = (enum due_kind)kind};
+    return 0;
+}
+
+bool state_due_first(struct state *state, struct state_due *out)
+{
+    MDB_txn *txn = look(state);
+
+    return txn && looked(state, "due", get_due(state, txn, out));
+}
+
+static int get_visible(const struct state *state, MDB_txn *txn, const struct state_key *from,
+                       struct state_visible *out)
+{
+    struct state_stored_visible stored;
+    struct state_key found;
+    MDB_val value;
+    int code = state_get_from(state, txn, TABLE_VISIBLE, from, &found, &value);
+
+    if (code == 0 && key_part32(found.bytes, 0) != key_part32(from->bytes, 0))
+        code = MDB_NOTFOUND; /* the next queue's */
+    if (code == 0)
+        code = state_row_copy(value, &stored, sizeof stored);
+    if (code != 0)
+        return code;
+    *out = (struct state_visible){.rank_ms = key_part64(found.bytes, 4),
+                                  .task = key_part64(found.bytes, 12),
+                                  .person = stored.person,
+                                  .outbox_seq = stored.outbox_seq};
+    return 0;
+}
+
+bool state_visible_next(struct state *state, uint32_t queue, uint64_t rank_ms, uint64_t task,
+                        struct state_visible *out)
+{
+    struct state_key from = key_of_visible(queue, rank_ms, task);
+    MDB_txn *txn = look(state);
+
+    *out = (struct state_visible){0};
+    return txn && looked(state, "visible", get_visible(state, txn, &from, out));
+}
+
+/* --- the writer's puts -------------------------------------------------------- */
+
+/* Into the open transaction, unless it is broken. With MDB_RESERVE in `flags` value->mv_data
+ * is where to write. */
+static enum status put(struct state *state, enum state_table table, const struct state_key *key,
+                       MDB_val *value, unsigned flags)
+{
+    MDB_val place = {key->length, (void *)key->bytes};
+
+    if (state->broken != STATUS_OK)
+        return state->broken;
+    MUST(state->txn);
+    state->changed = true;
+    state->broken = lmdb_env_failed(
+        &state->lmdb, "mdb_put", mdb_put(state->txn, state->tables[table], &place, value, flags));
+    return state->broken;
+}
+
+static enum status put_row(struct state *state, enum state_table table, struct state_key key,
+                           const void *row, size_t bytes)
+{
+    MDB_val value = {bytes, (void *)row};
+
+    return put(state, table, &key, &value, 0);
+}
+
+static enum status delete_row(struct state *state, enum state_table table, struct state_key key)
+{
+    MDB_val place = {key.length, key.bytes};
+
+    if (state->broken != STATUS_OK)
+        return state->broken;
+    MUST(state->txn);
+    int code = mdb_del(state->txn, state->tables[table], &place, NULL);
+    if (code == MDB_NOTFOUND)
+        return STATUS_OK;
+    state->changed = true;
+    state->broken = lmdb_env_failed(&state->lmdb, "mdb_del", code);
+    return state->broken;
+}
+
+enum status state_person_put(struct state *state, uint64_t person, const struct person_row *row,
+                             const struct task_row *task, uint64_t last_seq)
+{
+    struct state_key key = key_of_person(person);
+    MDB_val value = {task ? PERSON_TASK_BYTES : PERSON_BYTES, NULL};
+    bool is_new = person > state->people_top;
+    enum status status =
+        put(state, TABLE_PERSON, &key, &value, MDB_RESERVE | (is_new ? MDB_APPEND : 0));
+
+    if (status != STATUS_OK)
+        return status;
+    if (is_new)
+        state->people_top = person;
+
+    /* Composed where it lies in the page. */
+    char *bytes = value.mv_data;
+    memcpy(bytes, &last_seq, sizeof last_seq);
+    memcpy(bytes + sizeof last_seq, row, sizeof *row);
+    if (task)
+        memcpy(bytes + PERSON_BYTES, task, sizeof *task);
+    return STATUS_OK;
+}
+
+enum status state_task_put(struct state *state, uint64_t person, const struct task_row *task)
+{
+    return put_row(state, TABLE_TASK, key_of_task(person, task->number), task, sizeof *task);
+}
+
+enum status state_task_delete(struct state *state, uint64_t person, uint64_t task)
+{
+    return delete_row(state, TABLE_TASK, key_of_task(person, task));
+}
+
+enum status state_due_put(struct state *state, uint64_t due_ms, uint64_t person, uint64_t task,
+                          enum due_kind kind)
+{
+    uint8_t stored = (uint8_t)kind;
+
+    return put_row(state, TABLE_DUE, key_of_due(due_ms, person, task), &stored, sizeof stored);
+}
+
+enum status state_due_delete(struct state *state, uint64_t due_ms, uint64_t person, uint64_t task)
+{
+    return delete_row(state, TABLE_DUE, key_of_due(due_ms, person, task));
+}
+
+enum status state_outbox_put(struct state *state, uint32_t queue, uint64_t seq,
+                             const struct outbox_row *row)
+{
+    return put_row(state, TABLE_OUTBOX, key_of_outbox(queue, seq), row, sizeof *row);
+}
+
+enum status state_outbox_delete(struct state *state, uint32_t queue, uint64_t seq)
+{
+    return delete_row(state, TABLE_OUTBOX, key_of_outbox(queue, seq));
+}
+
+enum status state_visible_put(struct state *state, uint32_t queue, uint64_t rank_ms, uint64_t task,
+                              uint64_t person, uint64_t outbox_seq)
+{
+    struct state_stored_visible stored = {person, outbox_seq};
+
+    return put_row(state, TABLE_VISIBLE, key_of_visible(queue, rank_ms, task), &stored,
+                   sizeof stored);
+}
+
+enum status state_visible_delete(struct state *state, uint32_t queue, uint64_t rank_ms,
+                                 uint64_t task)
+{
+    return delete_row(state, TABLE_VISIBLE, key_of_visible(queue, rank_ms, task));
+}
+
+enum status state_dropped_put(struct state *state, uint64_t dropped_ms, uint32_t queue,
+                              uint64_t seq)
+{
+    return put_row(state, TABLE_DROPPED, key_of_dropped(dropped_ms, queue, seq), "", 0);
+}
+
+/* The oldest drop if it was made before then; MDB_NOTFOUND: there is none. */
+static int get_dropped(const struct state *state, MDB_txn *txn, uint64_t before_ms,
+                       struct state_key *out)
+{
+    struct state_key first = key_of_dropped(0, 0, 0);
+    MDB_val value;
+    int code = state_get_from(state, txn, TABLE_DROPPED, &first, out, &value);
+
+    if (code == 0 && key_part64(out->bytes, 0) >= before_ms)
+        code = MDB_NOTFOUND;
+    return code;
+}
+
+enum status state_dropped_trim(struct state *state, uint64_t before_ms, unsigned most)
+{
+    enum status status = state->broken;
+
+    MUST(state->txn || status != STATUS_OK);
+    for (unsigned i = 0; status == STATUS_OK && i < most; i++) {
+        struct state_key key;
+        int code = get_dropped(state, state->txn, before_ms, &key);
+        if (!looked(state, "dropped", code))
+            return state->broken;
+        status = state_outbox_delete(state, key_part32(key.bytes, 8), key_part64(key.bytes, 12));
+        if (status == STATUS_OK)
+            status = delete_row(state, TABLE_DROPPED, key);
+    }
+    return status;
+}
+
+enum status state_entity_put(struct state *state, enum entity_kind kind, uint32_t number,
+                             struct slice settings)
+{
+    struct state_key key = key_of_entity(kind, number);
+
+    if (settings.length == 0)
+        return delete_row(state, TABLE_ENTITY, key);
+    return put_row(state, TABLE_ENTITY, key, settings.bytes, settings.length);
+}
