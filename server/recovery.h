@@ -25,7 +25,7 @@ struct recovery;
 
 struct recovery_options {
     const char *data_directory;
-    const char *state_directory; /* NULL or "": <data>/state */
+    const char *state_directory;                                /* NULL or "": <data>/state */
     uint64_t journal_map_bytes, state_map_bytes, reserve_bytes; /* 0: defaults */
     bool create;     /* make a journal where there is none */
     bool rebuild;    /* do not trust state */
