@@ -26,7 +26,14 @@ enum task_channel {
     TASK_CHANNEL_END
 };
 enum task_kind { TASK_FIRST_RESPONSE = 1, TASK_FIND_CONTACT, TASK_KIND_END };
-enum stage { STAGE_OPTIN = 1, STAGE_LEAD, STAGE_OPPORTUNITY, STAGE_CUSTOMER, STAGE_REFERRER, STAGE_END };
+enum stage {
+    STAGE_OPTIN = 1,
+    STAGE_LEAD,
+    STAGE_OPPORTUNITY,
+    STAGE_CUSTOMER,
+    STAGE_REFERRER,
+    STAGE_END
+};
 
 const char *task_channel_name(enum task_channel channel);
 const char *task_kind_name(enum task_kind kind);

@@ -21,7 +21,9 @@
 #define MANAGERS (WHO_MANAGER | WHO_ADMIN)
 
 #define ROUTE(verb, path, function, callers, number, bytes, everywhere)                            \
-    {HTTP_##verb, path, #verb " " path, function, callers, number, bytes, everywhere}
+    {                                                                                              \
+        HTTP_##verb, path, #verb " " path, function, callers, number, bytes, everywhere            \
+    }
 #define ENTITIES(plural, kind, callers)                                                            \
     ROUTE(GET, "/v1/" plural, api_entity_list, MANAGERS, kind, 0, false),                          \
         ROUTE(POST, "/v1/" plural, api_entity_create, callers, kind, API_BODY_MAX, false),         \
@@ -136,8 +138,7 @@ size_t api_body_max(void *owner, enum http_method method, struct slice path, uns
 {
     struct slice names[2];
     unsigned methods;
-    const struct route *route =
-        find_route(method, path, listener == API_PUBLIC, names, &methods);
+    const struct route *route = find_route(method, path, listener == API_PUBLIC, names, &methods);
 
     (void)owner;
     if (route)

@@ -7,6 +7,7 @@
 #ifndef HOTLEAD_SERVER_API_INTERNAL_H
 #define HOTLEAD_SERVER_API_INTERNAL_H
 
+#include "proto/id.h"
 #include "proto/json.h"
 #include "proto/optin.h"
 #include "proto/report.h"
@@ -50,6 +51,7 @@ struct api_call {
     const struct http_request *request;
     const struct route *route;
     struct slice names[2]; /* what stood for the {} of the pattern */
+    uint64_t before;       /* of a history */
     struct caller caller;
 };
 
@@ -57,6 +59,9 @@ struct api_call {
 
 typedef void settled_fn(struct api *api, struct pending *pending,
                         const struct settlement *settlement, unsigned item);
+
+struct reading;
+typedef enum status read_fn(struct reading *reading, struct pending *pending, struct text *out);
 
 /* FORM_JSON is like ID, for a form's address: bodies are taken in every shape. */
 enum optin_answer_shape { ANSWER_FULL, ANSWER_ID, ANSWER_FORM_JSON, ANSWER_PAGE };
@@ -84,9 +89,11 @@ struct pending {
             uint64_t agent; /* its hash */
         } claim;
         struct {
-            uint64_t number, at_ms;
-            uint64_t before; /* of a history */
-            uint32_t agency;
+            read_fn *run;
+            uint64_t number, at_ms; /* of the id asked for */
+            uint64_t before;        /* of a history */
+            uint64_t person;        /* that COMMAND_FIND found; PERSON_NONE: nobody */
+            uint32_t agency;        /* the caller's; 0: all */
         } read;
     };
 };
@@ -145,8 +152,8 @@ struct api {
     uv_timer_t claim_timer;
     struct admin_change admin;
 
-    struct optin optin;   /* read from a request or from the journal */
-    struct optin earlier; /* a second one */
+    struct optin optin;                  /* read from a request or from the journal */
+    struct optin earlier;                /* a second one */
     char (*redirects)[SITE_URL_MAX + 1]; /* by place of the pending */
     char composed_bytes[2 * SITE_SETTINGS_MAX + API_BODY_MAX + JSON_PADDING];
     char report_bytes[2 * REPORT_NOTE_MAX + 1024];
@@ -224,8 +231,8 @@ struct submission {
 enum status api_admit(struct submission *submission);
 /* Reads the body, submits it; answers now or when it is settled. */
 void api_submission_send(struct api *api, struct submission *submission);
-void api_submission_refuse(struct api *api, const struct submission *submission,
-                           enum status status, struct slice field);
+void api_submission_refuse(struct api *api, const struct submission *submission, enum status status,
+                           struct slice field);
 /* Writes down with the opt-in how it came. */
 void api_stamp(const struct http_request *request, struct optin *optin);
 void api_count_settled(struct api *api, const struct settlement *settlement);

@@ -26,8 +26,7 @@ static enum status find_site(struct api *api, struct submission *submission)
     struct text scratch = text_over(bytes, sizeof(bytes));
 
     if (request->headers[HTTP_AUTHORIZATION].length != 0) {
-        submission->site =
-            registry_site_by_secret_key(api->options.registry, api_bearer(request));
+        submission->site = registry_site_by_secret_key(api->options.registry, api_bearer(request));
         submission->credential = CREDENTIAL_SECRET;
         submission->shape = ANSWER_FULL;
     } else {
@@ -125,8 +124,7 @@ static enum status read_facts(struct api *api, const struct submission *submissi
     if (!form && shape != INTAKE_JSON)
         return STATUS_MEDIA_TYPE;
     intake_now(api->intake, clock_now_ms(api->options.clock));
-    enum status status =
-        intake_read(api->intake, shape, type, request->body, &api->optin, field);
+    enum status status = intake_read(api->intake, shape, type, request->body, &api->optin, field);
     if (status != STATUS_OK)
         return status;
     if (event.length == 0)
@@ -146,8 +144,8 @@ static enum status read_facts(struct api *api, const struct submission *submissi
 static void optin_settled(struct api *api, struct pending *pending,
                           const struct settlement *settlement, unsigned item);
 
-void api_submission_refuse(struct api *api, const struct submission *submission,
-                           enum status status, struct slice field)
+void api_submission_refuse(struct api *api, const struct submission *submission, enum status status,
+                           struct slice field)
 {
     char headers_bytes[API_CORS_MAX], detail[80];
     struct text headers = text_over(headers_bytes, sizeof(headers_bytes));
@@ -196,8 +194,7 @@ void api_submission_send(struct api *api, struct submission *submission)
 {
     struct command command = {.kind = COMMAND_OPTIN};
     struct slice field = {0};
-    enum status status =
-        read_facts(api, submission, &command.optin, &command.payload, &field);
+    enum status status = read_facts(api, submission, &command.optin, &command.payload, &field);
 
     if (status == STATUS_OK)
         status = submit(api, submission, &command);
@@ -230,8 +227,8 @@ void api_count_settled(struct api *api, const struct settlement *settlement)
     else if (settlement->status == STATUS_DUPLICATE || settlement->kept)
         counter = STATS_OPTINS_DUPLICATE;
     else if (settlement->status == STATUS_OK)
-        counter = settlement->optin.reason == NO_TASK_SUSPECT ? STATS_OPTINS_SUSPECT
-                                                              : STATS_OPTINS_NEW;
+        counter =
+            settlement->optin.reason == NO_TASK_SUSPECT ? STATS_OPTINS_SUSPECT : STATS_OPTINS_NEW;
     stats_add(api->options.stats, counter, 1);
 }
 
@@ -341,8 +338,7 @@ void api_preflight(struct api *api, const struct http_request *request, const st
         origin.length = 0;
     api_cors(&headers, origin);
     if (origin.length == 0 && request->headers[HTTP_ORIGIN].length != 0) {
-        api_problem_with(api, request->ticket, STATUS_ORIGIN_FORBIDDEN, NULL,
-                         text_slice(&headers));
+        api_problem_with(api, request->ticket, STATUS_ORIGIN_FORBIDDEN, NULL, text_slice(&headers));
         return;
     }
     text_string(&headers, "Access-Control-Allow-Methods: POST\r\n"

@@ -78,8 +78,7 @@ void api_problem_field(struct api *api, uint64_t ticket, enum status status, str
     api_problem(api, ticket, status, api_field_detail(field, detail, sizeof(detail)));
 }
 
-void api_page(struct api *api, uint64_t ticket, int status, struct slice html,
-              struct slice headers)
+void api_page(struct api *api, uint64_t ticket, int status, struct slice html, struct slice headers)
 {
     char bytes[API_CORS_MAX + 512];
     struct text all = text_over(bytes, sizeof(bytes));

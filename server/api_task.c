@@ -265,20 +265,16 @@ static void report_settled(struct api *api, struct pending *pending,
         api_problem(api, ticket, settlement->status, NULL);
 }
 
-static enum status read_report(struct api *api, const struct api_call *call,
-                               struct json_value body, struct report *report, struct slice *field)
+static enum status read_report(const struct api_call *call, struct json_value body,
+                               struct report *report, struct slice *field)
 {
     report_clear(report);
     report->task = call->names[0];
     report->op = (enum report_op)call->route->argument;
     enum status status = report_from_json(report, body, field);
-    if (status != STATUS_OK)
-        return status;
-    status = find_agent(call, report->agent, &report->agent);
-    if (status != STATUS_OK)
-        return status;
-    (void)api;
-    return report_check(report, field);
+    if (status == STATUS_OK)
+        status = find_agent(call, report->agent, &report->agent);
+    return status == STATUS_OK ? report_check(report, field) : status;
 }
 
 static void fill_command(struct api *api, const struct api_call *call, const struct report *report,
@@ -303,13 +299,10 @@ static void fill_command(struct api *api, const struct api_call *call, const str
 }
 
 static enum status submit_report(struct api *api, const struct api_call *call,
-                                 const struct report *report)
+                                 const struct report *report, uint64_t task, uint64_t opened_ms)
 {
     struct command command;
-    uint64_t task, opened_ms;
 
-    if (!id_parse(call->names[0], writer_id_key(api->writer), ID_TASK, &opened_ms, &task))
-        return STATUS_NOT_FOUND;
     fill_command(api, call, report, task, &command);
     if (command.payload.length == 0)
         return STATUS_TOO_LARGE;
@@ -324,21 +317,20 @@ static enum status submit_report(struct api *api, const struct api_call *call,
 
 void api_task_report(struct api *api, const struct api_call *call)
 {
+    uint64_t ticket = call->request->ticket, task, opened_ms;
     struct json_value body;
     struct report report;
     struct slice field = {0};
 
+    if (!id_parse(call->names[0], writer_id_key(api->writer), ID_TASK, &opened_ms, &task)) {
+        api_problem(api, ticket, STATUS_NOT_FOUND, NULL);
+        return;
+    }
     if (!api_body_object(api, call, &body))
         return;
-    enum status status = read_report(api, call, body, &report, &field);
-    if (status == STATUS_OK && report.delivery > UINT16_MAX) {
-        field = SLICE("delivery");
-        status = STATUS_INVALID;
-    }
-    if (status == STATUS_OK) {
-        field = (struct slice){0};
-        status = submit_report(api, call, &report);
-    }
+    enum status status = read_report(call, body, &report, &field);
+    if (status == STATUS_OK)
+        status = submit_report(api, call, &report, task, opened_ms);
     if (status != STATUS_OK)
-        api_problem_field(api, call->request->ticket, status, field);
+        api_problem_field(api, ticket, status, field);
 }

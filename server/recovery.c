@@ -323,7 +323,7 @@ static enum status open_journal(struct recovery *recovery)
         result = begin_journal(recovery);
     if (result == STATUS_OK)
         result = read_own_records(recovery);
-    if (result == STATUS_OK)
+    if (result == STATUS_OK && recovery->options.create)
         result = bind_epoch(recovery);
     return result;
 }
