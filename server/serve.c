@@ -2,7 +2,7 @@
  * commits are done; the writer is empty; what it made is pushed to Redis, or the time for that
  * is over (then it is pushed after the next start); Redis, state and journal are closed. Any
  * step may be cut off by a kill: that costs a longer start, nothing else. */
-#include "server/serve.h"
+#include "proto/phone.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "proto/must.h"
+#include "proto/phone.h"
 #include "server/api.h"
 #include "server/demo.h"
 #include "server/embedded.h"
@@ -414,16 +415,28 @@ static void open_loop(struct server *server)
     server->drain_timer.data = server;
 }
 
+/* Who sees the server listen finds the token in its file. */
+static enum status make_first_token(struct server *server)
+{
+    while (registry_count(server->registry, ENTITY_TOKEN) == 0 && !writer_is_ready(server->writer))
+        uv_run(&server->loop, UV_RUN_ONCE);
+    enum status status = api_first_token(server->api, server->config->data);
+    while (status == STATUS_OK && !api_first_token_done(server->api))
+        uv_run(&server->loop, UV_RUN_ONCE);
+    return status;
+}
+
 static enum status open_parts(struct server *server)
 {
     enum status status = open_writer(server);
 
+    phone_warm(); /* now, not while the first visitor waits */
     if (status == STATUS_OK)
         status = open_redis(server);
     if (status == STATUS_OK)
         status = open_api(server);
     if (status == STATUS_OK)
-        status = api_first_token(server->api, server->config->data);
+        status = make_first_token(server);
     if (status == STATUS_OK)
         status = listen_everywhere(server);
     return status;
