@@ -9,6 +9,7 @@
 
 #include "proto/json.h"
 #include "proto/must.h"
+#include "proto/text.h"
 #include "server/client.h"
 
 #define KEY_MAX       128
@@ -171,6 +172,33 @@ static void make_all(uv_work_t *work)
         demo->problem = "the site could not be made";
 }
 
+/* --- the page ---------------------------------------------------------------------------- */
+
+/* The page's source with its placeholders filled in. It is ours, so it fits. */
+static void fill_page(const struct demo *demo)
+{
+    const struct demo_options *options = &demo->options;
+    const struct {
+        const char *name, *value;
+    } places[] = {
+        {"{{pk}}", demo->pk}, {"{{url}}", options->public_url}, {"{{queue}}", "demo.calls"}};
+    struct text page = text_over(options->page, options->page_bytes - 1);
+
+    for (const char *next = options->page_template; *next;) {
+        size_t i = 0;
+        while (i < 3 && strncmp(next, places[i].name, strlen(places[i].name)) != 0)
+            i++;
+        if (i == 3) {
+            text_char(&page, *next++);
+        } else {
+            text_string(&page, places[i].value);
+            next += strlen(places[i].name);
+        }
+    }
+    MUST(!page.overflow);
+    options->page[page.length] = '\0';
+}
+
 /* --- what is printed -------------------------------------------------------------------- */
 
 /* How redis-cli reaches the same Redis. A password is not repeated. */
@@ -197,7 +225,7 @@ static void print_all(const struct demo *demo)
     const struct demo_options *options = &demo->options;
 
     printf("\nA site to play with:\n");
-    printf("  fill in a form   %s/demo?key=%s\n", options->admin_url, demo->pk);
+    printf("  fill in a form   %s/demo\n", options->admin_url);
     printf("  send an opt-in   curl -sS %s/v1/optins -H 'Authorization: Bearer %s' "
            "-H 'Content-Type: application/json' -d '{\"name\":\"Dana Rivera\","
            "\"phone\":\"+12155550147\",\"email\":\"dana@example.com\"}'\n",
@@ -217,10 +245,12 @@ static void on_made(uv_work_t *work, int status)
         free(demo);
         return;
     }
-    if (status != 0 || demo->problem)
+    if (status != 0 || demo->problem) {
         fprintf(stderr, "hotlead: demo: %s\n", demo->problem ? demo->problem : "no thread for it");
-    else
-        print_all(demo);
+        return;
+    }
+    fill_page(demo);
+    print_all(demo);
 }
 
 struct demo *demo_start(const struct demo_options *options)

@@ -15,6 +15,9 @@ struct demo_options {
     const char *data_directory; /* admin.token is read there */
     const char *admin_url, *public_url;
     const char *redis_url, *redis_prefix;
+    const char *page_template; /* with {{pk}}, {{url}}, {{queue}} */
+    char *page;                /* filled in once the keys are known; terminated always */
+    size_t page_bytes;
 };
 
 struct demo *demo_start(const struct demo_options *options);

@@ -52,6 +52,7 @@ struct server {
     uint64_t drain_until_ms;              /* monotonic */
     char listen_url[128], admin_url[128]; /* as this machine reaches them */
     const char *public_url;               /* as sites do */
+    char demo_page[16 * 1024];
 };
 
 /* --- callbacks of the parts ------------------------------------------------------- */
@@ -91,7 +92,6 @@ static void on_ready(void *owner)
 {
     struct server *server = owner;
 
-    stats_set(server->stats, STATS_GAUGE_READY, 1);
     log_write(server->log, LOG_INFO, "state has caught up with the journal", LOG_END);
     if (server->drain != RUNNING)
         return;
@@ -105,6 +105,9 @@ static void on_ready(void *owner)
             .public_url = server->public_url,
             .redis_url = server->config->redis,
             .redis_prefix = server->config->redis_prefix,
+            .page_template = embedded_demo_html,
+            .page = server->demo_page,
+            .page_bytes = sizeof server->demo_page,
         });
 }
 
@@ -310,7 +313,7 @@ static enum status open_api(struct server *server)
         .registry = server->registry,
         .node = config->node,
         .public_url = server->public_url,
-        .demo_page = config->demo ? embedded_demo_html : NULL,
+        .demo_page = config->demo ? server->demo_page : NULL,
         .in_flight_max = WAITING_MAX,
     };
     enum status status = api_open(&api, &server->api);
@@ -488,7 +491,8 @@ static void close_server(struct server *server)
 
 int serve(const struct config *config)
 {
-    struct server server = {.config = config};
+    struct server server = {.config = config,
+                            .demo_page = "<!doctype html>The demo is being made. Reload."};
     enum log_level level;
 
     MUST(log_level_of(config->log_level, &level));
