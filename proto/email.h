@@ -14,7 +14,8 @@
 #define EMAIL_LENGTH_MAX 254
 
 /* Appends the normal form. INVALID: no address (RFC 5321 shape, local part up to
- * 64, domain with a dot, no quoted local parts, spaces around are ignored). */
+ * 64, domain with a dot, no quoted local parts, spaces around are ignored); nothing is appended
+ * then. */
 enum status email_normalise(struct slice as_typed, struct text *out);
 
 #endif

@@ -137,17 +137,18 @@ bool id_parse(struct slice text, const struct hash_key *key, enum id_kind kind, 
     return true;
 }
 
-/* One id a request makes this a hot path, and libsodium asks the kernel each time:
- * a block of random bytes serves 256 ids for about the price of one call. Real
- * random bits (and not a counter under a key) because nothing then has to be
- * argued about threads, restarts or nodes. */
+/* One id a request makes this a hot path, so 256 ids are stretched from one seed of the
+ * kernel's randomness. A fresh seed a block and a block a thread, and not a counter under
+ * a key, because nothing then has to be argued about threads, restarts or nodes. */
 static void random_words(uint64_t words[2])
 {
     static _Thread_local uint64_t block[512];
     static _Thread_local size_t left;
 
     if (left == 0) {
-        randombytes_buf(block, sizeof(block));
+        unsigned char seed[randombytes_SEEDBYTES];
+        randombytes_buf(seed, sizeof(seed));
+        randombytes_buf_deterministic(block, sizeof(block), seed);
         left = sizeof(block) / sizeof(block[0]);
     }
     left -= 2;

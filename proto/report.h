@@ -11,11 +11,23 @@
 #include "proto/slice.h"
 #include "proto/status.h"
 
-#define REPORT_AGENT_MAX 64
-#define REPORT_NOTE_MAX  (8 * 1024)
+#define REPORT_TASK_MAX     64
+#define REPORT_AGENT_MAX    64
+#define REPORT_CHANNEL_MAX  32
+#define REPORT_VALUE_MAX    256
+#define REPORT_NOTE_MAX     (8 * 1024)
+#define REPORT_DELIVERY_MAX 65535
+#define REPORT_STORED_MAX   (REPORT_NOTE_MAX + 512) /* encoded */
 
 /* Stored numbers: append only. */
-enum report_op { REPORT_CLAIM = 1, REPORT_EXTEND, REPORT_RELEASE, REPORT_OUTCOME, REPORT_AMEND, REPORT_OP_END };
+enum report_op {
+    REPORT_CLAIM = 1,
+    REPORT_EXTEND,
+    REPORT_RELEASE,
+    REPORT_OUTCOME,
+    REPORT_AMEND,
+    REPORT_OP_END
+};
 
 /* Stored numbers: append only. `human` outcomes are contact; `final` ones are
  * facts or law, the rest is the playbook's to go on from. */
@@ -45,7 +57,7 @@ enum outcome {
 #define XX(number, name, text) OUTCOME_##name = (number),
     OUTCOME_MAP(XX)
 #undef XX
-    OUTCOME_END
+        OUTCOME_END
 };
 
 const char *outcome_name(enum outcome outcome);
@@ -64,12 +76,14 @@ struct report {
 
 void report_clear(struct report *report);
 
-/* One field of a stream entry. Unknown fields are ignored, bad values are INVALID
- * (then *report is as before). */
+/* One field of a stream entry, whose bytes may be anything. Unknown fields are ignored,
+ * bad values are INVALID (then *report is as before); texts are printable UTF-8, numbers
+ * plain decimals. AMEND is bad here: who may amend is known only over HTTP. */
 enum status report_set(struct report *report, struct slice field, struct slice value);
 
 /* From the JSON body of POST /v1/tasks/{id}/<op>; `op` and `task` come from the
- * path. Names the bad field in *field_out. */
+ * path. Null means not said; `value` may be a number. INVALID names the bad field in
+ * *field_out; MALFORMED: not an object. Slices live until the thread's next call. */
 enum status report_from_json(struct report *report, struct json_value object,
                              struct slice *field_out);
 
@@ -78,7 +92,8 @@ enum status report_from_json(struct report *report, struct json_value object,
 enum status report_check(const struct report *report, struct slice *field_out);
 
 /* Stored form (of agent, note, value, channel: what may name a person), like
- * optin_encode. */
+ * optin_encode: bytes written, or 0 when it does not fit; CORRUPT, or a report with
+ * slices of `bytes` and nothing else. */
 size_t report_encode(const struct report *report, char *buffer, size_t capacity);
 enum status report_decode(struct slice bytes, struct report *out);
 

@@ -26,13 +26,23 @@ enum task_channel {
     TASK_CHANNEL_END
 };
 enum task_kind { TASK_FIRST_RESPONSE = 1, TASK_FIND_CONTACT, TASK_KIND_END };
-enum stage { STAGE_OPTIN = 1, STAGE_LEAD, STAGE_OPPORTUNITY, STAGE_CUSTOMER, STAGE_REFERRER, STAGE_END };
+enum stage {
+    STAGE_OPTIN = 1,
+    STAGE_LEAD,
+    STAGE_OPPORTUNITY,
+    STAGE_CUSTOMER,
+    STAGE_REFERRER,
+    STAGE_END
+};
 
 const char *task_channel_name(enum task_channel channel);
 const char *task_kind_name(enum task_kind kind);
 const char *stage_name(enum stage stage);
 
-/* Everything that a member says beside the opt-in. Slices live as long as the call. */
+#define TASK_FACT_MAX 64
+
+/* Everything that a member says beside the opt-in. Slices hold up to TASK_FACT_MAX
+ * bytes and live as long as the call. */
 struct task_facts {
     struct slice id, person, optin; /* public ids */
     struct slice queue, agency, site, node, prefix;
@@ -50,8 +60,10 @@ struct task_facts {
  * stored sample to the tests. */
 #define TASK_RENDERER 1
 
-/* Appends the member, at most TASK_BYTES_MAX bytes: context is cut from its end and
- * marked `"truncated":true`. False: that renderer is unknown. */
+/* Appends the member, at most TASK_BYTES_MAX bytes: `fields` lose their last ones, then
+ * long strings their ends, and the member says `"truncated":true`. The same bytes
+ * whatever room `out` has: with less than the member needs, it overflows and stays as
+ * it was. False: that renderer is unknown. */
 bool task_render(struct text *out, unsigned renderer, const struct task_facts *facts,
                  const struct optin *optin);
 

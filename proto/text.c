@@ -151,31 +151,36 @@ static size_t json_plain_run(struct slice value, size_t from)
     return at;
 }
 
-static void json_escape(struct text *text, unsigned char byte)
+/* The letter behind the backslash; 0: the byte has none and is written as \u00XX. */
+static char json_escape_letter(char byte)
 {
     switch (byte) {
     case '"':
-        text_bytes(text, "\\\"", 2);
-        break;
     case '\\':
-        text_bytes(text, "\\\\", 2);
-        break;
+        return byte;
     case '\b':
-        text_bytes(text, "\\b", 2);
-        break;
+        return 'b';
     case '\f':
-        text_bytes(text, "\\f", 2);
-        break;
+        return 'f';
     case '\n':
-        text_bytes(text, "\\n", 2);
-        break;
+        return 'n';
     case '\r':
-        text_bytes(text, "\\r", 2);
-        break;
+        return 'r';
     case '\t':
-        text_bytes(text, "\\t", 2);
-        break;
+        return 't';
     default:
+        return 0;
+    }
+}
+
+static void json_escape(struct text *text, char byte)
+{
+    char letter = json_escape_letter(byte);
+
+    if (letter != 0) {
+        text_char(text, '\\');
+        text_char(text, letter);
+    } else {
         text_bytes(text, "\\u00", 4);
         text_hex(text, &byte, 1);
     }
@@ -188,7 +193,7 @@ void text_json_string(struct text *text, struct slice value)
         size_t end = json_plain_run(value, at);
         text_bytes(text, value.bytes + at, end - at);
         if (end < value.length)
-            json_escape(text, (unsigned char)value.bytes[end++]);
+            json_escape(text, value.bytes[end++]);
         at = end;
     }
     text_char(text, '"');
@@ -200,6 +205,31 @@ void text_json_string_or_null(struct text *text, struct slice value)
         text_bytes(text, "null", 4);
     else
         text_json_string(text, value);
+}
+
+static size_t json_escaped_length(char byte)
+{
+    if (json_plain((unsigned char)byte))
+        return 1;
+    return json_escape_letter(byte) != 0 ? 2 : 6;
+}
+
+size_t text_json_fit(struct slice value, size_t limit)
+{
+    size_t at = 0, used = 0;
+
+    if (value.length <= limit / 6)
+        return value.length;
+    while (at < value.length) {
+        used += json_escaped_length(value.bytes[at]);
+        if (used > limit)
+            break;
+        at++;
+    }
+    /* Not between the bytes of one character. */
+    while (at > 0 && at < value.length && ((unsigned char)value.bytes[at] & 0xc0) == 0x80)
+        at--;
+    return at;
 }
 
 static const char *html_entity(char byte)

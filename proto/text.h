@@ -28,6 +28,7 @@ void text_string(struct text *text, const char *terminated);
 void text_char(struct text *text, char byte);
 void text_uint(struct text *text, uint64_t number);
 void text_int(struct text *text, int64_t number);
+/* Needs room for one byte more than it writes. */
 void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_hex(struct text *text, const void *bytes, size_t length);
 
@@ -37,6 +38,10 @@ void text_json_string(struct text *text, struct slice value);
 
 /* As above, or `null` for an empty slice. */
 void text_json_string_or_null(struct text *text, struct slice value);
+
+/* How many bytes of a value, cut between characters, take no more than `limit`
+ * bytes once escaped; the quotes are not counted. */
+size_t text_json_fit(struct slice value, size_t limit);
 
 /* Escaped for HTML text and double-quoted attributes. */
 void text_html(struct text *text, struct slice value);

@@ -30,12 +30,15 @@ struct api_options {
     const char *node;
     const char *public_url; /* how clients reach --listen, for answers that name URLs */
     const char *demo_page;  /* NULL, or HTML served at /demo */
-    unsigned in_flight_max; /* requests waiting for a commit: 65,536 */
+    unsigned in_flight_max; /* requests waiting for a commit: 65,536; at most 2^20 */
 };
 
 enum status api_open(const struct api_options *options, struct api **out);
-/* The parts that need callbacks of api itself are given before the loop runs. */
-void api_attach(struct api *api, struct http *http, struct writer *writer, struct publish *publish);
+/* The parts that need callbacks of api itself are given before the loop runs. INTERNAL: out of
+ * memory. */
+enum status api_attach(struct api *api, struct http *http, struct writer *writer,
+                       struct publish *publish);
+/* When nothing can be settled any more; freed when the loop has run on. */
 void api_close(struct api *api);
 
 /* http_options.on_request, .body_max, .on_done; owner is the api. */
@@ -50,11 +53,12 @@ void api_on_done(void *owner, uint64_t ticket, int http_status, uint64_t microse
 void api_on_settled(struct api *api, const struct settlement *settlement);
 void api_on_claimed(void *owner, uint64_t ticket, enum status status, struct slice member);
 
-/* Ready checks say 503 from now on. */
+/* Ready checks say 503 from now on; claims that wait are answered 204. */
 void api_drain(struct api *api);
 
-/* Creates the first admin token through the writer and puts its text into DIR/admin.token
- * (0600), when there is no admin token yet. Before the loop serves requests. */
+/* Creates the first admin token, "admin", when there is no admin token yet: submits it to the
+ * writer, and once it is stored its text stands in DIR/admin.token (0600). Before the loop
+ * serves requests. IO: the file cannot be written; else as writer_submit. */
 enum status api_first_token(struct api *api, const char *data_directory);
 
 #endif

@@ -100,6 +100,7 @@ enum status clock_open(const char *test_file, struct clock **out)
         MUST(clock->test_file);
     }
     atomic_store(&clock->test_ms, first_ms);
+    clock_now_ms(clock); /* a fall counts from here on, whether or not somebody asked before */
     *out = clock;
     return STATUS_OK;
 }
@@ -121,7 +122,7 @@ bool clock_is_test(const struct clock *clock)
 static uint64_t source_ms(struct clock *clock)
 {
     if (clock->test_file)
-        return atomic_load_explicit(&clock->test_ms, memory_order_acquire);
+        return atomic_load(&clock->test_ms);
     return clock_wall_ms();
 }
 
@@ -176,7 +177,7 @@ static void look_at_test_file(struct clock *clock)
     clock->looked_ms = ms;
     if (!twice || ms == before_ms)
         return;
-    atomic_store_explicit(&clock->test_ms, ms, memory_order_release);
+    atomic_store(&clock->test_ms, ms);
     clock_now_ms(clock); /* a fall is absorbed now, before the next rise hides it */
     clock->on_changed(clock->owner, (int64_t)(ms - before_ms));
 }
@@ -189,10 +190,9 @@ static void look_at_wall(struct clock *clock)
 
     clock->wall_ms = wall_ms;
     clock->monotonic_ms = monotonic_ms;
-    if (step_ms <= WALL_STEP_MS && step_ms >= -WALL_STEP_MS)
-        return;
     clock_now_ms(clock);
-    clock->on_changed(clock->owner, step_ms);
+    if (step_ms > WALL_STEP_MS || step_ms < -WALL_STEP_MS)
+        clock->on_changed(clock->owner, step_ms);
 }
 
 static void on_look(uv_timer_t *timer)

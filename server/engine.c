@@ -149,8 +149,8 @@ static bool find_decision(struct engine *engine, struct hash hash, size_t hash_o
 
 /* A sender's own id is remembered for a week; without one, the same content from the same
  * site is taken for a double click or a resend for five minutes. */
-static bool find_replay(struct engine *engine, const struct effect_received *facts,
-                        uint64_t now_ms, struct effect_optin *found, uint64_t *seq_out)
+static bool find_replay(struct engine *engine, const struct effect_received *facts, uint64_t now_ms,
+                        struct effect_optin *found, uint64_t *seq_out)
 {
     if (!hash_is_none(facts->event))
         return find_decision(engine, facts->event, offsetof(struct effect_optin, event), facts,
@@ -287,8 +287,7 @@ static void open_task(struct engine *engine, const struct engine_person *who,
         .optin_seq = optin_seq,
         .opened_ms = turn->now_ms,
         .received_ms = received_ms,
-        .deadline_ms =
-            received_ms + (channel == TASK_RESEARCH ? RESEARCH_WITHIN_MS : DEADLINE_MS),
+        .deadline_ms = received_ms + (channel == TASK_RESEARCH ? RESEARCH_WITHIN_MS : DEADLINE_MS),
         .not_before_ms = received_ms,
         .queue = queue_for(engine, site, channel),
         .site = site->number,
@@ -337,19 +336,16 @@ static void give_task(struct engine *engine, struct engine_person *who, const st
 }
 
 /* The decision for one opt-in whose payload is that of record `optin_seq`. */
-static enum status decide_facts(struct engine *engine, const struct effect_received *facts,
-                                uint64_t optin_seq, uint64_t received_ms, const struct turn *turn,
-                                enum record_kind kind, struct record *record,
-                                struct effect_optin *decision)
+static void decide_facts(struct engine *engine, const struct effect_received *facts,
+                         const struct site *site, uint64_t optin_seq, uint64_t received_ms,
+                         const struct turn *turn, enum record_kind kind, struct record *record,
+                         struct effect_optin *decision)
 {
-    const struct site *site = registry_site(engine->options.registry, facts->site);
     struct engine_person who;
     struct effect_person person;
     struct effect_task task;
     bool review = false;
 
-    if (site == NULL)
-        return STATUS_NOT_FOUND;
     if (!find_person(engine, facts, &who, &review))
         who = (struct engine_person){.number = state_meta(engine->options.state)->people + 1};
     person_meet(&who, facts, site->agency, optin_seq, received_ms, review);
@@ -375,7 +371,6 @@ static enum status decide_facts(struct engine *engine, const struct effect_recei
     engine_effect(record, EFFECT_PERSON, &person, sizeof(person));
     if (task.person != 0)
         engine_effect(record, EFFECT_TASK, &task, sizeof(task));
-    return STATUS_OK;
 }
 
 /* Keyless content is stored with its hash; content under a sender's id is compared by the
@@ -434,20 +429,18 @@ static enum status decide_optin(struct engine *engine, const struct command *com
                                 struct settlement *settlement)
 {
     const struct effect_received *facts = &command->optin;
+    const struct site *site = registry_site(engine->options.registry, facts->site);
     struct effect_optin found;
     uint64_t found_seq;
-    enum status result;
 
+    if (site == NULL)
+        return settlement->status = STATUS_NOT_FOUND;
     if (find_replay(engine, facts, turn->now_ms, &found, &found_seq))
         return answer_replay(engine, command, &found, found_seq, turn, record, settlement);
-    result = decide_facts(engine, facts, turn->seq, turn->now_ms, turn, RECORD_OPTIN, record,
-                          &settlement->optin);
-    settlement->status = result;
-    if (result != STATUS_OK)
-        return result;
+    decide_facts(engine, facts, site, turn->seq, turn->now_ms, turn, RECORD_OPTIN, record,
+                 &settlement->optin);
     record->payload = command->payload;
     record_seal(record);
-    settlement->seq = turn->seq;
     return STATUS_OK;
 }
 
@@ -479,7 +472,8 @@ enum status engine_decide_received(struct engine *engine, const struct record_vi
     struct effect_optin decision;
     uint64_t found_seq;
     struct engine_person who;
-    enum status result;
+    struct site gone = {.agency = received->header.agency};
+    const struct site *site;
 
     if (!effect_find(received, EFFECT_RECEIVED, &facts, sizeof(facts)))
         return STATUS_CORRUPT;
@@ -493,11 +487,16 @@ enum status engine_decide_received(struct engine *engine, const struct record_vi
         record_seal(record);
         return STATUS_OK;
     }
-    result = decide_facts(engine, &facts, received->header.seq, received->header.now_ms, turn,
-                          RECORD_DECIDED, record, &decision);
-    if (result == STATUS_OK)
-        record_seal(record);
-    return result;
+    site = registry_site(engine->options.registry, facts.site);
+    if (site == NULL) {
+        /* Its site was removed since: no queue to put it on, so a person has to look. */
+        facts.flags |= INTAKE_SUSPECT;
+        site = &gone;
+    }
+    decide_facts(engine, &facts, site, received->header.seq, received->header.now_ms, turn,
+                 RECORD_DECIDED, record, &decision);
+    record_seal(record);
+    return STATUS_OK;
 }
 
 static enum status decide_find(struct engine *engine, const struct command *command,
@@ -582,8 +581,7 @@ uint64_t engine_next_due_ms(struct engine *engine)
     return state_due_first(engine->options.state, &due) ? due.due_ms : UINT64_MAX;
 }
 
-enum status engine_decide_due(struct engine *engine, const struct turn *turn,
-                              struct record *record)
+enum status engine_decide_due(struct engine *engine, const struct turn *turn, struct record *record)
 {
     struct state_due due;
     struct engine_person who;
@@ -625,8 +623,7 @@ static enum status check_admin(struct engine *engine, const struct command *comm
     struct slice name;
     char padded[16 * 1024 + JSON_PADDING];
 
-    if (admin->number != 0 &&
-        registry_settings(registry, admin->entity, admin->number).length == 0)
+    if (admin->number != 0 && registry_settings(registry, admin->entity, admin->number).length == 0)
         return STATUS_NOT_FOUND;
     if (admin->remove)
         return registry_check_remove(registry, admin->entity, admin->number);

@@ -18,13 +18,13 @@
 #include "server/site.h"
 #include "server/state.h"
 
-#define DEADLINE_MS            300000ull /* contact within 5 minutes */
-#define IDEMPOTENCY_MS         (7ull * 86400000)
-#define CONTENT_REPLAY_MS      300000ull
-#define AMEND_WITHIN_MS        300000ull
-#define ATTEMPTS_BEFORE_DEAD   7
-#define DROPS_KEPT_MS          3600000ull
-#define POPPED_PER_RECORD      64
+#define DEADLINE_MS          300000ull /* contact within 5 minutes */
+#define IDEMPOTENCY_MS       (7ull * 86400000)
+#define CONTENT_REPLAY_MS    300000ull
+#define AMEND_WITHIN_MS      300000ull
+#define ATTEMPTS_BEFORE_DEAD 7
+#define DROPS_KEPT_MS        3600000ull
+#define POPPED_PER_RECORD    64
 
 enum command_kind {
     COMMAND_OPTIN = 1,
@@ -39,18 +39,18 @@ enum command_kind {
  * opt-in or report, an entity's settings) and is copied by writer_submit. */
 struct command {
     enum command_kind kind;
-    uint64_t ticket;  /* the submitter's; handed back with the settlement */
-    uint64_t now_ms;  /* engine time when it came in */
+    uint64_t ticket; /* the submitter's; handed back with the settlement */
+    uint64_t now_ms; /* engine time when it came in */
     struct slice payload;
     union {
         struct effect_received optin;
         struct command_report {
-            uint64_t task;   /* number */
-            uint64_t agent;  /* keyed hash, 0: none */
+            uint64_t task;  /* number */
+            uint64_t agent; /* keyed hash, 0: none */
             uint64_t started_ms, ended_ms;
             uint64_t stream_ms, stream_seq; /* 0: over HTTP */
-            uint32_t queue;  /* whose stream it came in by; 0: over HTTP */
-            uint32_t agency; /* the token's; 0: any */
+            uint32_t queue;                 /* whose stream it came in by; 0: over HTTP */
+            uint32_t agency;                /* the token's; 0: any */
             uint16_t delivery;
             uint8_t op, outcome;
             bool manager;
@@ -74,10 +74,10 @@ struct command {
 struct settlement {
     uint64_t ticket;
     enum command_kind kind;
-    enum status status; /* OK, DUPLICATE: stored. ACCEPTED: received, decided later */
-    uint64_t seq;       /* of the record; for DUPLICATE of the first one */
-    uint64_t now_ms;    /* of the record */
-    bool kept;          /* REPEATED: other content under a known id was kept */
+    enum status status;        /* OK, DUPLICATE: stored. ACCEPTED: received, decided later */
+    uint64_t seq;              /* of the record; for DUPLICATE of the first one */
+    uint64_t now_ms;           /* of the record */
+    bool kept;                 /* REPEATED: other content under a known id was kept */
     struct effect_optin optin; /* OPTIN, when OK or DUPLICATE; FIND: person, person_first_ms */
     uint32_t entity_number;    /* ADMIN */
     uint64_t task_person;      /* REPORT */
@@ -92,7 +92,7 @@ struct engine_outbox {
     uint64_t seq;
     enum outbox_op op;
     uint64_t person, person_first_ms;
-    struct task_row task; /* as it was put */
+    struct task_row task;             /* as it was put */
     const struct record_view *record; /* that made it */
 };
 typedef void engine_outbox_fn(void *owner, const struct engine_outbox *operation);

@@ -249,9 +249,11 @@ static enum status apply_person(struct engine *engine, const struct record_view 
     uint64_t now_ms = record->header.now_ms;
 
     TRY(person_turn_to(engine, record, effect->person));
-    if (!hash_is_none(effect->row.phone) && !hash_equal(effect->row.phone, engine->person.row.phone))
+    if (!hash_is_none(effect->row.phone) &&
+        !hash_equal(effect->row.phone, engine->person.row.phone))
         TRY(index_insert(index, INDEX_IDENTITY, effect->row.phone, effect->person, now_ms));
-    if (!hash_is_none(effect->row.email) && !hash_equal(effect->row.email, engine->person.row.email))
+    if (!hash_is_none(effect->row.email) &&
+        !hash_equal(effect->row.email, engine->person.row.email))
         TRY(index_insert(index, INDEX_IDENTITY, effect->row.email, effect->person, now_ms));
     engine->person.row = effect->row;
     return STATUS_OK;

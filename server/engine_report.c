@@ -35,8 +35,8 @@ struct hearing {
 /* Only an extend may be said twice and mean it. */
 static struct hash report_identity(const struct engine *engine, const struct command_report *report)
 {
-    uint64_t words[6] = {report->task, report->delivery, report->op, report->agent,
-                         report->outcome, 0};
+    uint64_t words[6] = {report->task,  report->delivery, report->op,
+                         report->agent, report->outcome,  0};
 
     if (report->op == REPORT_EXTEND)
         words[5] = report->stream_ms * 31 + report->stream_seq;
@@ -149,7 +149,7 @@ static bool is_plausible(const struct hearing *hearing, uint64_t at_ms)
 static uint64_t said_at(const struct hearing *hearing)
 {
     return is_plausible(hearing, hearing->report->stream_ms) ? hearing->report->stream_ms
-                                                              : hearing->turn->now_ms;
+                                                             : hearing->turn->now_ms;
 }
 
 /* The first claim of a delivery wins. */

@@ -26,7 +26,15 @@
 
 struct http;
 
-enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE, HTTP_OPTIONS };
+enum http_method {
+    HTTP_GET,
+    HTTP_HEAD,
+    HTTP_POST,
+    HTTP_PUT,
+    HTTP_PATCH,
+    HTTP_DELETE,
+    HTTP_OPTIONS
+};
 
 #define HTTP_HEADER_MAP(XX)                                                                        \
     XX(ACCEPT, "accept")                                                                           \
@@ -48,7 +56,7 @@ enum http_header {
 #define XX(name, text) HTTP_##name,
     HTTP_HEADER_MAP(XX)
 #undef XX
-    HTTP_HEADER_COUNT
+        HTTP_HEADER_COUNT
 };
 
 /* Slices live until the reply to this ticket. */
@@ -56,14 +64,14 @@ struct http_request {
     uint64_t ticket;   /* slot and generation: stays harmless when the peer is gone */
     unsigned listener; /* as given to http_listen */
     enum http_method method;
-    struct slice path;  /* of the target, undecoded, absolute form taken off */
-    struct slice query; /* behind the ?, undecoded */
+    struct slice path;                       /* of the target, undecoded, absolute form taken off */
+    struct slice query;                      /* behind the ?, undecoded */
     struct slice headers[HTTP_HEADER_COUNT]; /* bytes NULL: not sent. A repeated one: 400 */
-    struct slice body;  /* inflated; followed by 64 readable bytes */
-    struct slice raw_body; /* as it came, before inflating */
-    const char *remote; /* peer's address, terminated */
-    struct slice request_id; /* the client's X-Request-Id when sound, else made */
-    uint64_t started_us;     /* monotonic: first byte of the request */
+    struct slice body;                       /* inflated; followed by 64 readable bytes */
+    struct slice raw_body;                   /* as it came, before inflating */
+    const char *remote;                      /* peer's address, terminated */
+    struct slice request_id;                 /* the client's X-Request-Id when sound, else made */
+    uint64_t started_us;                     /* monotonic: first byte of the request */
 };
 
 /* Called when a request is whole. Must lead to exactly one http_reply, now or later. */
@@ -79,11 +87,12 @@ typedef void http_done_fn(void *owner, uint64_t ticket, int http_status, uint64_
 
 struct http_options {
     uv_loop_t *loop;
-    unsigned connections_max;     /* 0: from RLIMIT_NOFILE, 64 kept spare */
-    unsigned header_timeout_ms;   /* 10,000: from the first byte to the end of headers */
-    unsigned body_timeout_ms;     /* 30,000 */
-    unsigned idle_timeout_ms;     /* 75,000: kept connections between requests */
-    unsigned write_timeout_ms;    /* 10,000 without progress */
+    unsigned connections_max;   /* 0: from RLIMIT_NOFILE, 64 kept spare */
+    unsigned header_timeout_ms; /* 10,000: from the first byte to the end of headers */
+    unsigned body_timeout_ms;   /* 30,000 */
+    unsigned idle_timeout_ms;   /* 75,000: kept connections between requests */
+    unsigned write_timeout_ms;  /* 10,000 without progress */
+    size_t memory_max;          /* of bodies that need more than 8 KiB, together; 0: 256 MiB */
     struct log *log;
     struct stats *stats;
     http_request_fn *on_request;

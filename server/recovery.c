@@ -79,9 +79,8 @@ static bool write_durably(const char *directory, const char *name, const char *b
     bool good;
     int fd;
 
-    if (!path_join(path, directory, name) ||
-        snprintf(temporary, sizeof(temporary), "%s/%s.tmp", directory, name) >=
-            (int)sizeof(temporary))
+    if (!path_join(path, directory, name) || snprintf(temporary, sizeof(temporary), "%s/%s.tmp",
+                                                      directory, name) >= (int)sizeof(temporary))
         return false;
     fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
@@ -107,8 +106,8 @@ static bool owner_write(const struct recovery *recovery, bool clean)
     int length;
 
     boot_id(boot);
-    length = snprintf(text, sizeof(text), "%.*s\n%s\n", BOOT_ID_LENGTH, boot,
-                      clean ? "clean" : "dirty");
+    length =
+        snprintf(text, sizeof(text), "%.*s\n%s\n", BOOT_ID_LENGTH, boot, clean ? "clean" : "dirty");
     return write_durably(recovery->state_directory, "OWNER", text, (size_t)length);
 }
 
@@ -136,7 +135,8 @@ static uint64_t machine_hash(const struct recovery *recovery)
     char text[64];
     size_t length = read_small("/etc/machine-id", text, sizeof(text));
 
-    return hash_place(hash_of(&recovery->genesis.hash_key, HASH_ID, 0, (struct slice){text, length}));
+    return hash_place(
+        hash_of(&recovery->genesis.hash_key, HASH_ID, 0, (struct slice){text, length}));
 }
 
 static enum status append_own(struct recovery *recovery, enum record_kind kind,
@@ -255,24 +255,24 @@ static enum status read_own_records(struct recovery *recovery)
     size_t count = 0;
     bool genesis = false;
     struct record_view record;
-    enum status result = journal_read(recovery->reader, journal_last_seq(recovery->journal),
-                                      &record);
+    enum status result =
+        journal_read(recovery->reader, journal_last_seq(recovery->journal), &record);
 
     if (result != STATUS_OK)
         goto cleanup;
     recovery->last_ms = record.header.now_ms;
-    recovery->admin_seq =
-        record.header.kind == RECORD_GENESIS || record.header.kind == RECORD_EPOCH ||
-                record.header.kind == RECORD_ADMIN
-            ? record.header.seq
-            : record.header.admin_prev;
+    recovery->admin_seq = record.header.kind == RECORD_GENESIS ||
+                                  record.header.kind == RECORD_EPOCH ||
+                                  record.header.kind == RECORD_ADMIN
+                              ? record.header.seq
+                              : record.header.admin_prev;
     result = admin_chain(recovery->reader, recovery->admin_seq, &seqs, &count);
     for (size_t i = 0; result == STATUS_OK && i < count; i++) {
         result = journal_read(recovery->reader, seqs[i], &record);
         if (result != STATUS_OK)
             break;
-        genesis |= effect_find(&record, EFFECT_GENESIS, &recovery->genesis,
-                               sizeof(recovery->genesis));
+        genesis |=
+            effect_find(&record, EFFECT_GENESIS, &recovery->genesis, sizeof(recovery->genesis));
         effect_find(&record, EFFECT_EPOCH, &recovery->epoch, sizeof(recovery->epoch));
     }
     if (result == STATUS_OK && !genesis)
@@ -323,7 +323,7 @@ static enum status open_journal(struct recovery *recovery)
         result = begin_journal(recovery);
     if (result == STATUS_OK)
         result = read_own_records(recovery);
-    if (result == STATUS_OK)
+    if (result == STATUS_OK && recovery->options.create)
         result = bind_epoch(recovery);
     return result;
 }
@@ -362,8 +362,8 @@ static enum status open_state(struct recovery *recovery)
         return STATUS_IO;
     result = state_open(&options, &recovery->state);
     if (result == STATUS_CORRUPT && !recovery->trusted)
-        result = state_remove(rows) == STATUS_OK ? state_open(&options, &recovery->state)
-                                                 : STATUS_IO;
+        result =
+            state_remove(rows) == STATUS_OK ? state_open(&options, &recovery->state) : STATUS_IO;
     if (result != STATUS_OK)
         return result;
     recovery->trusted = recovery->trusted && state_fits_journal(recovery);
@@ -498,8 +498,8 @@ void recovery_close(struct recovery *recovery, bool clean)
     if (recovery == NULL)
         return;
     if (recovery->state != NULL) {
-        clean = clean && (!state_is_dirty(recovery->state) ||
-                          state_commit(recovery->state) == STATUS_OK);
+        clean = clean &&
+                (!state_is_dirty(recovery->state) || state_commit(recovery->state) == STATUS_OK);
         clean = clean && state_sync(recovery->state) == STATUS_OK;
         clean = clean && index_sync(recovery->index) == STATUS_OK;
     }

@@ -25,9 +25,9 @@ struct recovery;
 
 struct recovery_options {
     const char *data_directory;
-    const char *state_directory; /* NULL or "": <data>/state */
+    const char *state_directory;                                /* NULL or "": <data>/state */
     uint64_t journal_map_bytes, state_map_bytes, reserve_bytes; /* 0: defaults */
-    bool create;     /* make a journal where there is none */
+    bool create;     /* to serve: make a journal where there is none, begin a new epoch in a copy */
     bool rebuild;    /* do not trust state */
     uint64_t now_ms; /* for the records of a new journal or epoch */
     struct log *log;

@@ -3,7 +3,6 @@
 #include "proto/id.h"
 #include "proto/task.h"
 
-
 enum status render_member_of(struct renderer *renderer, uint64_t person, uint64_t person_first_ms,
                              const struct task_row *task, struct slice payload, struct text *out)
 {

@@ -14,9 +14,14 @@
 #include "proto/status.h"
 #include "server/record.h"
 
-#define SITE_NUMBER_MAX 65535 /* sites, and as many agents and tokens */
-#define SITE_NAME_MAX   64
-#define SITE_ORIGINS_MAX 32
+#define SITE_NUMBER_MAX       65535 /* sites, and as many agencies, agents and tokens */
+#define SITE_QUEUE_NUMBER_MAX 4095  /* each queue costs every commit of state a little */
+#define SITE_NAME_MAX         64
+#define SITE_ORIGINS_MAX      32
+#define SITE_COUNTRIES_MAX    32
+#define SITE_KEYS_MAX         2    /* live ones of a kind: the old and the new of a rotation */
+#define SITE_URL_MAX          1024 /* of `redirects`, and of the `_redirect` of a form */
+#define SITE_SETTINGS_MAX     (16 * 1024)
 
 struct registry;
 
@@ -36,6 +41,12 @@ struct queue {
     uint64_t overdue_after_ms; /* 24 h */
 };
 
+/* A token bucket that holds what one second brings. */
+struct site_bucket {
+    double tokens;
+    uint64_t filled_ms; /* monotonic; 0: never used, full */
+};
+
 enum hours_policy { HOURS_EXCEPT_FIRST_RESPONSE, HOURS_ALWAYS };
 struct site {
     uint32_t number, agency, queue;
@@ -49,10 +60,13 @@ struct site {
     size_t redirect_count;
     struct slice redirects[SITE_ORIGINS_MAX];
     size_t country_count;
-    struct slice countries[SITE_ORIGINS_MAX]; /* accepted phone countries; 0: all ordinary */
-    /* token bucket of the public key; loop thread */
-    double tokens;
-    uint64_t tokens_ms;
+    struct slice countries[SITE_COUNTRIES_MAX]; /* accepted phone countries; 0: all ordinary */
+    size_t public_key_count;
+    struct slice public_keys[SITE_KEYS_MAX]; /* oldest first */
+    size_t secret_key_count;
+    struct slice secret_key_hashes[SITE_KEYS_MAX]; /* SHA-256 in hex, oldest first */
+    /* opt-ins with the public key against the hard and the soft limit; the loop's registry */
+    struct site_bucket hard, soft;
 };
 
 struct agent {
@@ -67,6 +81,8 @@ struct token {
     char id[SITE_NAME_MAX + 1];
     enum role role;
     char agent[SITE_NAME_MAX + 1]; /* "" unless bound to an agent */
+    uint32_t agent_number;
+    struct slice hash; /* SHA-256 of the token in hex */
 };
 
 /* NULL: out of memory. */
@@ -75,20 +91,28 @@ void registry_close(struct registry *registry);
 void registry_clear(struct registry *registry);
 
 /* Sets (settings: canonical JSON as made by registry_check) or removes (empty) one
- * entity. CORRUPT: settings that this version cannot read. Removing is refused nowhere
- * here; registry_check has done that. */
+ * entity; in the order of the records, so that an agency is there before its sites. Costs one
+ * allocation. CORRUPT: settings that this version cannot read, or that name what is not
+ * there; then nothing changed. INTERNAL: out of memory. Removing is refused nowhere here;
+ * registry_check_remove has done that. */
 enum status registry_apply(struct registry *registry, enum entity_kind kind, uint32_t number,
                            struct slice settings);
 
-/* The settings as they are to be stored: `patch` over what is there (`number` 0: new),
- * checked: id unique and well-formed, agency, queue and origins existing and sound; unknown
- * or bad keys are INVALID and named in `field`. CONFLICT: the id is taken, or (with
- * `remove`) others depend on it. Secrets come hashed (see registry_hash_secret). */
+/* The settings as they are to be stored: `patch` over what is there (`number` 0: new; null
+ * sets a key back to its default), checked: id unique and well-formed, agency, queue and
+ * origins existing and sound; unknown or bad keys are INVALID and named in `field`. What says
+ * who an entity is or belongs to (id, agency, a queue's shape) is set once. CONFLICT: the id
+ * is taken, or there are as many as numbers. NOT_FOUND: nothing has that number. TOO_LARGE:
+ * over SITE_SETTINGS_MAX. Secrets come hashed (see registry_hash_secret). */
 enum status registry_check(const struct registry *registry, enum entity_kind kind, uint32_t number,
                            struct json_value patch, struct text *settings_out,
                            struct slice *field_out);
+/* CONFLICT: others depend on it. NOT_FOUND. */
 enum status registry_check_remove(const struct registry *registry, enum entity_kind kind,
                                   uint32_t number);
+/* The agency that an entity belongs to (an agency to itself); 0: none, or no such entity. */
+uint32_t registry_agency_of(const struct registry *registry, enum entity_kind kind,
+                            uint32_t number);
 
 /* Next free number of a kind (1 for the first). */
 uint32_t registry_next_number(const struct registry *registry, enum entity_kind kind);
@@ -100,26 +124,32 @@ struct site *registry_site(const struct registry *registry, uint32_t number);
 struct queue *registry_queue(const struct registry *registry, uint32_t number);
 struct agent *registry_agent(const struct registry *registry, uint32_t number);
 struct token *registry_token(const struct registry *registry, uint32_t number);
-uint32_t registry_count(const struct registry *registry, enum entity_kind kind); /* highest number */
+uint32_t registry_count(const struct registry *registry,
+                        enum entity_kind kind); /* highest number */
 /* Its id, also after it was removed (members that it stands in are still rendered): empty only
  * for a number never used. */
-struct slice registry_name(const struct registry *registry, enum entity_kind kind,
-                           uint32_t number);
-/* Stored settings; empty when removed. */
+struct slice registry_name(const struct registry *registry, enum entity_kind kind, uint32_t number);
+/* Stored settings, followed by JSON_PADDING readable bytes; empty when removed. Valid until
+ * the entity's next apply. */
 struct slice registry_settings(const struct registry *registry, enum entity_kind kind,
                                uint32_t number);
 
-/* Credentials, in constant time for the secret part. */
+/* Credentials. Secrets are found and compared by their hash, in constant time. */
 struct site *registry_site_by_public_key(const struct registry *registry, struct slice pk);
 struct site *registry_site_by_secret_key(const struct registry *registry, struct slice sk);
 struct token *registry_token_by_secret(const struct registry *registry, struct slice token);
 
-/* 32 random bytes as text behind "<prefix>_<agency>_" (or "<prefix>_"), and what is kept of
- * it: SHA-256 in hex. */
-#define SECRET_TEXT_MAX 160
+/* 260 random bits as 52 letters and digits behind "<prefix>_<agency>_" (or, with NULL,
+ * "<prefix>_"), and what is kept of a secret: SHA-256 in hex. The length comes back; the text
+ * is terminated too. */
+#define SECRET_TEXT_MAX  160
 #define SECRET_HASH_TEXT 64
 size_t registry_make_secret(char out[SECRET_TEXT_MAX], const char *prefix, const char *agency);
 void registry_hash_secret(struct slice secret, char out[SECRET_HASH_TEXT]);
+
+/* What rows and reports hold in place of an agent's id, as it is written in reports, whether
+ * such an agent is registered or not. Never 0. */
+uint64_t agent_hash(const struct hash_key *key, struct slice agent);
 
 /* Public page origin against the site's list: exact scheme, host and port. */
 bool site_allows_origin(const struct site *site, struct slice origin);

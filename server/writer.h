@@ -43,8 +43,8 @@ struct writer_outbox {
  * after its settlements. */
 typedef void writer_settled_fn(void *owner, const struct settlement *settlement);
 typedef void writer_outbox_fn(void *owner, const struct writer_outbox *operation);
-typedef void writer_batch_fn(void *owner);     /* a batch's last operation was handed over */
-typedef void writer_ready_fn(void *owner);     /* state has caught up; once */
+typedef void writer_batch_fn(void *owner); /* a batch's last operation was handed over */
+typedef void writer_ready_fn(void *owner); /* state has caught up; once */
 
 struct writer_options {
     uv_loop_t *loop;
@@ -53,7 +53,7 @@ struct writer_options {
     const char *node;
     const char *redis_prefix; /* "hl" */
     uint64_t journal_map_bytes, state_map_bytes, reserve_bytes;
-    size_t batch_bytes_max;    /* hand-over: 8 MiB */
+    size_t batch_bytes_max;      /* hand-over: 8 MiB */
     unsigned batch_commands_max; /* 4096 */
     struct clock *clock;
     struct log *log;

@@ -1,0 +1,106 @@
+#include "proto/form.h"
+
+#include "proto/utf8.h"
+
+static int hex_digit(char byte)
+{
+    if (byte >= '0' && byte <= '9')
+        return byte - '0';
+    if (byte >= 'a' && byte <= 'f')
+        return byte - 'a' + 10;
+    if (byte >= 'A' && byte <= 'F')
+        return byte - 'A' + 10;
+    return -1;
+}
+
+/* The byte that %XX at `at` stands for; -1: no such sequence. */
+static int escaped_byte(struct slice raw, size_t at)
+{
+    if (raw.length - at < 3)
+        return -1;
+    int high = hex_digit(raw.bytes[at + 1]), low = hex_digit(raw.bytes[at + 2]);
+    return high < 0 || low < 0 ? -1 : high << 4 | low;
+}
+
+/* Appends the decoded text to scratch; *out is that part of it. */
+static enum status decode(struct slice raw, struct text *scratch, struct slice *out)
+{
+    size_t start = scratch->length;
+
+    for (size_t at = 0; at < raw.length;) {
+        size_t run = at;
+        while (run < raw.length && raw.bytes[run] != '+' && raw.bytes[run] != '%')
+            run++;
+        text_bytes(scratch, raw.bytes + at, run - at);
+        if (run == raw.length)
+            break;
+        if (raw.bytes[run] == '+') {
+            text_char(scratch, ' ');
+            at = run + 1;
+        } else {
+            int byte = escaped_byte(raw, run);
+            if (byte < 0)
+                return STATUS_MALFORMED;
+            text_char(scratch, (char)byte);
+            at = run + 3;
+        }
+    }
+    if (scratch->overflow)
+        return STATUS_TOO_LARGE;
+    *out = (struct slice){scratch->bytes + start, scratch->length - start};
+    if (out->length > 0 && memchr(out->bytes, '\0', out->length))
+        return STATUS_MALFORMED;
+    return utf8_valid(*out) ? STATUS_OK : STATUS_MALFORMED;
+}
+
+/* Splits what is in front of the next `separator` off *rest. */
+static struct slice split(struct slice *rest, char separator)
+{
+    const char *end = rest->length > 0 ? memchr(rest->bytes, separator, rest->length) : NULL;
+    struct slice head = {rest->bytes, end ? (size_t)(end - rest->bytes) : rest->length};
+    size_t taken = head.length + (end ? 1 : 0);
+
+    if (taken > 0) {
+        rest->bytes += taken;
+        rest->length -= taken;
+    }
+    return head;
+}
+
+enum status form_parse(struct slice body, size_t pairs_max, struct text *scratch,
+                       form_pair_fn *on_pair, void *owner)
+{
+    size_t pairs = 0;
+
+    while (body.length > 0) {
+        struct slice raw = split(&body, '&');
+        if (raw.length == 0)
+            continue;
+        if (pairs++ == pairs_max)
+            return STATUS_TOO_LARGE;
+
+        struct slice name, value;
+        enum status status = decode(split(&raw, '='), scratch, &name);
+        if (status == STATUS_OK)
+            status = decode(raw, scratch, &value);
+        if (status == STATUS_OK)
+            status = on_pair(owner, name, value);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return STATUS_OK;
+}
+
+struct slice form_query(struct slice query, const char *name, struct text *scratch)
+{
+    struct slice wanted = slice_of(name), value;
+
+    while (query.length > 0) {
+        struct slice raw = split(&query, '&'), key;
+        struct text before = *scratch;
+        if (decode(split(&raw, '='), scratch, &key) == STATUS_OK && slice_equal(key, wanted))
+            return decode(raw, scratch, &value) == STATUS_OK ? value : (struct slice){0};
+        *scratch = before;
+    }
+    return (struct slice){0};
+}

@@ -1,0 +1,80 @@
+/* For who runs it: health, metrics, the contract, the tag and the demo page. */
+#include "server/api_internal.h"
+#include "server/embedded.h"
+
+void api_livez(struct api *api, const struct api_call *call)
+{
+    api_reply(api, call->request->ticket, 200, "text/plain; charset=utf-8", SLICE("ok\n"),
+              (struct slice){0});
+}
+
+/* Opt-ins are taken while Redis is away and while state is rebuilt, so both are ready, only
+ * degraded. */
+void api_readyz(struct api *api, const struct api_call *call)
+{
+    char bytes[512];
+    struct text body = text_over(bytes, sizeof(bytes));
+    bool redis = publish_is_up(api->publish);
+    bool ready = writer_is_ready(api->writer);
+    bool tight = journal_is_tight(writer_journal(api->writer));
+    const char *status = redis && ready && !tight ? "ok" : "degraded";
+
+    text_printf(&body, "{\"status\":\"%s\",\"redis\":\"%s\",\"state\":\"%s\",\"disk\":\"%s\"",
+                api->draining ? "draining" : status, redis ? "up" : "down",
+                ready ? "ready" : "rebuilding", tight ? "tight" : "ok");
+    text_string(&body, ",\"node\":");
+    text_json_string(&body, slice_of(api->options.node));
+    if (clock_is_test(api->options.clock))
+        text_string(&body, ",\"warning\":\"the clock is a test file's\"");
+    text_char(&body, '}');
+    api_json(api, call->request->ticket, api->draining ? 503 : 200, &body);
+}
+
+void api_metrics(struct api *api, const struct api_call *call)
+{
+    struct stats *stats = api->options.stats;
+    struct text body = text_over(api->out, API_OUT_BYTES);
+
+    stats_set(stats, STATS_GAUGE_HTTP_OPEN, http_open_connections(api->http));
+    stats_set(stats, STATS_GAUGE_REDIS_UP, publish_is_up(api->publish));
+    stats_set(stats, STATS_GAUGE_OUTBOX_LAG, publish_lag(api->publish));
+    stats_set(stats, STATS_GAUGE_JOURNAL_BYTES, journal_bytes(writer_journal(api->writer)));
+    stats_set(stats, STATS_GAUGE_READY, writer_is_ready(api->writer));
+    stats_write(stats, &body);
+    if (body.overflow)
+        api_problem(api, call->request->ticket, STATUS_INTERNAL, "the metrics do not fit");
+    else
+        api_reply(api, call->request->ticket, 200, "text/plain; version=0.0.4; charset=utf-8",
+                  text_slice(&body), (struct slice){0});
+}
+
+void api_openapi(struct api *api, const struct api_call *call)
+{
+    api_reply(api, call->request->ticket, 200, "application/yaml",
+              (struct slice){embedded_openapi_yaml, embedded_openapi_yaml_bytes},
+              (struct slice){0});
+}
+
+/* Pages of other sites load it, so it may be kept by them and read across origins. */
+void api_tag(struct api *api, const struct api_call *call)
+{
+    http_reply(api->http, call->request->ticket,
+               &(struct http_reply){
+                   .status = 200,
+                   .content_type = "text/javascript; charset=utf-8",
+                   .body = {embedded_tag_js, embedded_tag_js_bytes},
+                   .headers = SLICE("Cache-Control: public, max-age=3600\r\n"
+                                    "X-Content-Type-Options: nosniff\r\n"
+                                    "Access-Control-Allow-Origin: *\r\n"
+                                    "Cross-Origin-Resource-Policy: cross-origin\r\n"),
+               });
+}
+
+void api_demo(struct api *api, const struct api_call *call)
+{
+    if (api->options.demo_page)
+        api_page(api, call->request->ticket, 200, slice_of(api->options.demo_page),
+                 (struct slice){0});
+    else
+        api_problem(api, call->request->ticket, STATUS_NOT_FOUND, NULL);
+}

@@ -1,0 +1,394 @@
+/* People: found by phone or e-mail (never in an address), shown, and their history. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "proto/email.h"
+#include "proto/form.h"
+#include "proto/id.h"
+#include "proto/must.h"
+#include "proto/phone.h"
+#include "proto/task.h"
+#include "server/api_read.h"
+
+#define HISTORY_RECORDS_MAX 100
+/* One more record always fits behind it: a note of 8 KiB, an opt-in of 96, all escaped. */
+#define HISTORY_BYTES_MAX (API_OUT_BYTES / 4)
+
+/* --- one person --------------------------------------------------------------------- */
+
+/* What the newest opt-in says, and where it is silent the first: input only ever adds. */
+static void read_identity(struct reading *reading, const struct person_row *row)
+{
+    struct api *api = reading->api;
+    struct record_view record;
+
+    optin_clear(&api->optin);
+    optin_clear(&api->earlier);
+    if (journal_read(reading->journal, row->optin_seq, &record) == STATUS_OK && !record.erased)
+        optin_decode(record.payload, &api->optin);
+    if (row->first_seq != row->optin_seq &&
+        journal_read(reading->journal, row->first_seq, &record) == STATUS_OK && !record.erased)
+        optin_decode(record.payload, &api->earlier);
+}
+
+static void write_identity(struct reading *reading, struct text *out, const struct person_row *row)
+{
+    static const enum optin_text shown[] = {
+        OPTIN_NAME,    OPTIN_FIRST_NAME, OPTIN_LAST_NAME, OPTIN_PHONE,       OPTIN_EMAIL,
+        OPTIN_COMPANY, OPTIN_TITLE,      OPTIN_COUNTRY,   OPTIN_POSTAL_CODE, OPTIN_TIMEZONE};
+    const struct api *api = reading->api;
+
+    read_identity(reading, row);
+    for (size_t i = 0; i < sizeof(shown) / sizeof(*shown); i++) {
+        struct slice value = api->optin.text[shown[i]];
+        write_member_text(out, optin_key(shown[i]),
+                          value.length != 0 ? value : api->earlier.text[shown[i]]);
+    }
+}
+
+static void write_flags(struct text *out, uint8_t flags)
+{
+    static const struct {
+        enum person_flag flag;
+        const char *name;
+    } names[] = {
+        {PERSON_REVIEW, "review"},       {PERSON_DO_NOT_CONTACT, "do_not_contact"},
+        {PERSON_CUSTOMER, "customer"},   {PERSON_CONSENT_AGAIN, "consent_again"},
+        {PERSON_BAD_PHONE, "bad_phone"}, {PERSON_BAD_EMAIL, "bad_email"},
+    };
+    const char *between = "";
+
+    text_string(out, ",\"flags\":[");
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (!(flags & names[i].flag))
+            continue;
+        text_printf(out, "%s\"%s\"", between, names[i].name);
+        between = ",";
+    }
+    text_char(out, ']');
+}
+
+static enum status write_tasks(struct reading *reading, struct text *out, uint64_t person,
+                               struct task_row row)
+{
+    const char *between = "";
+    enum status status = STATUS_OK;
+    uint64_t after = 0;
+    bool more = row.number != 0;
+
+    text_string(out, ",\"tasks\":[");
+    if (!more)
+        more = state_read_task_next(reading->state, person, after, &row);
+    while (more && status == STATUS_OK) {
+        struct task_story story;
+        status = read_story(reading, row.number, &story);
+        if (status == STATUS_OK) {
+            text_string(out, between);
+            write_story(reading, out, &story);
+            text_char(out, '}');
+            between = ",";
+        }
+        more = state_read_task_next(reading->state, person, after, &row);
+        after = row.number;
+    }
+    text_char(out, ']');
+    return status;
+}
+
+static enum status write_person(struct reading *reading, struct pending *pending, uint64_t number,
+                                struct text *out)
+{
+    const struct registry *registry = reading->api->options.registry;
+    struct person_row row;
+    struct task_row task;
+    uint64_t last_seq;
+    char id[ID_TEXT_LENGTH];
+
+    if (!state_read_person(reading->state, number, &row, &task, &last_seq) ||
+        !read_is_callers(pending, row.agency))
+        return STATUS_NOT_FOUND;
+    id_format(id, writer_id_key(reading->api->writer), ID_PERSON, row.first_ms, number);
+    text_string(out, "{\"id\":\"");
+    text_bytes(out, id, sizeof(id));
+    text_char(out, '"');
+    write_member_text(out, "agency", registry_name(registry, ENTITY_AGENCY, row.agency));
+    write_member_text(out, "stage", slice_of(stage_name((enum stage)row.stage)));
+    write_member_text(out, "owner", registry_name(registry, ENTITY_AGENT, row.owner));
+    write_identity(reading, out, &row);
+    write_flags(out, row.flags);
+    text_printf(out, ",\"optins\":%u,\"attempts\":%u", (unsigned)row.optins,
+                (unsigned)row.attempts);
+    write_member_ms(out, "first_ms", row.first_ms);
+    write_member_ms(out, "last_ms", row.last_ms);
+    write_member_ms(out, "contact_ms", row.contact_ms);
+    write_member_text(out, "last_outcome",
+                      row.end == OUTCOME_NONE ? (struct slice){0}
+                                              : slice_of(outcome_name((enum outcome)row.end)));
+    enum status status = write_tasks(reading, out, number, task);
+    text_char(out, '}');
+    return status;
+}
+
+/* The id must be the one that was given out: its time is the person's first. */
+static bool is_person(struct reading *reading, const struct pending *pending, uint64_t *last_seq)
+{
+    struct person_row row;
+    struct task_row task;
+
+    return state_read_person(reading->state, pending->read.number, &row, &task, last_seq) &&
+           row.first_ms == pending->read.at_ms && read_is_callers(pending, row.agency);
+}
+
+static enum status run_person(struct reading *reading, struct pending *pending, struct text *out)
+{
+    uint64_t last_seq;
+
+    if (!is_person(reading, pending, &last_seq))
+        return STATUS_NOT_FOUND;
+    return write_person(reading, pending, pending->read.number, out);
+}
+
+void api_person_get(struct api *api, const struct api_call *call)
+{
+    read_begin(api, call, ID_PERSON, run_person);
+}
+
+/* --- search ---------------------------------------------------------------------------- */
+
+static enum status run_search(struct reading *reading, struct pending *pending, struct text *out)
+{
+    enum status status = STATUS_OK;
+
+    text_string(out, "{\"people\":[");
+    if (pending->read.person != PERSON_NONE)
+        status = write_person(reading, pending, pending->read.person, out);
+    text_string(out, "]}");
+    return status;
+}
+
+struct search {
+    struct slice phone, email, country, agency;
+};
+
+static enum status read_search(struct json_value body, struct search *search, struct slice *field)
+{
+    const struct {
+        const char *name;
+        struct slice *out;
+    } members[] = {{"phone", &search->phone},
+                   {"email", &search->email},
+                   {"country", &search->country},
+                   {"agency", &search->agency}};
+    struct json_value value;
+
+    for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++) {
+        *field = slice_of(members[i].name);
+        if (json_member(body, members[i].name, &value) && !json_string(value, members[i].out))
+            return STATUS_INVALID;
+    }
+    *field = (struct slice){0};
+    return search->phone.length + search->email.length == 0 ? STATUS_NO_IDENTIFIER : STATUS_OK;
+}
+
+/* Whose people are searched: the caller's, or, for an administrator, the agency he names. */
+static uint32_t agency_of_search(const struct api *api, const struct api_call *call,
+                                 const struct search *search)
+{
+    if (call->caller.who != WHO_ADMIN)
+        return call->caller.agency;
+    return registry_number(api->options.registry, ENTITY_AGENCY, search->agency);
+}
+
+/* Numbers in national form are read as the site's that asks, or the agency's first site's. */
+static const char *country_of(const struct api *api, const struct api_call *call, uint32_t agency)
+{
+    if (call->caller.site)
+        return call->caller.site->country;
+    for (uint32_t i = 1; i <= registry_count(api->options.registry, ENTITY_SITE); i++) {
+        const struct site *site = registry_site(api->options.registry, i);
+        if (site && site->agency == agency)
+            return site->country;
+    }
+    return "US";
+}
+
+static enum status hash_search(const struct api *api, const struct search *search, uint32_t agency,
+                               const char *country, struct effect_received *facts)
+{
+    const struct hash_key *key = writer_hash_key(api->writer);
+    char bytes[4 * EMAIL_LENGTH_MAX];
+    struct text email = text_over(bytes, sizeof(bytes));
+    struct phone phone;
+
+    *facts = (struct effect_received){0};
+    if (search->phone.length != 0) {
+        if (phone_parse(search->phone, country, &phone) != STATUS_OK)
+            return STATUS_BAD_IDENTIFIER;
+        facts->phone = hash_of(key, HASH_PHONE, agency, (struct slice){phone.e164, phone.length});
+    }
+    if (search->email.length != 0) {
+        if (email_normalise(search->email, &email) != STATUS_OK || email.overflow)
+            return STATUS_BAD_IDENTIFIER;
+        facts->email = hash_of(key, HASH_EMAIL, agency, text_slice(&email));
+    }
+    return STATUS_OK;
+}
+
+void api_person_search(struct api *api, const struct api_call *call)
+{
+    struct json_value body;
+    struct search search = {0};
+    struct slice field;
+    struct effect_received facts;
+
+    if (!api_body_object(api, call, &body))
+        return;
+    enum status status = read_search(body, &search, &field);
+    uint32_t agency = agency_of_search(api, call, &search);
+    const char *country =
+        search.country.length == 2 ? search.country.bytes : country_of(api, call, agency);
+    if (status == STATUS_OK && agency == 0) {
+        field = SLICE("agency");
+        status = STATUS_INVALID;
+    }
+    if (status == STATUS_OK)
+        status = hash_search(api, &search, agency, country, &facts);
+    if (status != STATUS_OK)
+        api_problem_field(api, call->request->ticket, status, field);
+    else
+        read_find(api, call, &facts, agency, run_search);
+}
+
+/* --- history ------------------------------------------------------------------------------ */
+
+static void write_task_id(struct reading *reading, struct text *out, uint64_t task)
+{
+    struct record_view opened;
+    bool found = task != 0 && journal_read(reading->journal, task >> 3, &opened) == STATUS_OK;
+
+    api_add_id(reading->api, out, "task", ID_TASK, found ? opened.header.now_ms : 0,
+               found ? task : 0);
+}
+
+static void write_optin_event(struct reading *reading, struct text *out,
+                              const struct effect_optin *optin)
+{
+    const struct registry *registry = reading->api->options.registry;
+
+    api_add_id(reading->api, out, "optin", ID_OPTIN, optin->received_ms, optin->optin_seq);
+    write_member_text(out, "site", registry_name(registry, ENTITY_SITE, optin->site));
+    api_add_id(reading->api, out, "task", ID_TASK, optin->task_opened_ms, optin->task);
+    write_member_text(out, "reason", slice_of(no_task_name((enum no_task)optin->reason)));
+    write_member_ms(out, "deadline_ms", optin->deadline_ms);
+}
+
+static void write_report_event(struct reading *reading, struct text *out,
+                               const struct record_view *record, const struct effect_report *effect)
+{
+    struct report said;
+
+    report_clear(&said);
+    if (!record->erased && report_decode(record->payload, &said) != STATUS_OK)
+        report_clear(&said);
+    write_task_id(reading, out, effect->task);
+    text_printf(out, ",\"delivery\":%u,\"op\":\"%s\"", (unsigned)effect->delivery,
+                report_op_name((enum report_op)effect->op));
+    write_member_text(out, "outcome",
+                      effect->outcome == OUTCOME_NONE
+                          ? (struct slice){0}
+                          : slice_of(outcome_name((enum outcome)effect->outcome)));
+    write_member_text(out, "agent", said.agent);
+    write_member_text(out, "note", said.note);
+    write_member_text(out, "value", said.value);
+    write_member_text(out, "channel", said.channel);
+    write_member_ms(out, "started_ms", effect->started_ms);
+    write_member_ms(out, "ended_ms", effect->ended_ms);
+}
+
+static void write_event(struct reading *reading, struct text *out, const struct record_view *record)
+{
+    struct effect_optin optin;
+    struct effect_report report;
+    struct effect_task task;
+
+    text_string(out, "{\"seq\":");
+    text_uint(out, record->header.seq);
+    text_string(out, ",\"now_ms\":");
+    text_uint(out, record->header.now_ms);
+    write_member_text(out, "kind",
+                      slice_of(record_kind_name((enum record_kind)record->header.kind)));
+    if (record->erased)
+        text_string(out, ",\"erased\":true");
+    if (effect_find(record, EFFECT_OPTIN, &optin, sizeof(optin))) {
+        write_optin_event(reading, out, &optin);
+    } else if (effect_find(record, EFFECT_REPORT, &report, sizeof(report))) {
+        write_report_event(reading, out, record, &report);
+    } else if (effect_find(record, EFFECT_TASK, &task, sizeof(task))) {
+        api_add_id(reading->api, out, "task", ID_TASK, task.row.opened_ms, task.row.number);
+        text_printf(out, ",\"delivery\":%u", (unsigned)task.row.delivery);
+    } else if (record->header.kind == RECORD_REPEATED && !record->erased &&
+               optin_decode(record->payload, &reading->api->optin) == STATUS_OK) {
+        text_string(out, ",\"content\":");
+        optin_write_json(out, &reading->api->optin);
+    }
+    text_char(out, '}');
+}
+
+/* A page goes on behind a record of the same person, whose seq the page before gave. */
+static enum status first_of_page(struct reading *reading, const struct pending *pending,
+                                 uint64_t *seq)
+{
+    struct record_view record;
+
+    if (pending->read.before == 0)
+        return STATUS_OK;
+    enum status status = journal_read(reading->journal, pending->read.before, &record);
+    if (status == STATUS_OK && record.header.person != pending->read.number)
+        status = STATUS_NOT_FOUND;
+    if (status == STATUS_OK)
+        *seq = record.header.person_prev;
+    return status;
+}
+
+static enum status run_history(struct reading *reading, struct pending *pending, struct text *out)
+{
+    uint64_t seq, last = 0;
+
+    if (!is_person(reading, pending, &seq))
+        return STATUS_NOT_FOUND;
+    enum status status = first_of_page(reading, pending, &seq);
+    text_string(out, "{\"history\":[");
+    for (unsigned i = 0; status == STATUS_OK && seq != 0 && i < HISTORY_RECORDS_MAX &&
+                         out->length < HISTORY_BYTES_MAX;
+         i++) {
+        struct record_view record;
+        status = journal_read(reading->journal, seq, &record);
+        if (status != STATUS_OK)
+            break;
+        if (i > 0)
+            text_char(out, ',');
+        write_event(reading, out, &record);
+        last = seq;
+        seq = record.header.person_prev;
+    }
+    text_char(out, ']');
+    write_member_ms(out, "next", seq != 0 ? last : 0);
+    text_char(out, '}');
+    return status;
+}
+
+/* `?before=<seq>` goes on where "next" of the page before said. */
+void api_person_history(struct api *api, const struct api_call *call)
+{
+    char bytes[32];
+    struct text scratch = text_over(bytes, sizeof(bytes) - 1);
+    struct slice before = form_query(call->request->query, "before", &scratch);
+    struct api_call paged = *call;
+
+    if (before.length != 0) {
+        char number[32] = {0};
+        memcpy(number, before.bytes, before.length);
+        paged.before = strtoull(number, NULL, 10);
+    }
+    read_begin(api, &paged, ID_PERSON, run_history);
+}

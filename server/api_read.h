@@ -1,0 +1,57 @@
+/* Reading what is stored: short transactions on the loop, behind a barrier, so that whoever was
+ * just told "stored" also sees it. */
+#ifndef HOTLEAD_SERVER_API_READ_H
+#define HOTLEAD_SERVER_API_READ_H
+
+#include "server/api_internal.h"
+
+#define PERSON_NONE UINT64_MAX
+/* Of one person, newest first; a chain longer than that is read in pages. */
+#define READ_RECORDS_MAX 4096
+
+/* Open while one answer is written. */
+struct reading {
+    struct api *api;
+    struct journal_reader *journal;
+    struct state_reader *state;
+    struct effect_received received; /* see read_later */
+};
+
+/* Waits for the barrier, then lets `run` write the answer's body. Numbers of the call's id are
+ * in pending->read; NOT_FOUND is also the answer for what is not the caller's. */
+void read_begin(struct api *api, const struct api_call *call, enum id_kind kind, read_fn *run);
+
+/* Looks for a person first; pending->read.person is PERSON_NONE when there is none. */
+void read_find(struct api *api, const struct api_call *call, const struct effect_received *facts,
+               uint32_t agency, read_fn *run);
+
+/* What `run` returns to be called again once the person of reading->received was looked for. */
+#define READ_LATER STATUS_ACCEPTED
+
+bool read_is_callers(const struct pending *pending, uint32_t agency);
+
+/* The record of a public id's number; NOT_FOUND when it is not that old or not the caller's. */
+enum status read_record(struct reading *reading, const struct pending *pending, uint64_t seq,
+                        uint64_t at_ms, struct record_view *out);
+
+void write_member_ms(struct text *out, const char *name, uint64_t ms);          /* null for 0 */
+void write_member_text(struct text *out, const char *name, struct slice value); /* or null */
+
+/* --- api_story.c: what became of a task ----------------------------------------- */
+
+struct task_story {
+    struct task_row row;
+    bool is_open;
+    uint64_t person, person_first_ms;
+    uint32_t agency;
+    uint64_t ended_ms;
+    enum outcome outcome;             /* NONE: open, or ended without one */
+    char agent[REPORT_AGENT_MAX + 1]; /* who reported last; "" */
+};
+
+enum status read_story(struct reading *reading, uint64_t task, struct task_story *story);
+/* `{"id":...` of a task, not closed. */
+void write_story(const struct reading *reading, struct text *out, const struct task_story *story);
+const char *story_state(const struct task_story *story);
+
+#endif

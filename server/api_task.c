@@ -1,0 +1,336 @@
+/* Work over HTTP: claiming a task from its queue, and saying what came of it. */
+#include "proto/id.h"
+#include "server/api_internal.h"
+
+#define WAIT_SECONDS_MAX 60
+
+/* An agent's own token speaks for that agent and no other; any other token must say for whom.
+ * Empty: nobody was named. FORBIDDEN: somebody else was. */
+static enum status find_agent(const struct api_call *call, struct slice named, struct slice *out)
+{
+    struct slice own = slice_of(call->caller.token->agent);
+
+    if (own.length != 0 && named.length != 0 && !slice_equal(own, named))
+        return STATUS_FORBIDDEN;
+    *out = own.length != 0 ? own : named;
+    return STATUS_OK;
+}
+
+/* --- claiming --------------------------------------------------------------------- */
+
+static void claim_settled(struct api *api, struct pending *pending,
+                          const struct settlement *settlement, unsigned item)
+{
+    (void)settlement; /* the release of a task whose claimer hung up; the lease is the fallback */
+    (void)item;
+    api_release(api, pending);
+}
+
+static void unlink_claim(struct api *api, struct pending *pending)
+{
+    struct pending **at = &api->claims;
+
+    while (*at != pending)
+        at = &(*at)->claim.next;
+    *at = pending->claim.next;
+    if (!api->claims)
+        uv_timer_stop(&api->claim_timer);
+}
+
+static void drop_claim(struct api *api, struct pending *pending)
+{
+    publish_unclaim(api->publish, api_ticket(api, pending, 0));
+    unlink_claim(api, pending);
+    api_release(api, pending);
+}
+
+/* Nothing tells when a peer hangs up, so those that wait are looked at now and then. */
+static void on_claim_look(uv_timer_t *timer)
+{
+    struct api *api = timer->data;
+    struct pending *next;
+
+    for (struct pending *pending = api->claims; pending; pending = next) {
+        next = pending->claim.next;
+        if (!api_is_waiting(api, pending))
+            drop_claim(api, pending);
+    }
+}
+
+void api_claims_end(struct api *api)
+{
+    while (api->claims) {
+        struct pending *pending = api->claims;
+        uint64_t ticket = pending->http_ticket;
+        drop_claim(api, pending);
+        api_reply(api, ticket, 204, NULL, (struct slice){0}, (struct slice){0});
+    }
+}
+
+/* The member that Redis gave out, to nobody: which task, which delivery? */
+static bool read_member(struct api *api, struct slice member, struct command_report *report)
+{
+    struct json_value root, id, delivery;
+    struct slice text;
+    uint64_t number, at_ms;
+
+    if (member.length > API_OUT_BYTES - JSON_PADDING)
+        return false;
+    memcpy(api->out, member.bytes, member.length);
+    if (json_parse(api->json, api->out, member.length, &root) != STATUS_OK ||
+        !json_member(root, "id", &id) || !json_string(id, &text) ||
+        !id_parse(text, writer_id_key(api->writer), ID_TASK, &at_ms, &report->task) ||
+        !json_member(root, "delivery", &delivery) || !json_uint(delivery, &number))
+        return false;
+    report->delivery = (uint16_t)number;
+    return number <= UINT16_MAX;
+}
+
+/* The task was claimed for one who hung up meanwhile. It goes back at once instead of waiting
+ * for its lease to end. Owns the pending. */
+static void give_back(struct api *api, struct pending *pending, struct slice member)
+{
+    struct command command = {
+        .kind = COMMAND_REPORT,
+        .report = {.op = REPORT_RELEASE,
+                   .agency = pending->claim.agency,
+                   .agent = pending->claim.agent,
+                   .manager = true},
+    };
+    struct report report;
+
+    report_clear(&report);
+    command.payload = (struct slice){
+        api->report_bytes, report_encode(&report, api->report_bytes, sizeof(api->report_bytes))};
+    if (!read_member(api, member, &command.report)) {
+        api_release(api, pending);
+        return;
+    }
+    pending->on_settled = claim_settled;
+    enum status status = api_submit(api, pending, &command);
+    if (status != STATUS_OK)
+        log_write(api->options.log, LOG_WARN, "a claimed task waits for its lease to end",
+                  LOG_TEXT("code", status_code(status)), LOG_END);
+}
+
+void api_on_claimed(void *owner, uint64_t ticket, enum status status, struct slice member)
+{
+    struct api *api = owner;
+    struct pending *pending = api_pending_of(api, ticket);
+
+    if (!pending || pending->on_settled != claim_settled)
+        return;
+    uint64_t http_ticket = pending->http_ticket;
+    unlink_claim(api, pending);
+    if (status == STATUS_OK && member.length != 0 && !api_is_waiting(api, pending)) {
+        give_back(api, pending, member);
+        return;
+    }
+    api_release(api, pending);
+    if (status != STATUS_OK)
+        api_problem(api, http_ticket, status, NULL);
+    else if (member.length == 0)
+        api_reply(api, http_ticket, 204, NULL, (struct slice){0}, (struct slice){0});
+    else
+        api_reply(api, http_ticket, 200, JSON_TYPE, member, (struct slice){0});
+}
+
+struct claim {
+    struct slice queue, agent;
+    uint64_t wait_s;
+};
+
+static bool read_text(struct json_value body, const char *name, struct slice *out)
+{
+    struct json_value value;
+
+    return !json_member(body, name, &value) || value.type == JSON_NULL || json_string(value, out);
+}
+
+static enum status read_claim(const struct api_call *call, struct json_value body,
+                              struct claim *claim, struct slice *field)
+{
+    struct slice named = {0};
+    struct json_value wait;
+
+    *field = SLICE("queue");
+    if (!read_text(body, "queue", &claim->queue) || claim->queue.length == 0)
+        return STATUS_INVALID;
+    *field = SLICE("wait_s");
+    if (json_member(body, "wait_s", &wait) &&
+        (!json_uint(wait, &claim->wait_s) || claim->wait_s > WAIT_SECONDS_MAX))
+        return STATUS_INVALID;
+    *field = SLICE("agent");
+    if (!read_text(body, "agent", &named) || named.length > REPORT_AGENT_MAX)
+        return STATUS_INVALID;
+    enum status status = find_agent(call, named, &claim->agent);
+    if (status == STATUS_OK && claim->agent.length == 0)
+        return STATUS_INVALID;
+    return status;
+}
+
+static void start_claim(struct api *api, const struct api_call *call, uint32_t queue,
+                        const struct claim *claim)
+{
+    struct pending *pending = api_pend(api, call->request->ticket, claim_settled);
+
+    if (!pending) {
+        api_problem(api, call->request->ticket, STATUS_BUSY, NULL);
+        return;
+    }
+    pending->claim.agency = registry_queue(api->options.registry, queue)->agency;
+    pending->claim.agent = agent_hash(writer_hash_key(api->writer), claim->agent);
+    pending->claim.next = api->claims;
+    api->claims = pending;
+    uv_timer_start(&api->claim_timer, on_claim_look, API_CLAIM_LOOK_MS, API_CLAIM_LOOK_MS);
+    publish_claim(api->publish, api_ticket(api, pending, 0), queue, claim->agent,
+                  (unsigned)claim->wait_s * 1000);
+}
+
+void api_task_claim(struct api *api, const struct api_call *call)
+{
+    struct claim claim = {0};
+    struct json_value body;
+    struct slice field = {0};
+
+    if (!api_body_object(api, call, &body))
+        return;
+    enum status status = read_claim(call, body, &claim, &field);
+    uint32_t queue = registry_number(api->options.registry, ENTITY_QUEUE, claim.queue);
+    if (status == STATUS_OK &&
+        (queue == 0 ||
+         !api_may_see(&call->caller, registry_queue(api->options.registry, queue)->agency)))
+        status = STATUS_NOT_FOUND;
+    if (status == STATUS_OK && api->draining)
+        status = STATUS_CLOSING;
+    if (status != STATUS_OK)
+        api_problem_field(api, call->request->ticket, status, field);
+    else
+        start_claim(api, call, queue, &claim);
+}
+
+/* --- reports ----------------------------------------------------------------------- */
+
+/* What a task is after a report of that kind. */
+static const char *state_after(enum report_op op)
+{
+    switch (op) {
+    case REPORT_CLAIM:
+    case REPORT_EXTEND:
+        return "claimed";
+    case REPORT_RELEASE:
+        return "queued";
+    default:
+        return "ended";
+    }
+}
+
+static void count_report(struct api *api, enum status status, enum report_op op)
+{
+    enum stats_counter counter = STATS_REPORTS_REFUSED;
+
+    if (status == STATUS_OK)
+        counter = STATS_REPORTS_APPLIED;
+    else if (status == STATUS_DUPLICATE)
+        counter = STATS_REPORTS_REPEATED;
+    else if (status == STATUS_CONFLICT && op == REPORT_OUTCOME)
+        counter = STATS_REPORTS_LATE;
+    stats_add(api->options.stats, counter, 1);
+}
+
+static void report_settled(struct api *api, struct pending *pending,
+                           const struct settlement *settlement, unsigned item)
+{
+    char bytes[256];
+    struct text body = text_over(bytes, sizeof(bytes));
+    enum report_op op = pending->report.op;
+    uint64_t ticket = pending->http_ticket;
+
+    (void)item;
+    count_report(api, settlement->status, op);
+    text_string(&body, "{\"status\":\"");
+    text_string(&body, state_after(op));
+    text_char(&body, '"');
+    api_add_id(api, &body, "task", ID_TASK, pending->report.opened_ms, pending->report.task);
+    text_printf(&body, ",\"delivery\":%u", (unsigned)settlement->delivery);
+    if (settlement->lease_until_ms != 0 && op == REPORT_EXTEND) {
+        text_string(&body, ",\"lease_until_ms\":");
+        text_uint(&body, settlement->lease_until_ms);
+    }
+    text_char(&body, '}');
+    api_release(api, pending);
+    if (settlement->status == STATUS_OK || settlement->status == STATUS_DUPLICATE)
+        api_json(api, ticket, 200, &body);
+    else
+        api_problem(api, ticket, settlement->status, NULL);
+}
+
+static enum status read_report(const struct api_call *call, struct json_value body,
+                               struct report *report, struct slice *field)
+{
+    report_clear(report);
+    report->task = call->names[0];
+    report->op = (enum report_op)call->route->argument;
+    enum status status = report_from_json(report, body, field);
+    if (status == STATUS_OK)
+        status = find_agent(call, report->agent, &report->agent);
+    return status == STATUS_OK ? report_check(report, field) : status;
+}
+
+static void fill_command(struct api *api, const struct api_call *call, const struct report *report,
+                         uint64_t task, struct command *command)
+{
+    size_t length = report_encode(report, api->report_bytes, sizeof(api->report_bytes));
+
+    *command = (struct command){
+        .kind = COMMAND_REPORT,
+        .payload = {api->report_bytes, length},
+        .report = {.task = task,
+                   .started_ms = report->started_ms,
+                   .ended_ms = report->ended_ms,
+                   .agency = call->caller.agency,
+                   .delivery = (uint16_t)report->delivery,
+                   .op = (uint8_t)report->op,
+                   .outcome = (uint8_t)report->outcome,
+                   .manager = call->caller.who != WHO_AGENT},
+    };
+    if (report->agent.length != 0)
+        command->report.agent = agent_hash(writer_hash_key(api->writer), report->agent);
+}
+
+static enum status submit_report(struct api *api, const struct api_call *call,
+                                 const struct report *report, uint64_t task, uint64_t opened_ms)
+{
+    struct command command;
+
+    fill_command(api, call, report, task, &command);
+    if (command.payload.length == 0)
+        return STATUS_TOO_LARGE;
+    struct pending *pending = api_pend(api, call->request->ticket, report_settled);
+    if (!pending)
+        return STATUS_BUSY;
+    pending->report.task = task;
+    pending->report.opened_ms = opened_ms;
+    pending->report.op = report->op;
+    return api_submit(api, pending, &command);
+}
+
+void api_task_report(struct api *api, const struct api_call *call)
+{
+    uint64_t ticket = call->request->ticket, task, opened_ms;
+    struct json_value body;
+    struct report report;
+    struct slice field = {0};
+
+    if (!id_parse(call->names[0], writer_id_key(api->writer), ID_TASK, &opened_ms, &task)) {
+        api_problem(api, ticket, STATUS_NOT_FOUND, NULL);
+        return;
+    }
+    if (!api_body_object(api, call, &body))
+        return;
+    enum status status = read_report(call, body, &report, &field);
+    if (status == STATUS_OK)
+        status = submit_report(api, call, &report, task, opened_ms);
+    if (status != STATUS_OK)
+        api_problem_field(api, ticket, status, field);
+}

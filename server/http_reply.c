@@ -1,0 +1,381 @@
+/* Answers are put together in one buffer of the server, not of the connection, and mostly leave
+ * it by a single write before the turn is over. While a connection's pipelined requests are
+ * worked off, its answers gather there (`corked`). Only what the kernel does not take is copied
+ * and queued; then that connection is not read from, so at most one answer waits for a slow
+ * reader. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/must.h"
+#include "proto/text.h"
+#include "server/clock.h"
+#include "server/http_internal.h"
+
+/* Status line and the fields that are written here, the longest request id included. */
+#define HEAD_SPARE 512
+
+#define PROBLEM_BYTES 2048
+
+struct unsent {
+    uv_write_t request;
+    char bytes[];
+};
+
+static const char *phrase_of(int status)
+{
+    switch (status) {
+    case 200:
+        return "OK";
+    case 201:
+        return "Created";
+    case 202:
+        return "Accepted";
+    case 204:
+        return "No Content";
+    case 303:
+        return "See Other";
+    case 304:
+        return "Not Modified";
+    case 307:
+        return "Temporary Redirect";
+    case 308:
+        return "Permanent Redirect";
+    case 400:
+        return "Bad Request";
+    case 401:
+        return "Unauthorized";
+    case 403:
+        return "Forbidden";
+    case 404:
+        return "Not Found";
+    case 405:
+        return "Method Not Allowed";
+    case 406:
+        return "Not Acceptable";
+    case 408:
+        return "Request Timeout";
+    case 409:
+        return "Conflict";
+    case 410:
+        return "Gone";
+    case 411:
+        return "Length Required";
+    case 412:
+        return "Precondition Failed";
+    case 413:
+        return "Content Too Large";
+    case 414:
+        return "URI Too Long";
+    case 415:
+        return "Unsupported Media Type";
+    case 417:
+        return "Expectation Failed";
+    case 422:
+        return "Unprocessable Content";
+    case 429:
+        return "Too Many Requests";
+    case 431:
+        return "Request Header Fields Too Large";
+    case 500:
+        return "Internal Server Error";
+    case 501:
+        return "Not Implemented";
+    case 502:
+        return "Bad Gateway";
+    case 503:
+        return "Service Unavailable";
+    case 504:
+        return "Gateway Timeout";
+    case 505:
+        return "HTTP Version Not Supported";
+    default:
+        return "Other";
+    }
+}
+
+/* --- sending ------------------------------------------------------------------- */
+
+static void on_written(uv_write_t *request, int status)
+{
+    struct http_conn *conn = request->data;
+
+    free(request);
+    conn->writes--;
+    if (conn->state == HTTP_CLOSED)
+        return;
+    if (status < 0)
+        http_conn_close(conn);
+    else if (conn->writes == 0)
+        http_conn_run(conn);
+}
+
+static bool queue_rest(struct http_conn *conn, struct slice head, struct slice body, size_t sent)
+{
+    size_t head_sent = sent < head.length ? sent : head.length;
+    size_t body_sent = sent - head_sent;
+    size_t rest = head.length + body.length - sent;
+    struct unsent *unsent = malloc(sizeof(*unsent) + rest);
+
+    if (unsent == NULL)
+        return false;
+    struct text text = text_over(unsent->bytes, rest);
+    text_bytes(&text, head.bytes + head_sent, head.length - head_sent);
+    text_bytes(&text, body.bytes + body_sent, body.length - body_sent);
+
+    uv_buf_t part = uv_buf_init(unsent->bytes, (unsigned)rest);
+    unsent->request.data = conn;
+    if (uv_write(&unsent->request, (uv_stream_t *)&conn->tcp, &part, 1, on_written) != 0) {
+        free(unsent);
+        return false;
+    }
+    conn->writes++;
+    return true;
+}
+
+static void send_now(struct http_conn *conn, struct slice head, struct slice body)
+{
+    uv_buf_t parts[2] = {uv_buf_init((char *)head.bytes, (unsigned)head.length),
+                         uv_buf_init((char *)body.bytes, (unsigned)body.length)};
+    int sent = UV_EAGAIN;
+
+    if (conn->state == HTTP_CLOSED)
+        return;
+    if (conn->writes == 0)
+        sent = uv_try_write((uv_stream_t *)&conn->tcp, parts, body.length > 0 ? 2 : 1);
+    if (sent == UV_EAGAIN)
+        sent = 0;
+    if (sent < 0) {
+        http_conn_close(conn);
+        return;
+    }
+    if ((size_t)sent < head.length + body.length && !queue_rest(conn, head, body, (size_t)sent))
+        http_conn_close(conn);
+}
+
+void http_flush(struct http_conn *conn)
+{
+    struct http *http = conn->http;
+    struct slice gathered = {http->out, http->out_length};
+
+    if (conn != http->corked || gathered.length == 0)
+        return;
+    http->out_length = 0;
+    send_now(conn, gathered, (struct slice){NULL, 0});
+}
+
+/* A place in the output buffer for an answer's head. */
+static struct text begin(struct http *http, size_t bytes_max)
+{
+    MUST(bytes_max <= HTTP_OUT_BYTES);
+    if (HTTP_OUT_BYTES - http->out_length < bytes_max)
+        http_flush(http->corked);
+    return text_over(http->out + http->out_length, HTTP_OUT_BYTES - http->out_length);
+}
+
+static void finish(struct http_conn *conn, struct text *text, struct slice body)
+{
+    struct http *http = conn->http;
+
+    MUST(!text->overflow);
+    if (body.length <= text->capacity - text->length) {
+        text_add(text, body);
+        body = (struct slice){NULL, 0};
+    }
+    if (conn != http->corked) {
+        send_now(conn, text_slice(text), body);
+        return;
+    }
+    http->out_length += text->length;
+    if (body.length > 0) {
+        struct slice gathered = {http->out, http->out_length};
+        http->out_length = 0;
+        send_now(conn, gathered, body);
+    }
+}
+
+/* --- formatting ------------------------------------------------------------------ */
+
+static bool is_head(const struct http_conn *conn)
+{
+    return conn->head.method_known && conn->head.method == HTTP_HEAD;
+}
+
+static bool is_sound_request_id(struct slice id)
+{
+    static const char others[] = "-._~:/+=@";
+
+    if (id.length == 0 || id.length > 128)
+        return false;
+    for (size_t i = 0; i < id.length; i++) {
+        char byte = id.bytes[i];
+        bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+                     (byte >= '0' && byte <= '9');
+        if (!plain && memchr(others, byte, sizeof(others) - 1) == NULL)
+            return false;
+    }
+    return true;
+}
+
+struct slice http_request_id(struct http_conn *conn)
+{
+    const char *block = conn->input.bytes + conn->input.start;
+    struct slice id = http_head_slice(block, conn->head.headers[HTTP_X_REQUEST_ID]);
+
+    if (conn->request_id.length > 0)
+        return conn->request_id;
+    if (!is_sound_request_id(id)) {
+        id_request(conn->made_request_id, clock_wall_ms());
+        id = (struct slice){conn->made_request_id, sizeof(conn->made_request_id)};
+    }
+    conn->request_id = id;
+    return id;
+}
+
+static void write_head(struct text *out, struct http_conn *conn, const struct http_reply *reply)
+{
+    text_add(out, SLICE("HTTP/1.1 "));
+    text_uint(out, (uint64_t)reply->status);
+    text_char(out, ' ');
+    text_string(out, phrase_of(reply->status));
+    if (reply->status != 204 && reply->status != 304) {
+        text_add(out, SLICE("\r\nContent-Length: "));
+        text_uint(out, reply->content_type == NULL ? 0 : reply->body.length);
+        if (reply->content_type != NULL) {
+            text_add(out, SLICE("\r\nContent-Type: "));
+            text_string(out, reply->content_type);
+        }
+    }
+    text_add(out, SLICE("\r\nX-Request-Id: "));
+    text_add(out, http_request_id(conn));
+    if (conn->last)
+        text_add(out, SLICE("\r\nConnection: close"));
+    else if (conn->head.framing.is_1_0)
+        text_add(out, SLICE("\r\nConnection: keep-alive"));
+    text_add(out, SLICE("\r\n"));
+    text_add(out, reply->headers);
+    text_add(out, SLICE("\r\n"));
+}
+
+void http_send(struct http_conn *conn, const struct http_reply *reply)
+{
+    struct http *http = conn->http;
+    size_t type_length = reply->content_type == NULL ? 0 : strlen(reply->content_type);
+    bool has_body = reply->content_type != NULL && reply->status != 204 && reply->status != 304 &&
+                    !is_head(conn);
+
+    struct text text = begin(http, HEAD_SPARE + type_length + reply->headers.length);
+    write_head(&text, conn, reply);
+    finish(conn, &text, has_body ? reply->body : (struct slice){NULL, 0});
+
+    /* The owner hears of its own tickets only; 0 is a request that was refused here. */
+    if (http->options.on_done != NULL)
+        http->options.on_done(http->options.owner, conn->ticket, reply->status,
+                              clock_monotonic_us() - conn->started_us);
+}
+
+void http_send_continue(struct http_conn *conn)
+{
+    struct text text = begin(conn->http, HEAD_SPARE);
+
+    text_add(&text, SLICE("HTTP/1.1 100 Continue\r\n\r\n"));
+    finish(conn, &text, (struct slice){NULL, 0});
+}
+
+/* --- problems ---------------------------------------------------------------------- */
+
+static bool names_header(struct slice headers, struct slice name)
+{
+    while (headers.length > name.length) {
+        struct slice start = {headers.bytes, name.length};
+        if (slice_equal_ignoring_case(start, name) && headers.bytes[name.length] == ':')
+            return true;
+        const char *end = memchr(headers.bytes, '\n', headers.length);
+        if (end == NULL)
+            return false;
+        headers.length -= (size_t)(end + 1 - headers.bytes);
+        headers.bytes = end + 1;
+    }
+    return false;
+}
+
+static struct slice problem_headers(enum status status, struct slice given, char *buffer,
+                                    size_t capacity)
+{
+    struct text text = text_over(buffer, capacity);
+    int http_status = status_http(status);
+
+    text_add(&text, given);
+    if ((http_status == 503 || http_status == 429) && !names_header(given, SLICE("retry-after")))
+        text_add(&text, SLICE("Retry-After: 1\r\n"));
+    if (!names_header(given, SLICE("cache-control")))
+        text_add(&text, SLICE("Cache-Control: no-store\r\n"));
+    MUST(!text.overflow);
+    return text_slice(&text);
+}
+
+static struct slice problem_document(struct http_conn *conn, enum status status, const char *detail,
+                                     char *buffer, size_t capacity)
+{
+    struct text text = text_over(buffer, capacity);
+    const char *title = phrase_of(status_http(status));
+
+    text_add(&text, SLICE("{\"type\":\"about:blank\",\"title\":"));
+    text_json_string(&text, slice_of(title));
+    text_add(&text, SLICE(",\"status\":"));
+    text_uint(&text, (uint64_t)status_http(status));
+    text_add(&text, SLICE(",\"code\":"));
+    text_json_string(&text, slice_of(status_code(status)));
+    text_add(&text, SLICE(",\"detail\":"));
+    text_json_string(&text, slice_of(detail == NULL ? status_text(status) : detail));
+    text_add(&text, SLICE(",\"request_id\":"));
+    text_json_string(&text, http_request_id(conn));
+    text_add(&text, SLICE("}\n"));
+    MUST(!text.overflow);
+    return text_slice(&text);
+}
+
+void http_send_problem(struct http_conn *conn, enum status status, const char *detail,
+                       struct slice headers)
+{
+    char header_bytes[PROBLEM_BYTES], document[PROBLEM_BYTES];
+    struct http_reply reply = {
+        .status = status_http(status),
+        .content_type = "application/problem+json",
+        .body = problem_document(conn, status, detail, document, sizeof(document)),
+        .headers = problem_headers(status, headers, header_bytes, sizeof(header_bytes)),
+    };
+
+    http_send(conn, &reply);
+}
+
+/* --- answers of the owner -------------------------------------------------------------- */
+
+void http_reply(struct http *http, uint64_t ticket, const struct http_reply *reply)
+{
+    struct http_conn *conn = http_find(http, ticket);
+
+    if (conn == NULL)
+        return;
+    conn->last = conn->last || reply->close || http->draining;
+    http_send(conn, reply);
+    http_conn_answered(conn);
+}
+
+void http_problem(struct http *http, uint64_t ticket, enum status status, const char *detail,
+                  struct slice headers)
+{
+    struct http_conn *conn = http_find(http, ticket);
+
+    if (conn == NULL)
+        return;
+    conn->last = conn->last || http->draining;
+    http_send_problem(conn, status, detail, headers);
+    http_conn_answered(conn);
+}
+
+bool http_is_waiting(const struct http *http, uint64_t ticket)
+{
+    const struct http_conn *conn = http_find(http, ticket);
+
+    return conn != NULL && !conn->ended;
+}

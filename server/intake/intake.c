@@ -1,0 +1,290 @@
+/* The front of the intake: which reader a body goes to, and what is found out about an
+ * opt-in before the engine decides. Normalising and hashing are done here, on the loop, so
+ * that the writer's thread, which all opt-ins pass one by one, does not have to. */
+#include "server/intake/inside.h"
+
+#include <stdlib.h>
+
+#include "proto/email.h"
+#include "proto/phone.h"
+
+/* Nobody fills in a form in less. */
+#define FORM_AGE_MIN_MS 2000
+/* `_t` from here up is a moment, below an age: 10^11 ms are 3 years, or March 1973. */
+#define FORM_MOMENT_MIN 100000000000u
+/* An address as typed can grow when its domain is encoded; a longer one is none. */
+#define EMAIL_TEXT_MAX (4 * EMAIL_LENGTH_MAX)
+
+struct intake *intake_open(const struct hash_key *hash_key)
+{
+    struct intake *intake = malloc(sizeof(*intake));
+    if (!intake)
+        return NULL;
+
+    intake->hash_key = *hash_key;
+    intake->now_ms = 0;
+    intake->json = json_open(INTAKE_BATCH_BYTES_MAX);
+    if (!intake->json) {
+        free(intake);
+        return NULL;
+    }
+    return intake;
+}
+
+void intake_close(struct intake *intake)
+{
+    if (!intake)
+        return;
+    json_close(intake->json);
+    free(intake);
+}
+
+void intake_now(struct intake *intake, uint64_t now_ms)
+{
+    intake->now_ms = now_ms;
+}
+
+/* --- reading ------------------------------------------------------------------ */
+
+static bool blank(char byte)
+{
+    return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
+}
+
+struct slice intake_trimmed(struct slice text)
+{
+    while (text.length > 0 && blank(text.bytes[0])) {
+        text.bytes++;
+        text.length--;
+    }
+    while (text.length > 0 && blank(text.bytes[text.length - 1]))
+        text.length--;
+    return text;
+}
+
+struct slice intake_media_type(struct slice content_type)
+{
+    const char *end =
+        content_type.length > 0 ? memchr(content_type.bytes, ';', content_type.length) : NULL;
+
+    if (end)
+        content_type.length = (size_t)(end - content_type.bytes);
+    return intake_trimmed(content_type);
+}
+
+/* A form in another charset would have to be converted first; all browsers send UTF-8 when
+ * the page is UTF-8. No parameter means UTF-8. */
+static bool charset_is_utf8(struct slice content_type)
+{
+    static const struct slice key = SLICE("charset=");
+
+    for (size_t at = 0; at + key.length <= content_type.length; at++) {
+        struct slice here = {content_type.bytes + at, key.length};
+        bool begins = at > 0 && (blank(here.bytes[-1]) || here.bytes[-1] == ';');
+        if (!begins || !slice_equal_ignoring_case(here, key))
+            continue;
+        struct slice value = {here.bytes + key.length, content_type.length - at - key.length};
+        value = intake_media_type(value);
+        if (value.length >= 2 && value.bytes[0] == '"' && value.bytes[value.length - 1] == '"')
+            value = (struct slice){value.bytes + 1, value.length - 2};
+        return slice_equal_ignoring_case(value, SLICE("utf-8")) ||
+               slice_equal_ignoring_case(value, SLICE("utf8")) ||
+               slice_equal_ignoring_case(value, SLICE("us-ascii"));
+    }
+    return true;
+}
+
+static bool ends_with(struct slice text, struct slice end)
+{
+    return text.length >= end.length &&
+           slice_equal_ignoring_case(
+               (struct slice){text.bytes + text.length - end.length, end.length}, end);
+}
+
+enum intake_shape intake_shape(struct slice content_type)
+{
+    struct slice type = intake_media_type(content_type);
+
+    /* JSON is UTF-8 whatever its header says (RFC 8259), and is checked to be. */
+    if (type.length == 0 || slice_equal_ignoring_case(type, SLICE("application/json")) ||
+        slice_equal_ignoring_case(type, SLICE("text/plain")) ||
+        slice_equal_ignoring_case(type, SLICE("text/json")) || ends_with(type, SLICE("+json")))
+        return INTAKE_JSON;
+    if (slice_equal_ignoring_case(type, SLICE("application/x-www-form-urlencoded")))
+        return charset_is_utf8(content_type) ? INTAKE_FORM : INTAKE_OTHER;
+    if (slice_equal_ignoring_case(type, SLICE("multipart/form-data")))
+        return charset_is_utf8(content_type) ? INTAKE_MULTIPART : INTAKE_OTHER;
+    return INTAKE_OTHER;
+}
+
+/* A body that came without a type is JSON when it begins like it. */
+static enum intake_shape shape_of_untyped(struct slice body)
+{
+    struct slice text = intake_trimmed(body);
+
+    return text.length > 0 && text.bytes[0] == '{' ? INTAKE_JSON : INTAKE_FORM;
+}
+
+void intake_settle_age(const struct intake *intake, struct optin *optin)
+{
+    if (optin->form_age_ms < FORM_MOMENT_MIN)
+        return;
+    /* A moment that has not come yet is another clock's, and says nothing. */
+    bool usable = intake->now_ms > optin->form_age_ms;
+    optin->form_age_ms = usable ? intake->now_ms - optin->form_age_ms : 0;
+}
+
+enum status intake_read(struct intake *intake, enum intake_shape shape, struct slice content_type,
+                        struct slice body, struct optin *optin, struct slice *field_out)
+{
+    optin_clear(optin);
+    *field_out = (struct slice){0};
+    if (body.length > OPTIN_BYTES_MAX)
+        return STATUS_TOO_LARGE;
+    if (shape == INTAKE_JSON && content_type.length == 0)
+        shape = shape_of_untyped(body);
+    switch (shape) {
+    case INTAKE_JSON:
+        return intake_read_json(intake, body, optin, field_out);
+    case INTAKE_FORM:
+        return intake_read_form(intake, body, optin);
+    case INTAKE_MULTIPART:
+        return intake_read_multipart(intake, content_type, body, optin);
+    case INTAKE_OTHER:
+        break;
+    }
+    return STATUS_MEDIA_TYPE;
+}
+
+/* --- facts -------------------------------------------------------------------- */
+
+/* Two letters in capitals, from the visitor's own country or else the site's. */
+static void country_of(const struct optin *optin, const struct site *site, char out[2])
+{
+    struct slice said = intake_trimmed(optin->text[OPTIN_COUNTRY]);
+
+    memcpy(out, site->country, 2);
+    if (said.length != 2)
+        return;
+    char upper[2] = {(char)(said.bytes[0] & ~0x20), (char)(said.bytes[1] & ~0x20)};
+    if (upper[0] >= 'A' && upper[0] <= 'Z' && upper[1] >= 'A' && upper[1] <= 'Z')
+        memcpy(out, upper, 2);
+}
+
+/* Numbers that cost the caller dearly are how forms are abused, so no site calls those, and
+ * one that lists its countries calls no others. */
+static bool site_calls(const struct site *site, const struct phone *phone)
+{
+    if (phone->range == PHONE_PREMIUM || phone->range == PHONE_SATELLITE)
+        return false;
+    for (size_t i = 0; i < site->country_count; i++) {
+        if (slice_equal_ignoring_case(site->countries[i], slice_of(phone->country)))
+            return true;
+    }
+    return site->country_count == 0;
+}
+
+/* A dialer wants the number as it is dialled, so the task carries what was understood; the
+ * opt-in keeps what was typed as well. */
+static void find_phone(struct intake *intake, const struct site *site, struct optin *optin,
+                       struct effect_received *facts)
+{
+    struct slice typed = intake_trimmed(optin->text[OPTIN_PHONE]);
+    struct phone phone;
+    char country[2];
+
+    if (typed.length == 0)
+        return;
+    country_of(optin, site, country);
+    if (phone_parse(typed, country, &phone) != STATUS_OK || !site_calls(site, &phone)) {
+        facts->flags |= INTAKE_BAD_PHONE;
+        return;
+    }
+    memcpy(intake->e164, phone.e164, phone.length);
+    optin->text[OPTIN_PHONE_E164] = (struct slice){intake->e164, phone.length};
+    facts->phone = hash_of(&intake->hash_key, HASH_PHONE, site->agency,
+                           optin->text[OPTIN_PHONE_E164]);
+}
+
+static void find_email(const struct intake *intake, const struct site *site,
+                       const struct optin *optin, struct effect_received *facts)
+{
+    struct slice typed = intake_trimmed(optin->text[OPTIN_EMAIL]);
+    char buffer[EMAIL_TEXT_MAX];
+    struct text normal = text_over(buffer, sizeof(buffer));
+
+    if (typed.length == 0)
+        return;
+    if (email_normalise(typed, &normal) != STATUS_OK || normal.overflow) {
+        facts->flags |= INTAKE_BAD_EMAIL;
+        return;
+    }
+    facts->email = hash_of(&intake->hash_key, HASH_EMAIL, site->agency, text_slice(&normal));
+}
+
+static bool has_name(const struct optin *optin)
+{
+    return intake_trimmed(optin->text[OPTIN_NAME]).length > 0 ||
+           intake_trimmed(optin->text[OPTIN_FIRST_NAME]).length > 0 ||
+           intake_trimmed(optin->text[OPTIN_LAST_NAME]).length > 0;
+}
+
+static bool like_a_robot(const struct optin *optin)
+{
+    return optin->honeypot || (optin->form_age_ms > 0 && optin->form_age_ms < FORM_AGE_MIN_MS);
+}
+
+static uint8_t flags_of(const struct optin *optin, bool suspect)
+{
+    uint8_t flags = 0;
+
+    if (optin->test == OPTIN_YES)
+        flags |= INTAKE_TEST;
+    if (suspect || like_a_robot(optin))
+        flags |= INTAKE_SUSPECT;
+    if (has_name(optin))
+        flags |= INTAKE_NAME;
+    if (optin->consent_given == OPTIN_YES && optin->text[OPTIN_CONSENT_TEXT].length > 0)
+        flags |= INTAKE_CONSENT;
+    return flags;
+}
+
+static enum status identified(const struct effect_received *facts)
+{
+    if (!hash_is_none(facts->phone) || !hash_is_none(facts->email) || (facts->flags & INTAKE_NAME))
+        return STATUS_OK;
+    return facts->flags & (INTAKE_BAD_PHONE | INTAKE_BAD_EMAIL) ? STATUS_BAD_IDENTIFIER
+                                                                : STATUS_NO_IDENTIFIER;
+}
+
+enum status intake_facts(struct intake *intake, const struct site *site, enum credential credential,
+                         struct slice event, bool suspect, struct optin *optin,
+                         struct effect_received *facts_out)
+{
+    *facts_out = (struct effect_received){
+        .site = site->number,
+        .credential = (uint8_t)credential,
+        .flags = flags_of(optin, suspect),
+    };
+    find_phone(intake, site, optin, facts_out);
+    find_email(intake, site, optin, facts_out);
+    enum status status = identified(facts_out);
+    if (status != STATUS_OK)
+        return status;
+
+    /* The same id from a browser and from the agency's server are two ids. */
+    uint64_t event_scope = (uint64_t)site->number << 8 | (uint64_t)credential;
+    if (event.length > 0)
+        facts_out->event = hash_of(&intake->hash_key, HASH_IDEMPOTENCY, event_scope, event);
+    facts_out->content = optin_content(optin, &intake->hash_key, site->number);
+    return STATUS_OK;
+}
+
+enum status intake_encode(struct intake *intake, const struct optin *optin,
+                          struct slice *payload_out)
+{
+    size_t length = optin_encode(optin, intake->stored, sizeof(intake->stored));
+
+    *payload_out = (struct slice){intake->stored, length};
+    return length > 0 ? STATUS_OK : STATUS_TOO_LARGE;
+}

@@ -1,0 +1,804 @@
+/* The registry: arrays by number, and one hash table from every name to a number.
+ *
+ * An entity is one block of memory: its struct, its settings as they are stored, and the
+ * strings decoded from them, so that setting one is one allocation. Names (ids, public keys,
+ * hashes of secrets) stand in the table by a seeded hash and are compared in full against the
+ * entity. Each entity counts those that depend on it, so that asking whether it may go needs
+ * no search.
+ *
+ * Applying again what was applied long ago is allowed: a rebuild does so on a registry that
+ * knows the end already, and for a while two numbers may then have the same name. */
+#include "server/site.h"
+
+#include <sodium.h>
+#include <stddef.h>
+#include <stdlib.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "proto/must.h"
+#include "server/site_settings.h"
+
+struct entity {
+    uint32_t dependents;
+    bool removed; /* kept for its name only */
+    struct slice settings;
+    union {
+        struct agency agency;
+        struct site site;
+        struct queue queue;
+        struct agent agent;
+        struct token token;
+    };
+    char bytes[]; /* settings, JSON_PADDING, strings */
+};
+
+struct table {
+    struct entity **entities; /* by number; NULL: never used */
+    uint32_t highest, capacity;
+};
+
+/* What a name is: the id of a kind (then the kind's number), or a credential. */
+enum name_space { NAME_PUBLIC_KEY = ENTITY_KIND_END, NAME_SECRET_KEY, NAME_TOKEN };
+
+struct name {
+    uint64_t hash;
+    uint32_t number; /* 0: free slot */
+    uint32_t space;
+};
+
+struct registry {
+    struct table tables[ENTITY_KIND_END];
+    struct name *names; /* open addressing, at most half full */
+    size_t name_count, name_capacity;
+    uint64_t seed;
+    struct json *json;
+};
+
+#define NAMES_AT_START 256
+
+struct registry *registry_open(void)
+{
+    MUST(sodium_init() >= 0);
+    struct registry *registry = calloc(1, sizeof(*registry));
+    if (!registry)
+        return NULL;
+    registry->json = json_open(SITE_SETTINGS_MAX);
+    registry->names = calloc(NAMES_AT_START, sizeof(*registry->names));
+    registry->name_capacity = NAMES_AT_START;
+    randombytes_buf(&registry->seed, sizeof(registry->seed));
+    if (!registry->json || !registry->names) {
+        registry_close(registry);
+        return NULL;
+    }
+    return registry;
+}
+
+void registry_clear(struct registry *registry)
+{
+    for (int kind = 0; kind < ENTITY_KIND_END; kind++) {
+        struct table *table = &registry->tables[kind];
+        for (uint32_t number = 1; number <= table->highest; number++)
+            free(table->entities[number]);
+        free(table->entities);
+        *table = (struct table){0};
+    }
+    memset(registry->names, 0, registry->name_capacity * sizeof(*registry->names));
+    registry->name_count = 0;
+}
+
+void registry_close(struct registry *registry)
+{
+    if (!registry)
+        return;
+    if (registry->names)
+        registry_clear(registry);
+    free(registry->names);
+    if (registry->json)
+        json_close(registry->json);
+    free(registry);
+}
+
+/* --- by number --------------------------------------------------------------- */
+
+static struct entity *find(const struct registry *registry, enum entity_kind kind, uint32_t number)
+{
+    MUST(kind >= ENTITY_AGENCY && kind < ENTITY_KIND_END);
+    const struct table *table = &registry->tables[kind];
+
+    if (number == 0 || number > table->highest || !table->entities[number])
+        return NULL;
+    return table->entities[number]->removed ? NULL : table->entities[number];
+}
+
+struct agency *registry_agency(const struct registry *registry, uint32_t number)
+{
+    struct entity *entity = find(registry, ENTITY_AGENCY, number);
+    return entity ? &entity->agency : NULL;
+}
+
+struct site *registry_site(const struct registry *registry, uint32_t number)
+{
+    struct entity *entity = find(registry, ENTITY_SITE, number);
+    return entity ? &entity->site : NULL;
+}
+
+struct queue *registry_queue(const struct registry *registry, uint32_t number)
+{
+    struct entity *entity = find(registry, ENTITY_QUEUE, number);
+    return entity ? &entity->queue : NULL;
+}
+
+struct agent *registry_agent(const struct registry *registry, uint32_t number)
+{
+    struct entity *entity = find(registry, ENTITY_AGENT, number);
+    return entity ? &entity->agent : NULL;
+}
+
+struct token *registry_token(const struct registry *registry, uint32_t number)
+{
+    struct entity *entity = find(registry, ENTITY_TOKEN, number);
+    return entity ? &entity->token : NULL;
+}
+
+uint32_t registry_count(const struct registry *registry, enum entity_kind kind)
+{
+    return registry->tables[kind].highest;
+}
+
+uint32_t registry_next_number(const struct registry *registry, enum entity_kind kind)
+{
+    return registry->tables[kind].highest + 1;
+}
+
+struct slice registry_settings(const struct registry *registry, enum entity_kind kind,
+                               uint32_t number)
+{
+    struct entity *entity = find(registry, kind, number);
+    return entity ? entity->settings : (struct slice){0};
+}
+
+static uint32_t number_max(enum entity_kind kind)
+{
+    return kind == ENTITY_QUEUE ? SITE_QUEUE_NUMBER_MAX : SITE_NUMBER_MAX;
+}
+
+static const char *id_of(const struct entity *entity, enum entity_kind kind)
+{
+    switch (kind) {
+    case ENTITY_AGENCY:
+        return entity->agency.id;
+    case ENTITY_SITE:
+        return entity->site.id;
+    case ENTITY_QUEUE:
+        return entity->queue.id;
+    case ENTITY_AGENT:
+        return entity->agent.id;
+    case ENTITY_TOKEN:
+        return entity->token.id;
+    case ENTITY_KIND_END:
+        break;
+    }
+    MUST(false);
+}
+
+static uint32_t agency_of(const struct entity *entity, enum entity_kind kind)
+{
+    switch (kind) {
+    case ENTITY_AGENCY:
+        return entity->agency.number;
+    case ENTITY_SITE:
+        return entity->site.agency;
+    case ENTITY_QUEUE:
+        return entity->queue.agency;
+    case ENTITY_AGENT:
+        return entity->agent.agency;
+    case ENTITY_TOKEN:
+        return entity->token.agency;
+    case ENTITY_KIND_END:
+        break;
+    }
+    MUST(false);
+}
+
+struct slice registry_name(const struct registry *registry, enum entity_kind kind, uint32_t number)
+{
+    const struct table *table = &registry->tables[kind];
+
+    if (number == 0 || number > table->highest || !table->entities[number])
+        return (struct slice){NULL, 0};
+    return slice_of(id_of(table->entities[number], kind));
+}
+
+uint32_t registry_agency_of(const struct registry *registry, enum entity_kind kind, uint32_t number)
+{
+    struct entity *entity = find(registry, kind, number);
+    return entity ? agency_of(entity, kind) : 0;
+}
+
+/* --- by name ------------------------------------------------------------------- */
+
+static uint64_t name_hash(const struct registry *registry, uint32_t space, struct slice name)
+{
+    return XXH3_64bits_withSeed(name.bytes, name.length, registry->seed + space);
+}
+
+static bool is_among(const struct slice *hashes, size_t count, struct slice hash)
+{
+    for (size_t i = 0; i < count; i++)
+        if (hashes[i].length == hash.length &&
+            sodium_memcmp(hashes[i].bytes, hash.bytes, hash.length) == 0)
+            return true;
+    return false;
+}
+
+static bool has_name(const struct registry *registry, const struct name *slot, struct slice name)
+{
+    const struct site *site = registry_site(registry, slot->number);
+    const struct token *token = registry_token(registry, slot->number);
+
+    switch (slot->space) {
+    case NAME_PUBLIC_KEY: /* no secret, and compared the same way at no cost */
+        return is_among(site->public_keys, site->public_key_count, name);
+    case NAME_SECRET_KEY:
+        return is_among(site->secret_key_hashes, site->secret_key_count, name);
+    case NAME_TOKEN:
+        return is_among(&token->hash, 1, name);
+    default: {
+        const struct entity *entity = find(registry, slot->space, slot->number);
+        return slice_equal(slice_of(id_of(entity, slot->space)), name);
+    }
+    }
+}
+
+/* The slot of a name, or the free one where it would stand. */
+static struct name *name_slot(const struct registry *registry, uint32_t space, struct slice name)
+{
+    size_t mask = registry->name_capacity - 1;
+    uint64_t hash = name_hash(registry, space, name);
+
+    for (size_t at = hash & mask;; at = (at + 1) & mask) {
+        struct name *slot = &registry->names[at];
+        if (slot->number == 0 ||
+            (slot->hash == hash && slot->space == space && has_name(registry, slot, name)))
+            return slot;
+    }
+}
+
+static uint32_t name_find(const struct registry *registry, uint32_t space, struct slice name)
+{
+    return name_slot(registry, space, name)->number;
+}
+
+uint32_t registry_number(const struct registry *registry, enum entity_kind kind, struct slice id)
+{
+    MUST(kind >= ENTITY_AGENCY && kind < ENTITY_KIND_END);
+    return name_find(registry, kind, id);
+}
+
+static void name_place(struct name *names, size_t capacity, struct name name)
+{
+    size_t at = name.hash & (capacity - 1);
+
+    while (names[at].number != 0)
+        at = (at + 1) & (capacity - 1);
+    names[at] = name;
+}
+
+/* Room for a few more names, so that what follows cannot fail. */
+static bool names_reserve(struct registry *registry, size_t more)
+{
+    size_t capacity = registry->name_capacity;
+
+    if ((registry->name_count + more) * 2 <= capacity)
+        return true;
+    struct name *names = calloc(capacity * 2, sizeof(*names));
+    if (!names)
+        return false;
+    for (size_t i = 0; i < capacity; i++)
+        if (registry->names[i].number != 0)
+            name_place(names, capacity * 2, registry->names[i]);
+    free(registry->names);
+    registry->names = names;
+    registry->name_capacity = capacity * 2;
+    return true;
+}
+
+static void name_add(struct registry *registry, uint32_t space, struct slice name, uint32_t number)
+{
+    name_place(registry->names, registry->name_capacity,
+               (struct name){name_hash(registry, space, name), number, space});
+    registry->name_count++;
+}
+
+/* Takes a number's name out and moves up those that had to step aside for it. */
+static void name_remove(struct registry *registry, uint32_t space, struct slice name,
+                        uint32_t number)
+{
+    size_t mask = registry->name_capacity - 1;
+    uint64_t hash = name_hash(registry, space, name);
+    struct name *names = registry->names;
+    size_t hole = hash & mask;
+
+    while (names[hole].hash != hash || names[hole].space != space || names[hole].number != number) {
+        MUST(names[hole].number != 0);
+        hole = (hole + 1) & mask;
+    }
+    for (size_t at = (hole + 1) & mask; names[at].number != 0; at = (at + 1) & mask) {
+        size_t home = names[at].hash & mask;
+        if (((at - home) & mask) < ((at - hole) & mask))
+            continue;
+        names[hole] = names[at];
+        hole = at;
+    }
+    names[hole].number = 0;
+    registry->name_count--;
+}
+
+typedef void name_change_fn(struct registry *registry, uint32_t space, struct slice name,
+                            uint32_t number);
+
+/* Every name of an entity, once. The entity must stand in its table. */
+static void each_name(struct registry *registry, const struct entity *entity, enum entity_kind kind,
+                      uint32_t number, name_change_fn *change)
+{
+    change(registry, kind, slice_of(id_of(entity, kind)), number);
+    if (kind == ENTITY_TOKEN)
+        change(registry, NAME_TOKEN, entity->token.hash, number);
+    if (kind != ENTITY_SITE)
+        return;
+    for (size_t i = 0; i < entity->site.public_key_count; i++)
+        change(registry, NAME_PUBLIC_KEY, entity->site.public_keys[i], number);
+    for (size_t i = 0; i < entity->site.secret_key_count; i++)
+        change(registry, NAME_SECRET_KEY, entity->site.secret_key_hashes[i], number);
+}
+#define NAMES_OF_ONE (1 + 2 * SITE_KEYS_MAX)
+
+static enum status check_credential(const struct registry *registry, uint32_t space,
+                                    struct slice name, uint32_t number)
+{
+    uint32_t owner = name_find(registry, space, name);
+    return owner == 0 || owner == number ? STATUS_OK : STATUS_CONFLICT;
+}
+
+/* Nobody else has one of the names. */
+static enum status check_names(const struct registry *registry, enum entity_kind kind,
+                               uint32_t number, const struct settings *settings)
+{
+    enum status status = check_credential(registry, kind, settings->id, number);
+
+    for (size_t i = 0; i < settings->public_keys.count && status == STATUS_OK; i++)
+        status =
+            check_credential(registry, NAME_PUBLIC_KEY, settings->public_keys.items[i], number);
+    for (size_t i = 0; i < settings->secret_keys.count && status == STATUS_OK; i++)
+        status =
+            check_credential(registry, NAME_SECRET_KEY, settings->secret_keys.items[i], number);
+    if (kind == ENTITY_TOKEN && status == STATUS_OK)
+        status = check_credential(registry, NAME_TOKEN, settings->hash, number);
+    return status;
+}
+
+/* --- filling an entity from its settings ------------------------------------------ */
+
+/* Strings are copied behind the settings: the document they were read from is reused. */
+static struct slice keep(char **room, struct slice text)
+{
+    struct slice kept = {*room, text.length};
+
+    if (text.length != 0)
+        memcpy(*room, text.bytes, text.length);
+    *room += text.length;
+    return kept;
+}
+
+static size_t keep_list(char **room, const struct settings_list *list, struct slice *out)
+{
+    for (size_t i = 0; i < list->count; i++)
+        out[i] = keep(room, list->items[i]);
+    return list->count;
+}
+
+static void name_copy(char out[SITE_NAME_MAX + 1], struct slice id)
+{
+    MUST(id.length <= SITE_NAME_MAX);
+    if (id.length != 0)
+        memcpy(out, id.bytes, id.length);
+    out[id.length] = '\0';
+}
+
+static bool fill_site(const struct registry *registry, const struct settings *settings, char *room,
+                      struct site *site)
+{
+    site->queue = registry_number(registry, ENTITY_QUEUE, settings->queue);
+    memcpy(site->country, settings->country.bytes, 2);
+    if (slice_equal(settings->hours_policy, SLICE("always")))
+        site->hours_policy = HOURS_ALWAYS;
+    site->rate_limit = (unsigned)settings->rate_limit;
+    site->suspect_limit = (unsigned)settings->suspect_limit;
+    site->origin_count = keep_list(&room, &settings->origins, site->origins);
+    site->redirect_count = keep_list(&room, &settings->redirects, site->redirects);
+    site->country_count = keep_list(&room, &settings->countries, site->countries);
+    site->public_key_count = keep_list(&room, &settings->public_keys, site->public_keys);
+    site->secret_key_count = keep_list(&room, &settings->secret_keys, site->secret_key_hashes);
+    return site->queue != 0;
+}
+
+static bool fill_token(const struct registry *registry, const struct settings *settings, char *room,
+                       struct token *token)
+{
+    token->role = settings_role(settings);
+    name_copy(token->agent, settings->agent);
+    token->agent_number = registry_number(registry, ENTITY_AGENT, settings->agent);
+    token->hash = keep(&room, settings->hash);
+    return (token->role == ROLE_ADMIN) == (token->agency == 0) &&
+           (settings->agent.length == 0) == (token->agent_number == 0);
+}
+
+static void fill_queue(const struct settings *settings, struct queue *queue)
+{
+    queue->shape = slice_equal(settings->shape, SLICE("list")) ? QUEUE_LIST : QUEUE_ZSET;
+    queue->report_within_ms = settings->report_within_s * 1000;
+    queue->claim_holds_ms = settings->claim_holds_s * 1000;
+    queue->overdue_after_ms = settings->overdue_after_s * 1000;
+}
+
+/* False: it names something that is not there. */
+static bool fill(const struct registry *registry, enum entity_kind kind, uint32_t number,
+                 const struct settings *settings, char *room, struct entity *entity)
+{
+    uint32_t agency = registry_number(registry, ENTITY_AGENCY, settings->agency);
+
+    switch (kind) {
+    case ENTITY_AGENCY:
+        entity->agency.number = number;
+        name_copy(entity->agency.id, settings->id);
+        entity->agency.name = keep(&room, settings->name);
+        return true;
+    case ENTITY_SITE:
+        entity->site.number = number;
+        entity->site.agency = agency;
+        name_copy(entity->site.id, settings->id);
+        return fill_site(registry, settings, room, &entity->site) && agency != 0;
+    case ENTITY_QUEUE:
+        entity->queue.number = number;
+        entity->queue.agency = agency;
+        name_copy(entity->queue.id, settings->id);
+        fill_queue(settings, &entity->queue);
+        return agency != 0;
+    case ENTITY_AGENT:
+        entity->agent.number = number;
+        entity->agent.agency = agency;
+        name_copy(entity->agent.id, settings->id);
+        entity->agent.name = keep(&room, settings->name);
+        return agency != 0;
+    case ENTITY_TOKEN:
+        entity->token.number = number;
+        entity->token.agency = agency;
+        name_copy(entity->token.id, settings->id);
+        return fill_token(registry, settings, room, &entity->token);
+    case ENTITY_KIND_END:
+        break;
+    }
+    return false;
+}
+
+/* NULL: `settings` cannot be read, or not in this registry. */
+static struct entity *entity_of(struct registry *registry, enum entity_kind kind, uint32_t number,
+                                struct slice settings, enum status *status_out)
+{
+    struct entity *entity = calloc(1, sizeof(*entity) + 2 * settings.length + JSON_PADDING);
+    struct settings read;
+    struct json_value root;
+    struct slice field;
+
+    *status_out = STATUS_INTERNAL;
+    if (!entity)
+        return NULL;
+    memcpy(entity->bytes, settings.bytes, settings.length);
+    entity->settings = (struct slice){entity->bytes, settings.length};
+    settings_default(kind, &read);
+    *status_out = STATUS_OK;
+    if (json_parse(registry->json, entity->bytes, settings.length, &root) != STATUS_OK ||
+        settings_read(kind, root, false, &read, &field) != STATUS_OK ||
+        settings_complete(kind, &read, &field) != STATUS_OK ||
+        !fill(registry, kind, number, &read, entity->bytes + settings.length + JSON_PADDING,
+              entity)) {
+        free(entity);
+        *status_out = STATUS_CORRUPT;
+        return NULL;
+    }
+    return entity;
+}
+
+/* --- applying ----------------------------------------------------------------------- */
+
+static bool table_reserve(struct table *table, uint32_t number)
+{
+    if (number < table->capacity)
+        return true;
+    uint32_t capacity = table->capacity ? table->capacity : 16;
+    while (capacity <= number)
+        capacity *= 2;
+    struct entity **entities = realloc(table->entities, capacity * sizeof(struct entity *));
+    if (!entities)
+        return false;
+    memset(entities + table->capacity, 0, (capacity - table->capacity) * sizeof(struct entity *));
+    table->entities = entities;
+    table->capacity = capacity;
+    return true;
+}
+
+static void count_dependent(struct registry *registry, enum entity_kind kind, uint32_t number,
+                            int by)
+{
+    struct entity *entity = find(registry, kind, number);
+
+    if (entity)
+        entity->dependents += (uint32_t)by;
+}
+
+/* Counts an entity in (+1) or out (-1) with those that it stands on. */
+static void count_in(struct registry *registry, const struct entity *entity, enum entity_kind kind,
+                     int by)
+{
+    if (kind != ENTITY_AGENCY)
+        count_dependent(registry, ENTITY_AGENCY, agency_of(entity, kind), by);
+    if (kind == ENTITY_SITE)
+        count_dependent(registry, ENTITY_QUEUE, entity->site.queue, by);
+    if (kind == ENTITY_TOKEN)
+        count_dependent(registry, ENTITY_AGENT, entity->token.agent_number, by);
+}
+
+/* What belongs to the running process and not to the settings. */
+static void carry_over(enum entity_kind kind, const struct entity *old, struct entity *entity)
+{
+    entity->dependents = old->dependents;
+    if (kind != ENTITY_SITE)
+        return;
+    entity->site.hard = old->site.hard;
+    entity->site.soft = old->site.soft;
+}
+
+static void take_out(struct registry *registry, enum entity_kind kind, uint32_t number)
+{
+    struct entity *old = find(registry, kind, number);
+
+    if (!old)
+        return;
+    each_name(registry, old, kind, number, name_remove);
+    count_in(registry, old, kind, -1);
+    old->removed = true;
+}
+
+enum status registry_apply(struct registry *registry, enum entity_kind kind, uint32_t number,
+                           struct slice settings)
+{
+    struct entity *entity = NULL;
+    enum status status;
+
+    if (kind < ENTITY_AGENCY || kind >= ENTITY_KIND_END || number == 0 ||
+        number > number_max(kind) || settings.length > SITE_SETTINGS_MAX)
+        return STATUS_CORRUPT;
+    struct table *table = &registry->tables[kind];
+    if (!table_reserve(table, number) || !names_reserve(registry, NAMES_OF_ONE))
+        return STATUS_INTERNAL;
+    if (settings.length != 0) {
+        entity = entity_of(registry, kind, number, settings, &status);
+        if (!entity)
+            return status;
+        if (find(registry, kind, number))
+            carry_over(kind, find(registry, kind, number), entity);
+    }
+    take_out(registry, kind, number);
+    if (number > table->highest)
+        table->highest = number;
+    if (entity) {
+        free(table->entities[number]);
+        table->entities[number] = entity;
+        each_name(registry, entity, kind, number, name_add);
+        count_in(registry, entity, kind, 1);
+    }
+    return STATUS_OK;
+}
+
+/* --- checking ------------------------------------------------------------------------ */
+
+/* "<agency>.<name>" */
+static bool belongs_by_name(struct slice queue, struct slice agency)
+{
+    return queue.length > agency.length + 1 && queue.bytes[agency.length] == '.' &&
+           memcmp(queue.bytes, agency.bytes, agency.length) == 0;
+}
+
+static enum status invalid(const char *field, struct slice *field_out)
+{
+    *field_out = slice_of(field);
+    return STATUS_INVALID;
+}
+
+/* What settings must fit to beyond themselves. */
+static enum status check_references(const struct registry *registry, enum entity_kind kind,
+                                    const struct settings *settings, struct slice *field_out)
+{
+    uint32_t agency = registry_number(registry, ENTITY_AGENCY, settings->agency);
+    bool admin = kind == ENTITY_TOKEN && settings_role(settings) == ROLE_ADMIN;
+
+    if (kind == ENTITY_AGENCY)
+        return STATUS_OK;
+    if (admin ? settings->agency.length != 0 : agency == 0)
+        return invalid("agency", field_out);
+    if (kind == ENTITY_QUEUE && !belongs_by_name(settings->id, settings->agency))
+        return invalid("id", field_out);
+    if (kind == ENTITY_SITE) {
+        uint32_t queue = registry_number(registry, ENTITY_QUEUE, settings->queue);
+        if (queue == 0 || registry_queue(registry, queue)->agency != agency)
+            return invalid("queue", field_out);
+    }
+    if (kind == ENTITY_TOKEN && settings->agent.length != 0) {
+        uint32_t agent = registry_number(registry, ENTITY_AGENT, settings->agent);
+        if (agent == 0 || registry_agent(registry, agent)->agency != agency)
+            return invalid("agent", field_out);
+    }
+    return STATUS_OK;
+}
+
+enum status registry_check(const struct registry *registry, enum entity_kind kind, uint32_t number,
+                           struct json_value patch, struct text *settings_out,
+                           struct slice *field_out)
+{
+    struct entity *present = number == 0 ? NULL : find(registry, kind, number);
+    struct settings settings;
+    struct json_value root;
+    size_t before = settings_out->length;
+
+    if (number != 0 && !present)
+        return STATUS_NOT_FOUND;
+    if (number == 0 && registry_next_number(registry, kind) > number_max(kind))
+        return STATUS_CONFLICT;
+    settings_default(kind, &settings);
+    if (present && (json_parse(registry->json, present->settings.bytes, present->settings.length,
+                               &root) != STATUS_OK ||
+                    settings_read(kind, root, false, &settings, field_out) != STATUS_OK))
+        return STATUS_CORRUPT;
+
+    enum status status = settings_read(kind, patch, present != NULL, &settings, field_out);
+    if (status == STATUS_OK)
+        status = settings_complete(kind, &settings, field_out);
+    if (status == STATUS_OK)
+        status = check_references(registry, kind, &settings, field_out);
+    if (status == STATUS_OK)
+        status = check_names(registry, kind, number, &settings);
+    if (status != STATUS_OK)
+        return status;
+    settings_write(kind, &settings, settings_out);
+    return settings_out->overflow || settings_out->length - before > SITE_SETTINGS_MAX
+               ? STATUS_TOO_LARGE
+               : STATUS_OK;
+}
+
+enum status registry_check_remove(const struct registry *registry, enum entity_kind kind,
+                                  uint32_t number)
+{
+    struct entity *entity = find(registry, kind, number);
+
+    if (!entity)
+        return STATUS_NOT_FOUND;
+    return entity->dependents == 0 ? STATUS_OK : STATUS_CONFLICT;
+}
+
+/* --- credentials ------------------------------------------------------------------------ */
+
+struct site *registry_site_by_public_key(const struct registry *registry, struct slice pk)
+{
+    return registry_site(registry, name_find(registry, NAME_PUBLIC_KEY, pk));
+}
+
+struct site *registry_site_by_secret_key(const struct registry *registry, struct slice sk)
+{
+    char hash[SECRET_HASH_TEXT];
+
+    registry_hash_secret(sk, hash);
+    return registry_site(
+        registry, name_find(registry, NAME_SECRET_KEY, (struct slice){hash, SECRET_HASH_TEXT}));
+}
+
+struct token *registry_token_by_secret(const struct registry *registry, struct slice token)
+{
+    char hash[SECRET_HASH_TEXT];
+
+    registry_hash_secret(token, hash);
+    return registry_token(registry,
+                          name_find(registry, NAME_TOKEN, (struct slice){hash, SECRET_HASH_TEXT}));
+}
+
+#define SECRET_LETTERS 52 /* of 5 bits */
+
+size_t registry_make_secret(char out[SECRET_TEXT_MAX], const char *prefix, const char *agency)
+{
+    static const char alphabet[] = "abcdefghijkmnpqrstuvwxyz23456789";
+    struct text text = text_over(out, SECRET_TEXT_MAX - 1);
+    uint8_t random[SECRET_LETTERS];
+
+    text_string(&text, prefix);
+    text_char(&text, '_');
+    if (agency) {
+        text_string(&text, agency);
+        text_char(&text, '_');
+    }
+    randombytes_buf(random, sizeof(random));
+    for (size_t i = 0; i < sizeof(random); i++)
+        text_char(&text, alphabet[random[i] & 31]);
+    sodium_memzero(random, sizeof(random));
+    MUST(!text.overflow);
+    out[text.length] = '\0';
+    return text.length;
+}
+
+void registry_hash_secret(struct slice secret, char out[SECRET_HASH_TEXT])
+{
+    unsigned char digest[crypto_hash_sha256_BYTES];
+    char hex[SECRET_HASH_TEXT + 1];
+
+    crypto_hash_sha256(digest, (const unsigned char *)secret.bytes, secret.length);
+    sodium_bin2hex(hex, sizeof(hex), digest, sizeof(digest));
+    memcpy(out, hex, SECRET_HASH_TEXT);
+}
+
+uint64_t agent_hash(const struct hash_key *key, struct slice agent)
+{
+    uint64_t place = hash_place(hash_of(key, HASH_REPORT, 0, agent));
+
+    return place != 0 ? place : 1; /* 0 says nobody */
+}
+
+/* --- a site's rules ----------------------------------------------------------------------- */
+
+bool site_allows_origin(const struct site *site, struct slice origin)
+{
+    for (size_t i = 0; i < site->origin_count; i++)
+        if (slice_equal(site->origins[i], origin))
+            return true;
+    return false;
+}
+
+bool site_allows_redirect(const struct site *site, struct slice url)
+{
+    struct slice origin = settings_url_origin(url);
+
+    if (origin.length == 0)
+        return false;
+    for (size_t i = 0; i < site->origin_count; i++)
+        if (slice_equal_ignoring_case(site->origins[i], origin))
+            return true;
+    /* An entry without a path opens its whole origin, one with a path only itself. */
+    for (size_t i = 0; i < site->redirect_count; i++)
+        if (slice_equal(site->redirects[i], url) ||
+            slice_equal_ignoring_case(site->redirects[i], origin))
+            return true;
+    return false;
+}
+
+static bool bucket_take(struct site_bucket *bucket, unsigned limit, uint64_t monotonic_ms)
+{
+    if (bucket->filled_ms == 0)
+        bucket->tokens = limit;
+    else
+        bucket->tokens += (double)(monotonic_ms - bucket->filled_ms) * limit / 1000;
+    if (bucket->tokens > limit)
+        bucket->tokens = limit;
+    bucket->filled_ms = monotonic_ms;
+    if (bucket->tokens < 1)
+        return false;
+    bucket->tokens -= 1;
+    return true;
+}
+
+enum status site_take(struct site *site, uint64_t monotonic_ms, bool *suspect_out)
+{
+    *suspect_out = false;
+    if (site->rate_limit != 0 && !bucket_take(&site->hard, site->rate_limit, monotonic_ms))
+        return STATUS_RATE_LIMITED;
+    *suspect_out =
+        site->suspect_limit != 0 && !bucket_take(&site->soft, site->suspect_limit, monotonic_ms);
+    return STATUS_OK;
+}

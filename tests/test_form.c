@@ -1,0 +1,183 @@
+#include "tests/unit.h"
+
+#include "proto/form.h"
+#include "tests/pairs.h"
+
+static char memory[1024];
+static struct pairs pairs;
+
+static enum status parse_bytes(struct slice body)
+{
+    /* A copy of its own size, so that the sanitizer sees a read behind it. */
+    char *copy = malloc(body.length + 1);
+    assert_non_null(copy);
+    memcpy(copy, body.bytes, body.length);
+    char *exact = realloc(copy, body.length > 0 ? body.length : 1);
+    struct text scratch = text_over(memory, sizeof(memory));
+    enum status status = form_parse((struct slice){exact, body.length}, 10, &scratch, pairs_collect,
+                                    pairs_begin(&pairs));
+    free(exact);
+    return status;
+}
+
+static void parsed(const char *body, const char *expected)
+{
+    assert_status(parse_bytes(slice_of(body)), STATUS_OK);
+    assert_slice(text_slice(&pairs.seen), expected);
+}
+
+static void malformed(const char *body)
+{
+    if (parse_bytes(slice_of(body)) != STATUS_MALFORMED)
+        fail_msg("accepted: %s", body);
+}
+
+static void pairs_come_decoded_and_in_order(void **state)
+{
+    (void)state;
+    parsed("first_name=Dana&email=dana%40example.com&phone=%28215%29+555-0147",
+           "first_name=Dana|email=dana@example.com|phone=(215) 555-0147|");
+    parsed("form%5Bname%5D=a%3Db%26c", "form[name]=a=b&c|");
+    parsed("n=%C3%A9t%c3%a9", "n=\xc3\xa9t\xc3\xa9|");
+}
+
+static void a_name_may_have_no_value(void **state)
+{
+    (void)state;
+    parsed("a&b=&=c&d=e=f", "a=|b=|=c|d=e=f|");
+}
+
+static void empty_pairs_are_skipped(void **state)
+{
+    (void)state;
+    parsed("", "");
+    parsed("&&a=1&&&b=2&", "a=1|b=2|");
+}
+
+static void broken_percent_sequences_are_malformed(void **state)
+{
+    (void)state;
+    malformed("a=%");
+    malformed("a=%4");
+    malformed("a=%4g");
+    malformed("a=%zz&b=1");
+    malformed("%=1");
+    malformed("a=%+1");
+}
+
+static void nul_and_bad_utf8_are_malformed(void **state)
+{
+    (void)state;
+    malformed("a=%00");
+    malformed("a%00b=1");
+    malformed("a=%ff");
+    malformed("%c3=1");
+    malformed("a=\xe9");
+    assert_status(parse_bytes((struct slice){"a=b\0c", 5}), STATUS_MALFORMED);
+}
+
+static void a_character_split_between_pairs_is_malformed(void **state)
+{
+    (void)state;
+    malformed("a=%c3&%a9=1");
+}
+
+static void more_pairs_than_allowed_are_too_large(void **state)
+{
+    (void)state;
+    parsed("1&2&3&4&5&6&7&8&9&0", "1=|2=|3=|4=|5=|6=|7=|8=|9=|0=|");
+    assert_status(parse_bytes(slice_of("1&2&3&4&5&6&7&8&9&0&1")), STATUS_TOO_LARGE);
+}
+
+static void more_text_than_the_scratch_holds_is_too_large(void **state)
+{
+    char small[8];
+    struct text scratch = text_over(small, sizeof(small));
+
+    (void)state;
+    assert_status(form_parse(SLICE("abcd=1234"), 10, &scratch, pairs_collect, pairs_begin(&pairs)),
+                  STATUS_OK);
+    scratch = text_over(small, sizeof(small));
+    assert_status(
+        form_parse(SLICE("abcd=12%3345"), 10, &scratch, pairs_collect, pairs_begin(&pairs)),
+        STATUS_TOO_LARGE);
+}
+
+static void what_the_callback_says_ends_it(void **state)
+{
+    struct text scratch = text_over(memory, sizeof(memory));
+
+    (void)state;
+    pairs_begin(&pairs)->stop_at = 2;
+    assert_status(form_parse(SLICE("a=1&b=2&c=%"), 10, &scratch, pairs_collect, &pairs),
+                  STATUS_INVALID);
+    assert_int_equal(pairs.count, 2);
+}
+
+static void every_cut_of_a_form_ends_cleanly(void **state)
+{
+    static const char body[] = "first_name=D%C3%A9na&email=d%40e.com&x=%E2%82%AC+1";
+
+    (void)state;
+    for (size_t length = 0; length < sizeof(body); length++) {
+        enum status status = parse_bytes((struct slice){body, length});
+        assert_true(status == STATUS_OK || status == STATUS_MALFORMED);
+    }
+}
+
+static struct slice query(const char *text, const char *name)
+{
+    static struct text scratch;
+
+    scratch = text_over(memory, sizeof(memory));
+    return form_query(slice_of(text), name, &scratch);
+}
+
+static void a_query_gives_the_first_value_of_a_name(void **state)
+{
+    (void)state;
+    assert_slice(query("a=1&key=pk_x&key=pk_y", "key"), "pk_x");
+    assert_slice(query("hub.verify_token=a%20b", "hub.verify_token"), "a b");
+    assert_slice(query("k%65y=1", "key"), "1");
+    assert_slice(query("key=", "key"), "");
+    assert_non_null(query("key=", "key").bytes);
+}
+
+static void a_query_without_the_name_gives_nothing(void **state)
+{
+    (void)state;
+    assert_null(query("", "key").bytes);
+    assert_null(query("keys=1&ke=2", "key").bytes);
+    assert_null(query("key=%zz", "key").bytes);
+}
+
+static void a_query_goes_on_behind_what_it_cannot_read(void **state)
+{
+    char small[4];
+    struct text scratch = text_over(small, sizeof(small));
+
+    (void)state;
+    assert_slice(query("%zz=1&key=2", "key"), "2");
+    assert_slice(form_query(SLICE("much_too_long=1&k=2"), "k", &scratch), "2");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pairs_come_decoded_and_in_order),
+        cmocka_unit_test(a_name_may_have_no_value),
+        cmocka_unit_test(empty_pairs_are_skipped),
+        cmocka_unit_test(broken_percent_sequences_are_malformed),
+        cmocka_unit_test(nul_and_bad_utf8_are_malformed),
+        cmocka_unit_test(a_character_split_between_pairs_is_malformed),
+        cmocka_unit_test(more_pairs_than_allowed_are_too_large),
+        cmocka_unit_test(more_text_than_the_scratch_holds_is_too_large),
+        cmocka_unit_test(what_the_callback_says_ends_it),
+        cmocka_unit_test(every_cut_of_a_form_ends_cleanly),
+        cmocka_unit_test(a_query_gives_the_first_value_of_a_name),
+        cmocka_unit_test(a_query_without_the_name_gives_nothing),
+        cmocka_unit_test(a_query_goes_on_behind_what_it_cannot_read),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

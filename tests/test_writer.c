@@ -1,0 +1,381 @@
+/* The writer with its thread, on a real loop and a real data folder. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "proto/must.h"
+#include "server/writer.h"
+
+#define KEPT 20000
+
+struct scene {
+    char directory[64], clock_file[96];
+    uv_loop_t loop;
+    struct clock *clock;
+    struct log *log;
+    struct stats *stats;
+    struct writer *writer;
+    struct settlement settled[KEPT];
+    unsigned settled_count, operation_count, rendered_count;
+    struct writer_outbox last_operation;
+    bool ready;
+    uint32_t site;
+};
+
+static struct scene scene;
+
+static void on_settled(void *owner, const struct settlement *settlement)
+{
+    (void)owner;
+    MUST(scene.settled_count < KEPT);
+    scene.settled[scene.settled_count++] = *settlement;
+}
+
+static void on_outbox(void *owner, const struct writer_outbox *operation)
+{
+    (void)owner;
+    scene.operation_count++;
+    scene.rendered_count += operation->member.length > 0;
+    scene.last_operation = *operation;
+}
+
+static void on_batch(void *owner)
+{
+    (void)owner;
+}
+
+static void on_ready(void *owner)
+{
+    (void)owner;
+    scene.ready = true;
+}
+
+static void on_clock(void *owner, int64_t step_ms)
+{
+    (void)owner;
+    (void)step_ms;
+}
+
+static void run_until_settled(unsigned count)
+{
+    while (scene.settled_count < count)
+        uv_run(&scene.loop, UV_RUN_ONCE);
+}
+
+static void set_clock(uint64_t now_ms)
+{
+    FILE *file = fopen(scene.clock_file, "w");
+
+    fprintf(file, "%llu\n", (unsigned long long)now_ms);
+    fclose(file);
+}
+
+static enum status start(unsigned commands_max)
+{
+    struct writer_options options = {
+        .loop = &scene.loop,
+        .data_directory = scene.directory,
+        .node = "n1",
+        .redis_prefix = "hl",
+        .journal_map_bytes = 1ull << 30,
+        .state_map_bytes = 1ull << 30,
+        .reserve_bytes = 1 << 20,
+        .batch_bytes_max = 1 << 20,
+        .batch_commands_max = commands_max,
+        .clock = scene.clock,
+        .log = scene.log,
+        .stats = scene.stats,
+        .on_settled = on_settled,
+        .on_outbox = on_outbox,
+        .on_batch = on_batch,
+        .on_ready = on_ready,
+    };
+
+    scene.ready = false;
+    return writer_open(&options, &scene.writer);
+}
+
+static void start_ready(unsigned commands_max)
+{
+    assert_int_equal(start(commands_max), STATUS_OK);
+    while (!scene.ready)
+        uv_run(&scene.loop, UV_RUN_ONCE);
+}
+
+static void stop(void)
+{
+    writer_close(scene.writer);
+    uv_run(&scene.loop, UV_RUN_DEFAULT);
+}
+
+static struct settlement *submit_and_wait(const struct command *command)
+{
+    unsigned before = scene.settled_count;
+
+    assert_int_equal(writer_submit(scene.writer, command), STATUS_OK);
+    run_until_settled(before + 1);
+    return &scene.settled[before];
+}
+
+static uint32_t admin(enum entity_kind entity, const char *settings)
+{
+    struct command command = {.kind = COMMAND_ADMIN,
+                              .payload = slice_of(settings),
+                              .now_ms = clock_now_ms(scene.clock),
+                              .admin = {.entity = entity}};
+    struct settlement *settled = submit_and_wait(&command);
+
+    assert_int_equal(settled->status, STATUS_OK);
+    return settled->entity_number;
+}
+
+static int set_up(void **unused)
+{
+    (void)unused;
+    memset(&scene, 0, sizeof(scene));
+    snprintf(scene.directory, sizeof(scene.directory), "/var/tmp/hotlead-writer-XXXXXX");
+    MUST(mkdtemp(scene.directory) != NULL);
+    snprintf(scene.clock_file, sizeof(scene.clock_file), "%s/clock", scene.directory);
+    set_clock(1700000000000);
+    MUST(uv_loop_init(&scene.loop) == 0);
+    scene.log = log_open(STDERR_FILENO, LOG_ERROR);
+    scene.stats = stats_open();
+    MUST(clock_open(scene.clock_file, &scene.clock) == STATUS_OK);
+    clock_watch(scene.clock, &scene.loop, on_clock, NULL);
+    start_ready(4096);
+    admin(ENTITY_AGENCY, "{\"id\":\"acme\",\"name\":\"Acme\"}");
+    admin(ENTITY_QUEUE, "{\"id\":\"acme.calls\",\"agency\":\"acme\"}");
+    scene.site =
+        admin(ENTITY_SITE, "{\"id\":\"main\",\"agency\":\"acme\",\"queue\":\"acme.calls\"}");
+    return 0;
+}
+
+static int tear_down(void **unused)
+{
+    char command[128];
+
+    (void)unused;
+    clock_unwatch(scene.clock);
+    stop();
+    MUST(uv_loop_close(&scene.loop) == 0);
+    clock_close(scene.clock);
+    log_close(scene.log);
+    stats_close(scene.stats);
+    snprintf(command, sizeof(command), "rm -rf '%s'", scene.directory);
+    MUST(system(command) == 0);
+    return 0;
+}
+
+static struct command optin_command(unsigned n)
+{
+    static char payload[1024];
+    static struct optin optin;
+    static char email[64];
+    struct command command = {.kind = COMMAND_OPTIN, .ticket = n};
+
+    optin_clear(&optin);
+    snprintf(email, sizeof(email), "p%u@example.com", n);
+    optin.text[OPTIN_EMAIL] = slice_of(email);
+    command.now_ms = clock_now_ms(scene.clock);
+    command.payload = (struct slice){payload, optin_encode(&optin, payload, sizeof(payload))};
+    command.optin = (struct effect_received){
+        .email = hash_of(writer_hash_key(scene.writer), HASH_EMAIL, 1, slice_of(email)),
+        .content = optin_content(&optin, writer_hash_key(scene.writer), scene.site),
+        .site = scene.site,
+        .credential = CREDENTIAL_SECRET,
+    };
+    return command;
+}
+
+static void lone_optin_is_settled_and_its_task_handed_over(void **unused)
+{
+    struct command command = optin_command(7);
+    struct settlement *settled = submit_and_wait(&command);
+
+    (void)unused;
+    assert_int_equal(settled->status, STATUS_OK);
+    assert_int_equal(settled->ticket, 7);
+    assert_int_equal(scene.operation_count, 1);
+    assert_int_equal(scene.rendered_count, 1);
+    assert_int_equal(scene.last_operation.op, OUTBOX_PUT);
+    assert_int_equal(scene.last_operation.rank_ms, 1700000000000 + 300000);
+}
+
+static void members_are_not_rendered_when_nobody_wants_them(void **unused)
+{
+    struct command command = optin_command(1);
+
+    (void)unused;
+    writer_render(scene.writer, false);
+    submit_and_wait(&command);
+    assert_int_equal(scene.operation_count, 1);
+    assert_int_equal(scene.rendered_count, 0);
+}
+
+static void full_batch_answers_busy_and_keeps_nothing(void **unused)
+{
+    unsigned accepted = 0, before;
+    enum status result = STATUS_OK;
+
+    (void)unused;
+    stop();
+    start_ready(4);
+    before = scene.settled_count;
+    /* The thread may take a batch away at any time, so it is filled until it is full. */
+    for (unsigned i = 0; i < 100000 && result == STATUS_OK; i++) {
+        struct command command = optin_command(i);
+        result = writer_submit(scene.writer, &command);
+        accepted += result == STATUS_OK;
+    }
+    assert_int_equal(result, STATUS_BUSY);
+    run_until_settled(before + accepted);
+    assert_int_equal(scene.settled_count, before + accepted);
+}
+
+static void settlements_keep_the_order_of_submission(void **unused)
+{
+    unsigned before = scene.settled_count;
+
+    (void)unused;
+    for (unsigned i = 0; i < 10000; i++) {
+        struct command command = optin_command(i);
+
+        while (writer_submit(scene.writer, &command) == STATUS_BUSY)
+            uv_run(&scene.loop, UV_RUN_ONCE);
+    }
+    run_until_settled(before + 10000);
+    for (unsigned i = 0; i < 10000; i++) {
+        assert_int_equal(scene.settled[before + i].ticket, i);
+        assert_int_equal(scene.settled[before + i].status, STATUS_OK);
+    }
+    assert_int_equal(scene.operation_count, 10000);
+}
+
+static void duplicate_is_known_after_a_restart(void **unused)
+{
+    struct command command = optin_command(1);
+
+    (void)unused;
+    submit_and_wait(&command);
+    stop();
+    start_ready(4096);
+    command = optin_command(1);
+    assert_int_equal(submit_and_wait(&command)->status, STATUS_DUPLICATE);
+}
+
+static void folder_belongs_to_one_writer(void **unused)
+{
+    struct writer *first = scene.writer;
+
+    (void)unused;
+    assert_int_equal(start(16), STATUS_CONFLICT);
+    scene.writer = first;
+}
+
+static void optins_during_a_rebuild_are_received_and_decided_afterwards(void **unused)
+{
+    unsigned before, received = 0, accepted = 0;
+    char owner[128];
+
+    (void)unused;
+    for (unsigned i = 0; i < 4000; i++) {
+        struct command command = optin_command(i);
+
+        while (writer_submit(scene.writer, &command) == STATUS_BUSY)
+            uv_run(&scene.loop, UV_RUN_ONCE);
+    }
+    run_until_settled(4003);
+    stop();
+    snprintf(owner, sizeof(owner), "%s/state/OWNER", scene.directory);
+    assert_int_equal(unlink(owner), 0);
+
+    assert_int_equal(start(4096), STATUS_OK);
+    before = scene.settled_count;
+    for (unsigned i = 10000; !scene.ready; i++) {
+        struct command command = optin_command(i);
+
+        if (accepted < KEPT / 2)
+            accepted += writer_submit(scene.writer, &command) == STATUS_OK;
+        uv_run(&scene.loop, UV_RUN_NOWAIT);
+    }
+    run_until_settled(before + accepted);
+    for (unsigned i = before; i < scene.settled_count; i++) {
+        assert_true(scene.settled[i].status == STATUS_OK ||
+                    scene.settled[i].status == STATUS_ACCEPTED);
+        received += scene.settled[i].status == STATUS_ACCEPTED;
+    }
+    assert_true(received > 0);
+    {
+        struct command again = optin_command(10000);
+        assert_int_equal(submit_and_wait(&again)->status, STATUS_DUPLICATE);
+    }
+}
+
+static void deadline_fires_when_the_clock_says_so(void **unused)
+{
+    struct command command = optin_command(1), barrier = {.kind = COMMAND_BARRIER};
+
+    (void)unused;
+    submit_and_wait(&command);
+    set_clock(1700000000000 + 300000);
+    while (scene.operation_count < 2)
+        uv_run(&scene.loop, UV_RUN_ONCE);
+    assert_int_equal(scene.last_operation.rank_ms, 1700000000000 + 300000 + 86400000);
+    assert_int_equal(submit_and_wait(&barrier)->status, STATUS_OK);
+    assert_int_equal(stats_count(scene.stats, STATS_SLA_BREACHES), 1);
+}
+
+static void barrier_settles_when_readers_see_it_all(void **unused)
+{
+    struct command command = optin_command(1), barrier = {.kind = COMMAND_BARRIER};
+    struct state_reader *reader;
+    struct person_row person;
+    struct task_row task;
+    uint64_t last_seq;
+
+    (void)unused;
+    submit_and_wait(&command);
+    submit_and_wait(&barrier);
+    assert_int_equal(state_reader_open(writer_state(scene.writer), &reader), STATUS_OK);
+    assert_true(state_read_person(reader, 1, &person, &task, &last_seq));
+    state_reader_close(reader);
+}
+
+static void registry_is_read_for_the_loop(void **unused)
+{
+    struct registry *registry = registry_open();
+
+    (void)unused;
+    stop();
+    start_ready(4096);
+    assert_int_equal(writer_read_registry(scene.writer, registry), STATUS_OK);
+    assert_int_equal(registry_number(registry, ENTITY_SITE, SLICE("main")), scene.site);
+    registry_close(registry);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(lone_optin_is_settled_and_its_task_handed_over),
+        TEST(members_are_not_rendered_when_nobody_wants_them),
+        TEST(full_batch_answers_busy_and_keeps_nothing),
+        TEST(settlements_keep_the_order_of_submission),
+        TEST(duplicate_is_known_after_a_restart),
+        TEST(folder_belongs_to_one_writer),
+        TEST(optins_during_a_rebuild_are_received_and_decided_afterwards),
+        TEST(deadline_fires_when_the_clock_says_so),
+        TEST(barrier_settles_when_readers_see_it_all),
+        TEST(registry_is_read_for_the_loop),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,49 @@
+/* A data folder with an engine over it and no threads: commands are decided, applied, appended
+ * and committed one at a time, at times that the test chooses. Closing compares the state with
+ * one rebuilt from the journal, so every test also tests apply. */
+#ifndef HOTLEAD_TESTS_WORLD_H
+#define HOTLEAD_TESTS_WORLD_H
+
+#include "server/recovery.h"
+
+struct world {
+    char directory[64];
+    struct log *log;
+    struct recovery *recovery;
+    struct engine *engine;
+    struct state *state;
+    struct record record;
+    struct settlement settlement;
+    uint64_t now_ms;
+    unsigned records; /* made by the last command */
+    struct engine_outbox operations[256]; /* told by apply since world_forget_operations */
+    unsigned operation_count;
+    uint32_t site, queue, agency;
+};
+
+#define WORLD_START_MS 1700000000000ull
+
+void world_open(struct world *world);  /* agency acme, queue acme.calls, site main */
+void world_close(struct world *world); /* compares with a rebuild, removes the folder */
+void world_reopen(struct world *world, bool clean, bool rebuild);
+
+enum status world_do(struct world *world, const struct command *command);
+uint32_t world_admin(struct world *world, enum entity_kind entity, const char *settings);
+
+/* An opt-in with these identifiers (NULL: none) and flags of the intake. */
+enum status world_optin(struct world *world, const char *phone, const char *email,
+                        const char *event, const char *content, uint8_t flags);
+enum status world_report(struct world *world, uint64_t task, unsigned delivery, unsigned op,
+                         unsigned outcome, const char *agent);
+enum status world_popped(struct world *world, uint64_t pushed_seq); /* the queue is empty */
+
+/* Lets time pass and does what is due; returns how many records that made. */
+unsigned world_pass(struct world *world, uint64_t ms);
+
+bool world_task(struct world *world, uint64_t person, uint64_t task, struct task_row *out);
+bool world_person(struct world *world, uint64_t person, struct person_row *out);
+unsigned world_visible(struct world *world, uint32_t queue);
+void world_forget_operations(struct world *world);
+char *world_dump(struct world *world); /* to be freed */
+
+#endif
