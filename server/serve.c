@@ -4,6 +4,8 @@
  * step may be cut off by a kill: that costs a longer start, nothing else. */
 #include "proto/phone.h"
 
+#include "server/serve.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
