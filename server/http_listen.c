@@ -43,13 +43,14 @@ union address {
 /* An IPv4 peer of a dual-stack listener is written as IPv4. */
 static void name_remote(const union address *from, char out[INET6_ADDRSTRLEN])
 {
-    const struct in6_addr *v6 = &from->v6.sin6_addr;
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff}; /* ::ffff:0:0/96 */
+    const uint8_t *v6 = from->v6.sin6_addr.s6_addr;
 
     out[0] = '\0';
     if (from->any.sa_family == AF_INET)
         inet_ntop(AF_INET, &from->v4.sin_addr, out, INET6_ADDRSTRLEN);
-    else if (IN6_IS_ADDR_V4MAPPED(v6))
-        inet_ntop(AF_INET, &v6->s6_addr[12], out, INET6_ADDRSTRLEN);
+    else if (memcmp(v6, mapped, sizeof(mapped)) == 0)
+        inet_ntop(AF_INET, v6 + sizeof(mapped), out, INET6_ADDRSTRLEN);
     else
         inet_ntop(AF_INET6, v6, out, INET6_ADDRSTRLEN);
 }
@@ -61,11 +62,10 @@ static void on_connections(uv_poll_t *poll, int status, int events)
     (void)status, (void)events; /* accept() tells more */
 
     for (int i = 0; i < ACCEPTS_PER_TURN && http->free_slot_count > 0; i++) {
-        struct sockaddr_storage from = {0};
+        union address from = {.v6 = {0}};
         socklen_t length = sizeof(from);
         char remote[INET6_ADDRSTRLEN];
-        int fd =
-            accept4(listener->fd, (struct sockaddr *)&from, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept4(listener->fd, &from.any, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd >= 0) {
             name_remote(&from, remote);
