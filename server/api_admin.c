@@ -160,14 +160,14 @@ static void answer_change(struct api *api, uint64_t ticket)
     struct admin_change *change = &api->admin;
     struct text body = text_over(api->out, API_OUT_BYTES);
 
-    if (change->remove) {
+    if (change->answer == 204) {
         api_reply(api, ticket, 204, NULL, (struct slice){0}, (struct slice){0});
         return;
     }
     write_entity(api, &body, change->entity, change->number);
     write_secrets(&body, change);
     text_char(&body, '}');
-    api_json(api, ticket, change->created ? 201 : 200, &body);
+    api_json(api, ticket, change->answer, &body);
 }
 
 static void change_settled(struct api *api, struct pending *pending,
@@ -197,13 +197,13 @@ static void change_settled(struct api *api, struct pending *pending,
 }
 
 enum status api_admin_submit(struct api *api, uint64_t http_ticket, enum entity_kind kind,
-                             uint32_t number, bool remove)
+                             uint32_t number, int answer)
 {
     struct admin_change *change = &api->admin;
     struct command command = {
         .kind = COMMAND_ADMIN,
         .payload = change->settings,
-        .admin = {.entity = kind, .number = number, .remove = remove},
+        .admin = {.entity = kind, .number = number, .remove = answer == 204},
     };
     struct pending *pending = api_pend(api, http_ticket, change_settled);
 
@@ -211,7 +211,7 @@ enum status api_admin_submit(struct api *api, uint64_t http_ticket, enum entity_
         return STATUS_BUSY;
     change->entity = kind;
     change->number = number;
-    change->remove = remove;
+    change->answer = answer;
     change->busy = true;
     enum status status = api_submit(api, pending, &command);
     change->busy = status == STATUS_OK;
@@ -358,8 +358,7 @@ static enum status create(struct api *api, const struct api_call *call, struct j
     add_credentials(api, kind, agency, &added);
     MUST(!added.overflow);
     status = api_admin_check(api, kind, 0, body, text_slice(&added), field);
-    api->admin.created = true;
-    return status == STATUS_OK ? api_admin_submit(api, call->request->ticket, kind, 0, false)
+    return status == STATUS_OK ? api_admin_submit(api, call->request->ticket, kind, 0, 201)
                                : status;
 }
 
@@ -385,18 +384,16 @@ static bool may_change(const struct api *api, const struct api_call *call, enum 
            registry_token(api->options.registry, number)->role == ROLE_AGENT;
 }
 
-enum status api_admin_change(struct api *api, const struct api_call *call, enum entity_kind kind,
-                             uint32_t number, struct json_value body, struct slice added)
+void api_admin_change(struct api *api, const struct api_call *call, enum entity_kind kind,
+                      uint32_t number, struct json_value body, struct slice added, int answer)
 {
     struct slice field = {0};
     enum status status = api_admin_check(api, kind, number, body, added, &field);
 
-    api->admin.created = false;
     if (status == STATUS_OK)
-        status = api_admin_submit(api, call->request->ticket, kind, number, false);
+        status = api_admin_submit(api, call->request->ticket, kind, number, answer);
     if (status != STATUS_OK)
         api_problem_field(api, call->request->ticket, status, field);
-    return status;
 }
 
 void api_entity_change(struct api *api, const struct api_call *call)
@@ -410,7 +407,7 @@ void api_entity_change(struct api *api, const struct api_call *call)
     if (number == 0 || !api_body_object(api, call, &body))
         return;
     if (may_change(api, call, kind, number))
-        api_admin_change(api, call, kind, number, body, (struct slice){0});
+        api_admin_change(api, call, kind, number, body, (struct slice){0}, 200);
     else
         api_problem(api, call->request->ticket, STATUS_FORBIDDEN, NULL);
 }
@@ -450,7 +447,7 @@ void api_entity_remove(struct api *api, const struct api_call *call)
     if (status == STATUS_OK && !may_change(api, call, kind, number))
         status = STATUS_FORBIDDEN;
     if (status == STATUS_OK)
-        status = api_admin_submit(api, call->request->ticket, kind, number, true);
+        status = api_admin_submit(api, call->request->ticket, kind, number, 204);
     if (status != STATUS_OK)
         api_problem(api, call->request->ticket, status, detail);
 }

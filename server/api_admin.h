@@ -19,11 +19,11 @@ enum status api_admin_check(struct api *api, enum entity_kind kind, uint32_t num
 
 /* Sends what was checked, or a removal, to the writer; answered when it is settled. */
 enum status api_admin_submit(struct api *api, uint64_t http_ticket, enum entity_kind kind,
-                             uint32_t number, bool remove);
+                             uint32_t number, int answer);
 
-/* Both of them, for an entity that is there; answers when it cannot be. */
-enum status api_admin_change(struct api *api, const struct api_call *call, enum entity_kind kind,
-                             uint32_t number, struct json_value body, struct slice added);
+/* Both of them, for an entity that is there; answers `answer` (200, 201) once it is settled. */
+void api_admin_change(struct api *api, const struct api_call *call, enum entity_kind kind,
+                      uint32_t number, struct json_value body, struct slice added, int answer);
 
 void api_first_token_settled(struct api *api, enum status status);
 

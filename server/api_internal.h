@@ -108,10 +108,9 @@ struct pending {
  * against what the one before it left. */
 struct admin_change {
     bool busy;
-    bool created;
     enum entity_kind entity;
     uint32_t number;
-    bool remove;
+    int answer;            /* 201, 200, 204: removed */
     struct slice settings; /* of settings_bytes */
     char settings_bytes[SITE_SETTINGS_MAX + JSON_PADDING];
     /* told once, in the answer */

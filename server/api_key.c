@@ -73,7 +73,8 @@ static void add_key(struct api *api, const struct api_call *call, const struct s
     else
         text_json_string(&added, slice_of(key));
     text_char(&added, ']');
-    api_admin_change(api, call, ENTITY_SITE, site->number, empty_object(api), text_slice(&added));
+    api_admin_change(api, call, ENTITY_SITE, site->number, empty_object(api), text_slice(&added),
+                     201);
 }
 
 void api_key_add(struct api *api, const struct api_call *call)
@@ -112,7 +113,7 @@ void api_key_retire(struct api *api, const struct api_call *call)
         begin_list(&added, site, secret, 1);
         text_char(&added, ']');
         api_admin_change(api, call, ENTITY_SITE, site->number, empty_object(api),
-                         text_slice(&added));
+                         text_slice(&added), 200);
     }
 }
 
@@ -205,7 +206,7 @@ static enum status submit_first_token(struct api *api)
     enum status status =
         api_admin_check(api, ENTITY_TOKEN, 0, empty_object(api), text_slice(&added), &field);
     /* No request has ticket 0: there is nobody to answer. */
-    return status == STATUS_OK ? api_admin_submit(api, 0, ENTITY_TOKEN, 0, false) : status;
+    return status == STATUS_OK ? api_admin_submit(api, 0, ENTITY_TOKEN, 0, 201) : status;
 }
 
 bool api_first_token_done(const struct api *api)

@@ -3,10 +3,10 @@
  * where it was, at the source's pace, and the whole thing is two numbers that any thread may
  * raise: `now_ms` is the newest answer, `offset_ms` makes up for the falls.
  *
- * The test file is opened by its path at each look, because it may be replaced by a rename
- * as well as rewritten in place. What cannot be read as one sound number (a rewrite in
- * progress) is not there yet: the last value stands. In test mode time is what the file
- * said last; it moves only when the file does. */
+ * The test file is read at each question, so whoever set it finds everything that happens
+ * afterwards at the new time. It is opened by its path, because it may be replaced by a
+ * rename as well as rewritten in place. What is not one sound number, read alike twice, is a
+ * rewrite in progress: the newest answer stands. */
 #include "server/clock.h"
 
 #include <fcntl.h>
@@ -18,20 +18,19 @@
 
 #include "proto/must.h"
 
-#define TEST_LOOK_MS 3 /* two of them see a change: within 10 ms */
+#define TEST_LOOK_MS 5
 #define WALL_LOOK_MS 1000
 #define WALL_STEP_MS 2000 /* less is ordinary slewing and a busy machine */
 
 struct clock {
     char *test_file;                 /* NULL: the wall clock */
-    atomic_uint_least64_t test_ms;   /* what the file said last */
     atomic_uint_least64_t offset_ms; /* sum of falls */
     atomic_uint_least64_t now_ms;    /* newest answer */
 
     uv_timer_t *timer; /* loop thread, as all below */
     clock_changed_fn *on_changed;
     void *owner;
-    uint64_t looked_ms;             /* what the latest look at the test file saw */
+    uint64_t test_ms;               /* what the latest look at the test file saw */
     uint64_t wall_ms, monotonic_ms; /* at the latest look at the wall clock */
 };
 
@@ -75,7 +74,7 @@ static bool parse_ms(const char *text, size_t length, uint64_t *out)
     return i == length;
 }
 
-static bool read_test_file(const char *path, uint64_t *out)
+static bool read_test_file_once(const char *path, uint64_t *out)
 {
     char text[64];
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -85,6 +84,14 @@ static bool read_test_file(const char *path, uint64_t *out)
     ssize_t length = pread(fd, text, sizeof text, 0);
     close(fd);
     return length > 0 && length < (ssize_t)sizeof text && parse_ms(text, (size_t)length, out);
+}
+
+/* Half of the old number and half of the new one would be sound too, but not twice. */
+static bool read_test_file(const char *path, uint64_t *out)
+{
+    uint64_t again;
+
+    return read_test_file_once(path, out) && read_test_file_once(path, &again) && *out == again;
 }
 
 enum status clock_open(const char *test_file, struct clock **out)
@@ -99,7 +106,7 @@ enum status clock_open(const char *test_file, struct clock **out)
         clock->test_file = strdup(test_file);
         MUST(clock->test_file);
     }
-    atomic_store(&clock->test_ms, first_ms);
+    atomic_store(&clock->now_ms, first_ms);
     clock_now_ms(clock); /* a fall counts from here on, whether or not somebody asked before */
     *out = clock;
     return STATUS_OK;
@@ -119,11 +126,13 @@ bool clock_is_test(const struct clock *clock)
     return clock->test_file;
 }
 
-static uint64_t source_ms(struct clock *clock)
+/* False: the test file cannot be read just now. */
+static bool read_source(const struct clock *clock, uint64_t *out)
 {
     if (clock->test_file)
-        return atomic_load(&clock->test_ms);
-    return clock_wall_ms();
+        return read_test_file(clock->test_file, out);
+    *out = clock_wall_ms();
+    return true;
 }
 
 /* Raises `newest` to `least`; answers what it is then. */
@@ -145,8 +154,10 @@ uint64_t clock_now_ms(struct clock *clock)
     for (;;) {
         uint64_t newest_ms = atomic_load(&clock->now_ms);
         uint64_t offset_ms = atomic_load(&clock->offset_ms);
-        uint64_t ms = source_ms(clock);
+        uint64_t ms;
 
+        if (!read_source(clock, &ms))
+            return atomic_load(&clock->now_ms);
         if (ms + offset_ms >= newest_ms) {
             if (atomic_load(&clock->offset_ms) == offset_ms)
                 return raise_to(&clock->now_ms, ms + offset_ms);
@@ -164,20 +175,14 @@ void clock_at_least(struct clock *clock, uint64_t now_ms)
 
 /* --- watching, loop thread ---------------------------------------------------- */
 
-/* A value counts when two looks in a row saw it, so that half of a rewrite, which may be a
- * sound number too, does not. */
 static void look_at_test_file(struct clock *clock)
 {
-    uint64_t before_ms = atomic_load(&clock->test_ms);
+    uint64_t before_ms = clock->test_ms;
     uint64_t ms;
 
-    if (!read_test_file(clock->test_file, &ms))
+    if (!read_test_file(clock->test_file, &ms) || ms == before_ms)
         return;
-    bool twice = ms == clock->looked_ms;
-    clock->looked_ms = ms;
-    if (!twice || ms == before_ms)
-        return;
-    atomic_store(&clock->test_ms, ms);
+    clock->test_ms = ms;
     clock_now_ms(clock); /* a fall is absorbed now, before the next rise hides it */
     clock->on_changed(clock->owner, (int64_t)(ms - before_ms));
 }
@@ -212,7 +217,8 @@ void clock_watch(struct clock *clock, uv_loop_t *loop, clock_changed_fn *on_chan
     MUST(!clock->timer);
     clock->on_changed = on_changed;
     clock->owner = owner;
-    clock->looked_ms = atomic_load(&clock->test_ms);
+    if (clock->test_file && !read_test_file(clock->test_file, &clock->test_ms))
+        clock->test_ms = 0; /* the first sound look is a change */
     clock->wall_ms = clock_wall_ms();
     clock->monotonic_ms = clock_monotonic_ms();
     clock->timer = malloc(sizeof *clock->timer);

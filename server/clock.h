@@ -19,7 +19,7 @@ struct clock;
 enum status clock_open(const char *test_file, struct clock **out);
 void clock_close(struct clock *clock);
 
-/* Engine time in ms. Never falls within one clock. */
+/* Engine time in ms. Never falls within one clock. With a test file it is read each time. */
 uint64_t clock_now_ms(struct clock *clock);
 /* Engine time is at least this from now on (the last record's, at start). */
 void clock_at_least(struct clock *clock, uint64_t now_ms);
@@ -29,7 +29,7 @@ uint64_t clock_monotonic_us(void);
 uint64_t clock_monotonic_ms(void);
 uint64_t clock_wall_ms(void);
 
-/* Looks at the test file every 3 ms on the loop and calls back when it changed (`step_ms`: by
+/* Looks at the test file every 5 ms on the loop and calls back when it changed (`step_ms`: by
  * how much); without a test file looks once a second for steps of the wall clock of more
  * than 2 s. Engine time has taken the step when the callback runs. Must be unwatched before
  * the clock or the loop is closed. */

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "proto/must.h"
@@ -111,6 +112,29 @@ static int close_job(struct job *job, int code)
     return code;
 }
 
+typedef int work_fn(struct job *job);
+
+/* Does the work in a process of its own, because LMDB trusts what it reads: a damaged file can
+ * kill whoever looks at it. */
+static int do_apart(work_fn *work, struct job *job, const char *what)
+{
+    int code = 0;
+
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        code = work(job);
+        fflush(stdout);
+        _exit(code);
+    }
+    if (child < 0 || waitpid(child, &code, 0) != child)
+        return fail("no process for it: ", strerror(errno));
+    if (WIFEXITED(code))
+        return WEXITSTATUS(code);
+    printf("%s is damaged: reading it ended with signal %d\n", what, WTERMSIG(code));
+    return EXIT_FAILED;
+}
+
 /* --- fsck ------------------------------------------------------------------------------------- */
 
 static enum status open_read_only(const struct job *job, const char *directory,
@@ -190,34 +214,47 @@ static void state_path(const struct job *job, const char *name, char out[PATH_MA
              apart ? "" : "/state", name);
 }
 
-static bool check_state(const struct job *job, struct journal *journal)
+static int look_at_state(struct job *job)
 {
     char rows[PATH_MAX];
+    struct journal *journal;
     struct state *state;
 
     state_path(job, "rows", rows);
-    if (access(rows, F_OK) != 0) {
-        printf("there is no state: it is made from the journal at the next start\n");
-        return true;
-    }
-    int lock = take_lock(job);
-    if (lock < 0) {
-        printf("state is in use by a server: not looked at\n");
-        return true;
-    }
     const struct state_options options = {.directory = rows,
                                           .map_bytes = job->config.state_map_bytes};
+    if (open_read_only(job, job->journal, &journal) != STATUS_OK)
+        return EXIT_FAILED;
     enum status status = state_open(&options, &state);
     bool fits = status == STATUS_OK && state_fits(state, journal);
     if (status == STATUS_OK)
         state_close(state);
     else
         printf("state cannot be opened (%s); run hotlead rebuild\n", status_text(status));
-    close(lock);
-    return fits;
+    journal_close(journal);
+    return fits ? 0 : EXIT_FAILED;
 }
 
-static int fsck(struct job *job)
+static int check_state(struct job *job)
+{
+    char rows[PATH_MAX];
+
+    state_path(job, "rows", rows);
+    if (access(rows, F_OK) != 0) {
+        printf("there is no state: it is made from the journal at the next start\n");
+        return 0;
+    }
+    int lock = take_lock(job);
+    if (lock < 0) {
+        printf("state is in use by a server: not looked at\n");
+        return 0;
+    }
+    int code = do_apart(look_at_state, job, "state (run hotlead rebuild)");
+    close(lock);
+    return code;
+}
+
+static int look_at_journal(struct job *job)
 {
     struct check_result result;
     struct journal *journal;
@@ -227,9 +264,15 @@ static int fsck(struct job *job)
     bool sound = is_sound(journal, stdout, &result);
     printf("%" PRIu64 " records, %" PRIu64 " erased, %" PRIu64 " wrong\n", result.records,
            result.erased, result.wrong);
-    sound = check_state(job, journal) && sound;
     journal_close(journal);
     return sound ? 0 : EXIT_FAILED;
+}
+
+static int fsck(struct job *job)
+{
+    int code = do_apart(look_at_journal, job, "the journal");
+
+    return code == 0 ? check_state(job) : code;
 }
 
 int maintain_fsck(int argc, char **argv)
@@ -369,12 +412,17 @@ static int copy_from(struct job *job, const char *from, const char *to)
     return code;
 }
 
+static int backup(struct job *job)
+{
+    return copy_from(job, job->config.data, job->other);
+}
+
 int maintain_backup(int argc, char **argv)
 {
     struct job job = {0};
     int code = open_job(&job, "--to", "backup --data DIR --to NEW-DIR", argc, argv);
 
-    return close_job(&job, code < 0 ? copy_from(&job, job.config.data, job.other) : code);
+    return close_job(&job, code < 0 ? do_apart(backup, &job, "the journal") : code);
 }
 
 static int restore(struct job *job)
@@ -394,7 +442,7 @@ int maintain_restore(int argc, char **argv)
     struct job job = {0};
     int code = open_job(&job, "--from", "restore --from BACKUP-DIR --data NEW-DIR", argc, argv);
 
-    return close_job(&job, code < 0 ? restore(&job) : code);
+    return close_job(&job, code < 0 ? do_apart(restore, &job, "the backup") : code);
 }
 
 /* --- rebuild and dump ---------------------------------------------------------------------------

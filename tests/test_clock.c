@@ -233,6 +233,21 @@ static void white_space_behind_the_number_is_fine(void **state)
     clock_close(test_clock);
 }
 
+static void a_change_of_the_file_counts_from_the_next_question_on(void **state)
+{
+    (void)state;
+    assert_int_equal(clock_open(path, &test_clock), STATUS_OK);
+    file_says(path, "1000600");
+    assert_int_equal(clock_now_ms(test_clock), 1000600);
+    file_says(path, "400000");
+    assert_int_equal(clock_now_ms(test_clock), 1000600);
+    file_says(path, "");
+    assert_int_equal(clock_now_ms(test_clock), 1000600);
+    file_says(path, "400001");
+    assert_int_equal(clock_now_ms(test_clock), 1000601);
+    clock_close(test_clock);
+}
+
 struct watch {
     uv_loop_t loop;
     uv_timer_t deadline;
@@ -385,6 +400,7 @@ int main(void)
         FILED(time_in_test_mode_is_what_the_file_says),
         FILED(a_file_without_a_sound_number_is_invalid),
         FILED(white_space_behind_the_number_is_fine),
+        FILED(a_change_of_the_file_counts_from_the_next_question_on),
         FILED(a_change_of_the_file_is_seen_rewritten_or_renamed),
         FILED(a_fall_of_the_file_is_a_step_back_of_the_wall_clock),
         FILED(garbage_in_the_file_leaves_the_last_value),

@@ -1,6 +1,7 @@
 #include "tests/unit.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -163,6 +164,21 @@ static void fsck_names_a_damaged_record_and_fails(void **state)
     flip_in(path, "Find me and flip me"); /* back, so that the world can be closed */
 }
 
+static void fsck_survives_a_state_that_is_cut_off(void **state)
+{
+    char path[256];
+
+    (void)state;
+    let_go(true);
+    snprintf(path, sizeof path, "%s/state/rows/data.mdb", world.directory);
+    assert_int_equal(truncate(path, 8192), 0);
+    void (*cmocka_handler)(int) = signal(SIGBUS, SIG_DFL); /* as it is for the real command */
+    assert_int_equal(run(maintain_fsck, "--data", world.directory, NULL, NULL), 1);
+    signal(SIGBUS, cmocka_handler);
+    assert_said("8 records, 0 erased, 0 wrong\n");
+    assert_said("run hotlead rebuild");
+}
+
 static void fsck_without_a_journal_fails(void **state)
 {
     (void)state;
@@ -316,6 +332,7 @@ int main(void)
         TEST(fsck_of_a_sound_folder_is_content),
         TEST(fsck_beside_a_server_leaves_state_alone),
         TEST(fsck_names_a_damaged_record_and_fails),
+        TEST(fsck_survives_a_state_that_is_cut_off),
         TEST(fsck_without_a_journal_fails),
         TEST(a_backup_is_restored_with_a_new_epoch),
         TEST(a_backup_is_taken_while_the_server_writes),
