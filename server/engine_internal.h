@@ -46,6 +46,14 @@ void engine_begin(struct record *record, enum record_kind kind, const struct tur
                   uint64_t person, uint64_t person_prev, uint32_t agency);
 void engine_effect(struct record *record, enum effect_kind kind, const void *effect, size_t bytes);
 
+enum status engine_decide_optin(struct engine *engine, const struct command *command,
+                                const struct turn *turn, struct record *record,
+                                struct settlement *settlement);
+
+/* Who has this phone or e-mail? An answer without a record. */
+enum status engine_decide_find(struct engine *engine, const struct command *command,
+                               struct settlement *settlement);
+
 enum status engine_decide_report(struct engine *engine, const struct command *command,
                                  const struct turn *turn, struct record *record,
                                  struct settlement *settlement);

@@ -1,0 +1,402 @@
+/* What becomes of an opt-in: is it a repetition, whose is it, does it open a task? */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/must.h"
+#include "proto/task.h"
+#include "server/engine_internal.h"
+
+#define RESEARCH_WITHIN_MS 86400000ull
+
+/* The record that already decided an opt-in under this hash, if it is young enough. */
+static bool find_decision(struct engine *engine, struct hash hash, size_t hash_offset,
+                          const struct effect_received *facts, uint64_t since_ms,
+                          struct effect_optin *found, uint64_t *seq_out)
+{
+    struct index_lookup lookup = index_lookup(engine->options.index, INDEX_EVENT, hash, since_ms);
+    uint64_t seq;
+
+    while (index_next(&lookup, &seq)) {
+        struct record_view record;
+        struct hash stored;
+
+        if (journal_batch_read(engine->options.journal, seq, &record) != STATUS_OK ||
+            record.header.now_ms < since_ms ||
+            !effect_find(&record, EFFECT_OPTIN, found, sizeof(*found)))
+            continue;
+        memcpy(&stored, (const char *)found + hash_offset, sizeof(stored));
+        if (!hash_equal(stored, hash) || found->site != facts->site ||
+            found->credential != facts->credential)
+            continue;
+        *seq_out = seq;
+        return true;
+    }
+    return false;
+}
+
+/* A sender's own id is remembered for a week; without one, the same content from the same
+ * site is taken for a double click or a resend for five minutes. */
+static bool find_replay(struct engine *engine, const struct effect_received *facts, uint64_t now_ms,
+                        struct effect_optin *found, uint64_t *seq_out)
+{
+    if (!hash_is_none(facts->event))
+        return find_decision(engine, facts->event, offsetof(struct effect_optin, event), facts,
+                             now_ms > IDEMPOTENCY_MS ? now_ms - IDEMPOTENCY_MS : 0, found, seq_out);
+    return find_decision(engine, facts->content, offsetof(struct effect_optin, content), facts,
+                         now_ms > CONTENT_REPLAY_MS ? now_ms - CONTENT_REPLAY_MS : 0, found,
+                         seq_out);
+}
+
+/* Who has this phone or e-mail in the agency? The agency is part of the hash. */
+static bool find_identity(struct engine *engine, struct hash hash, bool phone,
+                          struct engine_person *out)
+{
+    struct index_lookup lookup;
+    uint64_t number;
+
+    if (hash_is_none(hash))
+        return false;
+    lookup = index_lookup(engine->options.index, INDEX_IDENTITY, hash, 0);
+    while (index_next(&lookup, &number)) {
+        if (engine_load_person(engine, number, out) &&
+            hash_equal(phone ? out->row.phone : out->row.email, hash))
+            return true;
+    }
+    return false;
+}
+
+/* Phone first, else e-mail. When they point at two people nothing is merged: the phone's
+ * person gets the opt-in and is flagged for a look. */
+static bool find_person(struct engine *engine, const struct effect_received *facts,
+                        struct engine_person *who, bool *review_out)
+{
+    struct engine_person other;
+    bool by_phone = find_identity(engine, facts->phone, true, who);
+
+    *review_out = false;
+    if (!by_phone)
+        return find_identity(engine, facts->email, false, who);
+    if (find_identity(engine, facts->email, false, &other) && other.number != who->number)
+        *review_out = true;
+    return true;
+}
+
+/* Input from outside adds to a person, it never overwrites. */
+static void person_meet(struct engine_person *who, const struct effect_received *facts,
+                        uint32_t agency, uint64_t optin_seq, uint64_t now_ms, bool review)
+{
+    struct person_row *row = &who->row;
+
+    if (row->optins == 0) {
+        row->first_ms = now_ms;
+        row->first_seq = optin_seq;
+        row->agency = agency;
+        row->stage = STAGE_OPTIN;
+    }
+    row->optins++;
+    row->last_ms = now_ms;
+    row->optin_seq = optin_seq;
+    if (hash_is_none(row->phone))
+        row->phone = facts->phone;
+    if (hash_is_none(row->email) && !review)
+        row->email = facts->email;
+    if (review)
+        row->flags |= PERSON_REVIEW;
+    if (facts->flags & INTAKE_BAD_PHONE)
+        row->flags |= PERSON_BAD_PHONE;
+    if (facts->flags & INTAKE_BAD_EMAIL)
+        row->flags |= PERSON_BAD_EMAIL;
+}
+
+static enum no_task reason_for(struct person_row *row, const struct effect_received *facts)
+{
+    if (facts->flags & INTAKE_TEST)
+        return NO_TASK_TEST;
+    if (facts->flags & INTAKE_SUSPECT)
+        return NO_TASK_SUSPECT;
+    if (facts->flags & INTAKE_IMPORTED)
+        return NO_TASK_IMPORTED;
+    if (row->flags & PERSON_DO_NOT_CONTACT) {
+        if (!(facts->flags & INTAKE_CONSENT))
+            return NO_TASK_DO_NOT_CONTACT;
+        row->flags &= (uint8_t)~PERSON_DO_NOT_CONTACT;
+        row->flags |= PERSON_CONSENT_AGAIN | PERSON_REVIEW;
+    }
+    if (row->flags & PERSON_CUSTOMER)
+        return NO_TASK_CUSTOMER;
+    if (hash_is_none(row->phone) && hash_is_none(row->email))
+        return NO_TASK_UNREACHABLE;
+    return NO_TASK_HAS_ONE;
+}
+
+static bool find_open_channel(struct engine *engine, const struct engine_person *who,
+                              enum task_channel channel, struct task_row *out)
+{
+    uint64_t after = 0;
+
+    if (who->task.number != 0 && who->task.channel == channel) {
+        *out = who->task;
+        return true;
+    }
+    while (state_task_next(engine->options.state, who->number, after, out)) {
+        if (out->channel == channel)
+            return true;
+        after = out->number;
+    }
+    return false;
+}
+
+/* Research goes to the agency's own queue for it when there is one. */
+static uint32_t queue_for(struct engine *engine, const struct site *site, enum task_channel channel)
+{
+    const struct agency *agency = registry_agency(engine->options.registry, site->agency);
+    char name[2 * SITE_NAME_MAX];
+    int length;
+    uint32_t number = 0;
+
+    if (channel != TASK_RESEARCH || agency == NULL)
+        return site->queue;
+    length = snprintf(name, sizeof(name), "%s.research", agency->id);
+    number = registry_number(engine->options.registry, ENTITY_QUEUE,
+                             (struct slice){name, (size_t)length});
+    return number != 0 ? number : site->queue;
+}
+
+static void open_task(struct engine *engine, const struct engine_person *who,
+                      const struct site *site, enum task_channel channel, enum task_kind kind,
+                      uint64_t optin_seq, uint64_t received_ms, const struct turn *turn,
+                      struct task_row *row)
+{
+    const struct queue *queue;
+
+    *row = (struct task_row){
+        .number = turn->seq << 3,
+        .optin_seq = optin_seq,
+        .opened_ms = turn->now_ms,
+        .received_ms = received_ms,
+        .deadline_ms = received_ms + (channel == TASK_RESEARCH ? RESEARCH_WITHIN_MS : DEADLINE_MS),
+        .not_before_ms = received_ms,
+        .queue = queue_for(engine, site, channel),
+        .site = site->number,
+        .owner = who->row.owner,
+        .delivery = 1,
+        .attempt = (uint16_t)(who->row.attempts + 1),
+        .state = TASK_QUEUED,
+        .channel = (uint8_t)channel,
+        .kind = (uint8_t)kind,
+        .stage = who->row.stage,
+        .renderer = TASK_RENDERER,
+    };
+    queue = registry_queue(engine->options.registry, row->queue);
+    if (queue != NULL && queue->shape == QUEUE_LIST)
+        row->flags |= TASK_IN_LIST;
+    row->rank_ms = row->deadline_ms;
+    row->put_seq = engine_outbox_seq(engine, row->queue, 0);
+    engine_schedule(row);
+}
+
+/* Fills the person's and the task's effects and the answer's task. */
+static void give_task(struct engine *engine, struct engine_person *who, const struct site *site,
+                      const struct turn *turn, struct effect_optin *decision,
+                      struct effect_task *task)
+{
+    bool unreachable = decision->reason == NO_TASK_UNREACHABLE;
+    enum task_channel channel = unreachable ? TASK_RESEARCH : TASK_CALL;
+    struct task_row open;
+
+    task->person = 0;
+    if (decision->reason != NO_TASK_HAS_ONE && !unreachable)
+        return;
+    if (!find_open_channel(engine, who, channel, &open)) {
+        open_task(engine, who, site, channel, unreachable ? TASK_FIND_CONTACT : TASK_FIRST_RESPONSE,
+                  decision->optin_seq, decision->received_ms, turn, &open);
+        task->person = who->number;
+        task->drop_seq = 0;
+        task->row = open;
+    }
+    /* Who cannot be reached has no call to answer with; the research is the house's own. */
+    if (unreachable)
+        return;
+    decision->task = open.number;
+    decision->task_opened_ms = open.opened_ms;
+    decision->deadline_ms = open.deadline_ms;
+}
+
+/* The decision for one opt-in whose payload is that of record `optin_seq`. */
+static void decide_facts(struct engine *engine, const struct effect_received *facts,
+                         const struct site *site, uint64_t optin_seq, uint64_t received_ms,
+                         const struct turn *turn, enum record_kind kind, struct record *record,
+                         struct effect_optin *decision)
+{
+    struct engine_person who;
+    struct effect_person person;
+    struct effect_task task;
+    bool review = false;
+
+    if (!find_person(engine, facts, &who, &review))
+        who = (struct engine_person){.number = state_meta(engine->options.state)->people + 1};
+    person_meet(&who, facts, site->agency, optin_seq, received_ms, review);
+
+    *decision = (struct effect_optin){
+        .event = facts->event,
+        .content = hash_is_none(facts->event) ? facts->content : (struct hash){{0}},
+        .optin_seq = optin_seq,
+        .received_ms = received_ms,
+        .person = who.number,
+        .person_first_ms = who.row.first_ms,
+        .site = facts->site,
+        .credential = facts->credential,
+        .flags = facts->flags,
+        .reason = (uint8_t)reason_for(&who.row, facts),
+    };
+    give_task(engine, &who, site, turn, decision, &task);
+    who.row.reason = decision->reason;
+
+    engine_begin(record, kind, turn, who.number, who.last_seq, site->agency);
+    engine_effect(record, EFFECT_OPTIN, decision, sizeof(*decision));
+    person = (struct effect_person){.person = who.number, .row = who.row};
+    engine_effect(record, EFFECT_PERSON, &person, sizeof(person));
+    if (task.person != 0)
+        engine_effect(record, EFFECT_TASK, &task, sizeof(task));
+}
+
+/* Keyless content is stored with its hash; content under a sender's id is compared by the
+ * first record's payload, which is read again here. */
+static bool same_content(struct engine *engine, const struct effect_optin *found,
+                         const struct effect_received *facts)
+{
+    struct record_view record;
+    struct optin *optin;
+    struct hash content;
+    bool same = false;
+
+    if (!hash_is_none(found->content))
+        return hash_equal(found->content, facts->content);
+    if (journal_batch_read(engine->options.journal, found->optin_seq, &record) != STATUS_OK)
+        return false;
+    if (record.erased)
+        return true;
+    optin = malloc(sizeof(*optin));
+    if (optin == NULL)
+        return false;
+    if (optin_decode(record.payload, optin) == STATUS_OK) {
+        content = optin_content(optin, engine->options.hash_key, facts->site);
+        same = hash_equal(content, facts->content);
+    }
+    free(optin);
+    return same;
+}
+
+static enum status answer_replay(struct engine *engine, const struct command *command,
+                                 const struct effect_optin *found, uint64_t found_seq,
+                                 const struct turn *turn, struct record *record,
+                                 struct settlement *settlement)
+{
+    struct engine_person who;
+
+    settlement->optin = *found;
+    settlement->seq = found_seq;
+    if (same_content(engine, found, &command->optin))
+        return settlement->status = STATUS_DUPLICATE;
+    if (command->optin.credential == CREDENTIAL_SECRET)
+        return settlement->status = STATUS_KEY_REUSED;
+
+    /* A visitor cannot be told, so what he said second is kept beside the first. */
+    if (!engine_load_person(engine, found->person, &who))
+        return settlement->status = STATUS_CORRUPT;
+    engine_begin(record, RECORD_REPEATED, turn, who.number, who.last_seq, who.row.agency);
+    record->payload = command->payload;
+    record_seal(record);
+    settlement->kept = true;
+    return settlement->status = STATUS_OK;
+}
+
+enum status engine_decide_optin(struct engine *engine, const struct command *command,
+                                const struct turn *turn, struct record *record,
+                                struct settlement *settlement)
+{
+    const struct effect_received *facts = &command->optin;
+    const struct site *site = registry_site(engine->options.registry, facts->site);
+    struct effect_optin found;
+    uint64_t found_seq;
+
+    if (site == NULL)
+        return settlement->status = STATUS_NOT_FOUND;
+    if (find_replay(engine, facts, turn->now_ms, &found, &found_seq))
+        return answer_replay(engine, command, &found, found_seq, turn, record, settlement);
+    decide_facts(engine, facts, site, turn->seq, turn->now_ms, turn, RECORD_OPTIN, record,
+                 &settlement->optin);
+    record->payload = command->payload;
+    record_seal(record);
+    return STATUS_OK;
+}
+
+enum status engine_receive(struct engine *engine, const struct command *command,
+                           const struct turn *turn, struct record *record,
+                           struct settlement *settlement)
+{
+    const struct site *site = registry_site(engine->options.registry, command->optin.site);
+
+    *settlement = (struct settlement){
+        .ticket = command->ticket, .kind = command->kind, .now_ms = turn->now_ms};
+    if (site == NULL)
+        return settlement->status = STATUS_NOT_FOUND;
+    engine_begin(record, RECORD_RECEIVED, turn, 0, 0, site->agency);
+    engine_effect(record, EFFECT_RECEIVED, &command->optin, sizeof(command->optin));
+    record->payload = command->payload;
+    record_seal(record);
+    settlement->seq = turn->seq;
+    settlement->optin.optin_seq = turn->seq;
+    settlement->optin.received_ms = turn->now_ms;
+    settlement->status = STATUS_ACCEPTED;
+    return STATUS_OK;
+}
+
+enum status engine_decide_received(struct engine *engine, const struct record_view *received,
+                                   const struct turn *turn, struct record *record)
+{
+    struct effect_received facts;
+    struct effect_optin decision;
+    uint64_t found_seq;
+    struct engine_person who;
+    struct site gone = {.agency = received->header.agency};
+    const struct site *site;
+
+    if (!effect_find(received, EFFECT_RECEIVED, &facts, sizeof(facts)))
+        return STATUS_CORRUPT;
+    if (find_replay(engine, &facts, received->header.now_ms, &decision, &found_seq) &&
+        engine_load_person(engine, decision.person, &who)) {
+        /* It repeats an opt-in that was decided: the same answer, under its own id. */
+        decision.optin_seq = received->header.seq;
+        decision.event = decision.content = (struct hash){{0}};
+        engine_begin(record, RECORD_DECIDED, turn, who.number, who.last_seq, who.row.agency);
+        engine_effect(record, EFFECT_OPTIN, &decision, sizeof(decision));
+        record_seal(record);
+        return STATUS_OK;
+    }
+    site = registry_site(engine->options.registry, facts.site);
+    if (site == NULL) {
+        /* Its site was removed since: no queue to put it on, so a person has to look. */
+        facts.flags |= INTAKE_SUSPECT;
+        site = &gone;
+    }
+    decide_facts(engine, &facts, site, received->header.seq, received->header.now_ms, turn,
+                 RECORD_DECIDED, record, &decision);
+    record_seal(record);
+    return STATUS_OK;
+}
+
+enum status engine_decide_find(struct engine *engine, const struct command *command,
+                               struct settlement *settlement)
+{
+    struct engine_person who;
+
+    if (!find_identity(engine, command->optin.phone, true, &who) &&
+        !find_identity(engine, command->optin.email, false, &who))
+        return settlement->status = STATUS_NOT_FOUND;
+    settlement->optin.person = who.number;
+    settlement->optin.person_first_ms = who.row.first_ms;
+    settlement->status = STATUS_OK;
+    return STATUS_DUPLICATE; /* an answer without a record */
+}

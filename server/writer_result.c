@@ -1,0 +1,125 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/must.h"
+#include "server/writer_internal.h"
+
+/* --- results (thread) ------------------------------------------------------------------- */
+
+void writer_settle(struct writer *writer, const struct settlement *settlement)
+{
+    MUST(writer->result->count < 2 * writer->options.batch_commands_max);
+    writer->result->settlements[writer->result->count++] = *settlement;
+}
+
+void writer_settle_as(struct writer *writer, const struct command *command, enum status status)
+{
+    writer_settle(writer, &(struct settlement){
+                              .ticket = command->ticket, .kind = command->kind, .status = status});
+}
+
+static bool reserve(void **array, size_t *capacity, size_t wanted, size_t item)
+{
+    size_t larger = *capacity == 0 ? 1024 : *capacity;
+    void *grown;
+
+    if (wanted <= *capacity)
+        return true;
+    while (larger < wanted)
+        larger *= 2;
+    grown = realloc(*array, larger * item);
+    if (grown == NULL)
+        return false;
+    *array = grown;
+    *capacity = larger;
+    return true;
+}
+
+/* The live feed: engine_apply made an operation. Its member is rendered here, where the opt-in is
+ * in the cache, unless nobody could send it now. */
+void writer_on_outbox(void *owner, const struct engine_outbox *made)
+{
+    struct writer *writer = owner;
+    struct result_batch *result = writer->result;
+    struct result_operation *entry;
+    struct record_view record;
+    struct text text = text_over(writer->member, sizeof(writer->member));
+    enum status rendered = STATUS_BUSY;
+
+    if (!reserve((void **)&result->operations, &result->operation_capacity,
+                 result->operation_count + 1, sizeof(*result->operations)))
+        return; /* the publisher sees the gap and reads the outbox */
+    entry = &result->operations[result->operation_count];
+    *entry = (struct result_operation){.operation = {.queue = made->queue,
+                                                     .seq = made->seq,
+                                                     .op = made->op,
+                                                     .rank_ms = made->task.rank_ms,
+                                                     .task = made->task.number,
+                                                     .received_ms = made->task.received_ms}};
+    if (atomic_load_explicit(&writer->render_wanted, memory_order_relaxed)) {
+        if (made->task.optin_seq == made->record->header.seq)
+            rendered = render_member_of(&writer->renderer, made->person, made->person_first_ms,
+                                        &made->task, made->record->payload, &text);
+        else if (journal_batch_read(writer->journal, made->task.optin_seq, &record) == STATUS_OK)
+            rendered = render_member_of(&writer->renderer, made->person, made->person_first_ms,
+                                        &made->task, record.payload, &text);
+    }
+    if (rendered == STATUS_OK && !text.overflow &&
+        reserve((void **)&result->members, &result->members_capacity,
+                result->members_length + text.length, 1)) {
+        memcpy(result->members + result->members_length, text.bytes, text.length);
+        entry->member_offset = result->members_length;
+        entry->member_length = text.length;
+        result->members_length += text.length;
+    }
+    result->operation_count++;
+}
+
+void writer_count_changes(struct writer *writer)
+{
+    const struct state_meta *now = state_meta(writer->state);
+    struct state_meta *then = &writer->counted;
+    struct stats *stats = writer->options.stats;
+
+    /* A batch that failed takes its counts back; Prometheus counters must not fall. */
+    if (now->folded_seq < then->folded_seq)
+        return;
+    stats_add(stats, STATS_TASKS_OPENED, now->tasks_opened - then->tasks_opened);
+    stats_add(stats, STATS_TASKS_ENDED, now->tasks_ended - then->tasks_ended);
+    stats_add(stats, STATS_SLA_BREACHES, now->breaches - then->breaches);
+    stats_add(stats, STATS_TASKS_REDELIVERED, now->redeliveries - then->redeliveries);
+    stats_set(stats, STATS_GAUGE_PEOPLE, now->people);
+    stats_set(stats, STATS_GAUGE_JOURNAL_SEQ, now->folded_seq);
+    *then = *now;
+}
+
+/* Waits until the loop has fetched what stands in the next result batch, then opens it. */
+void writer_result_open(struct writer *writer)
+{
+    struct result_batch *result = &writer->results[writer->result_next];
+
+    pthread_mutex_lock(&writer->mutex);
+    while (result->full)
+        pthread_cond_wait(&writer->to_thread, &writer->mutex);
+    pthread_mutex_unlock(&writer->mutex);
+    result->count = 0;
+    result->operation_count = 0;
+    result->members_length = 0;
+    result->ready = false;
+    writer->result = result;
+}
+
+void writer_result_hand_over(struct writer *writer)
+{
+    struct result_batch *result = writer->result;
+
+    if (result->count == 0 && result->operation_count == 0 && !result->ready)
+        return;
+    pthread_mutex_lock(&writer->mutex);
+    result->full = true;
+    writer->result_next ^= 1;
+    pthread_cond_signal(&writer->to_loop);
+    pthread_mutex_unlock(&writer->mutex);
+    uv_async_send(&writer->async);
+    writer_result_open(writer);
+}

@@ -1,0 +1,312 @@
+#include <unistd.h>
+
+#include "proto/must.h"
+#include "proto/report.h"
+#include "server/writer_internal.h"
+
+#define EXIT_DISK          70
+#define COMMIT_AFTER_MS    100
+#define COMMIT_IDLE_MS     10
+#define DUE_PER_BATCH      512
+#define EXPIRE_EACH_MS     60000
+#define TEST_CLOCK_LOOK_MS 5
+
+/* What the disk kept is unknown, or state contradicts the journal: only a fresh start, which
+ * reads what is really there, can tell. Nothing of the present batch was acknowledged. */
+void writer_die(struct writer *writer, const char *what, enum status status)
+{
+    log_write(writer->options.log, LOG_ERROR, what, LOG_TEXT("status", status_code(status)),
+              LOG_TEXT("advice", "check the disk; the supervisor starts the server again"),
+              LOG_END);
+    _exit(EXIT_DISK);
+}
+
+static void batch_failed(struct writer *writer, const struct command_batch *batch,
+                         enum status status, uint64_t admin_seq)
+{
+    stats_add(writer->options.stats, STATS_COMMIT_FAILURES, 1);
+    if (status != STATUS_DISK_FULL)
+        writer_die(writer, "the journal cannot be written", status);
+    journal_abort(writer->journal);
+    log_write(writer->options.log, LOG_ERROR, "no room to store opt-ins",
+              LOG_TEXT("advice", "free space on the journal's disk; intake goes on by itself"),
+              LOG_END);
+    writer->result->count = 0;
+    writer->result->operation_count = 0;
+    writer->barrier_count = 0;
+    writer->admin_seq = admin_seq;
+    for (unsigned i = 0; batch != NULL && i < batch->count; i++)
+        writer_settle_as(writer, &batch->commands[i], STATUS_DISK_FULL);
+    writer_refold(writer);
+    if (writer->admin_in_batch)
+        writer_reload_registry(writer);
+}
+
+/* --- a batch (thread) ------------------------------------------------------------------------ */
+
+struct turn writer_turn(struct writer *writer, uint64_t wanted_ms)
+{
+    const struct state_meta *meta = state_meta(writer->state);
+
+    if (wanted_ms > writer->last_ms)
+        writer->last_ms = wanted_ms;
+    return (struct turn){
+        .seq = meta->folded_seq + 1, .admin_seq = writer->admin_seq, .now_ms = writer->last_ms};
+}
+
+/* Applies and appends the sealed record at hand. */
+enum status writer_keep(struct writer *writer)
+{
+    struct record_view view;
+    enum status result;
+
+    record_view_of(&writer->record, &view);
+    result = engine_apply(writer->engine, &view);
+    if (result == STATUS_CORRUPT)
+        writer_die(writer, "state contradicts the journal", result);
+    if (result == STATUS_OK)
+        result = journal_append(writer->journal, &writer->record);
+    if (result != STATUS_OK)
+        return result;
+    if (view.header.kind == RECORD_ADMIN) {
+        writer->admin_seq = view.header.seq;
+        writer->admin_in_batch = true;
+    }
+    writer->dirty_records++;
+    return STATUS_OK;
+}
+
+static void observe(struct writer *writer, const struct command *command,
+                    const struct settlement *settlement)
+{
+    struct stats *stats = writer->options.stats;
+    uint64_t waited_us = settlement->waited_ms * 1000;
+
+    if (command->kind != COMMAND_REPORT || settlement->status != STATUS_OK)
+        return;
+    if (command->report.op == REPORT_CLAIM)
+        stats_observe_us(stats, STATS_SPEED_TO_CLAIM, waited_us);
+    if (command->report.op == REPORT_OUTCOME)
+        stats_observe_us(stats, STATS_SPEED_TO_CONTACT, waited_us);
+    if (command->report.op == REPORT_OUTCOME && command->report.outcome == OUTCOME_CONVERSATION)
+        stats_observe_us(stats, STATS_SPEED_TO_CONVERSATION, waited_us);
+}
+
+/* Any failure here fails the batch. */
+static enum status process_command(struct writer *writer, const struct command *command)
+{
+    struct settlement settlement;
+    bool more = true;
+
+    if (command->kind == COMMAND_BARRIER) {
+        writer->barriers[writer->barrier_count++] = command->ticket;
+        return STATUS_OK;
+    }
+    while (more) {
+        struct turn turn = writer_turn(writer, command->now_ms);
+        enum status decided =
+            engine_decide(writer->engine, command, &turn, &writer->record, &settlement, &more);
+        if (decided != STATUS_OK)
+            break;
+        decided = writer_keep(writer);
+        if (decided != STATUS_OK)
+            return decided;
+    }
+    observe(writer, command, &settlement);
+    writer_settle(writer, &settlement);
+    return STATUS_OK;
+}
+
+static enum status process_due(struct writer *writer, uint64_t now_ms)
+{
+    for (unsigned i = 0; i < DUE_PER_BATCH; i++) {
+        struct turn turn = writer_turn(writer, now_ms);
+        enum status result = engine_decide_due(writer->engine, &turn, &writer->record);
+
+        if (result == STATUS_NOT_FOUND)
+            return STATUS_OK;
+        if (result == STATUS_OK)
+            result = writer_keep(writer);
+        if (result != STATUS_OK)
+            return result;
+    }
+    return STATUS_OK;
+}
+
+enum status writer_commit_journal(struct writer *writer, uint64_t appended)
+{
+    uint64_t started_us = clock_monotonic_us();
+    enum status result;
+
+    if (appended == 0) {
+        journal_abort(writer->journal);
+        return STATUS_OK;
+    }
+    result = journal_commit(writer->journal);
+    if (result != STATUS_OK)
+        return result;
+    stats_observe_us(writer->options.stats, STATS_COMMIT_SECONDS,
+                     clock_monotonic_us() - started_us);
+    stats_add(writer->options.stats, STATS_COMMITS, 1);
+    stats_add(writer->options.stats, STATS_COMMIT_RECORDS, appended);
+    return STATUS_OK;
+}
+
+/* Disk full for state: acknowledged records are safe in the journal, so only intake stops until
+ * they can be applied again. */
+static void commit_state(struct writer *writer)
+{
+    enum status result = state_is_dirty(writer->state) ? state_commit(writer->state) : STATUS_OK;
+
+    writer->dirty_since_ms = 0;
+    writer->dirty_records = 0;
+    if (result == STATUS_DISK_FULL) {
+        log_write(writer->options.log, LOG_ERROR, "no room for state; opt-ins wait",
+                  LOG_TEXT("advice", "free space on the disk of the state folder"), LOG_END);
+        writer_refold(writer);
+    } else if (result != STATUS_OK) {
+        writer_die(writer, "state cannot be written", result);
+    }
+    if (writer->last_ms >= writer->expired_ms + EXPIRE_EACH_MS) {
+        writer->expired_ms = writer->last_ms;
+        index_expire(recovery_index(writer->recovery), writer->last_ms);
+    }
+    stats_set(writer->options.stats, STATS_GAUGE_STATE_BYTES, state_bytes(writer->state));
+    stats_set(writer->options.stats, STATS_GAUGE_JOURNAL_BYTES, journal_bytes(writer->journal));
+    stats_set(writer->options.stats, STATS_GAUGE_INDEX_BYTES,
+              index_bytes(recovery_index(writer->recovery)));
+}
+
+static void settle_barriers(struct writer *writer)
+{
+    if (writer->barrier_count == 0)
+        return;
+    commit_state(writer);
+    for (unsigned i = 0; i < writer->barrier_count; i++)
+        writer_settle(writer, &(struct settlement){.ticket = writer->barriers[i],
+                                                   .kind = COMMAND_BARRIER,
+                                                   .status = STATUS_OK});
+    writer->barrier_count = 0;
+}
+
+static void process_batch(struct writer *writer, const struct command_batch *batch)
+{
+    uint64_t before = state_meta(writer->state)->folded_seq, admin_seq = writer->admin_seq;
+    enum status result = journal_begin(writer->journal);
+
+    writer->admin_in_batch = false;
+    if (result == STATUS_OK)
+        result = state_begin(writer->state);
+    for (unsigned i = 0; result == STATUS_OK && i < batch->count; i++)
+        result = process_command(writer, &batch->commands[i]);
+    if (result == STATUS_OK)
+        result = process_due(writer, clock_now_ms(writer->options.clock));
+    if (result == STATUS_OK)
+        result = writer_commit_journal(writer, state_meta(writer->state)->folded_seq - before);
+    if (result != STATUS_OK) {
+        batch_failed(writer, batch, result, admin_seq);
+        return;
+    }
+    writer_count_changes(writer);
+    if (writer->dirty_records > 0 && writer->dirty_since_ms == 0)
+        writer->dirty_since_ms = clock_monotonic_ms();
+    settle_barriers(writer);
+}
+
+/* --- the thread ---------------------------------------------------------------------------------
+ */
+
+static bool is_due(struct writer *writer)
+{
+    return engine_next_due_ms(writer->engine) <= clock_now_ms(writer->options.clock);
+}
+
+/* How long the thread may sleep when nothing is submitted, in ms. */
+static uint64_t sleep_ms(struct writer *writer)
+{
+    uint64_t now_ms = clock_now_ms(writer->options.clock), wait = 1000, due_ms;
+
+    if (atomic_load(&writer->stalled))
+        return WRITER_STATE_RETRY_MS;
+    due_ms = engine_next_due_ms(writer->engine);
+    if (due_ms <= now_ms)
+        return 0;
+    if (clock_is_test(writer->options.clock))
+        wait = TEST_CLOCK_LOOK_MS;
+    else if (due_ms - now_ms < wait)
+        wait = due_ms - now_ms;
+    if (writer->dirty_since_ms != 0 && wait > COMMIT_IDLE_MS)
+        wait = COMMIT_IDLE_MS;
+    return wait;
+}
+
+static void wait_until(struct timespec *out, uint64_t ms)
+{
+    clock_gettime(CLOCK_MONOTONIC, out);
+    out->tv_sec += (time_t)(ms / 1000);
+    out->tv_nsec += (long)(ms % 1000) * 1000000;
+    if (out->tv_nsec >= 1000000000) {
+        out->tv_sec++;
+        out->tv_nsec -= 1000000000;
+    }
+}
+
+/* Takes what was submitted; waits for it up to `ms`. NULL: stop, and nothing is left. */
+struct command_batch *writer_take(struct writer *writer, uint64_t ms)
+{
+    struct command_batch *batch;
+    struct timespec until;
+
+    wait_until(&until, ms);
+    pthread_mutex_lock(&writer->mutex);
+    while (writer->filling->count == 0 && !writer->stop && ms > 0) {
+        if (pthread_cond_timedwait(&writer->to_thread, &writer->mutex, &until) != 0)
+            break;
+    }
+    batch = writer->filling;
+    if (batch->count == 0 && writer->stop) {
+        pthread_mutex_unlock(&writer->mutex);
+        return NULL;
+    }
+    writer->filling = writer->taken;
+    writer->taken = batch;
+    writer->filling->count = 0;
+    writer->filling->length = 0;
+    pthread_mutex_unlock(&writer->mutex);
+    return batch;
+}
+
+static void commit_state_in_time(struct writer *writer, bool idle)
+{
+    if (writer->dirty_since_ms == 0)
+        return;
+    if (idle || writer->dirty_records >= WRITER_COMMIT_RECORDS ||
+        clock_monotonic_ms() - writer->dirty_since_ms >= COMMIT_AFTER_MS)
+        commit_state(writer);
+}
+
+void *writer_run(void *argument)
+{
+    struct writer *writer = argument;
+    struct command_batch *batch;
+
+    writer_result_open(writer);
+    writer_catch_up_all(writer);
+    while ((batch = writer_take(writer, sleep_ms(writer))) != NULL) {
+        bool idle = batch->count == 0;
+
+        if (atomic_load(&writer->stalled)) {
+            writer_receive(writer, batch);
+            writer_catch_up(writer);
+        } else if (!idle || is_due(writer)) {
+            process_batch(writer, batch);
+        }
+        writer_result_hand_over(writer);
+        commit_state_in_time(writer, idle);
+    }
+    pthread_mutex_lock(&writer->mutex);
+    writer->stopped = true;
+    pthread_cond_signal(&writer->to_loop);
+    pthread_mutex_unlock(&writer->mutex);
+    return NULL;
+}
