@@ -87,6 +87,7 @@ struct pending {
             struct pending *next; /* of api.claims */
             uint32_t agency;
             uint64_t agent; /* its hash */
+            struct held_claim *held;
         } claim;
         struct {
             read_fn *run;

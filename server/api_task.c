@@ -1,5 +1,8 @@
 /* Work over HTTP: claiming a task from its queue, and saying what came of it. */
+#include <stdlib.h>
+
 #include "proto/id.h"
+#include "proto/task.h"
 #include "server/api_internal.h"
 
 #define WAIT_SECONDS_MAX 60
@@ -18,12 +21,42 @@ static enum status find_agent(const struct api_call *call, struct slice named, s
 
 /* --- claiming --------------------------------------------------------------------- */
 
+/* One that waits for a task: who asked, then what Redis gave out for it. */
+struct held_claim {
+    size_t agent_length, member_length;
+    char agent[REPORT_AGENT_MAX];
+    char member[TASK_BYTES_MAX];
+};
+
+static void end_claim(struct api *api, struct pending *pending)
+{
+    free(pending->claim.held);
+    api_release(api, pending);
+}
+
+/* The claim is in the journal (or the report that the script left was read before it: then it
+ * is a conflict with itself): now the agent may have the task. */
 static void claim_settled(struct api *api, struct pending *pending,
                           const struct settlement *settlement, unsigned item)
 {
-    (void)settlement; /* the release of a task whose claimer hung up; the lease is the fallback */
+    const struct held_claim *held = pending->claim.held;
+
     (void)item;
-    api_release(api, pending);
+    if (settlement->status == STATUS_OK || settlement->status == STATUS_CONFLICT)
+        api_reply(api, pending->http_ticket, 200, JSON_TYPE,
+                  (struct slice){held->member, held->member_length}, (struct slice){0});
+    else
+        api_problem(api, pending->http_ticket, settlement->status, NULL);
+    end_claim(api, pending);
+}
+
+/* The release of a task whose claimer hung up; the lease is the fallback. */
+static void give_back_settled(struct api *api, struct pending *pending,
+                              const struct settlement *settlement, unsigned item)
+{
+    (void)settlement;
+    (void)item;
+    end_claim(api, pending);
 }
 
 static void unlink_claim(struct api *api, struct pending *pending)
@@ -41,7 +74,7 @@ static void drop_claim(struct api *api, struct pending *pending)
 {
     publish_unclaim(api->publish, api_ticket(api, pending, 0));
     unlink_claim(api, pending);
-    api_release(api, pending);
+    end_claim(api, pending);
 }
 
 /* Nothing tells when a peer hangs up, so those that wait are looked at now and then. */
@@ -86,31 +119,55 @@ static bool read_member(struct api *api, struct slice member, struct command_rep
     return number <= UINT16_MAX;
 }
 
-/* The task was claimed for one who hung up meanwhile. It goes back at once instead of waiting
- * for its lease to end. Owns the pending. */
-static void give_back(struct api *api, struct pending *pending, struct slice member)
+/* Says `op` for who asked, about the task that Redis gave out. */
+static enum status report_claim(struct api *api, struct pending *pending, enum report_op op,
+                                settled_fn *on_settled)
 {
+    const struct held_claim *held = pending->claim.held;
     struct command command = {
         .kind = COMMAND_REPORT,
-        .report = {.op = REPORT_RELEASE,
+        .report = {.op = (uint8_t)op,
                    .agency = pending->claim.agency,
-                   .agent = pending->claim.agent,
-                   .manager = true},
+                   .agent = pending->claim.agent},
     };
     struct report report;
 
     report_clear(&report);
+    report.agent = (struct slice){held->agent, held->agent_length};
     command.payload = (struct slice){
         api->report_bytes, report_encode(&report, api->report_bytes, sizeof(api->report_bytes))};
-    if (!read_member(api, member, &command.report)) {
-        api_release(api, pending);
+    if (!read_member(api, (struct slice){held->member, held->member_length}, &command.report))
+        return STATUS_CORRUPT;
+    command.ticket = api_ticket(api, pending, 0);
+    command.now_ms = clock_now_ms(api->options.clock);
+    pending->on_settled = on_settled;
+    return writer_submit(api->writer, &command);
+}
+
+/* The task was claimed for one who hung up meanwhile. It goes back at once instead of waiting
+ * for its lease to end. */
+static void give_back(struct api *api, struct pending *pending)
+{
+    enum status status = report_claim(api, pending, REPORT_RELEASE, give_back_settled);
+
+    if (status == STATUS_OK)
         return;
-    }
-    pending->on_settled = claim_settled;
-    enum status status = api_submit(api, pending, &command);
-    if (status != STATUS_OK)
-        log_write(api->options.log, LOG_WARN, "a claimed task waits for its lease to end",
-                  LOG_TEXT("code", status_code(status)), LOG_END);
+    log_write(api->options.log, LOG_WARN, "a claimed task waits for its lease to end",
+              LOG_TEXT("code", status_code(status)), LOG_END);
+    end_claim(api, pending);
+}
+
+/* Where the writer cannot take the claim now, the report that the script left in Redis is
+ * read later; the agent has the task either way. */
+static void hand_out(struct api *api, struct pending *pending)
+{
+    struct held_claim *held = pending->claim.held;
+
+    if (report_claim(api, pending, REPORT_CLAIM, claim_settled) == STATUS_OK)
+        return;
+    api_reply(api, pending->http_ticket, 200, JSON_TYPE,
+              (struct slice){held->member, held->member_length}, (struct slice){0});
+    end_claim(api, pending);
 }
 
 void api_on_claimed(void *owner, uint64_t ticket, enum status status, struct slice member)
@@ -120,19 +177,21 @@ void api_on_claimed(void *owner, uint64_t ticket, enum status status, struct sli
 
     if (!pending || pending->on_settled != claim_settled)
         return;
-    uint64_t http_ticket = pending->http_ticket;
     unlink_claim(api, pending);
-    if (status == STATUS_OK && member.length != 0 && !api_is_waiting(api, pending)) {
-        give_back(api, pending, member);
+    if (status == STATUS_OK && member.length != 0 && member.length <= TASK_BYTES_MAX) {
+        pending->claim.held->member_length = member.length;
+        memcpy(pending->claim.held->member, member.bytes, member.length);
+        if (api_is_waiting(api, pending))
+            hand_out(api, pending);
+        else
+            give_back(api, pending);
         return;
     }
-    api_release(api, pending);
     if (status != STATUS_OK)
-        api_problem(api, http_ticket, status, NULL);
-    else if (member.length == 0)
-        api_reply(api, http_ticket, 204, NULL, (struct slice){0}, (struct slice){0});
+        api_problem(api, pending->http_ticket, status, NULL);
     else
-        api_reply(api, http_ticket, 200, JSON_TYPE, member, (struct slice){0});
+        api_reply(api, pending->http_ticket, 204, NULL, (struct slice){0}, (struct slice){0});
+    end_claim(api, pending);
 }
 
 struct claim {
@@ -172,12 +231,17 @@ static enum status read_claim(const struct api_call *call, struct json_value bod
 static void start_claim(struct api *api, const struct api_call *call, uint32_t queue,
                         const struct claim *claim)
 {
-    struct pending *pending = api_pend(api, call->request->ticket, claim_settled);
+    struct held_claim *held = calloc(1, sizeof(*held));
+    struct pending *pending = held ? api_pend(api, call->request->ticket, claim_settled) : NULL;
 
     if (!pending) {
+        free(held);
         api_problem(api, call->request->ticket, STATUS_BUSY, NULL);
         return;
     }
+    held->agent_length = claim->agent.length;
+    memcpy(held->agent, claim->agent.bytes, claim->agent.length);
+    pending->claim.held = held;
     pending->claim.agency = registry_queue(api->options.registry, queue)->agency;
     pending->claim.agent = agent_hash(writer_hash_key(api->writer), claim->agent);
     pending->claim.next = api->claims;

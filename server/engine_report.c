@@ -170,17 +170,16 @@ static enum status hear_claim(struct hearing *hearing)
     return finish_task(hearing, RECORD_CLAIM, 0);
 }
 
-/* Extend and release are for who holds the delivery. */
+/* Extend and release are for who holds the delivery; as long as nobody claimed it, that is
+ * whoever popped it, noticed or not. */
 static bool holds(const struct hearing *hearing)
 {
     const struct task_row *row = &hearing->row;
 
     if (row->number == 0 || row->delivery != hearing->report->delivery)
         return false;
-    if (row->state == TASK_POPPED)
-        return true;
-    return row->state == TASK_CLAIMED &&
-           (hearing->report->manager || row->agent == hearing->report->agent);
+    return row->state != TASK_CLAIMED || hearing->report->manager ||
+           row->agent == hearing->report->agent;
 }
 
 static enum status hear_extend(struct hearing *hearing)
@@ -189,10 +188,11 @@ static enum status hear_extend(struct hearing *hearing)
 
     if (!holds(hearing))
         return refuse(hearing, STATUS_CONFLICT);
-    if (row->state == TASK_POPPED) {
+    if (row->state != TASK_CLAIMED) {
         row->state = TASK_CLAIMED;
         row->agent = hearing->report->agent;
-        row->claimed_ms = hearing->turn->now_ms;
+        row->claimed_ms = said_at(hearing);
+        row->put_seq = 0;
     }
     row->lease_until_ms = lease_end(hearing);
     engine_schedule(row);
@@ -203,9 +203,7 @@ static enum status hear_release(struct hearing *hearing)
 {
     uint64_t drop_seq;
 
-    /* A consumer may give back what it popped before anybody noticed the pop. */
-    if (!holds(hearing) && !(hearing->row.number != 0 && hearing->row.state == TASK_QUEUED &&
-                             hearing->row.delivery == hearing->report->delivery))
+    if (!holds(hearing))
         return refuse(hearing, STATUS_CONFLICT);
     drop_seq = engine_requeue(hearing->engine, &hearing->row, hearing->turn->now_ms);
     return finish_task(hearing, RECORD_RELEASE, drop_seq);

@@ -12,9 +12,9 @@
 #include "server/http_internal.h"
 
 #define SLOT_BITS          24
-#define CONNECTIONS_MAX    (1u << 20)
+#define CONNECTIONS_MAX    1048576u
 #define FILES_SPARE        64
-#define MEMORY_MAX_DEFAULT (256u * 1024 * 1024)
+#define MEMORY_MAX_DEFAULT 268435456u /* 256 MiB */
 #define TICK_MS_MAX        100
 #define TRIM_EVERY_MS      1000
 
@@ -192,8 +192,9 @@ static unsigned connections_limit(unsigned wanted)
 
     if (wanted == 0) {
         getrlimit(RLIMIT_NOFILE, &limit);
-        rlim_t files = limit.rlim_cur < 2 * CONNECTIONS_MAX ? limit.rlim_cur : 2 * CONNECTIONS_MAX;
-        wanted = (unsigned)(files > 2 * FILES_SPARE ? files - FILES_SPARE : files / 2);
+        rlim_t half = limit.rlim_cur / 2;
+        rlim_t left = limit.rlim_cur - (half < FILES_SPARE ? half : FILES_SPARE);
+        wanted = left < CONNECTIONS_MAX ? (unsigned)left : CONNECTIONS_MAX;
     }
     if (wanted > CONNECTIONS_MAX)
         return CONNECTIONS_MAX;
@@ -239,7 +240,7 @@ static void free_memory(struct http *http)
 
 static bool allocate_memory(struct http *http)
 {
-    http->slots = calloc(http->conns_max, sizeof(*http->slots));
+    http->slots = calloc(http->conns_max, sizeof(struct http_conn *));
     http->free_slots = calloc(http->conns_max, sizeof(*http->free_slots));
     http->out = malloc(HTTP_OUT_BYTES);
     http->scrap = malloc(HTTP_BLOCK_BYTES);

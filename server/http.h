@@ -1,10 +1,11 @@
-/* HTTP/1.1 on libuv with llhttp in strict mode (the one file that sees llhttp).
+/* HTTP/1.1 on libuv with llhttp in strict mode (http_frame.c is the one file that sees it).
  *
  * What llhttp lets through is refused by a scan of the raw header block before it: bare CR
  * or LF, folded lines, control bytes, wrong or missing Host, Transfer-Encoding beside
  * Content-Length, other versions. Every limit is checked before copying. One request of a
  * connection is answered before the next is parsed, so answers keep the order of requests,
- * and a pipeline costs no memory. Slow senders and slow readers are cut.
+ * and a pipeline costs no memory. Slow senders and slow readers are cut. Whoever runs this
+ * ignores SIGPIPE.
  *
  * Loop thread only. */
 #ifndef HOTLEAD_SERVER_HTTP_H
@@ -19,10 +20,10 @@
 #include "server/log.h"
 #include "server/stats.h"
 
-#define HTTP_TARGET_MAX  (8 * 1024)
-#define HTTP_HEADERS_MAX (16 * 1024)
+#define HTTP_TARGET_MAX  8192
+#define HTTP_HEADERS_MAX 16384
 #define HTTP_FIELDS_MAX  100
-#define HTTP_BODY_MAX    (1024 * 1024) /* the batch; the callback below says less for others */
+#define HTTP_BODY_MAX    1048576 /* the batch; the callback below says less for others */
 
 struct http;
 
@@ -59,14 +60,15 @@ enum http_header {
         HTTP_HEADER_COUNT
 };
 
-/* Slices live until the reply to this ticket. */
+/* Slices live until the reply to this ticket. A repeated header is 400, but of Accept and
+ * X-Forwarded-For, which are lists, the last line counts. */
 struct http_request {
-    uint64_t ticket;   /* slot and generation: stays harmless when the peer is gone */
+    uint64_t ticket;   /* slot and generation, under 2^60, not 0: harmless when the peer is gone */
     unsigned listener; /* as given to http_listen */
     enum http_method method;
     struct slice path;                       /* of the target, undecoded, absolute form taken off */
     struct slice query;                      /* behind the ?, undecoded */
-    struct slice headers[HTTP_HEADER_COUNT]; /* bytes NULL: not sent. A repeated one: 400 */
+    struct slice headers[HTTP_HEADER_COUNT]; /* bytes NULL: not sent */
     struct slice body;                       /* inflated; followed by 64 readable bytes */
     struct slice raw_body;                   /* as it came, before inflating */
     const char *remote;                      /* peer's address, terminated */
@@ -78,17 +80,20 @@ struct http_request {
 typedef void http_request_fn(void *owner, const struct http_request *request);
 
 /* Called when headers are in: how much body (inflated) this request may have. 0: none is
- * taken, the reply comes without reading it. */
+ * taken, the reply comes without reading it, and a connection on which one was sent is closed
+ * with that. Not called for requests without a body. */
 typedef size_t http_body_max_fn(void *owner, enum http_method method, struct slice path,
                                 unsigned listener);
 
-/* Called once for each finished reply, for metrics and logs; may be NULL. */
+/* Called once for each reply that was formatted, for metrics and logs; may be NULL. Ticket 0: a
+ * request that was refused here and that on_request never saw. */
 typedef void http_done_fn(void *owner, uint64_t ticket, int http_status, uint64_t microseconds);
 
 struct http_options {
     uv_loop_t *loop;
-    unsigned connections_max;   /* 0: from RLIMIT_NOFILE, 64 kept spare */
-    unsigned header_timeout_ms; /* 10,000: from the first byte to the end of headers */
+    unsigned connections_max;   /* 0: from RLIMIT_NOFILE, 64 kept spare (half of it, if less) */
+    unsigned header_timeout_ms; /* 10,000 (0, here and below: none): from the first byte to the end
+                                   of headers */
     unsigned body_timeout_ms;   /* 30,000 */
     unsigned idle_timeout_ms;   /* 75,000: kept connections between requests */
     unsigned write_timeout_ms;  /* 10,000 without progress */
@@ -125,7 +130,8 @@ void http_reply(struct http *http, uint64_t ticket, const struct http_reply *rep
 void http_problem(struct http *http, uint64_t ticket, enum status status, const char *detail,
                   struct slice headers);
 
-/* True while the peer of the ticket waits for its answer. */
+/* True while the peer of the ticket waits for its answer. False also when it has closed its
+ * sending side, as one that gave up does; a reply is then still tried. */
 bool http_is_waiting(const struct http *http, uint64_t ticket);
 
 /* No new connections; kept ones are closed after their present answer. `on_drained` when none

@@ -16,8 +16,8 @@
 #include "proto/status.h"
 
 #define HTTP_CHUNK_LINE_MAX 1024 /* size and extensions of one chunk */
-#define HTTP_TRAILERS_MAX   (4 * 1024)
-#define HTTP_WIRE_SPARE     (16 * 1024) /* bytes on the wire <= 2 x body + this */
+#define HTTP_TRAILERS_MAX   4096
+#define HTTP_WIRE_SPARE     16384 /* bytes on the wire <= 2 x body + this */
 
 /* How the header block says that the body is sent. */
 struct http_framing {

@@ -9,7 +9,7 @@
 /* Real bodies shrink to a tenth. A bomb shrinks to a thousandth, and would buy a megabyte of
  * our work with a kilobyte of its own. */
 #define RATIO_MAX   100
-#define RATIO_SPARE (64 * 1024)
+#define RATIO_SPARE 65536
 
 #define GZIP_WINDOW_BITS (15 + 16) /* zlib: 16 more means a gzip header is expected */
 

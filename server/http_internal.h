@@ -23,11 +23,11 @@
 #include "server/http_frame.h"
 #include "server/http_scan.h"
 
-#define HTTP_BLOCK_BYTES   (8 * 1024)  /* a pooled buffer: holds most requests whole */
-#define HTTP_OUT_BYTES     (64 * 1024) /* answers of one turn, put together before sending */
-#define HTTP_LINGER_MS     1000        /* how long a refused peer may go on sending ... */
-#define HTTP_LINGER_BYTES  (64 * 1024) /* ... and how much, before it is cut */
-#define HTTP_IDLE_FULL_MS  1000        /* idle time-out while no connection is left to give */
+#define HTTP_BLOCK_BYTES   8192  /* a pooled buffer: holds most requests whole */
+#define HTTP_OUT_BYTES     65536 /* answers of one turn, put together before sending */
+#define HTTP_LINGER_MS     1000  /* how long a refused peer may go on sending ... */
+#define HTTP_LINGER_BYTES  65536 /* ... and how much, before it is cut */
+#define HTTP_IDLE_FULL_MS  1000  /* idle time-out while no connection is left to give */
 #define HTTP_LISTENERS_MAX 8
 
 /* --- input memory (http_buffer.c) -------------------------------------------- */
@@ -199,7 +199,6 @@ void http_conn_answered(struct http_conn *conn);
 /* http_reply.c */
 /* The client's X-Request-Id when it is sound, else a new one. As long as the request. */
 struct slice http_request_id(struct http_conn *conn);
-void http_send(struct http_conn *conn, const struct http_reply *reply);
 void http_send_problem(struct http_conn *conn, enum status status, const char *detail,
                        struct slice headers);
 void http_send_continue(struct http_conn *conn);

@@ -34,19 +34,25 @@ static void complain(struct http *http, const char *what, int error)
               LOG_END);
 }
 
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
 /* An IPv4 peer of a dual-stack listener is written as IPv4. */
-static void name_remote(const struct sockaddr_storage *from, char out[INET6_ADDRSTRLEN])
+static void name_remote(const union address *from, char out[INET6_ADDRSTRLEN])
 {
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)from;
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)from;
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff}; /* ::ffff:0:0/96 */
+    const uint8_t *v6 = from->v6.sin6_addr.s6_addr;
 
     out[0] = '\0';
-    if (from->ss_family == AF_INET)
-        inet_ntop(AF_INET, &v4->sin_addr, out, INET6_ADDRSTRLEN);
-    else if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
-        inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], out, INET6_ADDRSTRLEN);
+    if (from->any.sa_family == AF_INET)
+        inet_ntop(AF_INET, &from->v4.sin_addr, out, INET6_ADDRSTRLEN);
+    else if (memcmp(v6, mapped, sizeof(mapped)) == 0)
+        inet_ntop(AF_INET, v6 + sizeof(mapped), out, INET6_ADDRSTRLEN);
     else
-        inet_ntop(AF_INET6, &v6->sin6_addr, out, INET6_ADDRSTRLEN);
+        inet_ntop(AF_INET6, v6, out, INET6_ADDRSTRLEN);
 }
 
 static void on_connections(uv_poll_t *poll, int status, int events)
@@ -56,11 +62,10 @@ static void on_connections(uv_poll_t *poll, int status, int events)
     (void)status, (void)events; /* accept() tells more */
 
     for (int i = 0; i < ACCEPTS_PER_TURN && http->free_slot_count > 0; i++) {
-        struct sockaddr_storage from = {0};
+        union address from = {.v6 = {0}};
         socklen_t length = sizeof(from);
         char remote[INET6_ADDRSTRLEN];
-        int fd =
-            accept4(listener->fd, (struct sockaddr *)&from, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept4(listener->fd, &from.any, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd >= 0) {
             name_remote(&from, remote);
@@ -155,14 +160,12 @@ static int listen_at(const struct addrinfo *at)
 
 static unsigned port_of(int fd)
 {
-    struct sockaddr_storage at = {0};
+    union address at = {.v6 = {0}};
     socklen_t length = sizeof(at);
 
-    if (getsockname(fd, (struct sockaddr *)&at, &length) != 0)
+    if (getsockname(fd, &at.any, &length) != 0)
         return 0;
-    if (at.ss_family == AF_INET6)
-        return ntohs(((const struct sockaddr_in6 *)&at)->sin6_port);
-    return ntohs(((const struct sockaddr_in *)&at)->sin_port);
+    return ntohs(at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port);
 }
 
 enum status http_listen(struct http *http, const char *address, unsigned number, unsigned *port_out)

@@ -14,6 +14,9 @@
 /* Status line and the fields that are written here, the longest request id included. */
 #define HEAD_SPARE 512
 
+/* Of the owner's own fields. More can only come of input that it forgot to bound. */
+#define HEADERS_OUT_MAX 32768
+
 #define PROBLEM_BYTES 2048
 
 struct unsent {
@@ -231,7 +234,8 @@ struct slice http_request_id(struct http_conn *conn)
     return id;
 }
 
-static void write_head(struct text *out, struct http_conn *conn, const struct http_reply *reply)
+static void write_head(struct text *out, struct http_conn *conn, const struct http_reply *reply,
+                       struct slice more_headers)
 {
     text_add(out, SLICE("HTTP/1.1 "));
     text_uint(out, (uint64_t)reply->status);
@@ -253,10 +257,12 @@ static void write_head(struct text *out, struct http_conn *conn, const struct ht
         text_add(out, SLICE("\r\nConnection: keep-alive"));
     text_add(out, SLICE("\r\n"));
     text_add(out, reply->headers);
+    text_add(out, more_headers);
     text_add(out, SLICE("\r\n"));
 }
 
-void http_send(struct http_conn *conn, const struct http_reply *reply)
+static void send_reply(struct http_conn *conn, const struct http_reply *reply,
+                       struct slice more_headers)
 {
     struct http *http = conn->http;
     size_t type_length = reply->content_type == NULL ? 0 : strlen(reply->content_type);
@@ -264,7 +270,7 @@ void http_send(struct http_conn *conn, const struct http_reply *reply)
                     !is_head(conn);
 
     struct text text = begin(http, HEAD_SPARE + type_length + reply->headers.length);
-    write_head(&text, conn, reply);
+    write_head(&text, conn, reply, more_headers);
     finish(conn, &text, has_body ? reply->body : (struct slice){NULL, 0});
 
     /* The owner hears of its own tickets only; 0 is a request that was refused here. */
@@ -298,54 +304,48 @@ static bool names_header(struct slice headers, struct slice name)
     return false;
 }
 
-static struct slice problem_headers(enum status status, struct slice given, char *buffer,
-                                    size_t capacity)
+static void write_problem(struct text *out, struct http_conn *conn, enum status status,
+                          struct slice detail)
 {
-    struct text text = text_over(buffer, capacity);
-    int http_status = status_http(status);
-
-    text_add(&text, given);
-    if ((http_status == 503 || http_status == 429) && !names_header(given, SLICE("retry-after")))
-        text_add(&text, SLICE("Retry-After: 1\r\n"));
-    if (!names_header(given, SLICE("cache-control")))
-        text_add(&text, SLICE("Cache-Control: no-store\r\n"));
-    MUST(!text.overflow);
-    return text_slice(&text);
+    text_add(out, SLICE("{\"type\":\"about:blank\",\"title\":"));
+    text_json_string(out, slice_of(phrase_of(status_http(status))));
+    text_add(out, SLICE(",\"status\":"));
+    text_uint(out, (uint64_t)status_http(status));
+    text_add(out, SLICE(",\"code\":"));
+    text_json_string(out, slice_of(status_code(status)));
+    text_add(out, SLICE(",\"detail\":"));
+    text_json_string(out, detail);
+    text_add(out, SLICE(",\"request_id\":"));
+    text_json_string(out, http_request_id(conn));
+    text_add(out, SLICE("}\n"));
 }
 
-static struct slice problem_document(struct http_conn *conn, enum status status, const char *detail,
-                                     char *buffer, size_t capacity)
+static struct slice problem_headers(enum status status, struct slice given)
 {
-    struct text text = text_over(buffer, capacity);
-    const char *title = phrase_of(status_http(status));
+    int http_status = status_http(status);
 
-    text_add(&text, SLICE("{\"type\":\"about:blank\",\"title\":"));
-    text_json_string(&text, slice_of(title));
-    text_add(&text, SLICE(",\"status\":"));
-    text_uint(&text, (uint64_t)status_http(status));
-    text_add(&text, SLICE(",\"code\":"));
-    text_json_string(&text, slice_of(status_code(status)));
-    text_add(&text, SLICE(",\"detail\":"));
-    text_json_string(&text, slice_of(detail == NULL ? status_text(status) : detail));
-    text_add(&text, SLICE(",\"request_id\":"));
-    text_json_string(&text, http_request_id(conn));
-    text_add(&text, SLICE("}\n"));
-    MUST(!text.overflow);
-    return text_slice(&text);
+    if ((http_status == 503 || http_status == 429) && !names_header(given, SLICE("retry-after")))
+        return SLICE("Cache-Control: no-store\r\nRetry-After: 1\r\n");
+    return SLICE("Cache-Control: no-store\r\n");
 }
 
 void http_send_problem(struct http_conn *conn, enum status status, const char *detail,
                        struct slice headers)
 {
-    char header_bytes[PROBLEM_BYTES], document[PROBLEM_BYTES];
-    struct http_reply reply = {
-        .status = status_http(status),
-        .content_type = "application/problem+json",
-        .body = problem_document(conn, status, detail, document, sizeof(document)),
-        .headers = problem_headers(status, headers, header_bytes, sizeof(header_bytes)),
-    };
+    struct slice usual = slice_of(status_text(status));
+    char bytes[PROBLEM_BYTES];
+    struct text document = text_over(bytes, sizeof(bytes));
 
-    http_send(conn, &reply);
+    write_problem(&document, conn, status, detail == NULL ? usual : slice_of(detail));
+    if (document.overflow) { /* a detail that long helps nobody */
+        document = text_over(bytes, sizeof(bytes));
+        write_problem(&document, conn, status, usual);
+    }
+    struct http_reply reply = {.status = status_http(status),
+                               .content_type = "application/problem+json",
+                               .body = text_slice(&document),
+                               .headers = headers};
+    send_reply(conn, &reply, problem_headers(status, headers));
 }
 
 /* --- answers of the owner -------------------------------------------------------------- */
@@ -357,7 +357,10 @@ void http_reply(struct http *http, uint64_t ticket, const struct http_reply *rep
     if (conn == NULL)
         return;
     conn->last = conn->last || reply->close || http->draining;
-    http_send(conn, reply);
+    if (reply->headers.length <= HEADERS_OUT_MAX)
+        send_reply(conn, reply, (struct slice){NULL, 0});
+    else
+        http_send_problem(conn, STATUS_INTERNAL, NULL, (struct slice){NULL, 0});
     http_conn_answered(conn);
 }
 
@@ -369,6 +372,8 @@ void http_problem(struct http *http, uint64_t ticket, enum status status, const 
     if (conn == NULL)
         return;
     conn->last = conn->last || http->draining;
+    if (headers.length > HEADERS_OUT_MAX)
+        headers = (struct slice){NULL, 0};
     http_send_problem(conn, status, detail, headers);
     http_conn_answered(conn);
 }

@@ -171,6 +171,29 @@ static void a_given_retry_after_is_not_doubled(void **state)
     pair_close(&pair);
 }
 
+/* Such fields could only be made of input; they must not bring the server down. */
+static void headers_and_details_out_of_bounds_are_left_out(void **state)
+{
+    static char large[70000];
+    struct pair pair = pair_open((struct http_options){0});
+    (void)state;
+
+    memset(large, 'x', sizeof(large) - 1);
+    memcpy(large, "X: ", 3);
+    memcpy(large + sizeof(large) - 3, "\r\n", 2);
+    say(&pair, GET("/later"));
+    http_reply(pair.server->http, pair.server->ticket,
+               &(struct http_reply){.status = 200, .headers = slice_of(large)});
+    ask(&pair, GET("/later"), 1);
+    http_problem(pair.server->http, pair.server->ticket, STATUS_INVALID, large, slice_of(large));
+    client_await(&pair.client, pair.server, 2);
+    assert_int_equal(client_answer(&pair.client, 0).status, 500);
+    struct answer answer = client_answer(&pair.client, 1);
+    assert_int_equal(answer.status, 422);
+    assert_true(answer.body.length < 500);
+    pair_close(&pair);
+}
+
 static void no_input_is_echoed_by_a_refusal(void **state)
 {
     struct pair pair = pair_open((struct http_options){0});
@@ -1137,6 +1160,7 @@ int main(void)
         cmocka_unit_test(a_sound_request_id_is_kept_and_another_is_replaced),
         cmocka_unit_test(a_problem_is_a_document_with_a_stable_code),
         cmocka_unit_test(a_given_retry_after_is_not_doubled),
+        cmocka_unit_test(headers_and_details_out_of_bounds_are_left_out),
         cmocka_unit_test(no_input_is_echoed_by_a_refusal),
         cmocka_unit_test(each_finished_answer_is_told_of_once),
         cmocka_unit_test(a_pipeline_waits_for_the_answer_before_it),

@@ -110,7 +110,7 @@ static void damaged_stored_opt_ins_are_corrupt(void **state)
         {"\x01\x01\x02z", 4},                                     /* shorter than it says */
         {"\x01\x01\x00", 3},                                      /* empty text */
         {"\x01\x00\x01z", 4},                                     /* no such field */
-        {"\x01\x20\x01z", 4},                                     /* a field of the future */
+        {"\x01\x21\x01z", 4},                                     /* a field of the future */
         {"\x01\x02\x01z\x01\x01z", 7},                            /* out of order */
         {"\x01\x02\x01z\x02\x01z", 7},                            /* twice */
         {"\x01\x01\x81\x00z", 5},                                 /* a longer length than needed */

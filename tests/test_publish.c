@@ -1,0 +1,414 @@
+/* Publish over a real Redis and a real state: what is put gets there, once, whatever happens to
+ * Redis in between. */
+#include "tests/outlet.h"
+
+/* --- the live feed -------------------------------------------------------------------------- */
+
+static void puts_arrive_by_rank_before_state_has_committed_them(void **state)
+{
+    (void)state;
+    outlet->holding_commits = true;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 300);
+    outlet_put(2, 100);
+    outlet_put(3, 200);
+    assert_queue("2 3 1", 3000);
+    assert_int_equal(outlet_mark(), 3);
+}
+
+static void dropped_task_is_never_seen_again(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 100);
+    outlet_put(2, 200);
+    outlet_catch_up();
+    outlet_drop(1);
+    assert_queue("2", 3000);
+    assert_int_equal(outlet_mark(), 3);
+}
+
+static void put_and_drop_of_one_batch_leave_nothing(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 100);
+    outlet_drop(1);
+    outlet_put(2, 100);
+    assert_queue("2", 3000);
+}
+
+static void many_puts_share_calls_of_256(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    for (uint64_t person = 1; person <= 600; person++)
+        outlet_put_in(1, person, person);
+    outlet_flush();
+    outlet_catch_up();
+    assert_int_equal(server_number(&outlet->server, "ZCARD %s", OUTLET_TASKS), 600);
+    assert_int_equal(stats_count(outlet->stats, STATS_REDIS_OPERATIONS), 600);
+    assert_in_range(stats_count(outlet->stats, STATS_REDIS_PUSHES), 3, 5);
+}
+
+static void queues_are_kept_apart(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put_in(1, 1, 100);
+    outlet_put_in(2, 2, 100);
+    outlet_put_in(1, 3, 200);
+    outlet_flush();
+    outlet_catch_up();
+    assert_string_equal(outlet_queue_of(OUTLET_TASKS), "1 3");
+    assert_string_equal(outlet_queue_of(OUTLET_TASKS2), "2");
+}
+
+static void list_queue_is_a_row_in_order_of_puts(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 300);
+    outlet_put(2, 100);
+    outlet_put(3, 200);
+    outlet_drop(2);
+    assert_queue("1 3", 3000);
+}
+
+/* --- from state --------------------------------------------------------------------------------
+ */
+
+static void what_was_there_before_the_start_arrives(void **state)
+{
+    (void)state;
+    outlet_put(1, 100);
+    outlet_put(2, 200);
+    outlet_drop(1);
+    outlet_launch();
+    outlet_catch_up();
+    assert_queue("2", 3000);
+    assert_int_equal(outlet_mark(), 3);
+}
+
+static void nothing_is_lost_while_redis_is_away(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 100);
+    outlet_catch_up();
+    server_run(&outlet->server, "SAVE");
+    server_kill(&outlet->server);
+    assert_true(outlet_until(outlet_is_down, NULL, 3000));
+    assert_false(outlet->rendering); /* nobody renders for nothing */
+    for (uint64_t person = 2; person <= 5; person++)
+        outlet_put(person, 100 * person);
+    outlet_drop(3);
+    assert_true(publish_is_idle(outlet->publish)); /* a drain does not wait for it */
+    server_launch(&outlet->server);
+    assert_queue("1 2 4 5", 6000);
+    assert_int_equal(outlet_mark(), 6);
+}
+
+static void more_than_memory_holds_arrives_once(void **state)
+{
+    (void)state;
+    outlet->memory_max = 16384; /* about 150 members */
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    for (uint64_t person = 1; person <= 1000; person++) {
+        outlet_put_in(1, person, person);
+        if (person % 100 == 0)
+            outlet_flush();
+    }
+    outlet_catch_up();
+    assert_int_equal(server_number(&outlet->server, "LLEN %s", OUTLET_TASKS), 1000);
+    redisReply *reply = server_do(&outlet->server, "LRANGE %s 0 -1", OUTLET_TASKS);
+    for (uint64_t i = 0; i < 1000; i++) /* a list would show a double, and another order */
+        assert_int_equal(outlet_number_of(reply->element[i]->str), i + 1);
+    freeReplyObject(reply);
+}
+
+/* The buffer was dropped and state lags behind the live feed. */
+static void what_state_has_not_committed_yet_is_waited_for(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 100);
+    outlet_catch_up();
+    outlet->holding_commits = true;
+    outlet->rendering = false; /* as while Redis was away */
+    outlet_put(2, 200);
+    outlet->rendering = true;
+    outlet_put(3, 300);
+    outlet_for(50);
+    assert_string_equal(outlet_queue_of(OUTLET_TASKS), "1"); /* 3 alone would leave a gap */
+    assert_false(publish_is_idle(outlet->publish));
+    assert_int_equal(publish_lag(outlet->publish), 2);
+    outlet_commit();
+    assert_queue("1 2 3", 3000);
+    assert_int_equal(publish_lag(outlet->publish), 0);
+}
+
+static void next_start_goes_on_from_the_mark(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 100);
+    outlet_put(2, 200);
+    outlet_catch_up();
+    server_run(&outlet->server, "LPOP %s", OUTLET_TASKS);
+    outlet_stop();
+    outlet_put(3, 300);
+    outlet_launch();
+    outlet_catch_up();
+    assert_queue("2 3", 3000); /* 1 was popped and is not put again, 2 is not doubled */
+}
+
+/* --- a Redis that forgets
+ * -------------------------------------------------------------------------- */
+
+static void flushall_on_an_idle_queue_brings_all_back(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    for (uint64_t person = 1; person <= 400; person++)
+        outlet_put_in(1, person, person);
+    outlet_flush();
+    outlet_catch_up();
+    outlet_drop(7);
+    outlet_catch_up();
+    unsigned forgot = outlet->forgot_count;
+    server_run(&outlet->server, "FLUSHALL");
+    uint64_t start_ns = uv_hrtime();
+    while (server_number(&outlet->server, "ZCARD %s", OUTLET_TASKS) != 399 &&
+           uv_hrtime() - start_ns < 3000000000ull)
+        outlet_for(20);
+    assert_int_equal(server_number(&outlet->server, "ZCARD %s", OUTLET_TASKS), 399);
+    assert_int_equal(outlet_mark(), 401);
+    assert_true(outlet->forgot_count > forgot);
+    assert_true(stats_count(outlet->stats, STATS_REDIS_REWINDS) > 0);
+}
+
+static void lost_mark_alone_neither_loses_nor_doubles(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    for (uint64_t person = 1; person <= 3; person++)
+        outlet_put(person, 100 * person);
+    outlet_catch_up();
+    server_run(&outlet->server, "DEL %s", OUTLET_MARK);
+    outlet_put(4, 400);
+    assert_queue("1 2 3 4", 3000);
+    assert_int_equal(outlet_mark(), 4);
+    outlet_for(150);
+    assert_string_equal(outlet_queue_of(OUTLET_TASKS), "1 2 3 4");
+}
+
+static void lost_mark_of_a_long_list_does_not_double_it(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    for (uint64_t person = 1; person <= 600; person++)
+        outlet_put_in(1, person, person);
+    outlet_flush();
+    outlet_catch_up();
+    unsigned popped = outlet->popped_count;
+    server_run(&outlet->server, "DEL %s", OUTLET_MARK);
+    outlet_for(400);
+    outlet_catch_up();
+    assert_int_equal(server_number(&outlet->server, "LLEN %s", OUTLET_TASKS), 600);
+    assert_int_equal(outlet_mark(), 600);
+    /* While it was half rewritten, nothing in it counted as gone. */
+    if (outlet->popped_count > popped)
+        assert_int_equal(outlet->popped.popped.rank_ms, 1);
+}
+
+static void older_snapshot_is_brought_up_to_date(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 100);
+    outlet_put(2, 200);
+    outlet_catch_up();
+    server_run(&outlet->server, "SAVE");
+    outlet_put(3, 300);
+    outlet_drop(1);
+    outlet_catch_up();
+    server_kill(&outlet->server); /* loses 3 and the withdrawal of 1 */
+    server_launch(&outlet->server);
+    assert_string_equal(outlet_queue_of(OUTLET_TASKS), "1 2");
+    assert_queue("2 3", 6000);
+    assert_int_equal(outlet_mark(), 4);
+    assert_true(stats_count(outlet->stats, STATS_REDIS_REWINDS) > 0);
+    assert_true(outlet->forgot_count > 0);
+}
+
+static void lost_tail_under_the_same_connection_is_seen_by_a_push(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 100);
+    outlet_put(2, 200);
+    outlet_catch_up();
+    redisReply *mark = server_do(&outlet->server, "GET %s", OUTLET_MARK);
+    server_run(&outlet->server, "SET %s 1%s", OUTLET_MARK, mark->str + 1);
+    freeReplyObject(mark);
+    server_run(&outlet->server, "ZPOPMAX %s", OUTLET_TASKS);
+    outlet_put(3, 300);
+    assert_queue("1 2 3", 3000);
+}
+
+static void scripts_that_redis_forgot_are_sent_again(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 100);
+    outlet_catch_up();
+    server_run(&outlet->server, "SCRIPT FLUSH");
+    outlet_put(2, 200);
+    assert_queue("1 2", 3000);
+}
+
+static void push_of_unknown_outcome_is_neither_lost_nor_doubled(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 100);
+    outlet_catch_up();
+    kill(outlet->server.pid, SIGSTOP);
+    outlet_put(2, 200); /* sits in the socket, and will be run when Redis goes on */
+    assert_true(outlet_until(outlet_is_down, NULL, 8000));
+    outlet_put(3, 300);
+    kill(outlet->server.pid, SIGCONT);
+    assert_queue("1 2 3", 8000);
+    outlet_for(300);
+    assert_string_equal(outlet_queue_of(OUTLET_TASKS), "1 2 3");
+    assert_int_equal(outlet_mark(), 3);
+}
+
+static void full_redis_gets_it_when_there_is_room(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 100);
+    outlet_catch_up();
+    server_run(&outlet->server, "CONFIG SET maxmemory 1");
+    outlet_put(2, 200);
+    outlet_for(300);
+    assert_string_equal(outlet_queue_of(OUTLET_TASKS), "1");
+    assert_non_null(strstr(outlet_logged(), "OOM"));
+    server_run(&outlet->server, "CONFIG SET maxmemory 0");
+    assert_queue("1 2", 3000);
+}
+
+/* --- alarms
+ * -------------------------------------------------------------------------------------------- */
+
+static void second_writer_stops_the_queue(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 100);
+    outlet_catch_up();
+    server_run(&outlet->server, "SET %s %s", OUTLET_MARK, "1 somebody-else");
+    outlet_put(2, 200);
+    outlet_put_in(2, 9, 100);
+    outlet_flush();
+    outlet_for(400);
+    assert_int_equal(stats_count(outlet->stats, STATS_REDIS_FENCED), 1);
+    assert_string_equal(outlet_queue_of(OUTLET_TASKS), "1");
+    assert_string_equal(outlet_queue_of(OUTLET_TASKS2), "9"); /* others go on */
+    assert_non_null(strstr(outlet_logged(), "another process"));
+}
+
+static void second_writer_is_noticed_on_an_idle_queue(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 100);
+    outlet_catch_up();
+    server_run(&outlet->server, "SET %s %s", OUTLET_MARK, "1 somebody-else");
+    outlet_for(300);
+    assert_int_equal(stats_count(outlet->stats, STATS_REDIS_FENCED), 1);
+}
+
+static void mark_of_a_journal_that_went_on_stops_the_queue(void **state)
+{
+    (void)state;
+    server_run(&outlet->server, "SET %s %s", OUTLET_MARK, "50 the-life-before");
+    outlet_put(1, 100);
+    outlet_launch();
+    outlet_for(400);
+    assert_int_equal(stats_count(outlet->stats, STATS_REDIS_FENCED), 1);
+    assert_true(outlet->barrier_count > 0); /* it was not for state lagging behind */
+    assert_string_equal(outlet_queue_of(OUTLET_TASKS), "");
+    assert_non_null(strstr(outlet_logged(), "ahead"));
+}
+
+static void mark_ahead_of_what_state_has_committed_is_no_alarm(void **state)
+{
+    (void)state;
+    outlet_put(1, 100);
+    outlet->holding_commits = true;
+    outlet_put(2, 200);
+    server_run(&outlet->server, "SET %s %s", OUTLET_MARK, "2 the-life-before");
+    outlet_launch();
+    outlet_for(300);
+    assert_int_equal(stats_count(outlet->stats, STATS_REDIS_FENCED), 0);
+    outlet_put(3, 300);
+    outlet_catch_up();
+    assert_int_equal(outlet_mark(), 3);
+}
+
+#define TEST(name)      cmocka_unit_test_setup_teardown(name, outlet_set_up, outlet_tear_down)
+#define LIST_TEST(name) cmocka_unit_test_setup_teardown(name, outlet_set_up_list, outlet_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(puts_arrive_by_rank_before_state_has_committed_them),
+        TEST(dropped_task_is_never_seen_again),
+        TEST(put_and_drop_of_one_batch_leave_nothing),
+        TEST(many_puts_share_calls_of_256),
+        TEST(queues_are_kept_apart),
+        LIST_TEST(list_queue_is_a_row_in_order_of_puts),
+        TEST(what_was_there_before_the_start_arrives),
+        TEST(nothing_is_lost_while_redis_is_away),
+        LIST_TEST(more_than_memory_holds_arrives_once),
+        TEST(what_state_has_not_committed_yet_is_waited_for),
+        LIST_TEST(next_start_goes_on_from_the_mark),
+        TEST(flushall_on_an_idle_queue_brings_all_back),
+        TEST(lost_mark_alone_neither_loses_nor_doubles),
+        LIST_TEST(lost_mark_alone_neither_loses_nor_doubles),
+        LIST_TEST(lost_mark_of_a_long_list_does_not_double_it),
+        TEST(older_snapshot_is_brought_up_to_date),
+        TEST(lost_tail_under_the_same_connection_is_seen_by_a_push),
+        TEST(scripts_that_redis_forgot_are_sent_again),
+        LIST_TEST(push_of_unknown_outcome_is_neither_lost_nor_doubled),
+        TEST(full_redis_gets_it_when_there_is_room),
+        TEST(second_writer_stops_the_queue),
+        TEST(second_writer_is_noticed_on_an_idle_queue),
+        TEST(mark_of_a_journal_that_went_on_stops_the_queue),
+        TEST(mark_ahead_of_what_state_has_committed_is_no_alarm),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
