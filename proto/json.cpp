@@ -1,7 +1,7 @@
 /* The one file that sees simdjson. It parses a document onto the library's tape and hands
- * out places on that tape; the tape's format is published (simdjson, doc/tape.md) and has
- * been the same since 0.1, so it is read here directly: a member costs two loads instead
- * of an iterator, and values cross the C boundary as plain numbers.
+ * out places on that tape. The tape's format is published (simdjson, doc/tape.md), so it is
+ * read here directly: a member costs two loads instead of an iterator, and values cross the
+ * C boundary as plain numbers. tests/test_json.c notices if a release changes it.
  *
  *   word = type (8 bits, a character) | payload (56 bits)
  *   r root      { [ payload: place behind the closing one (32 bits), count (24 bits)
@@ -29,6 +29,9 @@ extern "C" {
 #include "proto/json.h"
 
 using simdjson::dom::document;
+
+#define PAYLOAD_MASK 0x00ffffffffffffffu
+#define COUNT_MASK   0xffffffu
 
 #define DEPTH_MAX 16
 /* simdjson refuses what reaches its limit and does not count an empty container, so it is
@@ -70,8 +73,7 @@ static inline char type_at(const document *doc, size_t place)
 
 static inline slice string_at(const document *doc, size_t place)
 {
-    const uint8_t *at =
-        doc->string_buf.get() + (doc->tape[place] & simdjson::internal::JSON_VALUE_MASK);
+    const uint8_t *at = doc->string_buf.get() + (doc->tape[place] & PAYLOAD_MASK);
     uint32_t length;
 
     std::memcpy(&length, at, sizeof(length));
@@ -186,7 +188,7 @@ static bool many_keys_differ(struct json *json, const document *doc, size_t obje
 
     /* A part of the table that fits the object stays in the cache. The count on the tape
      * saturates; then it is the whole table, which fits any document. */
-    while (count < simdjson::internal::JSON_COUNT_MASK && (mask >> 1) >= 2 * count)
+    while (count < COUNT_MASK && (mask >> 1) >= 2 * count)
         mask >>= 1;
     next_generation(json);
     for (size_t place = object + 1; place < end; place = behind(doc, place + 1)) {
@@ -208,7 +210,7 @@ static bool many_keys_differ(struct json *json, const document *doc, size_t obje
 
 static bool object_keys_differ(struct json *json, const document *doc, size_t object)
 {
-    size_t count = (doc->tape[object] >> 32) & simdjson::internal::JSON_COUNT_MASK;
+    size_t count = (doc->tape[object] >> 32) & COUNT_MASK;
 
     return count <= MEMBERS_FEW ? few_keys_differ(doc, object)
                                 : many_keys_differ(json, doc, object, count);
@@ -413,15 +415,16 @@ size_t json_count(struct json_value value)
 
 /* --- writing --------------------------------------------------------------- */
 
-/* The shortest digits that read back as the same double; in full from 1e-6 to 1e21, as
- * JavaScript writes numbers, because a postal code or a time may have come as one. */
+/* The shortest digits that read back as the same value. In full where that is no longer than
+ * 15 digits, because a postal code or a time may have come as a double; not beyond, where the
+ * digits would read as an integer, perhaps one of over 64 bits. There is no minus zero. */
 static void write_double(struct text *out, double number)
 {
     char digits[64];
     double size = std::fabs(number);
-    bool full = size == 0 || (size >= 1e-6 && size < 1e21);
+    bool full = size == 0 || (size >= 1e-6 && size < 1e15);
     std::to_chars_result end =
-        std::to_chars(digits, digits + sizeof(digits), number,
+        std::to_chars(digits, digits + sizeof(digits), size == 0 ? 0.0 : number,
                       full ? std::chars_format::fixed : std::chars_format::scientific);
 
     text_bytes(out, digits, static_cast<size_t>(end.ptr - digits));

@@ -247,7 +247,7 @@ enum status optin_decode(struct slice bytes, struct optin *out)
  * Content hashes are stored, so what goes into them is as fixed as the stored form:
  *
  *   known:  (field u8 | length u32 | bytes) ... | flags u8 | sum of extras (16 bytes)
- *   extra:  name length u32 | name | JSON text
+ *   extra:  128 u8 | length of name u32 | name | JSON text
  *
  * Each is hashed through a block of BLOCK_BYTES: a full one is replaced by its hash. */
 #define BLOCK_BYTES 1024
@@ -281,11 +281,15 @@ static void content_add(struct content *content, struct slice bytes)
     }
 }
 
-static void content_add_length(struct content *content, size_t length)
+/* A number of one byte, a length, and what has that length. */
+static void content_add_entry(struct content *content, unsigned number, struct slice bytes)
 {
-    char bytes[4] = {(char)length, (char)(length >> 8), (char)(length >> 16), (char)(length >> 24)};
+    size_t length = bytes.length;
+    char head[5] = {(char)number, (char)length, (char)(length >> 8), (char)(length >> 16),
+                    (char)(length >> 24)};
 
-    content_add(content, (struct slice){bytes, sizeof(bytes)});
+    content_add(content, (struct slice){head, sizeof(head)});
+    content_add(content, bytes);
 }
 
 static struct hash extras_sum(struct content *content, const struct optin *optin)
@@ -294,8 +298,7 @@ static struct hash extras_sum(struct content *content, const struct optin *optin
 
     for (size_t i = 0; i < optin->extra_count; i++) {
         content->used = 0;
-        content_add_length(content, optin->extra[i].name.length);
-        content_add(content, optin->extra[i].name);
+        content_add_entry(content, ENTRY_EXTRA, optin->extra[i].name);
         content_add(content, optin->extra[i].json);
         hash_mix(&sum, content_hash(content));
     }
@@ -315,10 +318,7 @@ struct hash optin_content(const struct optin *optin, const struct hash_key *key,
     for (unsigned field = 1; field <= OPTIN_CONSENT_CHANNELS; field++) {
         if (field == OPTIN_EVENT_ID || optin->text[field].length == 0)
             continue;
-        char number = (char)field;
-        content_add(&content, (struct slice){&number, 1});
-        content_add_length(&content, optin->text[field].length);
-        content_add(&content, optin->text[field]);
+        content_add_entry(&content, field, optin->text[field]);
     }
     content_add(&content, (struct slice){&flags, 1});
     content_add(&content, (struct slice){(const char *)extras.bytes, sizeof(extras.bytes)});
@@ -413,7 +413,7 @@ void optin_write_json(struct text *out, const struct optin *optin)
     write_answer(out, "_hp", optin->honeypot ? OPTIN_YES : OPTIN_UNSAID);
     write_answer(out, "test", optin->test);
     write_consent(out, optin);
-    write_texts(out, optin, OPTIN_REQUEST_ID, OPTIN_USER_AGENT);
+    write_texts(out, optin, OPTIN_REQUEST_ID, OPTIN_PHONE_E164);
     write_fields(out, optin);
     text_char(out, '}');
 }

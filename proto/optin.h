@@ -52,7 +52,8 @@
     XX(28, TRACEPARENT, "traceparent")                                                             \
     XX(29, ORIGIN, "origin")                                                                       \
     XX(30, REMOTE_IP, "remote_ip")                                                                 \
-    XX(31, USER_AGENT, "user_agent")
+    XX(31, USER_AGENT, "user_agent")                                                               \
+    XX(32, PHONE_E164, "phone_e164") /* what the phone was understood as */
 
 enum optin_text {
 #define XX(number, name, key) OPTIN_##name = (number),
@@ -72,7 +73,9 @@ struct optin_extra {
 struct optin {
     struct slice text[OPTIN_TEXT_END]; /* by enum optin_text; empty: not given */
     uint64_t submitted_ms;             /* 0: not given */
-    uint64_t form_age_ms;              /* `_t` of a form: ms from render to send; 0: not given */
+    uint64_t form_age_ms;              /* `_t` of a form: ms from render to send; 0: not given.
+                                        * As sent: from 10^11 up the moment of rendering, which
+                                        * the intake turns into an age */
     enum optin_answer test;
     enum optin_answer consent_given;
     bool honeypot; /* `_hp` was filled in */
@@ -88,19 +91,22 @@ void optin_clear(struct optin *optin);
 const char *optin_key(enum optin_text field);
 enum optin_text optin_field(struct slice key);
 
-/* From a JSON object. Known keys may be strings or numbers (a number is kept as
- * its text); null and "" mean not given; `consent` and `fields` are objects;
- * `test` and `consent.given` booleans, or the strings and numbers that forms send;
- * `submitted_at` ISO 8601, seconds or ms. Unknown keys become extras, members of
- * `fields` too (a key that is in both: the one in `fields` wins). Extras need text:
- * `scratch` holds it. INVALID names the field in *field_out. TOO_LARGE: over
- * OPTIN_FIELDS_MAX. */
+/* From a JSON object (anything else is MALFORMED). Known keys may be strings or numbers
+ * (a number is kept as its text); null and "" mean not given; `consent` is an object, or
+ * what `consent.given` may be; `fields` an object; `test` and `consent.given` booleans,
+ * or the strings and numbers that forms send; `submitted_at` ISO 8601, seconds or ms;
+ * `_hp`, `_t` and `_redirect` as in forms. Unknown keys become extras, members of
+ * `fields` too (a key that is in both: the one in `fields` wins), unknown members of
+ * `consent` as `consent.<key>`. Extras need text: `scratch` holds it. INVALID names the
+ * field in *field_out. TOO_LARGE: over OPTIN_FIELDS_MAX, or over the scratch. */
 enum status optin_from_json(struct json_value object, struct text *scratch, struct optin *out,
                             struct slice *field_out);
 
-/* One name/value pair of a form. `consent.text` and `consent[text]` both work;
- * `_redirect`, `_hp` and `_t` are the form's own; a repeated unknown name becomes
- * a JSON array, of a known one the first wins. */
+/* One name/value pair of a form, which is refused for nothing but size (TOO_LARGE): a
+ * value that cannot be used for `test`, `submitted_at`, `consent` or `_t` is kept as an
+ * extra. `consent.text` and `consent[text]` both work; `_redirect`, `_hp` and `_t` are the
+ * form's own; a repeated unknown name becomes a JSON array, of a known one the first that
+ * is not empty wins; `consent.channels` collects. */
 enum status optin_from_pair(struct optin *optin, struct slice name, struct slice value,
                             struct text *scratch);
 
@@ -117,8 +123,9 @@ struct hash optin_content(const struct optin *optin, const struct hash_key *key,
 /* All of it as a JSON object in the shape of a POST, for GET and exports. */
 void optin_write_json(struct text *out, const struct optin *optin);
 
-/* ISO 8601 (date, T or space, time, optional fraction, Z or offset), whole or
- * fractional seconds, or milliseconds since the epoch (from 10^11 up). */
+/* ISO 8601 (date, T or space, time, optional fraction, Z or offset; none is UTC), whole
+ * or fractional seconds, or milliseconds since the epoch (from 10^11 up). False for
+ * anything else and for moments before March 1973 (10^11 ms): *ms_out is untouched. */
 bool optin_parse_time(struct slice text, uint64_t *ms_out);
 
 #endif

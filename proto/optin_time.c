@@ -118,7 +118,7 @@ static bool parse_number(struct slice text, uint64_t *ms_out)
     uint64_t whole, fraction_ms;
 
     if (!take_digits(&text, 1, 15, &whole) || !take_fraction(&text, &fraction_ms) ||
-        text.length > 0 || whole == 0)
+        text.length > 0)
         return false;
     *ms_out = whole >= MS_FROM ? whole : whole * 1000 + fraction_ms;
     return *ms_out / 1000 < SECONDS_END;
@@ -128,7 +128,8 @@ bool optin_parse_time(struct slice text, uint64_t *ms_out)
 {
     uint64_t ms;
 
-    if (!parse_number(text, &ms) && !parse_iso(text, &ms))
+    /* Nobody opted in before 1973; and so every moment reads back from its ms. */
+    if ((!parse_number(text, &ms) && !parse_iso(text, &ms)) || ms < MS_FROM)
         return false;
     *ms_out = ms;
     return true;

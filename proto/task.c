@@ -142,7 +142,10 @@ static void put_person(struct member *member, const struct optin *optin)
     KEY(member, ",\"first_name\":");
     put_cut(member, first_name_of(optin), FIRST_NAME_MAX_BYTES);
     KEY(member, ",\"phone\":");
-    put_whole(member, optin->text[OPTIN_PHONE], PHONE_MAX_BYTES);
+    put_whole(member,
+              optin->text[OPTIN_PHONE_E164].length > 0 ? optin->text[OPTIN_PHONE_E164]
+                                                       : optin->text[OPTIN_PHONE],
+              PHONE_MAX_BYTES);
     KEY(member, ",\"email\":");
     put_whole(member, optin->text[OPTIN_EMAIL], EMAIL_MAX_BYTES);
 }

@@ -60,5 +60,7 @@ void api_drain(struct api *api);
  * writer, and once it is stored its text stands in DIR/admin.token (0600). Before the loop
  * serves requests. IO: the file cannot be written; else as writer_submit. */
 enum status api_first_token(struct api *api, const char *data_directory);
+/* It was settled, or none was to be made. */
+bool api_first_token_done(const struct api *api);
 
 #endif

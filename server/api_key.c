@@ -209,6 +209,11 @@ static enum status submit_first_token(struct api *api)
     return status == STATUS_OK ? api_admin_submit(api, 0, ENTITY_TOKEN, 0, 201) : status;
 }
 
+bool api_first_token_done(const struct api *api)
+{
+    return api->admin.token_file == NULL;
+}
+
 enum status api_first_token(struct api *api, const char *data_directory)
 {
     struct admin_change *change = &api->admin;

@@ -7,6 +7,9 @@
 
 #include "server/publish.h"
 
+/* Tickets of the commands that inbox submits; same as in api.h. */
+#define INBOX_TICKET (1ull << 62)
+
 struct inbox;
 
 struct inbox_options {
@@ -20,7 +23,9 @@ struct inbox_options {
     struct stats *stats;
 };
 
+/* INVALID: the URL. INTERNAL: out of memory. */
 enum status inbox_open(const struct inbox_options *options, struct inbox **out);
+/* Memory is freed when the loop has run on. Before writer_close. */
 void inbox_close(struct inbox *inbox);
 void inbox_ready(struct inbox *inbox); /* state has caught up: start from its cursors */
 
@@ -28,7 +33,7 @@ void inbox_ready(struct inbox *inbox); /* state has caught up: start from its cu
  * stream again from 0. */
 void inbox_again(struct inbox *inbox);
 
-/* A settled command of kind REPORT whose ticket is the inbox's. */
+/* A command of inbox's came back (INBOX_TICKET is set in its ticket). */
 void inbox_on_settled(struct inbox *inbox, const struct settlement *settlement);
 
 #endif

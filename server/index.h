@@ -28,31 +28,35 @@ struct index;
 
 enum index_family { INDEX_IDENTITY, INDEX_EVENT };
 
-/* `fresh`: what is there is thrown away. Else NOT_FOUND or CORRUPT when there is no sound index
- * of identities. IO, DISK_FULL (files are allocated, never
- * sparse where it could end in SIGBUS). */
+/* Makes the folder, which is the index's own, when missing. `fresh`: what is there is thrown
+ * away. Else NOT_FOUND when there is no index and CORRUPT when a table is not sound: open a
+ * fresh one and fill it again. IO, DISK_FULL (files are allocated, never sparse where it
+ * could end in SIGBUS). */
 enum status index_open(const char *directory, bool fresh, struct index **out);
 void index_close(struct index *index); /* NULL is fine */
 /* Makes it durable. */
 enum status index_sync(struct index *index);
 
-/* Idempotent. `now_ms` chooses the generation of an event. DISK_FULL when a table could
+/* Idempotent. `number` is 1..INDEX_NUMBER_MAX. `now_ms` chooses the generation of an event; one
+ * that is INDEX_EVENT_DAYS or more before the newest is left out. DISK_FULL when a table could
  * not grow (then nothing was inserted). */
 enum status index_insert(struct index *index, enum index_family family, struct hash hash,
                          uint64_t number, uint64_t now_ms);
 
-/* Candidates, newest generation first. `since_ms` leaves out older generations. */
+/* Candidates, newest generation first. `since_ms` leaves out older generations. No insert
+ * comes between index_lookup and the last index_next. */
 struct index_lookup {
     struct index *index;
-    uint64_t place, since_ms;
-    unsigned generation, family;
-    uint64_t slot;
+    enum index_family family;
+    uint64_t place;
+    uint64_t steps; /* from the place's home slot */
+    uint64_t day, oldest_day;
 };
 struct index_lookup index_lookup(struct index *index, enum index_family family, struct hash hash,
                                  uint64_t since_ms);
 bool index_next(struct index_lookup *lookup, uint64_t *number_out);
 
-/* Drops event generations whose last day is over INDEX_EVENT_DAYS before now. */
+/* Drops event generations of INDEX_EVENT_DAYS and more before now. */
 void index_expire(struct index *index, uint64_t now_ms);
 
 uint64_t index_bytes(const struct index *index);

@@ -245,6 +245,7 @@ static enum status copy_record(struct journal *journal, MDB_txn *txn, uint64_t s
     MDB_val value;
     int code = get(journal, txn, seq, &value);
 
+    *copy_out = (struct slice){0};
     if (code != 0)
         return lmdb_env_failed(&journal->lmdb, "mdb_get", code);
     if (value.mv_size > RECORD_BYTES_MAX)

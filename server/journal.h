@@ -18,11 +18,11 @@ struct journal_reader;
 struct log;
 
 struct journal_options {
-    const char *directory;    /* made, 0700, when missing; its entry is fsynced */
-    uint64_t map_bytes;       /* address space, sparse; 0: 64 GiB */
-    uint64_t reserve_bytes;   /* file system space and map kept free: intake stops before */
-    bool read_only;           /* for fsck, dump of a copy, backup */
-    struct log *log;          /* NULL: silent */
+    const char *directory;  /* made, 0700, when missing; its entry is fsynced */
+    uint64_t map_bytes;     /* address space, sparse; 0: 64 GiB */
+    uint64_t reserve_bytes; /* file system space and map kept free: intake stops before */
+    bool read_only;         /* for fsck, dump of a copy, backup */
+    struct log *log;        /* NULL: silent */
 };
 
 /* NOT_FOUND with read_only when there is none; CONFLICT when it is open for writing

@@ -2,7 +2,10 @@
  * reconciling, and the watch for pops. Nothing waits for it: while Redis is away operations
  * stay in state, and are read from there afterwards.
  *
- * Loop thread. DESIGN of the protocol: proto/PROTOCOL.md, proto/push.lua. */
+ * A queue whose mark belongs to another process, or is ahead of the journal, is stopped: that is
+ * an alarm (log, STATS_REDIS_FENCED), and nothing is pushed to it until a new start or epoch.
+ *
+ * Loop thread. The protocol: proto/PROTOCOL.md, proto/push.lua. */
 #ifndef HOTLEAD_SERVER_PUBLISH_H
 #define HOTLEAD_SERVER_PUBLISH_H
 
@@ -16,10 +19,18 @@
 
 struct publish;
 
+/* Tickets of the commands that publish submits; same as in api.h. */
+#define PUBLISH_TICKET (1ull << 61)
+
 /* A claim that was asked for: `member` is the task's JSON, empty when there was none in time.
- * Status REDIS_AWAY: could not be asked. */
+ * Status REDIS_AWAY: could not be asked, or nobody knows what came of it; BUSY: too many wait;
+ * INVALID: no such queue, or an agent's name that is empty or over REPORT_AGENT_MAX. */
 typedef void publish_claimed_fn(void *owner, uint64_t ticket, enum status status,
                                 struct slice member);
+
+/* Redis has forgotten something, or is another one: reports may be lost or new ones stand
+ * below what was read (inbox_again). */
+typedef void publish_forgot_fn(void *owner);
 
 struct publish_options {
     uv_loop_t *loop;
@@ -31,13 +42,17 @@ struct publish_options {
     struct clock *clock;
     struct log *log;
     struct stats *stats;
-    size_t memory_max;         /* members waiting to be sent, all queues: 16 MiB */
-    unsigned watch_ms;         /* 1,000 */
+    size_t memory_max; /* members waiting to be sent, all queues: 16 MiB */
+    unsigned watch_ms; /* 1,000 */
     publish_claimed_fn *on_claimed;
+    publish_forgot_fn *on_forgot;
     void *owner;
 };
 
+/* INVALID: the URL. INTERNAL: out of memory. */
 enum status publish_open(const struct publish_options *options, struct publish **out);
+/* No callback comes any more, and claims that wait are not answered; memory is freed when the
+ * loop has run on. Before writer_close: readers of state and journal are closed here. */
 void publish_close(struct publish *publish);
 
 /* State has caught up (writer's on_ready): operations may be read from it. */
@@ -53,13 +68,13 @@ bool publish_is_up(const struct publish *publish);
 uint64_t publish_lag(const struct publish *publish); /* operations not yet in Redis */
 
 /* Claims the first task of a queue for `agent` by the claim script, waiting up to `wait_ms` for
- * one; answers through on_claimed, exactly once. */
+ * one; answers through on_claimed, exactly once; before this returns if it cannot even wait. */
 void publish_claim(struct publish *publish, uint64_t ticket, uint32_t queue, struct slice agent,
                    unsigned wait_ms);
-/* The asker is gone. */
+/* The asker is gone: there will be no answer. A task that comes all the same is released. */
 void publish_unclaim(struct publish *publish, uint64_t ticket);
 
-/* A settled command of kind POPPED came back. */
+/* A command of publish's came back (PUBLISH_TICKET is set in its ticket). */
 void publish_on_settled(struct publish *publish, const struct settlement *settlement);
 
 #endif

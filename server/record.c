@@ -98,8 +98,9 @@ size_t record_seal(struct record *record)
 {
     struct record_header *header = &record->header;
 
-    MUST(record->payload.length <= OPTIN_STORED_MAX);
     header->payload_bytes = (uint32_t)record->payload.length;
+    MUST(header->payload_bytes == record->payload.length);
+    MUST(header->payload_bytes <= OPTIN_STORED_MAX);
     header->payload_checksum = XXH3_64bits(record->payload.bytes, record->payload.length);
     header->checksum = header_checksum(header, record->effects);
     return record_bytes(header);

@@ -109,11 +109,11 @@ struct task_row {
 };
 
 enum person_flag {
-    PERSON_REVIEW = 1,         /* phone and e-mail point at two people */
+    PERSON_REVIEW = 1, /* phone and e-mail point at two people */
     PERSON_DO_NOT_CONTACT = 2,
-    PERSON_CONSENT_AGAIN = 4,  /* do_not_contact was left by a later consent */
+    PERSON_CONSENT_AGAIN = 4, /* do_not_contact was left by a later consent */
     PERSON_CUSTOMER = 8,
-    PERSON_BAD_PHONE = 16,     /* a malformed one came beside a good identifier */
+    PERSON_BAD_PHONE = 16, /* a malformed one came beside a good identifier */
     PERSON_BAD_EMAIL = 32,
 };
 
@@ -131,8 +131,8 @@ struct person_row {
     uint16_t attempts;
     uint8_t stage;
     uint8_t flags;
-    uint8_t end;      /* enum outcome that ended the last task; 0: none */
-    uint8_t reason;   /* enum no_task of the last opt-in */
+    uint8_t end;    /* enum outcome that ended the last task; 0: none */
+    uint8_t reason; /* enum no_task of the last opt-in */
     uint8_t reserved[6];
 };
 
@@ -172,9 +172,9 @@ struct effect_genesis {
 };
 
 struct effect_epoch {
-    uint64_t epoch;          /* random, never 0 */
-    uint64_t machine;        /* hash of the machine id */
-    uint64_t inode;          /* of the journal's data file */
+    uint64_t epoch;   /* random, never 0 */
+    uint64_t machine; /* hash of the machine id */
+    uint64_t inode;   /* of the journal's data file */
 };
 
 /* Stored numbers: append only. */
@@ -205,9 +205,9 @@ enum intake_flag {
     INTAKE_IMPORTED = 64,
 };
 struct effect_received {
-    struct hash phone;   /* none: not given or malformed */
+    struct hash phone; /* none: not given or malformed */
     struct hash email;
-    struct hash event;   /* idempotency key, event_id or provider id; none: not given */
+    struct hash event; /* idempotency key, event_id or provider id; none: not given */
     struct hash content;
     uint32_t site;
     uint8_t credential;
@@ -322,7 +322,8 @@ void record_view_of(const struct record *sealed, struct record_view *out);
 
 /* Walks effects: `offset` starts at 0. 0: no more. The body is neither aligned nor of the
  * expected size: take it with effect_copy. */
-enum effect_kind effect_next(const struct record_view *view, size_t *offset, struct slice *body_out);
+enum effect_kind effect_next(const struct record_view *view, size_t *offset,
+                             struct slice *body_out);
 
 /* Copies an effect's body into a struct of `bytes`, zero-filled behind a shorter stored one. */
 void effect_copy(struct slice body, void *out, size_t bytes);

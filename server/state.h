@@ -56,15 +56,15 @@ struct state_meta {
     uint64_t folded_seq;      /* newest record applied */
     uint64_t folded_checksum; /* its header checksum */
     uint64_t folded_ms;
-    uint64_t people;          /* highest person number */
-    uint64_t admin_seq;       /* newest GENESIS, EPOCH or ADMIN record */
-    uint64_t received_seq;    /* newest RECEIVED record that was decided */
-    uint64_t received_first;  /* of the RECEIVED records that were not */
+    uint64_t people;         /* highest person number */
+    uint64_t admin_seq;      /* newest GENESIS, EPOCH or ADMIN record */
+    uint64_t received_seq;   /* newest RECEIVED record that was decided */
+    uint64_t received_first; /* of the RECEIVED records that were not */
     uint64_t received_last;
     uint64_t optins, tasks_opened, tasks_ended, breaches, redeliveries;
 };
-struct state_queue {          /* index: queue number */
-    uint64_t outbox_seq;      /* newest operation */
+struct state_queue {                /* index: queue number */
+    uint64_t outbox_seq;            /* newest operation */
     uint64_t report_ms, report_seq; /* newest stream entry whose effect is in */
     uint64_t open_tasks;
 };
@@ -90,8 +90,8 @@ uint64_t state_bytes(const struct state *state); /* of the file; any thread */
 /* Opens the transaction when none is; puts and deletes need it. */
 enum status state_begin(struct state *state);
 bool state_is_dirty(const struct state *state); /* something is not committed */
-enum status state_commit(struct state *state); /* writes meta and queues; DISK_FULL, IO */
-void state_abort(struct state *state); /* meta and queues go back to the last commit */
+enum status state_commit(struct state *state);  /* writes meta and queues; DISK_FULL, IO */
+void state_abort(struct state *state);          /* meta and queues go back to the last commit */
 
 /* Kept in memory, changed in place by apply; written by state_commit. */
 struct state_meta *state_meta(struct state *state);

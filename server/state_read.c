@@ -55,7 +55,7 @@ static bool found(struct state_reader *reader, const char *what, int code)
 uint64_t state_read_folded(struct state_reader *reader)
 {
     struct state_key key = STATE_META_KEY;
-    struct state_stored_meta stored;
+    struct state_stored_meta stored = {0};
     MDB_val value;
 
     if (state_reader_begin(reader) != STATUS_OK)

@@ -866,7 +866,7 @@ static enum status open_recovery(struct writer *writer)
     /* The tail of a trusted state is short: with it applied first, nobody gets a 202. */
     if (recovery_is_trusted(writer->recovery))
         result = recovery_fold(writer->recovery, 16 * COMMIT_RECORDS, &done);
-    else
+    else if (state_meta(writer->state)->folded_seq + 2 < journal_last_seq(writer->journal))
         log_write(options->log, LOG_INFO, "state is made anew from the journal",
                   LOG_INT("records", journal_last_seq(writer->journal)), LOG_END);
     return result == STATUS_DISK_FULL ? STATUS_OK : result;

@@ -116,7 +116,9 @@ static void doubles_are_written_as_people_write_them(void **state)
     written("1e300", "1e+300");
     written("1.7976931348623157e308", "1.7976931348623157e+308");
     written("0.000001", "0.000001");
-    written("-0.0", "-0");
+    written("-0.0", "0");
+    written("1e20", "1e+20");
+    written("-999999999999999.0", "-999999999999999");
 }
 
 static void any_number_is_a_double(void **state)

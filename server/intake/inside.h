@@ -2,6 +2,7 @@
 #ifndef HOTLEAD_SERVER_INTAKE_INSIDE_H
 #define HOTLEAD_SERVER_INTAKE_INSIDE_H
 
+#include "proto/phone.h"
 #include "server/intake/intake.h"
 
 /* Scratch is made once; each piece fits the largest body of its use. */
@@ -14,6 +15,7 @@ struct intake {
     char written[OPTIN_STORED_MAX]; /* JSON text of extras */
     char measured[OPTIN_BYTES_MAX]; /* an item of a large batch */
     char stored[OPTIN_STORED_MAX];  /* intake_encode's answer */
+    char e164[PHONE_LENGTH_MAX];
 };
 
 enum status intake_read_json(struct intake *intake, struct slice body, struct optin *optin,

@@ -184,8 +184,10 @@ static bool site_calls(const struct site *site, const struct phone *phone)
     return site->country_count == 0;
 }
 
-static void find_phone(const struct intake *intake, const struct site *site,
-                       const struct optin *optin, struct effect_received *facts)
+/* A dialer wants the number as it is dialled, so the task carries what was understood; the
+ * opt-in keeps what was typed as well. */
+static void find_phone(struct intake *intake, const struct site *site, struct optin *optin,
+                       struct effect_received *facts)
 {
     struct slice typed = intake_trimmed(optin->text[OPTIN_PHONE]);
     struct phone phone;
@@ -198,8 +200,10 @@ static void find_phone(const struct intake *intake, const struct site *site,
         facts->flags |= INTAKE_BAD_PHONE;
         return;
     }
+    memcpy(intake->e164, phone.e164, phone.length);
+    optin->text[OPTIN_PHONE_E164] = (struct slice){intake->e164, phone.length};
     facts->phone = hash_of(&intake->hash_key, HASH_PHONE, site->agency,
-                           (struct slice){phone.e164, phone.length});
+                           optin->text[OPTIN_PHONE_E164]);
 }
 
 static void find_email(const struct intake *intake, const struct site *site,
@@ -254,7 +258,7 @@ static enum status identified(const struct effect_received *facts)
 }
 
 enum status intake_facts(struct intake *intake, const struct site *site, enum credential credential,
-                         struct slice event, bool suspect, const struct optin *optin,
+                         struct slice event, bool suspect, struct optin *optin,
                          struct effect_received *facts_out)
 {
     *facts_out = (struct effect_received){

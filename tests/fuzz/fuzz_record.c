@@ -9,13 +9,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void walk(const struct record_view *view)
 {
-    static volatile char sink;
+    static char copy[RECORD_EFFECTS_MAX + 1];
     struct slice body;
     size_t offset = 0;
 
     while (effect_next(view, &offset, &body) != 0)
-        if (body.length > 0)
-            sink ^= body.bytes[0] ^ body.bytes[body.length - 1];
+        effect_copy(body, copy, sizeof copy);
     for (int kind = EFFECT_GENESIS; kind <= EFFECT_REPORT; kind++) {
         struct effect_task effect;
         effect_find(view, (enum effect_kind)kind, &effect, sizeof effect);

@@ -53,7 +53,7 @@ struct server {
     char request_id[160];
     uint64_t later[ECHO_LATER_MAX]; /* tickets of /later, not answered yet */
     unsigned later_count;
-    bool drained;
+    unsigned drained;
 };
 
 static const char *const echo_methods[] = {"GET",   "HEAD",   "POST",   "PUT",
@@ -88,8 +88,16 @@ static inline void echo_answer(struct server *server, uint64_t ticket,
     http_reply(server->http, ticket, &reply);
 }
 
-/* /later is answered by the test, /empty with 204, /close and closes, /big with a megabyte,
- * /busy with a problem, everything else at once. */
+static inline void server_answer_later(struct server *server)
+{
+    uint64_t ticket = server->later[--server->later_count];
+
+    http_reply(server->http, ticket, &(struct http_reply){.status = 202});
+}
+
+/* /later is answered by the test, or by /release, which answers them all, the newest first, and
+ * then itself. /empty gets 204, /unmodified 304, /close is closed, /big gets a megabyte, /busy a
+ * problem, everything else the echo at once. */
 static inline void echo_on_request(void *owner, const struct http_request *request)
 {
     struct server *server = owner;
@@ -108,9 +116,16 @@ static inline void echo_on_request(void *owner, const struct http_request *reque
     (void)padding;
 
     if (slice_equal(request->path, SLICE("/later"))) {
-        server->later[server->later_count++ % ECHO_LATER_MAX] = request->ticket;
+        MUST(server->later_count < ECHO_LATER_MAX);
+        server->later[server->later_count++] = request->ticket;
+    } else if (slice_equal(request->path, SLICE("/release"))) {
+        while (server->later_count > 0)
+            server_answer_later(server);
+        echo_answer(server, request->ticket, request);
     } else if (slice_equal(request->path, SLICE("/empty"))) {
         http_reply(server->http, request->ticket, &(struct http_reply){.status = 204});
+    } else if (slice_equal(request->path, SLICE("/unmodified"))) {
+        http_reply(server->http, request->ticket, &(struct http_reply){.status = 304});
     } else if (slice_equal(request->path, SLICE("/close"))) {
         http_reply(server->http, request->ticket,
                    &(struct http_reply){.status = 200, .close = true});

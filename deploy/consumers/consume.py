@@ -1,0 +1,40 @@
+#!/usr/bin/python3
+"""Pops tasks, claims each, works on it, reports the outcome. Needs python3-redis.
+
+    QUEUE=acme.calls AGENT=a42 OUTCOME=no_answer REDIS_URL=redis://127.0.0.1:6379/0 ONCE=1 consume.py
+
+REDIS_URL may also be unix:///path. With ONCE it ends after one task."""
+import getpass
+import json
+import os
+import time
+
+import redis
+
+QUEUE = os.environ.get("QUEUE", "demo.calls")
+AGENT = os.environ.get("AGENT") or getpass.getuser()
+OUTCOME = os.environ.get("OUTCOME", "no_answer")
+
+
+def report(link, task, **fields):
+    """Every task says in "report" which stream its reports go to."""
+    link.xadd(task["report"], {"task": task["id"], "delivery": task["delivery"], "agent": AGENT, **fields})
+
+
+def work(task):  # dial here
+    print(f"calling {task['phone']} for task {task['id']}, attempt {task['attempt']}", flush=True)
+
+
+def main():
+    link = redis.Redis.from_url(os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0"))
+    while True:
+        _, member, _ = link.bzpopmin(f"hl:{{{QUEUE}}}:tasks", timeout=0)
+        task, started_ms = json.loads(member), int(time.time() * 1000)
+        report(link, task, op="claim")
+        work(task)
+        report(link, task, op="outcome", outcome=OUTCOME, started_ms=started_ms)
+        if os.environ.get("ONCE"):
+            break
+
+
+main()

@@ -1,0 +1,498 @@
+#include "server/cli.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/json.h"
+#include "proto/must.h"
+#include "server/client.h"
+#include "server/config.h"
+
+#define EXIT_FAILED    1
+#define EXIT_USAGE     2
+#define SETTINGS_MAX   (64 * 1024)
+#define WORDS_MAX      256
+#define URL_DEFAULT    "http://127.0.0.1:8080"
+#define FOLDER_DEFAULT "./hotlead-data"
+
+static const struct entity {
+    const char *name, *plural;
+} entities[] = {
+    {"agency", "agencies"}, {"site", "sites"},   {"queue", "queues"},
+    {"agent", "agents"},    {"token", "tokens"},
+};
+
+/* One command, taken apart. */
+struct call {
+    const struct entity *entity;
+    const char *verb;
+    const char *server, *token, *data, *prefix, *user; /* NULL: not given */
+    bool json, help;
+    int count; /* of words that are neither of these: ids and settings */
+    const char *words[WORDS_MAX];
+    struct client *client;
+};
+
+typedef int verb_fn(struct call *call);
+
+/* --- talk ----------------------------------------------------------------------------- */
+
+static int usage(const struct call *call, FILE *out)
+{
+    const char *name = call->entity->name;
+
+    fprintf(out,
+            "usage: hotlead %s add ID [--SETTING VALUE ...]\n"
+            "       hotlead %s list | show ID | rm ID\n"
+            "       hotlead %s set ID --SETTING VALUE ...\n",
+            name, name, name);
+    if (strcmp(name, "site") == 0)
+        fprintf(out, "       hotlead site add-key ID pk|sk      a second live key\n"
+                     "       hotlead site retire-key ID pk|sk   the older of two\n");
+    if (strcmp(name, "queue") == 0)
+        fprintf(out,
+                "       hotlead queue acl ID [--user NAME]  the Redis ACL line of a consumer\n");
+    fprintf(out, "\nA setting given more than once is a list; an empty value takes it back.\n\n"
+                 "  --server URL   [HOTLEAD_URL; DIR/admin.url; " URL_DEFAULT "]\n"
+                 "  --token TOKEN  [HOTLEAD_TOKEN; HOTLEAD_TOKEN_FILE; DIR/admin.token]\n"
+                 "  --data DIR     data folder on this machine [HOTLEAD_DATA; " FOLDER_DEFAULT "]\n"
+                 "  --json         one JSON document a line\n");
+    return out == stdout ? 0 : EXIT_USAGE;
+}
+
+static int complain(const char *what, const char *about)
+{
+    fprintf(stderr, "hotlead: %s%s\n", what, about);
+    return EXIT_USAGE;
+}
+
+static void print_text(const struct text *text)
+{
+    fwrite(text->bytes, 1, text->length, stdout);
+}
+
+/* Whole documents are a few times longer once indented. */
+static struct text document_over(size_t bytes)
+{
+    size_t capacity = bytes * 4 + 64 * 1024;
+    char *buffer = malloc(capacity);
+
+    MUST(buffer);
+    return text_over(buffer, capacity);
+}
+
+static void print_document(const struct call *call, struct slice body)
+{
+    struct text out = document_over(body.length);
+
+    if (call->json || !cli_write_pretty(body, &out) || out.overflow) {
+        fwrite(body.bytes, 1, body.length, stdout);
+        putchar('\n');
+    } else {
+        print_text(&out);
+    }
+    free(out.bytes);
+}
+
+static bool member_text(struct json_value object, const char *name, struct slice *out)
+{
+    struct json_value value;
+
+    return json_member(object, name, &value) && json_string(value, out) && out->length > 0;
+}
+
+/* What the problem document says, or at least its status. */
+static int explain(const struct client_answer *answer)
+{
+    struct json *json = json_open(answer->body.length + 1);
+    struct json_value root;
+    struct slice text;
+
+    if (json && json_parse(json, answer->body.bytes, answer->body.length, &root) == STATUS_OK &&
+        (member_text(root, "detail", &text) || member_text(root, "title", &text)))
+        fprintf(stderr, "hotlead: %.*s (%ld)\n", (int)text.length, text.bytes, answer->status);
+    else
+        fprintf(stderr, "hotlead: the server answered %ld\n", answer->status);
+    json_close(json);
+    return EXIT_FAILED;
+}
+
+/* --- where and who ---------------------------------------------------------------------- */
+
+static const char *or_variable(const char *given, const char *variable)
+{
+    const char *value = given ? given : getenv(variable);
+
+    return value && *value ? value : NULL;
+}
+
+/* First word of a file; false: it cannot be read. */
+static bool read_word(const char *path, char out[512])
+{
+    FILE *file = fopen(path, "re");
+
+    if (!file)
+        return false;
+    int words = fscanf(file, "%511s", out);
+    fclose(file);
+    return words == 1;
+}
+
+static bool read_word_in(const char *folder, const char *name, char out[512])
+{
+    char path[4096];
+
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return read_word(path, out);
+}
+
+static int open_client(struct call *call)
+{
+    char url_read[512], token_read[512] = "";
+    const char *folder = or_variable(call->data, "HOTLEAD_DATA");
+    const char *url = or_variable(call->server, "HOTLEAD_URL");
+    const char *token = or_variable(call->token, "HOTLEAD_TOKEN");
+    const char *token_file = or_variable(NULL, "HOTLEAD_TOKEN_FILE");
+
+    if (!folder)
+        folder = FOLDER_DEFAULT;
+    if (!url)
+        url = read_word_in(folder, "admin.url", url_read) ? url_read : URL_DEFAULT;
+    if (!token && token_file && !read_word(token_file, token_read))
+        return complain("HOTLEAD_TOKEN_FILE cannot be read: ", token_file);
+    if (!token && !token_file && !read_word_in(folder, "admin.token", token_read))
+        return complain(
+            "no token: give --token, HOTLEAD_TOKEN, or --data DIR on the server's machine", "");
+    if (!token)
+        token = token_read;
+    if (client_open(url, token, &call->client) != STATUS_OK)
+        return complain("neither a URL nor a token may look so: ", url);
+    return 0;
+}
+
+/* 0: an answer of 2xx. */
+static int request(struct call *call, const char *method, const char *path, struct slice body,
+                   struct client_answer *answer)
+{
+    enum status status = client_request(call->client, method, path, body, answer);
+
+    if (status == STATUS_BUSY)
+        fprintf(stderr, "hotlead: no answer: %s\n", answer->problem);
+    else if (status != STATUS_OK)
+        fprintf(stderr, "hotlead: %s\n", status_text(status));
+    else if (answer->status < 200 || answer->status > 299)
+        return explain(answer);
+    return status == STATUS_OK ? 0 : EXIT_FAILED;
+}
+
+/* /v1/sites, /v1/sites/ID, /v1/sites/ID/keys: what a word holds may be anything. */
+static void make_path(char out[2048], const struct call *call, const char *id, const char *rest)
+{
+    struct text path = text_over(out, 2047);
+
+    text_printf(&path, "/v1/%s", call->entity->plural);
+    if (id)
+        text_char(&path, '/');
+    for (; id && *id; id++) {
+        bool plain = (*id >= 'a' && *id <= 'z') || (*id >= 'A' && *id <= 'Z') ||
+                     (*id >= '0' && *id <= '9') || strchr("-._~", *id);
+        if (plain)
+            text_char(&path, *id);
+        else
+            text_printf(&path, "%%%02X", (unsigned char)*id);
+    }
+    text_string(&path, rest);
+    out[path.length] = '\0';
+}
+
+/* --- verbs -------------------------------------------------------------------------------- */
+
+static int send_settings(struct call *call, const char *method, const char *id, int from)
+{
+    static char bytes[SETTINGS_MAX];
+    struct text settings = text_over(bytes, sizeof bytes);
+    struct client_answer answer;
+    char path[2048];
+    const char *wrong = cli_settings(call->count - from, call->words + from, id == NULL, &settings);
+
+    if (wrong)
+        return complain("this is no setting; write --name VALUE or name=VALUE: ", wrong);
+    if (settings.overflow)
+        return complain("the settings are too long", "");
+    make_path(path, call, id, "");
+    int code = request(call, method, path, text_slice(&settings), &answer);
+    if (code == 0)
+        print_document(call, answer.body);
+    return code;
+}
+
+static int verb_add(struct call *call)
+{
+    return call->count < 1 ? usage(call, stderr) : send_settings(call, "POST", NULL, 0);
+}
+
+static int verb_set(struct call *call)
+{
+    return call->count < 2 ? usage(call, stderr) : send_settings(call, "PATCH", call->words[0], 1);
+}
+
+static int verb_show(struct call *call)
+{
+    struct client_answer answer;
+    char path[2048];
+
+    if (call->count != 1)
+        return usage(call, stderr);
+    make_path(path, call, call->words[0], "");
+    int code = request(call, "GET", path, (struct slice){0}, &answer);
+    if (code == 0)
+        print_document(call, answer.body);
+    return code;
+}
+
+static int verb_rm(struct call *call)
+{
+    struct client_answer answer;
+    char path[2048];
+
+    if (call->count != 1)
+        return usage(call, stderr);
+    make_path(path, call, call->words[0], "");
+    return request(call, "DELETE", path, (struct slice){0}, &answer);
+}
+
+/* The items of one page go behind those of the pages before. `next` is where the next begins, ""
+ * after the last. False: this is no list as a server of ours sends it. */
+static bool gather_page(const struct call *call, struct slice page, struct text *items,
+                        char next[256])
+{
+    struct json *json = json_open(page.length + 1);
+    struct json_value root, list, item;
+    struct slice name, after = {0};
+    bool sound = json && json_parse(json, page.bytes, page.length, &root) == STATUS_OK &&
+                 json_member(root, call->entity->plural, &list) && list.type == JSON_ARRAY;
+
+    next[0] = '\0';
+    if (sound) {
+        struct json_walk walk = json_walk(list);
+        while (json_next(&walk, &name, &item)) {
+            json_write(items, item);
+            text_char(items, '\n');
+        }
+        member_text(root, "next", &after);
+        sound = after.length < 256 && !items->overflow;
+    }
+    if (sound && after.length > 0) {
+        memcpy(next, after.bytes, after.length);
+        next[after.length] = '\0';
+    }
+    json_close(json);
+    return sound;
+}
+
+/* JSON lines as they are, or all of them as one table. */
+static void print_items(const struct call *call, const struct text *lines)
+{
+    if (call->json || !isatty(STDOUT_FILENO)) {
+        print_text(lines);
+        return;
+    }
+    struct text list = document_over(lines->length), table = document_over(lines->length * 4);
+    text_char(&list, '[');
+    for (size_t i = 0; i + 1 < lines->length; i++)
+        text_char(&list, lines->bytes[i] == '\n' ? ',' : lines->bytes[i]);
+    text_char(&list, ']');
+    if (cli_write_table(text_slice(&list), &table))
+        print_text(&table);
+    free(list.bytes);
+    free(table.bytes);
+}
+
+static int verb_list(struct call *call)
+{
+    struct text lines = text_over(NULL, 0);
+    char path[2048], rest[300] = "", next[256] = "";
+    struct client_answer answer;
+    int code = call->count > 0 ? usage(call, stderr) : 0;
+
+    do {
+        make_path(path, call, NULL, rest);
+        if (code == 0)
+            code = request(call, "GET", path, (struct slice){0}, &answer);
+        if (code != 0)
+            break;
+        size_t capacity = lines.length + 2 * answer.body.length + 64;
+        char *larger = realloc(lines.bytes, capacity);
+        MUST(larger);
+        lines.bytes = larger;
+        lines.capacity = capacity;
+        if (!gather_page(call, answer.body, &lines, next)) {
+            fprintf(stderr, "hotlead: the answer is no list of %s\n", call->entity->plural);
+            code = EXIT_FAILED;
+        }
+        snprintf(rest, sizeof rest, "?after=%s", next); /* ids need no escapes */
+    } while (code == 0 && *next);
+    if (code == 0)
+        print_items(call, &lines);
+    free(lines.bytes);
+    return code;
+}
+
+static int verb_add_key(struct call *call)
+{
+    char path[2048], body[64];
+    struct client_answer answer;
+
+    if (call->count != 2 || (strcmp(call->words[1], "pk") && strcmp(call->words[1], "sk")))
+        return usage(call, stderr);
+    make_path(path, call, call->words[0], "/keys");
+    snprintf(body, sizeof body, "{\"kind\":\"%s\"}", call->words[1]);
+    int code = request(call, "POST", path, slice_of(body), &answer);
+    if (code == 0)
+        print_document(call, answer.body);
+    return code;
+}
+
+static int verb_retire_key(struct call *call)
+{
+    struct client_answer answer;
+    char path[2048];
+
+    if (call->count != 2 || (strcmp(call->words[1], "pk") && strcmp(call->words[1], "sk")))
+        return usage(call, stderr);
+    make_path(path, call, call->words[0], call->words[1][0] == 'p' ? "/keys/pk" : "/keys/sk");
+    return request(call, "DELETE", path, (struct slice){0}, &answer);
+}
+
+/* Asks nobody: the line follows from the queue's name, and works before the queue is made. */
+static int verb_acl(struct call *call)
+{
+    unsigned char secret[24];
+    char password[2 * sizeof secret + 1], line[1024];
+    struct text out = text_over(line, sizeof line);
+    const char *prefix = or_variable(call->prefix, "HOTLEAD_REDIS_PREFIX");
+    const char *queue = call->count == 1 ? call->words[0] : "";
+    const char *user = call->user ? call->user : queue;
+
+    if (!*queue)
+        return usage(call, stderr);
+    if (strlen(queue) > 64 || queue[strspn(queue, "abcdefghijklmnopqrstuvwxyz0123456789.-")])
+        return complain("no queue has such a name: ", queue);
+    if (strlen(user) > 64 || user[strcspn(user, " \t\r\n")])
+        return complain("Redis takes no such name of a user: ", user);
+    MUST(sodium_init() >= 0);
+    randombytes_buf(secret, sizeof secret);
+    sodium_bin2hex(password, sizeof password, secret, sizeof secret);
+    cli_acl(prefix ? prefix : "hl", queue, user, password, &out);
+    print_text(&out);
+    return 0;
+}
+
+static const struct verb {
+    const char *name;
+    const char *entity; /* NULL: all */
+    verb_fn *run;
+    bool offline;
+} verbs[] = {
+    {"add", NULL, verb_add, false},
+    {"list", NULL, verb_list, false},
+    {"show", NULL, verb_show, false},
+    {"set", NULL, verb_set, false},
+    {"rm", NULL, verb_rm, false},
+    {"add-key", "site", verb_add_key, false},
+    {"retire-key", "site", verb_retire_key, false},
+    {"acl", "queue", verb_acl, true},
+};
+#define VERB_COUNT (sizeof verbs / sizeof *verbs)
+
+static const struct verb *find_verb(const struct call *call)
+{
+    for (size_t i = 0; i < VERB_COUNT; i++) {
+        if (strcmp(verbs[i].name, call->verb) == 0 &&
+            (!verbs[i].entity || strcmp(verbs[i].entity, call->entity->name) == 0))
+            return &verbs[i];
+    }
+    return NULL;
+}
+
+/* Takes the flags that are the command's own and leaves ids and settings. False: one lacks its
+ * value, or there are too many words. */
+static bool take_words(struct call *call, int argc, char **argv)
+{
+    const struct {
+        const char *name;
+        const char **value;
+    } flags[] = {
+        {"--server", &call->server},       {"--token", &call->token}, {"--data", &call->data},
+        {"--redis-prefix", &call->prefix}, {"--user", &call->user},
+    };
+
+    for (int i = 0; i < argc; i++) {
+        const char **value = NULL;
+        for (size_t j = 0; j < sizeof flags / sizeof *flags; j++) {
+            size_t length = strlen(flags[j].name);
+            if (strncmp(argv[i], flags[j].name, length) != 0)
+                continue;
+            if (argv[i][length] == '=')
+                *(value = flags[j].value) = argv[i] + length + 1;
+            else if (argv[i][length] == '\0' && i + 1 < argc)
+                *(value = flags[j].value) = argv[++i];
+            else if (argv[i][length] == '\0')
+                return false;
+        }
+        if (value)
+            continue;
+        if (strcmp(argv[i], "--json") == 0)
+            call->json = true;
+        else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            call->help = true;
+        else if (call->count == WORDS_MAX)
+            return false;
+        else
+            call->words[call->count++] = argv[i];
+    }
+    return true;
+}
+
+static int unknown_verb(const struct call *call)
+{
+    const char *names[VERB_COUNT];
+
+    for (size_t i = 0; i < VERB_COUNT; i++)
+        names[i] = verbs[i].name;
+    const char *closest = config_closest(call->verb, names, VERB_COUNT);
+    fprintf(stderr, "hotlead: %s: there is no '%s'", call->entity->name, call->verb);
+    fprintf(stderr, closest ? "; did you mean '%s'?\n" : "\n", closest);
+    return EXIT_USAGE;
+}
+
+int cli(int argc, char **argv)
+{
+    struct call call = {.entity = entities};
+    int code;
+
+    while (strcmp(call.entity->name, argv[0]) != 0) {
+        call.entity++;
+        MUST(call.entity < entities + sizeof entities / sizeof *entities);
+    }
+    if (!take_words(&call, argc - 1, argv + 1))
+        return usage(&call, stderr);
+    if (call.help)
+        return usage(&call, stdout);
+    if (call.count == 0)
+        return usage(&call, stderr);
+    call.verb = call.words[0];
+    memmove(call.words, call.words + 1, (size_t)--call.count * sizeof *call.words);
+    const struct verb *verb = find_verb(&call);
+    if (!verb)
+        return unknown_verb(&call);
+    code = verb->offline ? 0 : open_client(&call);
+    if (code == 0)
+        code = verb->run(&call);
+    client_close(call.client);
+    return code;
+}

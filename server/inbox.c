@@ -1,0 +1,642 @@
+/* One XREAD after the other over the streams of all queues, on a link of its own because it
+ * blocks. Between two of them: what has to be looked after. Each entry becomes a command; how far
+ * a stream was read is kept by the records of those commands, so a restart reads the last ones
+ * again, and the engine knows them by what they say.
+ *
+ * Nothing is skipped: where the writer has no room, reading stops at that entry and goes on there.
+ * Where a command comes back unstored, its stream is read again from before it. What can never be
+ * a report is counted, and does not hold up those behind it. */
+#include "server/inbox_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/id.h"
+#include "proto/must.h"
+
+#define BLOCK_MS           1000
+#define COMMAND_TIMEOUT_MS 5000
+#define CONNECT_TIMEOUT_MS 2000
+#define PAGE_ENTRIES       512
+#define PAGE_ENTRIES_LEAST 16
+#define IN_FLIGHT_MAX      (2 * PAGE_ENTRIES)
+#define COMMANDS_MAX       64
+#define CHECK_EVERY_MS     5000
+#define TRIM_EVERY_MS      60000
+#define TRIMS_AT_ONCE      16
+#define KEPT_MS            3600000
+#define HOLD_MS            50    /* the writer had no room */
+#define ERROR_PAUSE_MS     1000  /* Redis had an error for us */
+#define LOG_EVERY_MS       10000 /* for entries that are no reports */
+
+/* A commit may keep a report while one of just before it failed (a full disk): so a start reads a
+ * little from before its cursor. */
+#define OVERLAP_MS 60000
+
+struct stream {
+    struct inbox *inbox;
+    uint32_t queue;
+    struct slice key;
+    struct inbox_id cursor; /* read up to here */
+    bool unusable;          /* the key is of another type */
+    bool failed;            /* an entry came back unstored */
+    struct inbox_id failed_before;
+};
+
+/* An entry on its way through the writer. */
+struct sent {
+    struct sent *next_free;
+    struct stream *stream; /* NULL: free */
+    struct inbox_id id;
+    uint8_t op;
+};
+
+enum phase {
+    PHASE_IDLE,  /* not ready, or Redis is away, or paused: something will start it again */
+    PHASE_CHECK, /* where do the streams end? */
+    PHASE_READ,  /* XREAD is in flight */
+};
+
+struct inbox {
+    struct inbox_options options;
+    struct redis *redis;
+    struct state_reader *state;
+    struct redis_server server; /* the last that was met */
+    bool ready, closing;
+    bool turning; /* streams are to be read again, once nothing is in flight */
+    bool again;   /* ... all of them from 0 */
+    enum phase phase;
+    uv_timer_t timer; /* ends a pause */
+
+    struct stream *streams[STATE_QUEUES_MAX]; /* by queue number */
+    uint32_t stream_count;                    /* those not NULL */
+    uint64_t check_ms, trim_ms, logged_ms;    /* uv_now: next check, next trim, last line */
+    uint64_t refused;                         /* since the last line */
+    uint32_t check_next, trim_next;           /* queue numbers */
+    unsigned checks;                          /* in flight */
+
+    struct sent sent[IN_FLIGHT_MAX];
+    struct sent *free_sent;
+    unsigned in_flight;
+
+    struct slice *words; /* of XREAD */
+    char (*ids)[48];
+    size_t words_max;
+};
+
+static void go_on(struct inbox *inbox);
+
+static uint64_t now_of(const struct inbox *inbox)
+{
+    return uv_now(inbox->options.loop);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    go_on(timer->data);
+}
+
+static void pause_for(struct inbox *inbox, unsigned ms)
+{
+    inbox->phase = PHASE_IDLE;
+    uv_timer_start(&inbox->timer, on_timer, ms, 0);
+}
+
+/* --- streams ------------------------------------------------------------------------------- */
+
+static struct stream *stream_open(struct inbox *inbox, const struct queue *queue)
+{
+    char buffer[1024];
+    struct text key = text_over(buffer, sizeof(buffer));
+
+    text_printf(&key, "%s:{%s}:reports:%s", inbox->options.prefix, queue->id, inbox->options.node);
+    MUST(!key.overflow);
+    struct stream *stream = calloc(1, sizeof(*stream) + key.length);
+    if (stream == NULL)
+        return NULL;
+    memcpy(stream + 1, key.bytes, key.length);
+    stream->inbox = inbox;
+    stream->queue = queue->number;
+    stream->key = (struct slice){(const char *)(stream + 1), key.length};
+    return stream;
+}
+
+/* From a little before what state has. */
+static void read_cursor(struct inbox *inbox, struct stream *stream)
+{
+    struct state_queue row;
+
+    if (state_read_queue(inbox->state, stream->queue, &row) && row.report_ms > OVERLAP_MS)
+        stream->cursor = (struct inbox_id){row.report_ms - OVERLAP_MS, 0};
+}
+
+/* Streams of queues that are new. */
+static void find_streams(struct inbox *inbox)
+{
+    uint32_t count = registry_count(inbox->options.registry, ENTITY_QUEUE);
+
+    for (uint32_t number = 1; number <= count && number < STATE_QUEUES_MAX; number++) {
+        const struct queue *queue = registry_queue(inbox->options.registry, number);
+        if (queue == NULL || inbox->streams[number] != NULL)
+            continue;
+        struct stream *stream = stream_open(inbox, queue);
+        if (stream == NULL)
+            continue;
+        read_cursor(inbox, stream);
+        inbox->streams[number] = stream;
+        inbox->stream_count++;
+    }
+    state_reader_release(inbox->state);
+}
+
+/* Whatever says that streams are to be read again from further back. */
+static void turn_back(struct inbox *inbox)
+{
+    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
+        struct stream *stream = inbox->streams[number];
+        if (stream == NULL)
+            continue;
+        if (stream->failed && inbox_id_compare(stream->failed_before, stream->cursor) < 0)
+            stream->cursor = stream->failed_before;
+        if (inbox->again)
+            stream->cursor = (struct inbox_id){0, 0};
+        stream->failed = false;
+    }
+    inbox->again = false;
+}
+
+/* --- where streams end -------------------------------------------------------------------------
+ */
+
+/* Ids that went back: a Redis that lost its tail, with a clock behind. What is new there stands
+ * below the cursor, so the stream is read from its beginning. */
+static void compare_end(struct inbox *inbox, struct stream *stream, struct slice last)
+{
+    struct inbox_id end;
+
+    if (!inbox_id_read(last, &end) || inbox_id_compare(end, stream->cursor) >= 0)
+        return;
+    stream->cursor = (struct inbox_id){0, 0};
+    log_write(inbox->options.log, LOG_WARN, "a report stream went back: reading it again",
+              LOG_INT("queue", stream->queue), LOG_END);
+}
+
+static void check_on(struct inbox *inbox);
+
+/* XINFO STREAM: names and values. */
+static struct slice last_id_of(const struct redis_reply *info)
+{
+    for (size_t i = 0; i + 1 < info->count; i += 2) {
+        if (slice_equal(redis_item(info, i).text, SLICE("last-generated-id")))
+            return redis_item(info, i + 1).text;
+    }
+    return (struct slice){NULL, 0};
+}
+
+static void on_checked(void *owner, const struct redis_reply *reply)
+{
+    struct stream *stream = owner;
+    struct inbox *inbox = stream->inbox;
+    bool wrong_type = redis_reply_is_error(reply, "WRONGTYPE");
+
+    inbox->checks--;
+    if (wrong_type && !stream->unusable)
+        log_write(inbox->options.log, LOG_ERROR, "the key of a report stream is not a stream",
+                  LOG_INT("queue", stream->queue), LOG_END);
+    stream->unusable = wrong_type;
+    if (reply->type == REDIS_ARRAY)
+        compare_end(inbox, stream, last_id_of(reply));
+    else if (redis_reply_is_error(reply, "ERR no such key"))
+        stream->cursor = (struct inbox_id){0, 0}; /* a new one may begin below the cursor */
+    check_on(inbox);
+}
+
+/* Asks about the streams in turn, some at a time; then reading goes on. */
+static void check_on(struct inbox *inbox)
+{
+    while (inbox->check_next < STATE_QUEUES_MAX) {
+        struct stream *stream = inbox->streams[inbox->check_next];
+        if (stream != NULL) {
+            struct slice words[] = {SLICE("XINFO"), SLICE("STREAM"), stream->key};
+            if (!redis_command(inbox->redis, words, 3, 0, on_checked, stream))
+                break;
+            inbox->checks++;
+        }
+        inbox->check_next++;
+    }
+    if (inbox->checks == 0 && inbox->phase == PHASE_CHECK) {
+        inbox->phase = PHASE_IDLE;
+        go_on(inbox);
+    }
+}
+
+static void check_all(struct inbox *inbox)
+{
+    inbox->phase = PHASE_CHECK;
+    inbox->check_ms = now_of(inbox) + CHECK_EVERY_MS;
+    inbox->check_next = 1;
+    check_on(inbox);
+}
+
+/* --- trimming --------------------------------------------------------------------------------- */
+
+static void on_trimmed(void *owner, const struct redis_reply *reply)
+{
+    (void)owner; /* done or not: a minute later it is tried again */
+    (void)reply;
+}
+
+/* Everything before this was read and stored. */
+static struct inbox_id settled_of(const struct inbox *inbox, const struct stream *stream)
+{
+    struct inbox_id settled = stream->cursor;
+
+    for (size_t i = 0; i < IN_FLIGHT_MAX; i++) {
+        const struct sent *sent = &inbox->sent[i];
+        if (sent->stream == stream && inbox_id_compare(sent->id, settled) < 0)
+            settled = sent->id;
+    }
+    return settled;
+}
+
+static void trim(struct stream *stream)
+{
+    struct inbox *inbox = stream->inbox;
+    uint64_t settled_ms = settled_of(inbox, stream).ms;
+    char digits[24];
+    struct text least = text_over(digits, sizeof(digits));
+
+    if (stream->unusable || settled_ms <= KEPT_MS)
+        return;
+    text_uint(&least, settled_ms - KEPT_MS);
+    redis_command(inbox->redis,
+                  (struct slice[]){SLICE("XTRIM"), stream->key, SLICE("MINID"), SLICE("~"),
+                                   text_slice(&least)},
+                  5, 0, on_trimmed, NULL);
+}
+
+/* A few between two reads, each about once a minute. */
+static void trim_some(struct inbox *inbox)
+{
+    for (unsigned few = 0; few < TRIMS_AT_ONCE && inbox->trim_next < STATE_QUEUES_MAX;
+         inbox->trim_next++) {
+        struct stream *stream = inbox->streams[inbox->trim_next];
+        if (stream == NULL)
+            continue;
+        trim(stream);
+        few++;
+    }
+    if (inbox->trim_next == STATE_QUEUES_MAX) {
+        inbox->trim_next = 1;
+        inbox->trim_ms = now_of(inbox) + TRIM_EVERY_MS;
+    }
+}
+
+/* --- entries -------------------------------------------------------------------------------------
+ */
+
+static void refuse(struct inbox *inbox, const struct stream *stream, struct inbox_id id)
+{
+    stats_add(inbox->options.stats, STATS_REPORTS_REFUSED, 1);
+    inbox->refused++;
+    if (now_of(inbox) < inbox->logged_ms)
+        return;
+    log_write(inbox->options.log, LOG_WARN, "entries of a report stream are no reports",
+              LOG_INT("queue", stream->queue), LOG_INT("entry_ms", id.ms),
+              LOG_INT("entry_seq", id.seq), LOG_INT("entries", inbox->refused), LOG_END);
+    inbox->refused = 0;
+    inbox->logged_ms = now_of(inbox) + LOG_EVERY_MS;
+}
+
+static bool is_passing(enum status status)
+{
+    return status == STATUS_BUSY || status == STATUS_DISK_FULL || status == STATUS_IO ||
+           status == STATUS_CLOSING;
+}
+
+static enum status submit(struct inbox *inbox, struct stream *stream, struct inbox_id id,
+                          const struct report *report)
+{
+    struct sent *sent = inbox->free_sent;
+    struct command command = {.kind = COMMAND_REPORT};
+    char payload[REPORT_STORED_MAX];
+    uint64_t opened_ms;
+
+    if (sent == NULL)
+        return STATUS_BUSY;
+    if (!id_parse(report->task, writer_id_key(inbox->options.writer), ID_TASK, &opened_ms,
+                  &command.report.task))
+        return STATUS_INVALID;
+    command.ticket = INBOX_TICKET | (uint64_t)(sent - inbox->sent);
+    command.now_ms = clock_now_ms(inbox->options.clock);
+    command.payload.bytes = payload;
+    command.payload.length = report_encode(report, payload, sizeof(payload));
+    command.report.queue = stream->queue;
+    command.report.stream_ms = id.ms;
+    command.report.stream_seq = id.seq;
+    command.report.started_ms = report->started_ms;
+    command.report.ended_ms = report->ended_ms;
+    command.report.delivery = (uint16_t)report->delivery;
+    command.report.op = (uint8_t)report->op;
+    command.report.outcome = (uint8_t)report->outcome;
+    if (report->agent.length > 0)
+        command.report.agent = agent_hash(writer_hash_key(inbox->options.writer), report->agent);
+
+    enum status status = writer_submit(inbox->options.writer, &command);
+    if (status == STATUS_OK) {
+        inbox->free_sent = sent->next_free;
+        inbox->in_flight++;
+        sent->stream = stream;
+        sent->id = id;
+        sent->op = command.report.op;
+    }
+    return status;
+}
+
+/* False: there was no room for an entry; what is behind it is read again later. */
+static bool take_entries(struct stream *stream, const struct redis_reply *entries)
+{
+    struct inbox *inbox = stream->inbox;
+
+    for (size_t i = 0; entries->type == REDIS_ARRAY && i < entries->count; i++) {
+        struct redis_reply entry = redis_item(entries, i);
+        struct inbox_id id = stream->cursor;
+        struct report report;
+        enum status status = inbox_entry_read(&entry, &id, &report);
+        if (status == STATUS_OK)
+            status = submit(inbox, stream, id, &report);
+        if (is_passing(status))
+            return false;
+        if (status != STATUS_OK)
+            refuse(inbox, stream, id);
+        stream->cursor = id;
+    }
+    return true;
+}
+
+/* Streams come in the order in which they were asked for; those with nothing new are left out. */
+static bool take_streams(struct inbox *inbox, const struct redis_reply *reply)
+{
+    uint32_t number = 1;
+
+    for (size_t i = 0; i < reply->count; i++) {
+        struct redis_reply item = redis_item(reply, i);
+        if (item.type != REDIS_ARRAY || item.count != 2)
+            continue;
+        struct redis_reply key = redis_item(&item, 0), entries = redis_item(&item, 1);
+        while (number < STATE_QUEUES_MAX && (inbox->streams[number] == NULL ||
+                                             !slice_equal(inbox->streams[number]->key, key.text)))
+            number++;
+        if (number == STATE_QUEUES_MAX)
+            return true;
+        if (!take_entries(inbox->streams[number], &entries))
+            return false;
+    }
+    return true;
+}
+
+static void count_report(struct inbox *inbox, enum status status, uint8_t op)
+{
+    enum stats_counter counter = STATS_REPORTS_REFUSED;
+
+    if (status == STATUS_OK)
+        counter = STATS_REPORTS_APPLIED;
+    else if (status == STATUS_DUPLICATE)
+        counter = STATS_REPORTS_REPEATED;
+    else if (status == STATUS_CONFLICT && op == REPORT_OUTCOME)
+        counter = STATS_REPORTS_LATE;
+    stats_add(inbox->options.stats, counter, 1);
+}
+
+void inbox_on_settled(struct inbox *inbox, const struct settlement *settlement)
+{
+    uint64_t index = settlement->ticket & ~INBOX_TICKET;
+
+    MUST(index < IN_FLIGHT_MAX && inbox->sent[index].stream != NULL);
+    struct sent *sent = &inbox->sent[index];
+    struct stream *stream = sent->stream;
+    if (is_passing(settlement->status)) {
+        struct inbox_id before = inbox_id_before(sent->id);
+        if (!stream->failed || inbox_id_compare(before, stream->failed_before) < 0)
+            stream->failed_before = before;
+        stream->failed = true;
+        inbox->turning = true;
+    } else {
+        count_report(inbox, settlement->status, sent->op);
+    }
+    sent->stream = NULL;
+    sent->next_free = inbox->free_sent;
+    inbox->free_sent = sent;
+    inbox->in_flight--;
+    if (inbox->phase == PHASE_IDLE && !uv_is_active((uv_handle_t *)&inbox->timer))
+        go_on(inbox);
+}
+
+/* --- reading -------------------------------------------------------------------------------------
+ */
+
+static void on_read(void *owner, const struct redis_reply *reply)
+{
+    struct inbox *inbox = owner;
+
+    inbox->phase = PHASE_IDLE;
+    if (reply->type == REDIS_UNKNOWN)
+        return; /* on_up starts again */
+    if (reply->type == REDIS_ERROR) {
+        inbox->check_ms = 0; /* finds the key that is to blame */
+        pause_for(inbox, ERROR_PAUSE_MS);
+        return;
+    }
+    /* What was asked for before somebody said "again" would move cursors forward. */
+    if (reply->type == REDIS_ARRAY && !inbox->again && !take_streams(inbox, reply))
+        pause_for(inbox, HOLD_MS);
+    else
+        go_on(inbox);
+}
+
+static bool make_room(struct inbox *inbox, size_t words)
+{
+    if (words <= inbox->words_max)
+        return true;
+    struct slice *more = realloc(inbox->words, 2 * words * sizeof(more[0]));
+    if (more != NULL)
+        inbox->words = more;
+    char(*ids)[48] = realloc(inbox->ids, 2 * words * sizeof(ids[0]));
+    if (ids != NULL)
+        inbox->ids = ids;
+    if (more == NULL || ids == NULL)
+        return false;
+    inbox->words_max = 2 * words;
+    return true;
+}
+
+static struct slice id_text(char buffer[48], struct inbox_id id)
+{
+    struct text text = text_over(buffer, 48);
+
+    text_uint(&text, id.ms);
+    text_char(&text, '-');
+    text_uint(&text, id.seq);
+    return text_slice(&text);
+}
+
+/* XREAD BLOCK ms COUNT n STREAMS key... id...  The count is for each stream. */
+static void read_streams(struct inbox *inbox)
+{
+    char count_digits[24], block_digits[24];
+    struct text count = text_over(count_digits, sizeof(count_digits));
+    struct text block = text_over(block_digits, sizeof(block_digits));
+    size_t keys = 6, usable = 0;
+
+    if (!make_room(inbox, keys + 2 * (size_t)inbox->stream_count)) {
+        pause_for(inbox, ERROR_PAUSE_MS);
+        return;
+    }
+    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
+        if (inbox->streams[number] != NULL && !inbox->streams[number]->unusable)
+            inbox->words[keys + usable++] = inbox->streams[number]->key;
+    }
+    size_t next = 0;
+    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
+        struct stream *stream = inbox->streams[number];
+        if (stream == NULL || stream->unusable)
+            continue;
+        inbox->words[keys + usable + next] = id_text(inbox->ids[next], stream->cursor);
+        next++;
+    }
+    if (usable == 0) {
+        pause_for(inbox, BLOCK_MS);
+        return;
+    }
+    text_uint(&count, PAGE_ENTRIES / usable > PAGE_ENTRIES_LEAST ? PAGE_ENTRIES / usable
+                                                                 : PAGE_ENTRIES_LEAST);
+    text_uint(&block, BLOCK_MS);
+    const struct slice head[] = {SLICE("XREAD"), SLICE("BLOCK"),     text_slice(&block),
+                                 SLICE("COUNT"), text_slice(&count), SLICE("STREAMS")};
+    memcpy(inbox->words, head, sizeof(head));
+    if (redis_command(inbox->redis, inbox->words, keys + 2 * usable, BLOCK_MS + COMMAND_TIMEOUT_MS,
+                      on_read, inbox))
+        inbox->phase = PHASE_READ;
+    else
+        pause_for(inbox, HOLD_MS);
+}
+
+/* The next step, with nothing of ours in flight on the link. */
+static void go_on(struct inbox *inbox)
+{
+    if (!inbox->ready || inbox->closing || inbox->phase != PHASE_IDLE || !redis_is_up(inbox->redis))
+        return;
+    if (inbox->in_flight > (inbox->turning ? 0 : IN_FLIGHT_MAX - PAGE_ENTRIES))
+        return; /* the next settlement comes here again */
+    if (inbox->turning) {
+        turn_back(inbox);
+        inbox->turning = false;
+        pause_for(inbox, HOLD_MS);
+        return;
+    }
+    find_streams(inbox);
+    if (now_of(inbox) >= inbox->check_ms) {
+        check_all(inbox);
+        return;
+    }
+    if (now_of(inbox) >= inbox->trim_ms)
+        trim_some(inbox);
+    read_streams(inbox);
+}
+
+/* --- from outside
+ * ------------------------------------------------------------------------------------ */
+
+static void on_up(void *owner, const struct redis_server *server)
+{
+    struct inbox *inbox = owner;
+    bool same = strcmp(inbox->server.run_id, server->run_id) == 0 &&
+                strcmp(inbox->server.replication_id, server->replication_id) == 0;
+
+    if (inbox->server.run_id[0] != '\0' && !same)
+        inbox_again(inbox);
+    inbox->server = *server;
+    inbox->check_ms = 0;
+    inbox->phase = PHASE_IDLE;
+    go_on(inbox);
+}
+
+static void on_down(void *owner)
+{
+    struct inbox *inbox = owner;
+
+    inbox->phase = PHASE_IDLE;
+}
+
+void inbox_again(struct inbox *inbox)
+{
+    inbox->again = inbox->turning = true;
+}
+
+void inbox_ready(struct inbox *inbox)
+{
+    MUST(state_reader_open(writer_state(inbox->options.writer), &inbox->state) == STATUS_OK);
+    inbox->ready = true;
+    go_on(inbox);
+}
+
+static void free_all(struct inbox *inbox)
+{
+    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++)
+        free(inbox->streams[number]);
+    free(inbox->words);
+    free(inbox->ids);
+    free(inbox);
+}
+
+enum status inbox_open(const struct inbox_options *options, struct inbox **out)
+{
+    struct inbox *inbox = calloc(1, sizeof(*inbox));
+
+    *out = NULL;
+    if (inbox == NULL)
+        return STATUS_INTERNAL;
+    inbox->options = *options;
+    for (size_t i = IN_FLIGHT_MAX; i > 0; i--) {
+        inbox->sent[i - 1].next_free = inbox->free_sent;
+        inbox->free_sent = &inbox->sent[i - 1];
+    }
+    enum status status =
+        redis_open(&(struct redis_options){.loop = options->loop,
+                                           .url = options->redis_url,
+                                           .name = "hotlead-inbox",
+                                           .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+                                           .command_timeout_ms = COMMAND_TIMEOUT_MS,
+                                           .in_flight_max = COMMANDS_MAX,
+                                           .log = options->log,
+                                           .stats = options->stats,
+                                           .on_up = on_up,
+                                           .on_down = on_down,
+                                           .owner = inbox},
+                   &inbox->redis);
+    if (status != STATUS_OK) {
+        free_all(inbox);
+        return status;
+    }
+    inbox->trim_next = 1;
+    MUST(uv_timer_init(options->loop, &inbox->timer) == 0);
+    inbox->timer.data = inbox;
+    *out = inbox;
+    return STATUS_OK;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    free_all(handle->data);
+}
+
+void inbox_close(struct inbox *inbox)
+{
+    if (inbox == NULL)
+        return;
+    inbox->closing = true;
+    redis_close(inbox->redis);
+    if (inbox->ready)
+        state_reader_close(inbox->state);
+    uv_close((uv_handle_t *)&inbox->timer, on_timer_closed);
+}

@@ -1,0 +1,230 @@
+/* What publish is made of:
+ *
+ *   publish.c            queues, the live feed, Redis coming and going
+ *   publish_buffer.c     members that wait to be sent
+ *   publish_push.c       one call of push.lua after the other, from the buffer or from state
+ *   publish_watch.c      a look at each queue once a second: marks, and who is gone
+ *   publish_reconcile.c  taking out what should not stand in a queue
+ *   publish_claim.c      claims over HTTP
+ *
+ * A queue's operations are numbered. `acked` are in Redis, `newest` is known to exist, and what
+ * lies between is in the buffer, in state, or (for up to 100 ms) on its way into state. */
+#ifndef HOTLEAD_SERVER_PUBLISH_INTERNAL_H
+#define HOTLEAD_SERVER_PUBLISH_INTERNAL_H
+
+#include "proto/id.h"
+#include "proto/report.h"
+#include "proto/task.h"
+#include "proto/text.h"
+#include "server/journal.h"
+#include "server/publish.h"
+#include "server/state.h"
+
+#define CALL_OPERATIONS_MAX 256
+#define CALL_BYTES_MAX      (1024 * 1024)
+#define CALLS_BYTES_MAX     (4 * CALL_BYTES_MAX) /* in flight, all queues */
+#define COMMANDS_MAX        256                  /* in flight on the link */
+#define NONCE_LENGTH        32
+#define SUSPECTS_MAX        64
+#define TICK_MS             10 /* how soon to look again for what state has not committed yet */
+
+/* --- a queue ------------------------------------------------------------------------------ */
+
+struct publish_chunk;
+struct publish_claim;
+
+/* What stands first in a queue, as far as popped tasks can be told from it. */
+struct publish_head {
+    bool empty;
+    uint64_t rank_ms;
+    char id[ID_TEXT_LENGTH];
+    uint64_t pushed_seq;
+};
+
+struct publish_queue {
+    struct publish *publish;
+    uint32_t number;
+    bool is_list;
+    struct slice tasks, mark, reports; /* keys in Redis */
+    struct slice report_field;         /* as it stands in own members */
+    char *texts;                       /* of the slices above */
+
+    bool known;   /* `acked` is what the mark says, on this link */
+    bool learned; /* it was, on some link: a lower mark means that Redis has forgotten */
+    bool taken;   /* the mark is this process's */
+    bool stopped; /* another writer, or a mark from the future */
+    bool refused; /* the last push had an error: the next look tries again */
+    bool dirty;   /* in publish->dirty */
+    struct publish_queue *next_dirty;
+    uint64_t acked, newest;
+    uint64_t ahead_seq;    /* a mark that was over `newest` */
+    uint64_t again_until;  /* up to here, puts may be in the queue already */
+    uint64_t rewind_until; /* up to here, the queue lacks what it should hold */
+    uint64_t open_tasks;
+
+    struct { /* the call in flight */
+        bool running;
+        uint64_t last, started_us;
+        unsigned operations, puts;
+        size_t bytes;
+    } call;
+
+    struct { /* operations that wait, in order, without a gap */
+        struct publish_chunk *first, *last;
+        uint64_t from; /* seq of the first; if there is none, of the one to come */
+        uint64_t next;
+    } buffer;
+
+    struct { /* the look in flight */
+        bool running, whole;
+        bool readable, present, ours;
+        uint64_t seq;
+        size_t asked; /* members of a list */
+    } look;
+
+    bool head_settled; /* `head` was decided upon */
+    struct publish_head head;
+
+    bool reconcile; /* wanted */
+    struct publish_claim *first_claim, *last_claim;
+};
+
+/* Why a command was submitted, in its ticket above the queue's number. */
+enum publish_purpose { PURPOSE_POPPED = 1, PURPOSE_AHEAD, PURPOSE_RECONCILE };
+
+struct publish {
+    struct publish_options options;
+    struct redis *redis;
+    struct redis_script push_script, claim_script;
+    char nonce[NONCE_LENGTH + 1];
+    bool ready, closing;
+    unsigned handles;
+
+    struct redis_server server; /* the last that was met; run_id "": none */
+    uint64_t down_since_ms;     /* uv_now */
+    bool forgot;                /* on_forgot was called since the last watch */
+    char refusal[32];           /* error code that was logged last */
+
+    struct state_reader *state;
+    struct journal_reader *journal;
+    struct renderer renderer;
+
+    struct publish_queue *queues[STATE_QUEUES_MAX];
+    struct publish_queue *first_dirty;
+    uv_timer_t tick_timer, watch_timer, claim_timer;
+    uint32_t look_next; /* number of the queue to be looked at next */
+    unsigned looks;     /* in flight */
+
+    struct { /* chunks of members: publish_buffer.c */
+        char *memory;
+        struct publish_chunk *free;
+    } buffer;
+
+    struct { /* the call being built: publish_push.c */
+        size_t count, bytes;
+        unsigned operations, puts;
+        struct slice slices[2 + 5 + 4 * CALL_OPERATIONS_MAX];
+        char digits[2 + 2 * CALL_OPERATIONS_MAX][24];
+        char *members; /* rendered ones, CALL_BYTES_MAX */
+        size_t bytes_in_flight;
+    } call;
+
+    struct {                         /* publish_reconcile.c */
+        struct publish_queue *queue; /* NULL: none is on its way */
+        uint64_t cursor, next_cursor;
+        bool waiting;  /* for a page, the writer, or a withdrawal */
+        bool overflow; /* the page had more suspects */
+        unsigned suspects, withdrawn, withdrawn_of_page;
+        size_t lengths[SUSPECTS_MAX];
+        char *members; /* SUSPECTS_MAX of TASK_BYTES_MAX */
+    } reconcile;
+
+    unsigned claims;
+};
+
+/* --- publish.c --------------------------------------------------------------------------- */
+
+/* NULL: there is no such queue (any more), or no memory. */
+struct publish_queue *publish_queue_of(struct publish *publish, uint32_t number);
+/* Looks after all queues again in TICK_MS. */
+void publish_tick_soon(struct publish *publish);
+/* Lets go of what was read: before going back to the loop. */
+void publish_release(struct publish *publish);
+/* Reads how far state has come with a queue; the newest operation that it has committed. */
+uint64_t publish_read_queue(struct publish_queue *queue);
+void publish_tell_forgot(struct publish *publish);
+/* False: the writer has no room; try again later. */
+bool publish_submit(struct publish_queue *queue, enum publish_purpose purpose,
+                    struct command *command);
+
+/* --- publish_buffer.c ---------------------------------------------------------------------- */
+
+/* An operation that waits. */
+struct publish_waiting {
+    uint64_t seq, rank_ms;
+    enum outbox_op op;
+    struct slice member;
+};
+/* Walks a buffer: `place` NULL and `offset` 0 start. */
+struct publish_walk {
+    struct publish_chunk *chunk;
+    size_t offset;
+};
+
+bool publish_buffer_open(struct publish *publish, size_t memory_max);
+void publish_buffer_close(struct publish *publish);
+/* Keeps an operation that follows the newest one; otherwise (a gap, no member, no room) forgets
+ * what is there, for it will be read from state. */
+void publish_buffer_add(struct publish_queue *queue, const struct writer_outbox *operation);
+void publish_buffer_forget(struct publish_queue *queue, uint64_t next_seq);
+void publish_buffer_drop(struct publish_queue *queue, uint64_t up_to_seq);
+bool publish_buffer_covers(const struct publish_queue *queue, uint64_t seq);
+bool publish_buffer_next(const struct publish_queue *queue, struct publish_walk *walk,
+                         struct publish_waiting *out);
+
+/* --- publish_push.c --------------------------------------------------------------------------- */
+
+/* Sends the next call, if there is something to send and no call is in flight. */
+void publish_push(struct publish_queue *queue);
+/* Takes in what a mark says. `ours`: this process wrote it. */
+void publish_learn(struct publish_queue *queue, bool present, uint64_t seq, bool ours,
+                   bool queue_is_empty);
+void publish_fence(struct publish_queue *queue, uint64_t seq);
+/* The writer has committed all: is a mark that looked ahead still ahead? */
+void publish_judge_ahead(struct publish_queue *queue, enum status status);
+/* Takes members out of a queue, fenced by its mark. False: it could not be sent. */
+bool publish_withdraw(struct publish_queue *queue, const struct slice *members, unsigned count,
+                      redis_reply_fn *on_reply);
+
+/* --- publish_watch.c ----------------------------------------------------------------------------
+ */
+
+void publish_watch(struct publish *publish); /* all queues that may need it */
+void publish_look(struct publish_queue *queue);
+void publish_popped_settled(struct publish_queue *queue, enum status status);
+
+/* --- publish_reconcile.c
+ * -------------------------------------------------------------------------- */
+
+enum publish_member { MEMBER_FOREIGN, MEMBER_OPEN, MEMBER_STRAY };
+
+/* Whose a member is, and whether it should stand in the queue, as far as state knows. The task's
+ * row comes with OPEN. */
+enum publish_member publish_judge(struct publish_queue *queue, struct slice member,
+                                  struct task_row *row_out);
+bool publish_reconcile_open(struct publish *publish);
+void publish_reconcile_close(struct publish *publish);
+void publish_reconcile(struct publish *publish); /* the next step, if there is one */
+void publish_reconcile_settled(struct publish_queue *queue, enum status status);
+
+/* --- publish_claim.c
+ * --------------------------------------------------------------------------------- */
+
+#define CLAIMS_MAX 4096
+
+void publish_claims_wake(struct publish_queue *queue, unsigned puts); /* tasks have come */
+void publish_claims_away(struct publish *publish);                    /* Redis has gone */
+void publish_claims_close(struct publish *publish);
+void publish_claims_on_timer(uv_timer_t *timer);
+
+#endif

@@ -1,0 +1,362 @@
+/* One call of push.lua after the other: at most one of a queue in flight, so that what gathers
+ * meanwhile is the next one. A call names the range it covers. What it holds comes from the buffer
+ * when that follows what Redis has, and else from state, read and rendered again; so there is no
+ * mode to be in, and the way back to the live feed is simply that the buffer follows again. */
+#include <string.h>
+
+#include "proto/must.h"
+#include "server/publish_internal.h"
+
+/* --- building a call -------------------------------------------------------------------- */
+
+/* Digits in slot `slot` of the call, as long as the call. */
+static struct slice digits(struct publish *publish, size_t slot, uint64_t number)
+{
+    struct text text = text_over(publish->call.digits[slot], sizeof(publish->call.digits[slot]));
+
+    text_uint(&text, number);
+    return text_slice(&text);
+}
+
+static void call_begin(struct publish *publish)
+{
+    publish->call.count = 7; /* two keys, five arguments: see call_send */
+    publish->call.operations = publish->call.puts = 0;
+    publish->call.bytes = 0;
+}
+
+static bool call_has_room(const struct publish *publish)
+{
+    return publish->call.operations < CALL_OPERATIONS_MAX &&
+           publish->call.bytes + TASK_BYTES_MAX <= CALL_BYTES_MAX;
+}
+
+static void call_add(struct publish *publish, uint64_t seq, enum outbox_op op, uint64_t rank_ms,
+                     struct slice member)
+{
+    struct slice *next = publish->call.slices + publish->call.count;
+    size_t slot = 2 + 2 * (size_t)publish->call.operations;
+
+    next[0] = digits(publish, slot, seq);
+    next[1] = op == OUTBOX_PUT ? SLICE("put") : SLICE("drop");
+    next[2] = digits(publish, slot + 1, rank_ms);
+    next[3] = member;
+    publish->call.count += 4;
+    publish->call.bytes += member.length;
+    publish->call.operations++;
+    publish->call.puts += op == OUTBOX_PUT;
+}
+
+static bool call_run(struct publish_queue *queue, uint64_t prev, uint64_t last, const char *mode,
+                     redis_reply_fn *on_reply)
+{
+    struct publish *publish = queue->publish;
+    struct slice *slices = publish->call.slices;
+
+    slices[0] = queue->tasks;
+    slices[1] = queue->mark;
+    slices[2] = digits(publish, 0, prev);
+    slices[3] = digits(publish, 1, last);
+    slices[4] = slice_of(publish->nonce);
+    slices[5] = slice_of(mode);
+    slices[6] = queue->is_list ? SLICE("list") : SLICE("zset");
+    return redis_run(publish->redis, &publish->push_script, 2, slices, publish->call.count,
+                     on_reply, queue);
+}
+
+static void on_pushed(void *owner, const struct redis_reply *reply);
+
+/* The first push of a process takes the mark over. */
+static const char *mode_of(const struct publish_queue *queue)
+{
+    if (!queue->taken)
+        return "init";
+    return queue->acked < queue->again_until ? "again" : "";
+}
+
+static void call_send(struct publish_queue *queue, uint64_t last)
+{
+    struct publish *publish = queue->publish;
+
+    if (!call_run(queue, queue->acked, last, mode_of(queue), on_pushed)) {
+        publish_tick_soon(publish);
+        return;
+    }
+    queue->call.running = true;
+    queue->call.last = last;
+    queue->call.operations = publish->call.operations;
+    queue->call.puts = publish->call.puts;
+    queue->call.bytes = publish->call.bytes;
+    queue->call.started_us = clock_monotonic_us();
+    publish->call.bytes_in_flight += queue->call.bytes;
+}
+
+/* --- what goes into it -------------------------------------------------------------------- */
+
+static void push_buffered(struct publish_queue *queue)
+{
+    struct publish *publish = queue->publish;
+    struct publish_walk walk = {0};
+    struct publish_waiting waiting;
+    uint64_t last = queue->acked;
+
+    call_begin(publish);
+    while (call_has_room(publish) && publish_buffer_next(queue, &walk, &waiting)) {
+        if (waiting.seq <= queue->acked)
+            continue;
+        call_add(publish, waiting.seq, waiting.op, waiting.rank_ms, waiting.member);
+        last = waiting.seq;
+    }
+    call_send(queue, last);
+}
+
+/* Renders a stored operation into the call's memory. What cannot be rendered (its opt-in is
+ * damaged) is left out, or the queue would stand still for it. */
+static void add_stored(struct publish_queue *queue, uint64_t seq, const struct outbox_row *row)
+{
+    struct publish *publish = queue->publish;
+    struct text text = text_over(publish->call.members + publish->call.bytes, TASK_BYTES_MAX);
+    struct person_row person;
+    struct task_row open;
+    uint64_t last_seq;
+    enum status status = STATUS_NOT_FOUND;
+
+    if (state_read_person(publish->state, row->person, &person, &open, &last_seq))
+        status = render_member(&publish->renderer, row->person, person.first_ms, &row->task, &text);
+    if (status != STATUS_OK || text.overflow) {
+        log_write(publish->options.log, LOG_ERROR, "a task cannot be rendered for its queue",
+                  LOG_INT("queue", queue->number), LOG_INT("outbox_seq", seq),
+                  LOG_TEXT("why", status_code(status)), LOG_END);
+        return;
+    }
+    call_add(publish, seq, (enum outbox_op)row->op, row->task.rank_ms, text_slice(&text));
+}
+
+/* From state: all that it has committed, but not what the buffer will go on with. */
+static void push_stored(struct publish_queue *queue)
+{
+    struct publish *publish = queue->publish;
+    struct outbox_row row;
+    uint64_t seq, last = queue->acked, until;
+
+    if (!publish->ready)
+        return;
+    until = publish_read_queue(queue);
+    if (queue->buffer.first != NULL && queue->buffer.from <= until)
+        until = queue->buffer.from - 1;
+
+    call_begin(publish);
+    while (call_has_room(publish) &&
+           state_read_outbox_next(publish->state, queue->number, last, &seq, &row) &&
+           seq <= until) {
+        add_stored(queue, seq, &row);
+        last = seq;
+    }
+    if (call_has_room(publish) && until > last)
+        last = until; /* nothing more is open in there */
+    publish_release(publish);
+
+    if (last > queue->acked || !queue->taken)
+        call_send(queue, last);
+    else
+        publish_tick_soon(publish); /* state has not committed yet what is missing */
+}
+
+void publish_push(struct publish_queue *queue)
+{
+    struct publish *publish = queue->publish;
+
+    if (!queue->known || queue->stopped || queue->refused || queue->call.running ||
+        !redis_is_up(publish->redis))
+        return;
+    if (queue->newest == 0 || (queue->taken && queue->acked >= queue->newest))
+        return;
+    if (publish->call.bytes_in_flight >= CALLS_BYTES_MAX)
+        publish_tick_soon(publish);
+    else if (publish_buffer_covers(queue, queue->acked + 1))
+        push_buffered(queue);
+    else
+        push_stored(queue);
+}
+
+/* --- what came of it ------------------------------------------------------------------------ */
+
+static void count_push(struct publish_queue *queue)
+{
+    struct stats *stats = queue->publish->options.stats;
+
+    stats_add(stats, STATS_REDIS_PUSHES, 1);
+    stats_add(stats, STATS_REDIS_OPERATIONS, queue->call.operations);
+    stats_observe_us(stats, STATS_PUSH_SECONDS, clock_monotonic_us() - queue->call.started_us);
+}
+
+static void pushed(struct publish_queue *queue, uint64_t mark)
+{
+    queue->taken = true;
+    publish_learn(queue, true, mark, true, false);
+    if (queue->reconcile)
+        publish_tick_soon(queue->publish);
+    publish_claims_wake(queue, queue->call.puts);
+}
+
+/* Redis is up but refuses: memory, a busy script, too few replicas, a key of another type. It may
+ * have stopped in the middle, and only the next look tries again. */
+static void refused(struct publish_queue *queue, const struct redis_reply *reply)
+{
+    struct publish *publish = queue->publish;
+    char code[sizeof(publish->refusal)] = "an unknown answer";
+
+    if (reply->type == REDIS_ERROR) {
+        size_t length = 0;
+        while (length < reply->text.length && length < sizeof(code) - 1 &&
+               reply->text.bytes[length] != ' ')
+            length++;
+        memcpy(code, reply->text.bytes, length);
+        code[length] = '\0';
+    }
+    if (strcmp(code, publish->refusal) != 0) {
+        strcpy(publish->refusal, code);
+        log_write(publish->options.log, LOG_ERROR, "redis refuses a push",
+                  LOG_INT("queue", queue->number), LOG_TEXT("why", code), LOG_END);
+    }
+    queue->refused = true;
+    queue->known = false;
+    if (queue->call.last > queue->again_until)
+        queue->again_until = queue->call.last;
+}
+
+static void on_pushed(void *owner, const struct redis_reply *reply)
+{
+    struct publish_queue *queue = owner;
+    struct publish *publish = queue->publish;
+    struct redis_reply word = {0}, seq = {0};
+
+    queue->call.running = false;
+    publish->call.bytes_in_flight -= queue->call.bytes;
+    if (reply->type == REDIS_UNKNOWN) {
+        queue->known = false; /* the mark tells, when the link is back */
+        return;
+    }
+    if (reply->type == REDIS_ARRAY && reply->count == 2) {
+        word = redis_item(reply, 0);
+        seq = redis_item(reply, 1);
+    }
+    if (word.type != REDIS_STRING || seq.type != REDIS_INTEGER || seq.integer < 0) {
+        refused(queue, reply);
+        return;
+    }
+    publish->refusal[0] = '\0';
+    count_push(queue);
+    if (slice_equal(word.text, SLICE("OK")) || slice_equal(word.text, SLICE("DUP"))) {
+        pushed(queue, (uint64_t)seq.integer);
+    } else if (slice_equal(word.text, SLICE("FENCED"))) {
+        publish_fence(queue, (uint64_t)seq.integer);
+    } else if (slice_equal(word.text, SLICE("REWIND"))) {
+        publish_learn(queue, true, (uint64_t)seq.integer, true, false);
+    } else {
+        queue->known = false; /* NOMARK: a look finds out what is left */
+        publish_look(queue);
+    }
+    publish_push(queue);
+}
+
+/* --- marks --------------------------------------------------------------------------------------
+ */
+
+static void stop(struct publish_queue *queue, const char *why, uint64_t seq)
+{
+    struct publish *publish = queue->publish;
+
+    if (queue->stopped)
+        return;
+    queue->stopped = true;
+    publish_buffer_forget(queue, queue->newest + 1);
+    stats_add(publish->options.stats, STATS_REDIS_FENCED, 1);
+    log_write(publish->options.log, LOG_ERROR, why, LOG_INT("queue", queue->number),
+              LOG_INT("mark", seq), LOG_INT("newest", queue->newest),
+              LOG_TEXT("effect", "nothing is pushed to this queue until a new start or epoch"),
+              LOG_END);
+}
+
+void publish_fence(struct publish_queue *queue, uint64_t seq)
+{
+    stop(queue, "another process pushes under this node and epoch", seq);
+}
+
+/* Redis has lost operations: everything from the mark on is sent again. */
+static void rewind_to(struct publish_queue *queue, uint64_t seq)
+{
+    struct publish *publish = queue->publish;
+
+    stats_add(publish->options.stats, STATS_REDIS_REWINDS, 1);
+    log_write(publish->options.log, LOG_WARN, "redis has forgotten operations: sending them again",
+              LOG_INT("queue", queue->number), LOG_INT("from", seq), LOG_INT("to", queue->newest),
+              LOG_END);
+    queue->acked = seq;
+    queue->rewind_until = queue->newest;
+    queue->reconcile = true;
+    queue->head_settled = false;
+    publish_tell_forgot(publish);
+}
+
+static void learn_missing(struct publish_queue *queue, bool queue_is_empty)
+{
+    queue->taken = false;
+    if (!queue_is_empty)
+        queue->again_until = queue->newest;
+    if (queue->acked > 0)
+        rewind_to(queue, 0);
+}
+
+/* A mark of another nonce means another writer, unless it is lower as well: no writer lowers a
+ * mark, so that is an old mark in a Redis that has forgotten. */
+void publish_learn(struct publish_queue *queue, bool present, uint64_t seq, bool ours,
+                   bool queue_is_empty)
+{
+    if (!present) {
+        learn_missing(queue, queue_is_empty);
+    } else if (seq > queue->newest) {
+        struct command command = {.kind = COMMAND_BARRIER};
+        queue->known = false;
+        queue->ahead_seq = seq;
+        publish_submit(queue, PURPOSE_AHEAD, &command);
+        return;
+    } else if (seq < queue->acked && queue->learned) {
+        queue->taken = queue->taken && ours;
+        rewind_to(queue, seq);
+    } else if (queue->taken && !ours) {
+        publish_fence(queue, seq);
+        return;
+    } else {
+        queue->acked = seq;
+        publish_buffer_drop(queue, seq);
+    }
+    if (!queue->learned)
+        queue->rewind_until = queue->newest;
+    queue->known = queue->learned = true;
+}
+
+void publish_judge_ahead(struct publish_queue *queue, enum status status)
+{
+    if (status != STATUS_OK || queue->stopped)
+        return; /* the next look asks again */
+    publish_read_queue(queue);
+    publish_release(queue->publish);
+    if (queue->ahead_seq > queue->newest)
+        stop(queue, "a mark is ahead of the journal: an older journal runs under the same epoch",
+             queue->ahead_seq);
+    else
+        publish_look(queue);
+}
+
+bool publish_withdraw(struct publish_queue *queue, const struct slice *members, unsigned count,
+                      redis_reply_fn *on_reply)
+{
+    struct publish *publish = queue->publish;
+
+    MUST(count <= CALL_OPERATIONS_MAX);
+    call_begin(publish);
+    for (unsigned i = 0; i < count; i++)
+        call_add(publish, 0, OUTBOX_DROP, 0, members[i]);
+    return call_run(queue, 0, 0, "withdraw", on_reply);
+}

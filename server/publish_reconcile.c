@@ -1,0 +1,291 @@
+/* Taking out what should not stand in a queue: a Redis that forgot a pop or a withdrawal shows the
+ * member again, under a mark that may look right. So after every sign of forgetting the queue is
+ * paged through. A member is ours if it reports to our stream and its id was made with our key;
+ * it should stand there if its task is open, queued, and renders to exactly these bytes. (What
+ * is missing in turn is put by the rewind, or counts as popped.)
+ *
+ * State is up to 100 ms behind, so a member that it does not know is a suspect only. The writer is
+ * asked to commit all (a barrier), and then the suspects are judged again. What was decided after
+ * that commit comes to us after the barrier does, and any push of it goes out behind the
+ * withdrawal: nothing that was put anew can be taken out.
+ *
+ * One queue at a time, a page a tick. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/publish_internal.h"
+
+#define PAGE_MEMBERS 256
+
+/* --- judging a member -------------------------------------------------------------------- */
+
+static bool find_task(struct publish *publish, uint64_t person, uint64_t number,
+                      struct person_row *person_out, struct task_row *task_out)
+{
+    uint64_t last_seq;
+
+    if (!state_read_person(publish->state, person, person_out, task_out, &last_seq))
+        return false;
+    return task_out->number == number || state_read_task(publish->state, person, number, task_out);
+}
+
+/* Renders the task as it should stand in the queue. */
+static bool stands_as(struct publish *publish, uint64_t person, uint64_t first_ms,
+                      const struct task_row *row, struct slice member)
+{
+    char bytes[TASK_BYTES_MAX];
+    struct text text = text_over(bytes, sizeof(bytes));
+
+    return render_member(&publish->renderer, person, first_ms, row, &text) == STATUS_OK &&
+           slice_equal(text_slice(&text), member);
+}
+
+/* The number of the task that a member is about; false: it is not ours. */
+static bool own_task(struct publish_queue *queue, struct slice member, uint64_t *number_out)
+{
+    static const char begin[] = "{\"v\":1,\"id\":\"";
+    size_t length = sizeof(begin) - 1;
+    uint64_t opened_ms;
+
+    if (member.length < length + ID_TEXT_LENGTH || memcmp(member.bytes, begin, length) != 0 ||
+        memmem(member.bytes, member.length, queue->report_field.bytes,
+               queue->report_field.length) == NULL)
+        return false;
+    return id_parse((struct slice){member.bytes + length, ID_TEXT_LENGTH},
+                    queue->publish->renderer.id_key, ID_TASK, &opened_ms, number_out);
+}
+
+enum publish_member publish_judge(struct publish_queue *queue, struct slice member,
+                                  struct task_row *row_out)
+{
+    struct publish *publish = queue->publish;
+    struct record_view opened;
+    struct person_row person;
+    uint64_t number;
+
+    if (!own_task(queue, member, &number))
+        return MEMBER_FOREIGN;
+    enum status status = journal_read(publish->journal, number >> 3, &opened);
+    if (status == STATUS_NOT_FOUND) /* of a journal that went on after ours was copied */
+        return MEMBER_STRAY;
+    if (status != STATUS_OK) /* better one too many than one too few */
+        return MEMBER_FOREIGN;
+    if (!find_task(publish, opened.header.person, number, &person, row_out) ||
+        row_out->state != TASK_QUEUED || row_out->queue != queue->number || row_out->put_seq == 0)
+        return MEMBER_STRAY;
+    return stands_as(publish, opened.header.person, person.first_ms, row_out, member)
+               ? MEMBER_OPEN
+               : MEMBER_STRAY;
+}
+
+/* --- suspects ------------------------------------------------------------------------------- */
+
+bool publish_reconcile_open(struct publish *publish)
+{
+    publish->reconcile.members = malloc((size_t)SUSPECTS_MAX * TASK_BYTES_MAX);
+    return publish->reconcile.members != NULL;
+}
+
+void publish_reconcile_close(struct publish *publish)
+{
+    free(publish->reconcile.members);
+}
+
+static struct slice suspect(const struct publish *publish, unsigned index)
+{
+    return (struct slice){publish->reconcile.members + (size_t)index * TASK_BYTES_MAX,
+                          publish->reconcile.lengths[index]};
+}
+
+static void add_suspect(struct publish *publish, struct slice member)
+{
+    unsigned index = publish->reconcile.suspects;
+
+    if (index == SUSPECTS_MAX) {
+        publish->reconcile.overflow = true;
+        return;
+    }
+    memcpy(publish->reconcile.members + (size_t)index * TASK_BYTES_MAX, member.bytes,
+           member.length);
+    publish->reconcile.lengths[index] = member.length;
+    publish->reconcile.suspects++;
+}
+
+/* --- page by page ----------------------------------------------------------------------------- */
+
+static void give_up(struct publish *publish)
+{
+    publish->reconcile.queue = NULL; /* still wanted: begins anew when the queue is well */
+}
+
+static void finish(struct publish *publish)
+{
+    struct publish_queue *queue = publish->reconcile.queue;
+
+    queue->reconcile = false;
+    publish->reconcile.queue = NULL;
+    stats_add(publish->options.stats, STATS_REDIS_RECONCILES, 1);
+    log_write(publish->options.log, LOG_INFO, "queue reconciled", LOG_INT("queue", queue->number),
+              LOG_INT("withdrawn", publish->reconcile.withdrawn), LOG_END);
+    publish_tick_soon(publish);
+}
+
+/* A page with more suspects than can be held is read again, if some of them are out by now. */
+static void page_done(struct publish *publish)
+{
+    bool again = publish->reconcile.overflow && publish->reconcile.withdrawn_of_page > 0;
+
+    if (!again)
+        publish->reconcile.cursor = publish->reconcile.next_cursor;
+    publish->reconcile.waiting = false;
+    if (!again && publish->reconcile.cursor == 0)
+        finish(publish);
+    else
+        publish_tick_soon(publish);
+}
+
+static void on_withdrawn(void *owner, const struct redis_reply *reply)
+{
+    struct publish_queue *queue = owner;
+    struct publish *publish = queue->publish;
+
+    if (publish->reconcile.queue != queue)
+        return;
+    struct redis_reply word = {0};
+    if (reply->type == REDIS_ARRAY && reply->count == 2)
+        word = redis_item(reply, 0);
+    if (slice_equal(word.text, SLICE("OK"))) {
+        publish->reconcile.withdrawn += publish->reconcile.withdrawn_of_page;
+        page_done(publish);
+    } else {
+        give_up(publish); /* whatever it is, the next look finds out */
+    }
+}
+
+void publish_reconcile_settled(struct publish_queue *queue, enum status status)
+{
+    struct publish *publish = queue->publish;
+    struct slice strays[SUSPECTS_MAX];
+    unsigned count = 0;
+    struct task_row row;
+
+    if (publish->reconcile.queue != queue)
+        return;
+    if (status != STATUS_OK) {
+        give_up(publish);
+        return;
+    }
+    for (unsigned i = 0; i < publish->reconcile.suspects; i++) {
+        if (publish_judge(queue, suspect(publish, i), &row) == MEMBER_STRAY)
+            strays[count++] = suspect(publish, i);
+    }
+    publish_release(publish);
+    publish->reconcile.withdrawn_of_page = count;
+    if (count == 0)
+        page_done(publish);
+    else if (!publish_withdraw(queue, strays, count, on_withdrawn))
+        give_up(publish);
+}
+
+/* ZSCAN: cursor, then members and scores. LRANGE: members. */
+static void on_page(void *owner, const struct redis_reply *reply)
+{
+    struct publish_queue *queue = owner;
+    struct publish *publish = queue->publish;
+    struct redis_reply members = *reply;
+    struct command barrier = {.kind = COMMAND_BARRIER};
+    struct task_row row;
+
+    if (publish->reconcile.queue != queue)
+        return;
+    if (reply->type == REDIS_ARRAY && !queue->is_list && reply->count == 2) {
+        members = redis_item(reply, 1);
+        publish->reconcile.next_cursor = strtoull(redis_item(reply, 0).text.bytes, NULL, 10);
+    }
+    if (members.type != REDIS_ARRAY) {
+        give_up(publish);
+        return;
+    }
+    size_t step = queue->is_list ? 1 : 2;
+    for (size_t i = 0; i < members.count; i += step) {
+        struct slice member = redis_item(&members, i).text;
+        if (member.length <= TASK_BYTES_MAX && publish_judge(queue, member, &row) == MEMBER_STRAY)
+            add_suspect(publish, member);
+    }
+    publish_release(publish);
+    if (queue->is_list)
+        publish->reconcile.next_cursor =
+            members.count < PAGE_MEMBERS
+                ? 0
+                : publish->reconcile.cursor + members.count - publish->reconcile.suspects;
+    if (publish->reconcile.suspects == 0)
+        page_done(publish);
+    else if (!publish_submit(queue, PURPOSE_RECONCILE, &barrier))
+        give_up(publish);
+}
+
+/* A list is read from its end: pops at its front do not move what is still to be read, and what
+ * is put at the end meanwhile only makes some be read twice. */
+static bool ask_page(struct publish_queue *queue)
+{
+    uint64_t cursor = queue->publish->reconcile.cursor;
+    char first[24], last[24];
+    struct text from = text_over(first, sizeof(first)), to = text_over(last, sizeof(last));
+
+    if (!queue->is_list) {
+        text_uint(&from, cursor);
+        text_uint(&to, PAGE_MEMBERS);
+        return redis_command(queue->publish->redis,
+                             (struct slice[]){SLICE("ZSCAN"), queue->tasks, text_slice(&from),
+                                              SLICE("COUNT"), text_slice(&to)},
+                             5, 0, on_page, queue);
+    }
+    text_int(&from, -(int64_t)(cursor + PAGE_MEMBERS));
+    text_int(&to, -(int64_t)(cursor + 1));
+    return redis_command(
+        queue->publish->redis,
+        (struct slice[]){SLICE("LRANGE"), queue->tasks, text_slice(&from), text_slice(&to)}, 4, 0,
+        on_page, queue);
+}
+
+static bool is_well(const struct publish_queue *queue)
+{
+    return queue->known && queue->taken && !queue->stopped && queue->acked >= queue->rewind_until;
+}
+
+/* The next queue that wants it and holds again what it should. */
+static struct publish_queue *choose(struct publish *publish)
+{
+    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
+        struct publish_queue *queue = publish->queues[number];
+        if (queue != NULL && queue->reconcile && is_well(queue))
+            return queue;
+    }
+    return NULL;
+}
+
+void publish_reconcile(struct publish *publish)
+{
+    struct publish_queue *queue = publish->reconcile.queue;
+
+    if (!publish->ready)
+        return;
+    if (queue != NULL && !is_well(queue))
+        give_up(publish);
+    if (publish->reconcile.queue == NULL) {
+        queue = choose(publish);
+        if (queue == NULL)
+            return;
+        publish->reconcile.queue = queue;
+        publish->reconcile.cursor = 0;
+        publish->reconcile.withdrawn = 0;
+        publish->reconcile.waiting = false;
+    }
+    if (publish->reconcile.waiting) /* for a page, the writer, or a withdrawal */
+        return;
+    publish->reconcile.suspects = publish->reconcile.withdrawn_of_page = 0;
+    publish->reconcile.overflow = false;
+    publish->reconcile.waiting = true;
+    if (!ask_page(queue))
+        give_up(publish);
+}

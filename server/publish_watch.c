@@ -1,0 +1,254 @@
+/* Once a second a look at each queue that has open tasks or waits for something: its mark, because
+ * a FLUSHALL changes neither link nor run id, and what stands first in it, because a pop leaves no
+ * trace. Tasks of ours that sort before the first one and were pushed are gone: the engine knows
+ * which, so it is told what was seen, and only when that has changed.
+ *
+ * The mark is read before the head and in the same breath: every put up to it was in the queue
+ * when the head was looked at, or gone already. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/publish_internal.h"
+
+#define LOOKS_MAX 16
+
+/* A list is looked at from its front, further back if only other nodes' tasks stand there. */
+static const size_t list_looks[] = {16, 256, 4096};
+#define LIST_LOOKS (sizeof(list_looks) / sizeof(list_looks[0]))
+
+/* --- what was seen ------------------------------------------------------------------------ */
+
+/* {"v":1,"id":"tsk_... : every member of version 1 begins so. */
+static struct slice id_of(struct slice member)
+{
+    static const char begin[] = "{\"v\":1,\"id\":\"";
+    size_t length = sizeof(begin) - 1;
+
+    if (member.length < length + ID_TEXT_LENGTH || memcmp(member.bytes, begin, length) != 0)
+        return (struct slice){NULL, 0};
+    return (struct slice){member.bytes + length, ID_TEXT_LENGTH};
+}
+
+static bool head_equal(const struct publish_head *a, const struct publish_head *b)
+{
+    return a->empty == b->empty && a->rank_ms == b->rank_ms && a->pushed_seq == b->pushed_seq &&
+           memcmp(a->id, b->id, sizeof(a->id)) == 0;
+}
+
+/* Says what stands first to the engine, unless it was said before. While the queue is being
+ * filled again what stands first says nothing. */
+static void submit_popped(struct publish_queue *queue, struct publish_head *head)
+{
+    struct command command = {.kind = COMMAND_POPPED};
+
+    if (!queue->taken || queue->stopped || queue->open_tasks == 0 ||
+        queue->acked < queue->rewind_until)
+        return;
+    head->pushed_seq = queue->look.seq;
+    if (queue->head_settled && head_equal(head, &queue->head))
+        return;
+    queue->head = *head;
+    queue->head_settled = true;
+    command.popped.queue = queue->number;
+    command.popped.empty = head->empty;
+    command.popped.rank_ms = head->rank_ms;
+    command.popped.pushed_seq = head->pushed_seq;
+    memcpy(command.popped.id, head->id, sizeof(command.popped.id));
+    if (!publish_submit(queue, PURPOSE_POPPED, &command))
+        queue->head_settled = false;
+}
+
+void publish_popped_settled(struct publish_queue *queue, enum status status)
+{
+    if (status == STATUS_BUSY || status == STATUS_DISK_FULL || status == STATUS_IO ||
+        status == STATUS_CLOSING)
+        queue->head_settled = false; /* said again at the next look */
+}
+
+/* A score as Redis writes it. Ours are whole milliseconds; others' are only compared with. */
+static uint64_t rank_of(struct slice score)
+{
+    char text[32] = "";
+
+    if (score.length == 0 || score.length >= sizeof(text))
+        return 0;
+    memcpy(text, score.bytes, score.length);
+    double rank = strtod(text, NULL);
+    if (!(rank > 0))
+        return 0;
+    return rank < 9e18 ? (uint64_t)floor(rank) : (uint64_t)9e18;
+}
+
+/* A member without an id like ours gives an empty one, which sorts before all: then nothing of
+ * the same rank counts as gone. */
+static void see_zset(struct publish_queue *queue, const struct redis_reply *reply)
+{
+    struct publish_head head = {.empty = reply->count < 2};
+
+    if (!head.empty) {
+        struct slice id = id_of(redis_item(reply, 0).text);
+        head.rank_ms = rank_of(redis_item(reply, 1).text);
+        if (id.length > 0)
+            memcpy(head.id, id.bytes, sizeof(head.id));
+    }
+    submit_popped(queue, &head);
+}
+
+static bool ask_list(struct publish_queue *queue, size_t most);
+
+/* The first own member that should stand there, by its put's seq: a list is in their order. A
+ * member that state does not know (yet) proves nothing, unless state has all that was pushed.
+ * True: the front was others', and a longer look is on its way. */
+static bool see_list(struct publish_queue *queue, const struct redis_reply *reply)
+{
+    struct publish_head head = {.empty = true};
+    struct task_row row;
+
+    if (!queue->publish->ready)
+        return false;
+    bool complete = publish_read_queue(queue) >= queue->look.seq;
+    for (size_t i = 0; head.empty && complete && i < reply->count; i++) {
+        struct slice member = redis_item(reply, i).text;
+        if (publish_judge(queue, member, &row) != MEMBER_OPEN)
+            continue;
+        head.empty = false;
+        head.rank_ms = row.put_seq;
+        memcpy(head.id, id_of(member).bytes, sizeof(head.id));
+    }
+    publish_release(queue->publish);
+    if (complete && head.empty && reply->count == queue->look.asked)
+        return ask_list(queue, queue->look.asked);
+    if (complete)
+        submit_popped(queue, &head);
+    return false;
+}
+
+/* --- a look ----------------------------------------------------------------------------------- */
+
+static void look_on(struct publish *publish)
+{
+    uint32_t count = registry_count(publish->options.registry, ENTITY_QUEUE);
+
+    while (publish->looks < LOOKS_MAX && publish->look_next <= count &&
+           publish->look_next < STATE_QUEUES_MAX) {
+        struct publish_queue *queue = publish->queues[publish->look_next++];
+        if (queue != NULL && (queue->open_tasks > 0 || queue->acked < queue->newest))
+            publish_look(queue);
+    }
+}
+
+static void look_ended(struct publish_queue *queue)
+{
+    queue->look.running = false;
+    queue->publish->looks--;
+    look_on(queue->publish);
+}
+
+/* "<seq> <nonce>" */
+static void on_mark(void *owner, const struct redis_reply *reply)
+{
+    struct publish_queue *queue = owner;
+    char text[32 + NONCE_LENGTH];
+
+    queue->look.present = false;
+    queue->look.readable = reply->type == REDIS_NIL;
+    queue->look.seq = 0;
+    if (reply->type == REDIS_STRING && reply->text.length < sizeof(text)) {
+        char *end;
+        memcpy(text, reply->text.bytes, reply->text.length);
+        text[reply->text.length] = '\0';
+        queue->look.seq = strtoull(text, &end, 10);
+        queue->look.present = queue->look.readable = end != text && *end == ' ';
+        queue->look.ours = queue->look.present && strcmp(end + 1, queue->publish->nonce) == 0;
+    }
+    if (!queue->look.whole)
+        look_ended(queue);
+}
+
+static void on_head(void *owner, const struct redis_reply *reply)
+{
+    struct publish_queue *queue = owner;
+    bool more = false;
+
+    if (reply->type == REDIS_ARRAY && queue->look.readable && !queue->stopped) {
+        queue->refused = false;
+        publish_learn(queue, queue->look.present, queue->look.seq, queue->look.ours,
+                      reply->count == 0);
+        if (queue->known && queue->look.present && queue->is_list)
+            more = see_list(queue, reply);
+        else if (queue->known && queue->look.present)
+            see_zset(queue, reply);
+        publish_push(queue);
+    }
+    if (!more)
+        look_ended(queue);
+}
+
+static bool command(struct publish_queue *queue, const struct slice *words, size_t count,
+                    redis_reply_fn *on_reply)
+{
+    return redis_command(queue->publish->redis, words, count, 0, on_reply, queue);
+}
+
+static bool ask_head(struct publish_queue *queue, redis_reply_fn *on_reply)
+{
+    char digits[24];
+    struct text last = text_over(digits, sizeof(digits));
+
+    if (!queue->is_list)
+        return command(queue,
+                       (struct slice[]){SLICE("ZRANGE"), queue->tasks, SLICE("0"), SLICE("0"),
+                                        SLICE("WITHSCORES")},
+                       5, on_reply);
+    text_uint(&last, queue->look.asked - 1);
+    return command(queue,
+                   (struct slice[]){SLICE("LRANGE"), queue->tasks, SLICE("0"), text_slice(&last)},
+                   4, on_reply);
+}
+
+void publish_look(struct publish_queue *queue)
+{
+    if (queue->look.running || queue->stopped)
+        return;
+    queue->look.asked = list_looks[0];
+    if (!command(queue, (struct slice[]){SLICE("GET"), queue->mark}, 2, on_mark))
+        return;
+    queue->look.running = true;
+    queue->look.whole = ask_head(queue, on_head);
+    queue->publish->looks++;
+}
+
+static void on_more(void *owner, const struct redis_reply *reply)
+{
+    struct publish_queue *queue = owner;
+
+    if (reply->type != REDIS_ARRAY || !queue->known || !see_list(queue, reply))
+        look_ended(queue);
+}
+
+/* More of the list, under the mark that was read before. False: that was all we look at. */
+static bool ask_list(struct publish_queue *queue, size_t most)
+{
+    for (size_t i = 0; i < LIST_LOOKS && queue->look.asked <= most; i++)
+        queue->look.asked = list_looks[i];
+    return queue->look.asked > most && ask_head(queue, on_more);
+}
+
+void publish_watch(struct publish *publish)
+{
+    uint32_t count = registry_count(publish->options.registry, ENTITY_QUEUE);
+
+    if (!publish->ready || !redis_is_up(publish->redis))
+        return;
+    publish->forgot = false;
+    for (uint32_t number = 1; number <= count && number < STATE_QUEUES_MAX; number++) {
+        struct publish_queue *queue = publish_queue_of(publish, number);
+        if (queue != NULL)
+            publish_read_queue(queue);
+    }
+    publish_release(publish);
+    if (publish->look_next > count)
+        publish->look_next = 1; /* the round before is through */
+    look_on(publish);
+}

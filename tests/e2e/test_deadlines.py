@@ -1,0 +1,187 @@
+"""Deadlines, leases and deliveries on a clock that the test sets: each fires once, whenever the
+server looks at it."""
+import json
+
+from harness import Scenario
+from servers import wait_until
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+
+class Deliveries(Scenario):
+    clock = True
+
+    def one_task(self, number=1):
+        return self.wait_task(self.accept_optin(self.person_number(number))["task"])
+
+    def test_an_hour_unpopped_stays_the_first_delivery(self):
+        task = self.one_task()
+        for _ in range(12):
+            self.clock.advance(5 * MINUTE)
+        self.let_the_watch_see_a_pop()
+        self.assertEqual(1, self.tasks()[task["id"]][0]["delivery"])
+        self.assertEqual(1, len(self.tasks()))
+
+    def test_popped_and_silent_comes_again_after_report_within(self):
+        task = self.one_task()
+        self.assertEqual(task, self.pop())
+        self.let_the_watch_see_a_pop()
+        self.clock.advance(119)
+        self.assert_stays(lambda: not self.tasks(), 1.5, "two minutes are not over")
+        self.clock.advance(2)
+        again = self.wait_task(task["id"], delivery=2)
+        self.assertEqual({**task, "delivery": 2}, again)
+
+    def test_queue_says_how_long_a_pop_may_be_silent(self):
+        answer = self.web.request("PATCH", f"/v1/queues/{self.queue}", {"report_within": 10}, bearer=self.admin)
+        self.assertEqual(200, answer.status, answer)
+        task = self.one_task()
+        self.pop()
+        self.let_the_watch_see_a_pop()
+        self.clock.advance(11)
+        self.wait_task(task["id"], delivery=2)
+
+    def test_a_claim_holds_for_half_an_hour_and_extend_renews_it(self):
+        task = self.pop_and_claim()
+        self.clock.advance(29 * MINUTE)
+        self.report(task, "extend")
+        self.wait_history(task, "extend")
+        self.clock.advance(29 * MINUTE)
+        self.assert_stays(lambda: not self.tasks(), 1, "it was extended")
+        self.clock.advance(2 * MINUTE)
+        self.wait_task(task["id"], delivery=2)
+
+    def pop_and_claim(self):
+        self.one_task()
+        task = self.pop()
+        self.report(task, "claim")
+        self.wait_history(task, "claim")
+        return task
+
+    def wait_history(self, task, word):
+        wait_until(lambda: word in json.dumps(self.get(f"/v1/people/{task['person']}/history")), what=word)
+
+    def test_release_puts_the_task_back_as_the_next_delivery(self):
+        task = self.pop_and_claim()
+        self.report(task, "release")
+        again = self.wait_task(task["id"], delivery=2)
+        self.assertEqual(task["deadline_ms"], again["deadline_ms"])
+
+    def test_outcome_ends_the_task_for_good(self):
+        task = self.pop_and_claim()
+        self.report(task, "outcome", outcome="conversation")
+        self.wait_history(task, "outcome")
+        for _ in range(5):
+            self.clock.advance(DAY)
+        self.assert_stays(lambda: not self.tasks(), 1.5, "nothing comes back")
+        self.assertEqual(0, self.metric("hotlead_sla_breaches_total"))
+
+    def test_first_outcome_after_the_lease_counts_and_withdraws_the_newer_delivery(self):
+        task = self.pop_and_claim()
+        self.clock.advance(31 * MINUTE)
+        again = self.wait_task(task["id"], delivery=2)
+        self.report(task, "outcome", outcome="conversation")
+        wait_until(lambda: not self.tasks(), what="the withdrawal of the newer delivery")
+        self.report(again, "outcome", outcome="no_answer")
+        self.wait_history(task, "no_answer")
+        self.assertIn("conversation", json.dumps(self.get(f"/v1/tasks/{task['id']}")), "the first one counts")
+        self.assertEqual(1, self.metric('hotlead_reports_total{result="late"}'))
+
+
+class Breaches(Scenario):
+    clock = True
+
+    def breaches(self):
+        return self.metric("hotlead_sla_breaches_total")
+
+    def one_task(self, number=1):
+        return self.wait_task(self.accept_optin(self.person_number(number))["task"])
+
+    def test_deadline_passes_once_and_moves_the_task_behind_the_fresh_ones(self):
+        task = self.one_task()
+        self.clock.set(task["deadline_ms"] - 1)
+        self.assert_stays(lambda: self.breaches() == 0, 0.5, "a millisecond early")
+        self.clock.set(task["deadline_ms"])
+        wait_until(lambda: self.breaches() == 1, what="the breach")
+        wait_until(
+            lambda: self.score(task["id"]) == task["deadline_ms"] + DAY * 1000, what="the rank of a day later"
+        )
+        self.assertEqual(task, self.tasks()[task["id"]][0], "the same member at another place")
+        self.clock.advance(HOUR)
+        fresh = self.one_task(2)
+        self.assertEqual(fresh, self.pop(), "fresh before overdue")
+        self.clock.advance(30 * DAY)
+        self.assert_stays(lambda: self.breaches() <= 2, 0.5, "each breaches once")
+        self.assertIn("breach", json.dumps(self.get(f"/v1/people/{task['person']}/history")))
+
+    def test_contact_before_the_deadline_is_no_breach(self):
+        self.one_task()
+        task = self.pop()
+        self.report(task, "outcome", outcome="no_answer", started_ms=self.clock.now_ms)
+        wait_until(lambda: self.metric("hotlead_tasks_ended_total") == 1, what="the outcome")
+        self.clock.advance(DAY)
+        self.assert_stays(lambda: self.breaches() == 0, 1, "contact was made")
+
+    def test_task_leased_at_its_deadline_breaches_only_when_the_lease_ends(self):
+        self.one_task()
+        task = self.pop()
+        self.report(task, "claim")
+        wait_until(lambda: self.metric('hotlead_reports_total{result="applied"}') == 1, what="the claim")
+        self.clock.advance(10 * MINUTE)
+        self.assert_stays(lambda: self.breaches() == 0, 1, "somebody has it in hand")
+        self.clock.advance(21 * MINUTE)
+        self.wait_task(task["id"], delivery=2)
+        self.assertEqual(1, self.breaches())
+
+    def test_deadlines_of_a_week_of_downtime_fire_once_at_the_start(self):
+        tasks = [self.one_task(i)["id"] for i in range(20)]
+        self.assertEqual(0, self.server.stop())
+        self.clock.advance(7 * DAY)
+        self.start_server()
+        wait_until(lambda: self.breaches() == 20, what="20 breaches")
+        self.assertEqual(set(tasks), set(self.tasks()))
+        self.server.kill()
+        self.start_server()
+        self.wait_tasks(tasks)
+        history = json.dumps(self.get(f"/v1/people/{self.tasks()[tasks[0]][0]['person']}/history"))
+        self.assertEqual(1, history.count('"breach"'), history)
+
+    def test_nobody_there_for_a_week_loses_no_opt_in(self):
+        tasks = []
+        for day in range(7):
+            for number in range(5):
+                tasks.append(self.accept_optin(self.person_number(day * 100 + number))["task"])
+            self.clock.advance(DAY)
+        self.wait_tasks(tasks)
+        wait_until(lambda: self.breaches() == 35, what="35 breaches")
+
+
+class Steps(Scenario):
+    """The wall clock jumps; engine time never falls."""
+
+    clock = True
+
+    def test_steps_of_an_hour_a_day_and_a_year_fire_each_deadline_once(self):
+        for step in (HOUR, -HOUR, DAY, -DAY, 366 * DAY):
+            self.clock.advance(step)
+            answer = self.post_optin(self.person_number(step % 997))
+            self.assertEqual(201, answer.status, answer)
+        count = len({task for task in self.tasks()})
+        self.clock.advance(DAY)
+        wait_until(lambda: self.metric("hotlead_sla_breaches_total") == 5, what="5 breaches")
+        self.assertEqual(5, len(self.tasks()), count)
+        self.clock.advance(DAY)
+        self.assert_stays(lambda: self.metric("hotlead_sla_breaches_total") == 5, 1, "each once")
+
+    def test_time_in_records_never_goes_back(self):
+        first = self.accept_optin(self.person_number(1))
+        self.clock.advance(-DAY)
+        second = self.accept_optin(self.person_number(2))
+        self.assertGreaterEqual(second["deadline_ms"], first["deadline_ms"])
+        self.server.kill()
+        self.start_server()
+        third = self.accept_optin(self.person_number(3))
+        self.assertGreaterEqual(third["deadline_ms"], second["deadline_ms"])
+
+    def test_readiness_says_that_time_is_a_test(self):
+        self.assertIn("test", self.web.get("/readyz").text)

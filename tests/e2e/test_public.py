@@ -1,0 +1,159 @@
+"""What a browser on a client's page may do, and what it is told."""
+import json
+import urllib.parse
+
+from harness import Scenario, find
+from servers import wait_until
+
+PAGE = "https://www.example.com"
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+class PublicKeys(Scenario):
+    def send(self, optin, origin=PAGE, **more):
+        headers = {"Content-Type": "application/json", **({"Origin": origin} if origin else {})}
+        return self.web.post(f"/v1/optins?key={self.pk}", json.dumps(optin), headers={**headers, **more})
+
+    def test_preflight_allows_the_sites_own_pages_only(self):
+        ask = {
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "content-type,idempotency-key",
+        }
+        answer = self.web.request("OPTIONS", f"/v1/optins?key={self.pk}", headers={**ask, "Origin": PAGE})
+        self.assertEqual(204, answer.status, answer)
+        self.assertEqual(PAGE, answer.headers["access-control-allow-origin"])
+        self.assertEqual("7200", answer.headers["access-control-max-age"])
+        self.assertIn("POST", answer.headers["access-control-allow-methods"])
+        self.assertIn("idempotency-key", answer.headers["access-control-allow-headers"].lower())
+        self.assertIn("origin", answer.headers["vary"].lower())
+        for origin in ("https://evil.example", "null", PAGE + ".evil.example", PAGE + ":8443", "http://www.example.com"):
+            answer = self.web.request("OPTIONS", f"/v1/optins?key={self.pk}", headers={**ask, "Origin": origin})
+            self.assertNotIn("access-control-allow-origin", answer.headers, origin)
+
+    def test_page_reads_its_answer_and_nothing_that_was_stored(self):
+        first = self.send(self.person_number(1))
+        self.assertEqual(201, first.status, first)
+        self.assertEqual(PAGE, first.headers["access-control-allow-origin"])
+        self.assertEqual({"id"}, set(first.json))
+        again = self.send(self.person_number(1))
+        self.assertEqual((201, first.json), (again.status, again.json), "new and repeated look alike")
+        self.assertNotIn("idempotent-replayed", again.headers)
+
+    def test_page_can_read_a_refusal_too(self):
+        answer = self.send({"company": "nobody"})
+        self.assertEqual(422, answer.status)
+        self.assertEqual(PAGE, answer.headers["access-control-allow-origin"])
+
+    def test_foreign_page_is_refused_and_no_origin_is_accepted(self):
+        answer = self.send(self.person_number(1), origin="https://evil.example")
+        self.assertEqual((403, "origin_forbidden"), (answer.status, answer.json["code"]))
+        self.assertIn("origin", answer.headers["vary"].lower())
+        self.assertEqual(201, self.send(self.person_number(1), origin=None).status)
+
+    def test_key_may_come_in_a_header(self):
+        answer = self.web.post("/v1/optins", self.person_number(1), headers={"X-Hotlead-Key": self.pk})
+        self.assertEqual(201, answer.status, answer)
+
+    def test_other_content_under_a_known_id_is_kept_as_an_update(self):
+        first = self.send({**self.person_number(1), "event_id": "e-1"})
+        second = self.send({**self.person_number(1), "company": "Later Words", "event_id": "e-1"})
+        self.assertEqual((201, first.json), (second.status, second.json))
+        person = find(self.get(f"/v1/optins/{first.json['id']}"), "person")
+        self.assertIn("Later Words", json.dumps(self.get(f"/v1/people/{person}/history")))
+        wait_until(lambda: len(self.tasks()) == 1, what="its one task")
+
+    def test_public_key_reads_nothing(self):
+        optin = self.send(self.person_number(1)).json["id"]
+        for path in (f"/v1/optins/{optin}?key={self.pk}", f"/v1/sites?key={self.pk}"):
+            self.assertIn(self.web.get(path).status, (401, 403), path)
+
+    def test_tag_is_small_and_needs_no_key(self):
+        answer = self.web.get("/t.js")
+        self.assertEqual(200, answer.status)
+        self.assertIn("javascript", answer.headers["content-type"])
+        self.assertLess(len(answer.body), 2048)
+
+
+class Forms(Scenario):
+    site_settings = {"redirects": ["https://thanks.example.net/"]}
+
+    def submit(self, fields, **headers):
+        return self.web.post(f"/f/{self.pk}", urllib.parse.urlencode(fields), headers={**FORM, **headers})
+
+    def test_form_thanks_on_a_page_of_its_own(self):
+        answer = self.submit(self.person_number(1))
+        self.assertEqual(200, answer.status, answer)
+        self.assertTrue(answer.headers["content-type"].startswith("text/html"), answer)
+        self.assertNotIn("Person 1", answer.text, "nothing is echoed")
+        self.wait_task_count(1)
+
+    def test_form_sends_the_visitor_on_where_the_site_allows_it(self):
+        for target in ("https://www.example.com/thanks?a=b", "https://thanks.example.net/x"):
+            answer = self.submit({**self.person_number(1), "_redirect": target})
+            self.assertEqual((303, target), (answer.status, answer.headers.get("location")))
+        for target in ("https://evil.example/", "//evil.example", "javascript:alert(1)", "https://www.example.com.evil.example/"):
+            answer = self.submit({**self.person_number(2), "_redirect": target})
+            self.assertEqual(200, answer.status, target)
+            self.assertNotIn("location", answer.headers)
+        self.wait_task_count(2)
+
+    def test_form_errors_are_pages_for_people_unless_json_is_wanted(self):
+        answer = self.submit({"company": "nobody <script>"})
+        self.assertEqual(422, answer.status)
+        self.assertTrue(answer.headers["content-type"].startswith("text/html"), answer)
+        self.assertNotIn("<script>", answer.text)
+        answer = self.submit({"company": "nobody"}, Accept="application/json")
+        self.assertEqual("no_identifier", answer.json["code"])
+        answer = self.web.post("/f/pk_acme_wrong", "email=a%40example.com", headers=FORM)
+        self.assertIn(answer.status, (401, 404))
+
+    def test_form_takes_json_and_beacons(self):
+        for number, content_type in enumerate(("application/json", "text/plain")):
+            answer = self.web.post(
+                f"/f/{self.pk}", json.dumps(self.person_number(number)),
+                headers={"Content-Type": content_type, "Accept": "application/json"},
+            )  # fmt: skip
+            self.assertIn(answer.status, (200, 201), answer)
+            self.assertEqual({"id"}, set(answer.json))
+        self.wait_task_count(2)
+
+    def test_filled_honeypot_is_stored_and_not_called(self):
+        answer = self.submit({**self.person_number(1), "_hp": "http://spam.example"}, Accept="application/json")
+        self.assertIn(answer.status, (200, 201), "a robot is told nothing")
+        stored = self.get(f"/v1/optins/{answer.json['id']}")
+        self.assertEqual("suspect", find(stored, "reason"))
+        self.assert_stays(lambda: not self.tasks(), 0.5, "a suspect opt-in has no call")
+
+
+class Reasons(Scenario):
+    def test_test_opt_in_is_stored_and_not_called(self):
+        answer = self.accept_optin({**self.person_number(1), "test": True})
+        self.assertEqual((None, "test"), (answer["task"], answer["reason"]))
+        self.get(f"/v1/optins/{answer['id']}")
+        self.assert_stays(lambda: not self.tasks(), 0.5, "a test has no call")
+
+    def test_name_alone_is_stored_and_researched(self):
+        answer = self.accept_optin({"name": "Dana Rivera", "company": "Acme"})
+        self.assertEqual((None, "unreachable"), (answer["task"], answer["reason"]))
+        self.wait_task_count(1)
+        ((task, _),) = self.tasks().values()
+        self.assertEqual(("research", answer["id"], None), (task["channel"], task["optin"], task["phone"]))
+
+
+class Limits(Scenario):
+    site_settings = {"rate_limit": 5, "suspect_limit": 2}
+
+    def test_soft_limit_marks_and_hard_limit_refuses(self):
+        answers = []
+        for number in range(30):
+            answers.append(self.web.post(f"/v1/optins?key={self.pk}", self.person_number(number)))
+        refused = [answer for answer in answers if answer.status == 429]
+        stored = [answer for answer in answers if answer.status == 201]
+        self.assertEqual(30, len(refused) + len(stored), answers)
+        self.assertTrue(refused)
+        self.assertTrue(all(int(answer.headers["retry-after"]) >= 1 for answer in refused))
+        reasons = [find(self.get(f"/v1/optins/{answer.json['id']}"), "reason") for answer in stored]
+        self.assertIn("suspect", reasons)
+        self.wait_task_count(reasons.count(None))
+        for number in range(100, 130):
+            self.accept_optin(self.person_number(number))

@@ -1,0 +1,199 @@
+"""Redis may be away, forget, or come back older: no opt-in is refused, no task is lost, and
+while Redis loses nothing each delivery is seen exactly once."""
+import json
+import shutil
+import signal
+import threading
+import time
+
+from harness import Load, Scenario
+from resp import Redis
+from servers import Hotlead, wait_until
+
+
+class Away(Scenario):
+    redis_first = False
+
+    def test_opt_ins_are_taken_while_redis_is_not_there_yet(self):
+        ready = self.web.get("/readyz")
+        self.assertEqual(200, ready.status)
+        self.assertIn("degraded", ready.text)
+        tasks = [self.accept_optin(self.person_number(i))["task"] for i in range(50)]
+        self.redis.start()
+        self.wait_tasks(tasks)
+        wait_until(lambda: "degraded" not in self.web.get("/readyz").text, what="readiness without a but")
+
+    def test_claims_over_http_say_that_redis_is_away(self):
+        answer = self.web.post("/v1/tasks/claim", {"queue": self.queue, "agent": "a", "wait_s": 1}, bearer=self.admin)
+        self.assertEqual((503, "redis_away"), (answer.status, answer.json["code"]))
+        self.assertIn("retry-after", answer.headers)
+
+
+class Loss(Scenario):
+    def post_some(self, count, first=0):
+        return [self.accept_optin(self.person_number(i))["task"] for i in range(first, first + count)]
+
+    def test_redis_stopped_under_load_and_back_shows_every_task(self):
+        with Load(self) as load:
+            load.wait_acked(100)
+            self.redis.stop()
+            before = len(load.acked)
+            load.wait_acked(before + 200)
+            self.redis.start()
+            load.wait_acked(before + 400)
+        self.assertEqual([], load.refused)
+        self.wait_tasks(load.acked.values())
+        load.assert_all_found()
+
+    def test_redis_killed_under_load_and_back_shows_every_task(self):
+        with Load(self) as load:
+            for _ in range(3):
+                load.wait_acked(len(load.acked) + 100)
+                self.redis.stop(signal.SIGKILL)
+                self.redis.start()
+            load.wait_acked(len(load.acked) + 100)
+        self.wait_tasks(load.acked.values())
+
+    def test_flushall_while_idle_is_healed_within_three_seconds(self):
+        tasks = self.post_some(40)
+        self.wait_tasks(tasks)
+        self.redis("FLUSHALL")
+        self.wait_tasks(tasks, timeout=3)
+
+    def test_flushall_under_load_loses_nothing(self):
+        with Load(self) as load:
+            for _ in range(4):
+                load.wait_acked(len(load.acked) + 100)
+                self.redis("FLUSHALL")
+        self.wait_tasks(load.acked.values())
+
+    def test_a_deleted_mark_brings_no_second_copy(self):
+        tasks = self.post_some(40)
+        self.wait_tasks(tasks)
+        (mark,) = self.redis("KEYS", self.key("mark:n1:*"))
+        self.redis("DEL", mark)
+        wait_until(lambda: self.redis("EXISTS", mark), 3, "the mark to be set again")
+        tasks += self.post_some(5, first=100)
+        self.wait_tasks(tasks)
+
+    def test_an_older_redis_gets_what_it_missed_and_gives_up_what_was_done(self):
+        done, kept = self.post_some(1) + self.post_some(1, first=1)
+        self.wait_tasks([done, kept])
+        self.redis("SAVE")
+        shutil.copy(self.redis.folder / "dump.rdb", self.folder / "older.rdb")
+        task = self.tasks()[done][0]
+        self.redis("ZREM", self.key("tasks"), json.dumps(task, separators=(",", ":"), ensure_ascii=False))
+        self.report(task, "claim")
+        self.report(task, "outcome", outcome="conversation")
+        wait_until(lambda: "conversation" in json.dumps(self.get(f"/v1/tasks/{done}")), what="the outcome")
+        later = self.post_some(30, first=10)
+        self.wait_task(later[-1])
+
+        self.redis.stop(signal.SIGKILL)
+        shutil.rmtree(self.redis.folder / "appendonlydir")
+        shutil.copy(self.folder / "older.rdb", self.redis.folder / "dump.rdb")
+        self.redis.start(appendonly="no")
+        self.wait_tasks([kept, *later])
+
+    def test_a_frozen_redis_holds_up_no_opt_in_and_doubles_no_task(self):
+        tasks = self.post_some(10)
+        self.wait_tasks(tasks)
+        self.redis.signal(signal.SIGSTOP)
+        end = time.monotonic() + 7  # longer than a command may take, so the link is given up
+        while time.monotonic() < end:
+            start = time.monotonic()
+            tasks += self.post_some(1, first=len(tasks))
+            self.assertLess(time.monotonic() - start, 2, "an opt-in waited for Redis")
+            time.sleep(0.05)
+        self.redis.signal(signal.SIGCONT)
+        self.wait_tasks(tasks)
+
+    def test_every_delivery_is_popped_exactly_once(self):
+        popped, is_over = [], threading.Event()
+
+        def consume():
+            link = Redis(self.redis.path)
+            while not is_over.is_set():
+                reply = link("BZPOPMIN", self.key("tasks"), 0.2)
+                if reply:
+                    task = json.loads(reply[1])
+                    popped.append((task["id"], task["delivery"]))
+                    link("XADD", task["report"], "*", "task", task["id"], "delivery", task["delivery"],
+                         "op", "outcome", "outcome", "no_answer", "agent", "a42")  # fmt: skip
+            link.close()
+
+        consumers = [threading.Thread(target=consume) for _ in range(4)]
+        for consumer in consumers:
+            consumer.start()
+        with Load(self) as load:
+            load.wait_acked(600)
+        wait_until(lambda: len(popped) >= len(load.acked), 20, "every task to be popped")
+        time.sleep(1)
+        is_over.set()
+        for consumer in consumers:
+            consumer.join()
+        self.assertEqual(sorted((task, 1) for task in load.acked.values()), sorted(popped))
+
+
+class Forgotten(Scenario):
+    clock = True
+
+    def test_a_deleted_queue_counts_as_popped_and_is_delivered_again(self):
+        tasks = [self.accept_optin(self.person_number(i))["task"] for i in range(5)]
+        self.wait_tasks(tasks)
+        self.redis("DEL", self.key("tasks"))
+        self.let_the_watch_see_a_pop()
+        self.clock.advance(121)
+        for task in tasks:
+            self.wait_task(task, delivery=2)
+
+    def test_a_forgotten_pop_shows_the_same_delivery_and_the_first_claim_wins(self):
+        first = self.accept_optin(self.person_number(1))
+        self.wait_task(first["task"])
+        self.redis("SAVE")
+        task = self.pop()
+        self.redis.stop(signal.SIGKILL)
+        shutil.rmtree(self.redis.folder / "appendonlydir")
+        self.redis.start(appendonly="no")
+        again = self.wait_task(first["task"])
+        self.assertEqual(task, again, "the same id and delivery")
+        self.report(task, "claim", agent="early")
+        self.report(again, "claim", agent="late")
+        wait_until(lambda: "early" in json.dumps(self.get(f"/v1/tasks/{task['id']}")), what="the claim")
+        self.assertNotIn("late", json.dumps(self.get(f"/v1/tasks/{task['id']}")))
+
+
+class Lists(Scenario):
+    queue_settings = {"shape": "list"}
+
+    def test_list_queue_is_popped_in_order_and_heals_without_doubles(self):
+        tasks = [self.accept_optin(self.person_number(i))["task"] for i in range(20)]
+        self.wait_tasks(tasks)
+        self.assertEqual(tasks[0], self.pop()["id"])
+        self.assertEqual(tasks[1], self.pop()["id"])
+        self.let_the_watch_see_a_pop()
+        self.redis("FLUSHALL")
+        self.wait_tasks(tasks[2:], timeout=3)
+        self.assertEqual(tasks[2], self.pop()["id"])
+
+
+class Nodes(Scenario):
+    def test_two_nodes_share_a_queue_without_touching_each_others_tasks(self):
+        mine = self.accept_optin(self.person_number(1))["task"]
+        (self.folder / "second").mkdir()
+        second = Hotlead(self.folder / "second", self.redis.url)
+        second.arguments += ["--node", "n2"]
+        self.addCleanup(lambda: second.is_running and second.kill())
+        second.start()
+        web = second.web
+        token = second.admin_token
+        web.post("/v1/agencies", {"id": "acme", "name": "Acme"}, bearer=token)
+        web.post("/v1/queues", {"id": self.queue, "agency": "acme"}, bearer=token)
+        sk = web.post("/v1/sites", {"id": "acme-two", "agency": "acme", "queue": self.queue}, bearer=token).json["sk"]
+        theirs = self.accept_optin(self.person_number(2), key=sk, web=web)["task"]
+        self.wait_tasks([mine, theirs])
+        self.assertTrue(self.tasks()[theirs][0]["report"].endswith(":reports:n2"))
+        self.redis("FLUSHALL")
+        self.wait_tasks([mine, theirs], timeout=4)
+        self.assert_stays(lambda: len(self.tasks()) == 2, 2, "both stay")
+        self.assertEqual(0, second.stop())

@@ -1,0 +1,429 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "server/index.h"
+#include "tests/folder.h"
+
+#define DAY_MS 86400000ull
+#define MANY   300000
+
+struct fixture {
+    struct folder folder;
+    char directory[80];
+    struct index *index;
+};
+
+static struct fixture fixture;
+
+static int set_up(void **state)
+{
+    (void)state;
+    fixture.folder = folder_make();
+    snprintf(fixture.directory, sizeof fixture.directory, "%s/index", fixture.folder.path);
+    return index_open(fixture.directory, true, &fixture.index) == STATUS_OK ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    index_close(fixture.index);
+    folder_remove(&fixture.folder);
+    return 0;
+}
+
+static void reopen(void)
+{
+    index_close(fixture.index);
+    assert_int_equal(index_open(fixture.directory, false, &fixture.index), STATUS_OK);
+}
+
+/* Spread like a keyed hash (splitmix64). */
+static struct hash hash_from(uint64_t seed)
+{
+    struct hash hash;
+    uint64_t mixed = seed * 0x9e3779b97f4a7c15;
+
+    mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9;
+    mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111eb;
+    mixed ^= mixed >> 31;
+    memcpy(hash.bytes, &mixed, sizeof mixed);
+    memcpy(hash.bytes + 8, &mixed, sizeof mixed);
+    return hash;
+}
+
+static enum status insert(enum index_family family, uint64_t seed, uint64_t number, uint64_t now_ms)
+{
+    return index_insert(fixture.index, family, hash_from(seed), number, now_ms);
+}
+
+static unsigned count_of(enum index_family family, struct hash hash, uint64_t since_ms,
+                         uint64_t wanted, bool *found_out)
+{
+    struct index_lookup lookup = index_lookup(fixture.index, family, hash, since_ms);
+    unsigned count = 0;
+    uint64_t number;
+
+    *found_out = false;
+    while (index_next(&lookup, &number)) {
+        *found_out |= number == wanted;
+        count++;
+    }
+    return count;
+}
+
+static bool finds(enum index_family family, uint64_t seed, uint64_t since_ms, uint64_t wanted)
+{
+    bool found;
+
+    count_of(family, hash_from(seed), since_ms, wanted, &found);
+    return found;
+}
+
+static unsigned count_event_files(void)
+{
+    DIR *directory = opendir(fixture.directory);
+    unsigned count = 0;
+
+    for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory))
+        count += strncmp(entry->d_name, "event-", 6) == 0;
+    closedir(directory);
+    return count;
+}
+
+/* --- identities --------------------------------------------------------------- */
+
+static void everything_inserted_is_found_through_doublings_and_reopening(void **state)
+{
+    unsigned false_hits = 0;
+    bool found;
+
+    (void)state;
+    for (uint64_t i = 1; i <= MANY; i++)
+        assert_int_equal(insert(INDEX_IDENTITY, i, i, 0), STATUS_OK);
+    for (uint64_t i = 1; i <= MANY; i++)
+        assert_true(finds(INDEX_IDENTITY, i, 0, i));
+
+    /* 300,000 of 2^28 tags: one absent key in about 900 meets somebody else's slot. */
+    for (uint64_t i = 1; i <= MANY; i++)
+        false_hits += count_of(INDEX_IDENTITY, hash_from(MANY + i), 0, 0, &found);
+    assert_in_range(false_hits, 0, MANY / 300);
+
+    /* Twice as many slots as entries, up to the next doubling; 8 bytes each. */
+    assert_in_range(index_bytes(fixture.index), MANY * 16, MANY * 32 + 8192);
+    reopen();
+    for (uint64_t i = 1; i <= MANY; i++)
+        assert_true(finds(INDEX_IDENTITY, i, 0, i));
+}
+
+static void an_entry_is_held_once(void **state)
+{
+    uint64_t bytes = index_bytes(fixture.index);
+    bool found;
+
+    (void)state;
+    for (int i = 0; i < 100000; i++)
+        assert_int_equal(insert(INDEX_IDENTITY, 1, 7, 0), STATUS_OK);
+    assert_int_equal(count_of(INDEX_IDENTITY, hash_from(1), 0, 7, &found), 1);
+    assert_true(found);
+    assert_int_equal(index_bytes(fixture.index), bytes);
+}
+
+static void a_hash_may_have_several_numbers(void **state)
+{
+    bool found;
+
+    (void)state;
+    for (uint64_t number = 1; number <= 5; number++)
+        assert_int_equal(insert(INDEX_IDENTITY, 1, number, 0), STATUS_OK);
+    assert_int_equal(insert(INDEX_IDENTITY, 1, INDEX_NUMBER_MAX, 0), STATUS_OK);
+    assert_int_equal(count_of(INDEX_IDENTITY, hash_from(1), 0, INDEX_NUMBER_MAX, &found), 6);
+    assert_true(found);
+    assert_false(finds(INDEX_IDENTITY, 2, 0, 1));
+}
+
+/* All homes are the last slot or near it, so probing goes on at the table's start. */
+static void probing_goes_round_the_end_of_the_table(void **state)
+{
+    bool found;
+
+    (void)state;
+    for (uint64_t i = 0; i < 200; i++) {
+        struct hash hash = hash_from(i);
+        memset(hash.bytes + 4, 0xff, 4);
+        assert_int_equal(index_insert(fixture.index, INDEX_IDENTITY, hash, i + 1, 0), STATUS_OK);
+    }
+    reopen();
+    for (uint64_t i = 0; i < 200; i++) {
+        struct hash hash = hash_from(i);
+        memset(hash.bytes + 4, 0xff, 4);
+        count_of(INDEX_IDENTITY, hash, 0, i + 1, &found);
+        assert_true(found);
+    }
+}
+
+/* --- events ------------------------------------------------------------------- */
+
+static void events_are_found_from_the_day_asked_for(void **state)
+{
+    (void)state;
+    for (uint64_t day = 100; day < 105; day++)
+        assert_int_equal(insert(INDEX_EVENT, 1, day, day * DAY_MS + 5), STATUS_OK);
+    struct index_lookup lookup =
+        index_lookup(fixture.index, INDEX_EVENT, hash_from(1), 102 * DAY_MS + DAY_MS - 1);
+    uint64_t number;
+    for (uint64_t day = 104; day >= 102; day--) {
+        assert_true(index_next(&lookup, &number));
+        assert_int_equal(number, day);
+    }
+    assert_false(index_next(&lookup, &number));
+    assert_false(index_next(&lookup, &number));
+    assert_true(finds(INDEX_EVENT, 1, 0, 100));
+    assert_false(finds(INDEX_IDENTITY, 1, 0, 100));
+}
+
+static void events_of_a_day_grow_like_identities(void **state)
+{
+    (void)state;
+    for (uint64_t i = 1; i <= MANY / 3; i++)
+        assert_int_equal(insert(INDEX_EVENT, i, i, 100 * DAY_MS), STATUS_OK);
+    reopen();
+    for (uint64_t i = 1; i <= MANY / 3; i++)
+        assert_true(finds(INDEX_EVENT, i, 0, i));
+}
+
+static void generations_end_with_their_days(void **state)
+{
+    (void)state;
+    for (uint64_t day = 100; day < 100 + INDEX_EVENT_DAYS; day++)
+        assert_int_equal(insert(INDEX_EVENT, day, day, day * DAY_MS), STATUS_OK);
+    assert_int_equal(count_event_files(), INDEX_EVENT_DAYS);
+    uint64_t bytes = index_bytes(fixture.index);
+
+    /* The last ms in which day 100 counts, and the first in which it does not. */
+    index_expire(fixture.index, (100 + INDEX_EVENT_DAYS) * DAY_MS - 1);
+    assert_true(finds(INDEX_EVENT, 100, 0, 100));
+    index_expire(fixture.index, (100 + INDEX_EVENT_DAYS) * DAY_MS);
+    assert_false(finds(INDEX_EVENT, 100, 0, 100));
+    assert_true(finds(INDEX_EVENT, 101, 0, 101));
+    assert_int_equal(count_event_files(), INDEX_EVENT_DAYS - 1);
+    assert_true(index_bytes(fixture.index) < bytes);
+
+    index_expire(fixture.index, 1000 * DAY_MS);
+    assert_int_equal(count_event_files(), 0);
+}
+
+static void a_new_day_takes_the_place_of_the_oldest(void **state)
+{
+    (void)state;
+    for (uint64_t day = 100; day < 120; day++)
+        assert_int_equal(insert(INDEX_EVENT, day, day, day * DAY_MS), STATUS_OK);
+    assert_int_equal(count_event_files(), INDEX_EVENT_DAYS);
+    assert_false(finds(INDEX_EVENT, 111, 0, 111));
+    for (uint64_t day = 112; day < 120; day++)
+        assert_true(finds(INDEX_EVENT, day, 0, day));
+    reopen();
+    for (uint64_t day = 112; day < 120; day++)
+        assert_true(finds(INDEX_EVENT, day, 0, day));
+
+    /* After a pause that left all of them behind. */
+    assert_int_equal(insert(INDEX_EVENT, 1, 1, 150 * DAY_MS), STATUS_OK);
+    for (uint64_t day = 112; day < 120; day++)
+        assert_false(finds(INDEX_EVENT, day, 0, day));
+    reopen();
+    assert_int_equal(count_event_files(), 1);
+    assert_true(finds(INDEX_EVENT, 1, 0, 1));
+}
+
+static void days_long_past_are_not_kept(void **state)
+{
+    (void)state;
+    assert_int_equal(insert(INDEX_EVENT, 1, 1, 100 * DAY_MS), STATUS_OK);
+    assert_int_equal(insert(INDEX_EVENT, 2, 2, (100 - INDEX_EVENT_DAYS) * DAY_MS), STATUS_OK);
+    assert_int_equal(count_event_files(), 1);
+    assert_false(finds(INDEX_EVENT, 2, 0, 2));
+    assert_int_equal(insert(INDEX_EVENT, 3, 3, (101 - INDEX_EVENT_DAYS) * DAY_MS), STATUS_OK);
+    assert_true(finds(INDEX_EVENT, 3, 0, 3));
+}
+
+static void the_first_days_of_time_work(void **state)
+{
+    (void)state;
+    assert_false(finds(INDEX_EVENT, 1, 0, 1));
+    assert_int_equal(insert(INDEX_EVENT, 1, 1, 0), STATUS_OK);
+    assert_true(finds(INDEX_EVENT, 1, 0, 1));
+    assert_false(finds(INDEX_EVENT, 2, 0, 2));
+    assert_int_equal(insert(INDEX_EVENT, 2, 2, 3 * DAY_MS), STATUS_OK);
+    assert_true(finds(INDEX_EVENT, 1, 0, 1));
+    assert_false(finds(INDEX_EVENT, 1, DAY_MS, 1));
+}
+
+/* --- files -------------------------------------------------------------------- */
+
+static void a_fresh_index_is_empty(void **state)
+{
+    (void)state;
+    assert_int_equal(insert(INDEX_IDENTITY, 1, 1, 0), STATUS_OK);
+    assert_int_equal(insert(INDEX_EVENT, 1, 1, 100 * DAY_MS), STATUS_OK);
+    assert_int_equal(index_sync(fixture.index), STATUS_OK);
+    index_close(fixture.index);
+    assert_int_equal(index_open(fixture.directory, true, &fixture.index), STATUS_OK);
+    assert_false(finds(INDEX_IDENTITY, 1, 0, 1));
+    assert_false(finds(INDEX_EVENT, 1, 0, 1));
+    assert_int_equal(count_event_files(), 0);
+}
+
+static void without_an_index_there_is_nothing_to_open(void **state)
+{
+    struct index *index;
+
+    (void)state;
+    assert_int_equal(index_open(folder_path(&fixture.folder, "none"), false, &index),
+                     STATUS_NOT_FOUND);
+    assert_null(index);
+}
+
+static void change_file(const char *name, off_t offset, const char *bytes, off_t length)
+{
+    char path[128];
+
+    snprintf(path, sizeof path, "%s/%s", fixture.directory, name);
+    int file = open(path, O_RDWR);
+    assert_true(file >= 0);
+    if (bytes)
+        assert_int_equal(pwrite(file, bytes, strlen(bytes), offset), strlen(bytes));
+    if (length)
+        assert_int_equal(ftruncate(file, length), 0);
+    close(file);
+}
+
+static void a_damaged_table_is_corrupt(void **state)
+{
+    struct index *index;
+
+    (void)state;
+    assert_int_equal(insert(INDEX_EVENT, 1, 1, 100 * DAY_MS), STATUS_OK);
+    index_close(fixture.index);
+    change_file("event-100", 0, "HL", 0);
+    assert_int_equal(index_open(fixture.directory, false, &index), STATUS_CORRUPT);
+    change_file("event-100", 0, "hl", 0);
+    assert_int_equal(index_open(fixture.directory, false, &index), STATUS_OK);
+    index_close(index);
+    change_file("identity", 0, NULL, 8192);
+    assert_int_equal(index_open(fixture.directory, false, &index), STATUS_CORRUPT);
+    change_file("identity", 0, NULL, 7);
+    assert_int_equal(index_open(fixture.directory, false, &index), STATUS_CORRUPT);
+    assert_int_equal(index_open(fixture.directory, true, &fixture.index), STATUS_OK);
+}
+
+/* A child is killed at some point of its inserting, also in the middle of doublings. */
+static void what_a_killed_process_inserted_is_there(void **state)
+{
+    static const uint64_t ends[] = {32768, 32800, 33000, 33791, 33792, 33793, 40000, 66000};
+    struct stat entry;
+    int ended;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        index_close(fixture.index);
+        assert_int_equal(index_open(fixture.directory, true, &fixture.index), STATUS_OK);
+        pid_t child = fork();
+        if (child == 0) {
+            for (uint64_t number = 1; number <= ends[i]; number++)
+                insert(INDEX_IDENTITY, number, number, 0);
+            kill(getpid(), SIGKILL);
+        }
+        assert_int_equal(waitpid(child, &ended, 0), child);
+        assert_true(WIFSIGNALED(ended));
+        reopen();
+        assert_int_not_equal(stat(folder_path(&fixture.folder, "index/identity.new"), &entry), 0);
+        for (uint64_t number = 1; number <= ends[i]; number++)
+            assert_true(finds(INDEX_IDENTITY, number, 0, number));
+        for (uint64_t number = ends[i]; number <= 70000; number++)
+            assert_int_equal(insert(INDEX_IDENTITY, number, number, 0), STATUS_OK);
+        for (uint64_t number = 1; number <= 70000; number++)
+            assert_true(finds(INDEX_IDENTITY, number, 0, number));
+    }
+}
+
+static void closing_in_the_middle_of_a_doubling_leaves_no_half_table(void **state)
+{
+    struct stat entry;
+
+    (void)state;
+    for (uint64_t number = 1; number <= 32800; number++)
+        assert_int_equal(insert(INDEX_IDENTITY, number, number, 0), STATUS_OK);
+    assert_int_equal(stat(folder_path(&fixture.folder, "index/identity.new"), &entry), 0);
+    reopen();
+    assert_int_not_equal(stat(folder_path(&fixture.folder, "index/identity.new"), &entry), 0);
+    assert_true(finds(INDEX_IDENTITY, 32800, 0, 32800));
+}
+
+static void a_table_that_cannot_double_is_disk_full_and_doubles_later(void **state)
+{
+    struct rlimit limit;
+    uint64_t number = 0;
+    enum status status = STATUS_OK;
+
+    (void)state;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = 600000; /* the first table fits, its double does not */
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    while (status == STATUS_OK) {
+        number++;
+        status = insert(INDEX_IDENTITY, number, number, 0);
+    }
+    enum status known = insert(INDEX_IDENTITY, 1, 1, 0);
+    enum status again = insert(INDEX_IDENTITY, number, number, 0);
+    limit.rlim_cur = RLIM_INFINITY;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+
+    assert_int_equal(status, STATUS_DISK_FULL);
+    assert_int_equal(again, STATUS_DISK_FULL);
+    assert_int_equal(known, STATUS_OK);
+    assert_int_equal(number, 32769);
+    assert_false(finds(INDEX_IDENTITY, number, 0, number));
+    assert_true(finds(INDEX_IDENTITY, number - 1, 0, number - 1));
+    for (uint64_t i = number; i <= 70000; i++)
+        assert_int_equal(insert(INDEX_IDENTITY, i, i, 0), STATUS_OK);
+    for (uint64_t i = 1; i <= 70000; i++)
+        assert_true(finds(INDEX_IDENTITY, i, 0, i));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(everything_inserted_is_found_through_doublings_and_reopening),
+        TEST(an_entry_is_held_once),
+        TEST(a_hash_may_have_several_numbers),
+        TEST(probing_goes_round_the_end_of_the_table),
+        TEST(events_are_found_from_the_day_asked_for),
+        TEST(events_of_a_day_grow_like_identities),
+        TEST(generations_end_with_their_days),
+        TEST(a_new_day_takes_the_place_of_the_oldest),
+        TEST(days_long_past_are_not_kept),
+        TEST(the_first_days_of_time_work),
+        TEST(a_fresh_index_is_empty),
+        TEST(without_an_index_there_is_nothing_to_open),
+        TEST(a_damaged_table_is_corrupt),
+        TEST(what_a_killed_process_inserted_is_there),
+        TEST(closing_in_the_middle_of_a_doubling_leaves_no_half_table),
+        TEST(a_table_that_cannot_double_is_disk_full_and_doubles_later),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,546 @@
+/* push.lua and claim.lua in a real Redis. The last tests run a push.lua that was broken on
+ * purpose: they show that the tests before them would notice. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/redis_server.h"
+
+#define TASKS   "hl:{acme.calls}:tasks"
+#define MARK    "hl:{acme.calls}:mark:n1:e1"
+#define REPORTS "hl:{acme.calls}:reports:n1"
+
+static struct server server;
+static char *push_lua, *claim_lua;
+
+static char *read_text(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    char *text = calloc(1, 65536);
+
+    MUST(file != NULL && text != NULL);
+    MUST(fread(text, 1, 65535, file) > 0);
+    fclose(file);
+    return text;
+}
+
+static int set_up_all(void **state)
+{
+    (void)state;
+    push_lua = read_text(SOURCE_DIR "/proto/push.lua");
+    claim_lua = read_text(SOURCE_DIR "/proto/claim.lua");
+    server_start(&server);
+    return 0;
+}
+
+static int tear_down_all(void **state)
+{
+    (void)state;
+    server_end(&server);
+    free(push_lua);
+    free(claim_lua);
+    return 0;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    server_run(&server, "FLUSHALL");
+    return 0;
+}
+
+/* --- a push -------------------------------------------------------------------------- */
+
+/* Runs a script with the words of `call`, separated by spaces, '' being an empty one. Gives
+ * "WORD seq", or the error. */
+static const char *push_by(const char *script, const char *call)
+{
+    static char result[256];
+    const char *words[64] = {"EVAL", script, "2", TASKS, MARK};
+    char copy[1024];
+    int count = 5;
+
+    snprintf(copy, sizeof(copy), "%s", call);
+    for (char *word = strtok(copy, " "); word != NULL; word = strtok(NULL, " "))
+        words[count++] = strcmp(word, "''") == 0 ? "" : word;
+    redisReply *reply = redisCommandArgv(server.client, count, words, NULL);
+    assert_non_null(reply);
+    if (reply->type == REDIS_REPLY_ARRAY)
+        snprintf(result, sizeof(result), "%s %lld", reply->element[0]->str,
+                 reply->element[1]->integer);
+    else
+        snprintf(result, sizeof(result), "%s", reply->str);
+    freeReplyObject(reply);
+    return result;
+}
+
+static const char *push(const char *call)
+{
+    return push_by(push_lua, call);
+}
+
+/* "member=score" of all, or the members of a list in order. */
+static const char *queue(void)
+{
+    static char result[1024];
+    redisReply *type = server_do(&server, "TYPE %s", TASKS);
+    bool list = strcmp(type->str, "list") == 0;
+    redisReply *reply = list ? server_do(&server, "LRANGE %s 0 -1", TASKS)
+                             : server_do(&server, "ZRANGE %s 0 -1 WITHSCORES", TASKS);
+
+    result[0] = '\0';
+    for (size_t i = 0; i < reply->elements; i++) {
+        const char *before = i == 0 ? "" : !list && i % 2 == 1 ? "=" : " ";
+        strcat(strcat(result, before), reply->element[i]->str);
+    }
+    freeReplyObject(type);
+    freeReplyObject(reply);
+    return result;
+}
+
+static const char *mark(void)
+{
+    static char result[128];
+    redisReply *reply = server_do(&server, "GET %s", MARK);
+
+    snprintf(result, sizeof(result), "%s", reply->str != NULL ? reply->str : "none");
+    freeReplyObject(reply);
+    return result;
+}
+
+static void first_push_makes_the_mark(void **state)
+{
+    (void)state;
+    assert_string_equal(push("0 2 A init zset 1 put 100 a 2 put 50 b"), "OK 2");
+    assert_string_equal(queue(), "b=50 a=100");
+    assert_string_equal(mark(), "2 A");
+}
+
+static void next_range_goes_on_from_the_mark(void **state)
+{
+    (void)state;
+    push("0 1 A init zset 1 put 1 a");
+    assert_string_equal(push("1 3 A '' zset 2 drop 1 a 3 put 3 c"), "OK 3");
+    assert_string_equal(queue(), "c=3");
+    assert_string_equal(mark(), "3 A");
+}
+
+static void range_may_have_holes_and_may_be_empty(void **state)
+{
+    (void)state;
+    assert_string_equal(push("0 9 A init zset 4 put 4 d"), "OK 9");
+    assert_string_equal(push("9 20 A '' zset"), "OK 20");
+    assert_string_equal(queue(), "d=4");
+    assert_string_equal(mark(), "20 A");
+}
+
+static void empty_range_takes_over_what_was_never_used(void **state)
+{
+    (void)state;
+    assert_string_equal(push("0 0 A init zset"), "OK 0");
+    assert_string_equal(mark(), "0 A");
+}
+
+static void same_push_again_is_a_duplicate(void **state)
+{
+    (void)state;
+    push("0 2 A init zset 1 put 1 a 2 put 2 b");
+    server_run(&server, "ZPOPMIN %s", TASKS);
+    assert_string_equal(push("0 2 A '' zset 1 put 1 a 2 put 2 b"), "DUP 2");
+    assert_string_equal(queue(), "b=2"); /* what was popped does not come back */
+}
+
+static void overlap_is_applied_from_the_mark_on(void **state)
+{
+    (void)state;
+    push("0 2 A init zset 1 put 1 a 2 put 2 b");
+    server_run(&server, "ZPOPMIN %s", TASKS);
+    assert_string_equal(push("0 3 A '' zset 1 put 1 a 2 put 2 b 3 put 3 c"), "OK 3");
+    assert_string_equal(queue(), "b=2 c=3");
+}
+
+static void lost_tail_asks_for_a_rewind(void **state)
+{
+    (void)state;
+    push("0 2 A init zset 1 put 1 a 2 put 2 b");
+    assert_string_equal(push("4 5 A '' zset 5 put 5 e"), "REWIND 2");
+    assert_string_equal(push("4 5 A init zset 5 put 5 e"), "REWIND 2");
+    assert_string_equal(queue(), "a=1 b=2");
+    assert_string_equal(mark(), "2 A");
+}
+
+static void lost_mark_is_never_made_up(void **state)
+{
+    (void)state;
+    assert_string_equal(push("0 1 A '' zset 1 put 1 a"), "NOMARK 0");
+    assert_string_equal(push("0 1 A again zset 1 put 1 a"), "NOMARK 0");
+    assert_string_equal(push("0 1 A withdraw zset 1 drop 1 a"), "NOMARK 0");
+    /* An init that goes on from somewhere: what was before that would be lost. */
+    assert_string_equal(push("7 8 A init zset 8 put 8 h"), "NOMARK 0");
+    assert_string_equal(queue(), "");
+    assert_string_equal(mark(), "none");
+}
+
+static void second_writer_is_fenced(void **state)
+{
+    (void)state;
+    push("0 1 A init zset 1 put 1 a");
+    assert_string_equal(push("1 2 B init zset 2 put 2 b"), "OK 2");
+    assert_string_equal(push("1 2 A '' zset 2 put 2 x"), "FENCED 2");
+    assert_string_equal(push("2 3 A again zset 3 put 3 x"), "FENCED 2");
+    assert_string_equal(push("2 2 A withdraw zset 2 drop 0 b"), "FENCED 2");
+    assert_string_equal(queue(), "a=1 b=2");
+    assert_string_equal(mark(), "2 B");
+}
+
+static void init_takes_over_even_when_there_is_nothing_new(void **state)
+{
+    (void)state;
+    push("0 2 A init zset 2 put 2 b");
+    assert_string_equal(push("2 2 B init zset"), "DUP 2");
+    assert_string_equal(mark(), "2 B");
+    assert_string_equal(push("2 3 A '' zset 3 put 3 x"), "FENCED 2");
+}
+
+static void put_again_moves_a_member(void **state)
+{
+    (void)state;
+    push("0 2 A init zset 1 put 1 a 2 put 2 b");
+    assert_string_equal(push("2 3 A '' zset 3 put 30 a"), "OK 3");
+    assert_string_equal(queue(), "b=2 a=30");
+}
+
+static void put_drop_put_of_one_member_leaves_it(void **state)
+{
+    (void)state;
+    assert_string_equal(push("0 3 A init zset 1 put 1 a 2 drop 1 a 3 put 3 a"), "OK 3");
+    assert_string_equal(queue(), "a=3");
+    assert_string_equal(push("3 5 A '' zset 4 put 4 b 5 drop 4 b"), "OK 5");
+    assert_string_equal(queue(), "a=3");
+}
+
+static void drop_after_put_is_never_seen(void **state)
+{
+    (void)state;
+    assert_string_equal(push("0 3 A init zset 1 put 1 a 2 put 2 b 3 drop 1 a"), "OK 3");
+    assert_string_equal(queue(), "b=2");
+    assert_int_equal(server_number(&server, "ZCARD %s", TASKS), 1);
+}
+
+static void withdraw_takes_out_whatever_the_mark(void **state)
+{
+    (void)state;
+    push("0 3 A init zset 1 put 1 a 2 put 2 b 3 put 3 c");
+    assert_string_equal(push("0 0 A withdraw zset 0 drop 0 a 0 drop 0 c 0 drop 0 none"), "OK 3");
+    assert_string_equal(queue(), "b=2");
+    assert_string_equal(mark(), "3 A");
+}
+
+static void list_is_a_row(void **state)
+{
+    (void)state;
+    assert_string_equal(push("0 3 A init list 1 put 1 a 2 put 2 b 3 put 3 c"), "OK 3");
+    assert_string_equal(push("3 5 A '' list 4 drop 0 b 5 put 0 b2"), "OK 5");
+    assert_string_equal(queue(), "a c b2");
+    assert_string_equal(push("0 0 A withdraw list 0 drop 0 c"), "OK 5");
+    assert_string_equal(queue(), "a b2");
+}
+
+static void list_does_not_double_what_it_holds(void **state)
+{
+    (void)state;
+    push("0 3 A init list 1 put 1 a 2 put 2 b 3 put 3 c");
+    server_run(&server, "DEL %s", MARK);
+    assert_string_equal(push("0 2 A init list 1 put 1 a 2 put 2 b"), "OK 2");
+    assert_string_equal(push("2 3 A again list 3 put 3 c"), "OK 3");
+    assert_string_equal(queue(), "a b c");
+}
+
+static void wrong_types_are_found_before_the_first_write(void **state)
+{
+    static const char *const calls[] = {
+        "0 1 A init hash 1 put 1 a",
+        "x 1 A init zset 1 put 1 a",
+        "2 1 A init zset",
+        "0 1 A init zset 1 put 1",
+        "0 1 A init zset 1 put",
+        "0 1 A init zset 1 move 1 a",
+        "0 2 A init zset 1 put 1 a 2 put nan b",
+        "0 2 A init zset 1 put 1 a x put 2 b",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        assert_int_equal(strncmp(push(calls[i]), "ERR push", 8), 0);
+        assert_string_equal(queue(), "");
+        assert_string_equal(mark(), "none");
+    }
+    server_run(&server, "SET %s x", TASKS);
+    assert_int_equal(strncmp(push("0 1 A init zset 1 put 1 a"), "WRONGTYPE", 9), 0);
+    server_run(&server, "DEL %s", TASKS);
+    server_run(&server, "RPUSH %s x", TASKS);
+    assert_int_equal(strncmp(push("0 1 A init zset 1 put 1 a"), "WRONGTYPE", 9), 0);
+    server_run(&server, "DEL %s", TASKS);
+    server_run(&server, "RPUSH %s x", MARK);
+    assert_int_equal(strncmp(push("0 1 A init zset 1 put 1 a"), "WRONGTYPE", 9), 0);
+    server_run(&server, "DEL %s", MARK);
+    server_run(&server, "SET %s rubbish", MARK);
+    assert_int_equal(strncmp(push("0 1 A init zset 1 put 1 a"), "ERR push", 8), 0);
+    assert_string_equal(queue(), "");
+}
+
+static void out_of_memory_refuses_the_whole_push(void **state)
+{
+    (void)state;
+    push("0 1 A init zset 1 put 1 a");
+    server_run(&server, "CONFIG SET maxmemory 1");
+    assert_int_equal(strncmp(push("1 2 A '' zset 2 put 2 b"), "OOM", 3), 0);
+    server_run(&server, "CONFIG SET maxmemory 0");
+    assert_string_equal(mark(), "1 A");
+    assert_string_equal(push("1 2 A '' zset 2 put 2 b"), "OK 2");
+    assert_string_equal(queue(), "a=1 b=2");
+}
+
+/* 256 operations, the most that a call has. */
+static void largest_call_goes_through(void **state)
+{
+    static const char *words[7 + 3 + 4 * 256] = {"EVAL", NULL,  "2", TASKS,  MARK,
+                                                 "0",    "256", "A", "init", "zset"};
+    static char texts[256][2][32];
+
+    (void)state;
+    words[1] = push_lua;
+    for (int i = 0; i < 256; i++) {
+        snprintf(texts[i][0], sizeof(texts[i][0]), "%d", i + 1);
+        snprintf(texts[i][1], sizeof(texts[i][1]), "member %d", i + 1);
+        words[10 + 4 * i] = texts[i][0];
+        words[11 + 4 * i] = "put";
+        words[12 + 4 * i] = texts[i][0];
+        words[13 + 4 * i] = texts[i][1];
+    }
+    redisReply *reply = redisCommandArgv(server.client, 10 + 4 * 256, words, NULL);
+    assert_int_equal(reply->type, REDIS_REPLY_ARRAY);
+    assert_string_equal(reply->element[0]->str, "OK");
+    freeReplyObject(reply);
+    assert_int_equal(server_number(&server, "ZCARD %s", TASKS), 256);
+}
+
+static void seqs_stay_exact_far_beyond_32_bits(void **state)
+{
+    (void)state;
+    server_run(&server, "SET %s %s", MARK, "4503599627370495 A");
+    assert_string_equal(
+        push("4503599627370495 4503599627370497 A '' zset 4503599627370497 put 1 a"),
+        "OK 4503599627370497");
+    assert_string_equal(mark(), "4503599627370497 A");
+}
+
+/* --- claims ----------------------------------------------------------------------------- */
+
+#define MEMBER(id, reports)                                                                        \
+    "{\"v\":1,\"id\":\"tsk_" id "\",\"delivery\":3,\"queue\":\"acme.calls\",\"report\":\"" reports \
+    "\"}"
+
+static redisReply *claim(const char *agent, const char *now_ms)
+{
+    return server_do(&server, "EVAL %s 2 %s %s %s %s", claim_lua, TASKS, REPORTS, agent, now_ms);
+}
+
+static void assert_claims(const char *agent, const char *member)
+{
+    redisReply *reply = claim(agent, "1700000000000");
+
+    if (member == NULL)
+        assert_int_equal(reply->type, REDIS_REPLY_NIL);
+    else
+        assert_string_equal(reply->str, member);
+    freeReplyObject(reply);
+}
+
+/* The fields of the newest entry of a stream, or "". */
+static const char *newest_report(const char *stream)
+{
+    static char result[512];
+    redisReply *reply = server_do(&server, "XREVRANGE %s + - COUNT 1", stream);
+
+    result[0] = '\0';
+    for (size_t i = 0; reply->elements > 0 && i < reply->element[0]->element[1]->elements; i++) {
+        strcat(result, i > 0 ? " " : "");
+        strcat(result, reply->element[0]->element[1]->element[i]->str);
+    }
+    freeReplyObject(reply);
+    return result;
+}
+
+static void claim_takes_the_first_and_reports_to_its_node(void **state)
+{
+    (void)state;
+    server_run(&server, "ZADD %s 2 %s 1 %s", TASKS, MEMBER("B", REPORTS),
+               MEMBER("A", "hl:{acme.calls}:reports:n2"));
+    assert_claims("a42", MEMBER("A", "hl:{acme.calls}:reports:n2"));
+    assert_string_equal(newest_report("hl:{acme.calls}:reports:n2"),
+                        "task tsk_A delivery 3 op claim agent a42 started_ms 1700000000000");
+    assert_string_equal(newest_report(REPORTS), "");
+    assert_claims("a43", MEMBER("B", REPORTS));
+    assert_claims("a43", NULL);
+    assert_int_equal(server_number(&server, "XLEN %s", REPORTS), 1);
+}
+
+static void claim_works_on_a_list_and_without_a_time(void **state)
+{
+    (void)state;
+    server_run(&server, "RPUSH %s %s %s", TASKS, MEMBER("A", REPORTS), MEMBER("B", REPORTS));
+    redisReply *reply = claim("a42", "");
+    assert_string_equal(reply->str, MEMBER("A", REPORTS));
+    freeReplyObject(reply);
+    assert_string_equal(newest_report(REPORTS), "task tsk_A delivery 3 op claim agent a42");
+    assert_int_equal(server_number(&server, "LLEN %s", TASKS), 1);
+}
+
+static void member_of_somebody_else_is_handed_on_without_a_report(void **state)
+{
+    (void)state;
+    server_run(&server, "ZADD %s 1 %s 2 %s", TASKS, "not JSON", "[1]");
+    assert_claims("a42", "not JSON");
+    assert_claims("a42", "[1]");
+    assert_int_equal(server_number(&server, "EXISTS %s", REPORTS), 0);
+}
+
+static void claim_that_cannot_be_reported_takes_nothing(void **state)
+{
+    (void)state;
+    server_run(&server, "ZADD %s 1 %s", TASKS, MEMBER("A", REPORTS));
+    server_run(&server, "SET %s x", REPORTS);
+    redisReply *reply = claim("a42", "");
+    assert_int_equal(reply->type, REDIS_REPLY_ERROR);
+    freeReplyObject(reply);
+    reply = claim("", "");
+    assert_int_equal(reply->type, REDIS_REPLY_ERROR);
+    freeReplyObject(reply);
+    assert_int_equal(server_number(&server, "ZCARD %s", TASKS), 1);
+    server_run(&server, "DEL %s", TASKS);
+    server_run(&server, "SET %s x", TASKS);
+    reply = claim("a42", "");
+    assert_int_equal(reply->type, REDIS_REPLY_ERROR);
+    freeReplyObject(reply);
+}
+
+/* --- broken on purpose ---------------------------------------------------------------------- */
+
+/* push.lua with one passage replaced, which must be in it. */
+static char *broken(const char *passage, const char *replacement)
+{
+    char *found = strstr(push_lua, passage), *text = calloc(1, 65536);
+
+    assert_non_null(found);
+    assert_non_null(text);
+    snprintf(text, 65536, "%.*s%s%s", (int)(found - push_lua), push_lua, replacement,
+             found + strlen(passage));
+    return text;
+}
+
+static void push_that_leaves_out_drops_would_be_noticed(void **state)
+{
+    char *script = broken("redis.call('ZREM', queue, member)", "return");
+
+    (void)state;
+    assert_string_equal(push_by(script, "0 3 A init zset 1 put 1 a 2 put 2 b 3 drop 1 a"), "OK 3");
+    assert_string_not_equal(queue(), "b=2"); /* as drop_after_put_is_never_seen expects */
+    free(script);
+}
+
+/* "Above the mark, so it is new": then what the mark's Redis has lost is never sent again. */
+static void push_that_only_compares_seq_with_mark_would_be_noticed(void **state)
+{
+    char *script = broken("if at < prev then return {'REWIND', at} end", "");
+
+    (void)state;
+    push_by(script, "0 2 A init zset 1 put 1 a 2 put 2 b");
+    assert_string_not_equal(push_by(script, "4 5 A '' zset 5 put 5 e"), "REWIND 2");
+    assert_string_equal(mark(), "5 A"); /* 3 and 4 are gone for good */
+    free(script);
+}
+
+static void push_that_forgets_what_is_known_would_be_noticed(void **state)
+{
+    char *script = broken("if tonumber(ARGV[i]) > at then", "if true then");
+
+    (void)state;
+    push_by(script, "0 2 A init zset 1 put 1 a 2 put 2 b");
+    server_run(&server, "ZPOPMIN %s", TASKS);
+    push_by(script, "0 3 A '' zset 1 put 1 a 2 put 2 b 3 put 3 c");
+    assert_string_not_equal(queue(), "b=2 c=3");
+    free(script);
+}
+
+static void push_that_makes_up_a_mark_would_be_noticed(void **state)
+{
+    char *script = broken("elseif mode ~= 'init' or prev > 0 then", "elseif mode ~= 'init' then");
+
+    (void)state;
+    assert_string_not_equal(push_by(script, "7 7 A init zset"), "NOMARK 0");
+    free(script);
+}
+
+static void push_without_a_fence_would_be_noticed(void **state)
+{
+    char *script = broken("if owner ~= nonce and mode ~= 'init' then", "if false then");
+
+    (void)state;
+    push_by(script, "0 1 A init zset 1 put 1 a");
+    push_by(script, "1 2 B init zset 2 put 2 b");
+    assert_string_not_equal(push_by(script, "2 3 A '' zset 3 put 3 x"), "FENCED 2");
+    free(script);
+}
+
+static void push_that_doubles_in_lists_would_be_noticed(void **state)
+{
+    char *script = broken("if mode ~= '' then drop(member) end", "");
+
+    (void)state;
+    push_by(script, "0 1 A init list 1 put 1 a");
+    server_run(&server, "DEL %s", MARK);
+    push_by(script, "0 1 A init list 1 put 1 a");
+    assert_string_equal(queue(), "a a");
+    free(script);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(first_push_makes_the_mark, set_up),
+        cmocka_unit_test_setup(next_range_goes_on_from_the_mark, set_up),
+        cmocka_unit_test_setup(range_may_have_holes_and_may_be_empty, set_up),
+        cmocka_unit_test_setup(empty_range_takes_over_what_was_never_used, set_up),
+        cmocka_unit_test_setup(same_push_again_is_a_duplicate, set_up),
+        cmocka_unit_test_setup(overlap_is_applied_from_the_mark_on, set_up),
+        cmocka_unit_test_setup(lost_tail_asks_for_a_rewind, set_up),
+        cmocka_unit_test_setup(lost_mark_is_never_made_up, set_up),
+        cmocka_unit_test_setup(second_writer_is_fenced, set_up),
+        cmocka_unit_test_setup(init_takes_over_even_when_there_is_nothing_new, set_up),
+        cmocka_unit_test_setup(put_again_moves_a_member, set_up),
+        cmocka_unit_test_setup(put_drop_put_of_one_member_leaves_it, set_up),
+        cmocka_unit_test_setup(drop_after_put_is_never_seen, set_up),
+        cmocka_unit_test_setup(withdraw_takes_out_whatever_the_mark, set_up),
+        cmocka_unit_test_setup(list_is_a_row, set_up),
+        cmocka_unit_test_setup(list_does_not_double_what_it_holds, set_up),
+        cmocka_unit_test_setup(wrong_types_are_found_before_the_first_write, set_up),
+        cmocka_unit_test_setup(out_of_memory_refuses_the_whole_push, set_up),
+        cmocka_unit_test_setup(largest_call_goes_through, set_up),
+        cmocka_unit_test_setup(seqs_stay_exact_far_beyond_32_bits, set_up),
+        cmocka_unit_test_setup(claim_takes_the_first_and_reports_to_its_node, set_up),
+        cmocka_unit_test_setup(claim_works_on_a_list_and_without_a_time, set_up),
+        cmocka_unit_test_setup(member_of_somebody_else_is_handed_on_without_a_report, set_up),
+        cmocka_unit_test_setup(claim_that_cannot_be_reported_takes_nothing, set_up),
+        cmocka_unit_test_setup(push_that_leaves_out_drops_would_be_noticed, set_up),
+        cmocka_unit_test_setup(push_that_only_compares_seq_with_mark_would_be_noticed, set_up),
+        cmocka_unit_test_setup(push_that_forgets_what_is_known_would_be_noticed, set_up),
+        cmocka_unit_test_setup(push_that_makes_up_a_mark_would_be_noticed, set_up),
+        cmocka_unit_test_setup(push_without_a_fence_would_be_noticed, set_up),
+        cmocka_unit_test_setup(push_that_doubles_in_lists_would_be_noticed, set_up),
+    };
+    return cmocka_run_group_tests(tests, set_up_all, tear_down_all);
+}
