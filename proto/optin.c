@@ -274,7 +274,7 @@ static void content_add(struct content *content, struct slice bytes)
             content->used = sizeof(so_far.bytes);
         }
         size_t room = BLOCK_BYTES - content->used;
-        struct slice now;
+        struct slice now = {0};
         take(&bytes, bytes.length < room ? bytes.length : room, &now);
         memcpy(content->block + content->used, now.bytes, now.length);
         content->used += now.length;

@@ -270,9 +270,21 @@ static void write_task_id(struct reading *reading, struct text *out, uint64_t ta
                found ? task : 0);
 }
 
-static void write_optin_event(struct reading *reading, struct text *out,
-                              const struct effect_optin *optin)
+/* What the person said, in its own words. */
+static void write_content(struct reading *reading, struct text *out,
+                          const struct record_view *record)
 {
+    if (record->erased || optin_decode(record->payload, &reading->api->optin) != STATUS_OK)
+        return;
+    text_string(out, ",\"content\":");
+    optin_write_json(out, &reading->api->optin);
+}
+
+static void write_optin_event(struct reading *reading, struct text *out,
+                              const struct record_view *record, const struct effect_optin *optin)
+{
+    struct record_view received;
+
     const struct registry *registry = reading->api->options.registry;
 
     api_add_id(reading->api, out, "optin", ID_OPTIN, optin->received_ms, optin->optin_seq);
@@ -280,6 +292,10 @@ static void write_optin_event(struct reading *reading, struct text *out,
     api_add_id(reading->api, out, "task", ID_TASK, optin->task_opened_ms, optin->task);
     write_member_text(out, "reason", slice_of(no_task_name((enum no_task)optin->reason)));
     write_member_ms(out, "deadline_ms", optin->deadline_ms);
+    if (optin->optin_seq == record->header.seq)
+        write_content(reading, out, record);
+    else if (journal_read(reading->journal, optin->optin_seq, &received) == STATUS_OK)
+        write_content(reading, out, &received);
 }
 
 static void write_report_event(struct reading *reading, struct text *out,
@@ -320,16 +336,14 @@ static void write_event(struct reading *reading, struct text *out, const struct 
     if (record->erased)
         text_string(out, ",\"erased\":true");
     if (effect_find(record, EFFECT_OPTIN, &optin, sizeof(optin))) {
-        write_optin_event(reading, out, &optin);
+        write_optin_event(reading, out, record, &optin);
     } else if (effect_find(record, EFFECT_REPORT, &report, sizeof(report))) {
         write_report_event(reading, out, record, &report);
     } else if (effect_find(record, EFFECT_TASK, &task, sizeof(task))) {
         api_add_id(reading->api, out, "task", ID_TASK, task.row.opened_ms, task.row.number);
         text_printf(out, ",\"delivery\":%u", (unsigned)task.row.delivery);
-    } else if (record->header.kind == RECORD_REPEATED && !record->erased &&
-               optin_decode(record->payload, &reading->api->optin) == STATUS_OK) {
-        text_string(out, ",\"content\":");
-        optin_write_json(out, &reading->api->optin);
+    } else if (record->header.kind == RECORD_REPEATED) {
+        write_content(reading, out, record);
     }
     text_char(out, '}');
 }

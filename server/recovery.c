@@ -308,6 +308,7 @@ static enum status open_journal(struct recovery *recovery)
         .directory = path,
         .map_bytes = recovery->options.journal_map_bytes,
         .reserve_bytes = recovery->options.reserve_bytes,
+        .log = recovery->options.log,
     };
     struct stat info;
     enum status result;
@@ -349,6 +350,7 @@ static enum status open_state(struct recovery *recovery)
     struct state_options options = {
         .directory = rows,
         .map_bytes = recovery->options.state_map_bytes,
+        .log = recovery->options.log,
     };
     enum status result;
 
@@ -358,12 +360,12 @@ static enum status open_state(struct recovery *recovery)
     if (!make_directory(recovery->state_directory))
         return STATUS_IO;
     recovery->trusted = !recovery->options.rebuild && owner_vouches(recovery);
+    /* After a power cut its pages may be anything; reading them could end the process. */
+    if (!recovery->trusted && state_remove(rows) != STATUS_OK)
+        return STATUS_IO;
     if (!owner_write(recovery, false))
         return STATUS_IO;
     result = state_open(&options, &recovery->state);
-    if (result == STATUS_CORRUPT && !recovery->trusted)
-        result =
-            state_remove(rows) == STATUS_OK ? state_open(&options, &recovery->state) : STATUS_IO;
     if (result != STATUS_OK)
         return result;
     recovery->trusted = recovery->trusted && state_fits_journal(recovery);

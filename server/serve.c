@@ -2,8 +2,6 @@
  * commits are done; the writer is empty; what it made is pushed to Redis, or the time for that
  * is over (then it is pushed after the next start); Redis, state and journal are closed. Any
  * step may be cut off by a kill: that costs a longer start, nothing else. */
-#include "proto/phone.h"
-
 #include "server/serve.h"
 
 #include <errno.h>

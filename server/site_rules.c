@@ -57,6 +57,15 @@ bool site_allows_origin(const struct site *site, struct slice origin)
     return false;
 }
 
+/* An entry without a path (or with an empty one) opens its whole origin, one with a path only
+ * itself. */
+static bool opens_origin(struct slice entry, struct slice origin)
+{
+    if (entry.length == origin.length + 1 && entry.bytes[origin.length] == '/')
+        entry.length--;
+    return slice_equal_ignoring_case(entry, origin);
+}
+
 bool site_allows_redirect(const struct site *site, struct slice url)
 {
     struct slice origin = settings_url_origin(url);
@@ -66,10 +75,8 @@ bool site_allows_redirect(const struct site *site, struct slice url)
     for (size_t i = 0; i < site->origin_count; i++)
         if (slice_equal_ignoring_case(site->origins[i], origin))
             return true;
-    /* An entry without a path opens its whole origin, one with a path only itself. */
     for (size_t i = 0; i < site->redirect_count; i++)
-        if (slice_equal(site->redirects[i], url) ||
-            slice_equal_ignoring_case(site->redirects[i], origin))
+        if (slice_equal(site->redirects[i], url) || opens_origin(site->redirects[i], origin))
             return true;
     return false;
 }

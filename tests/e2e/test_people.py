@@ -133,7 +133,7 @@ class Tenants(Scenario):
 
     def test_token_of_one_agency_administers_no_other(self):
         self.set_up_agency("rival")
-        token = self.create("tokens", id="boss", agency="rival", role="admin")
+        token = self.create("tokens", id="boss", agency="rival", role="manager")
         secret = next(value for value in token.values() if isinstance(value, str) and len(value) > 20)
         answer = self.web.post(
             "/v1/queues", {"id": "acme.more", "agency": "acme"}, bearer=secret
