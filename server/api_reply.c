@@ -74,8 +74,10 @@ const char *api_field_detail(struct slice field, char *buffer, size_t capacity)
 void api_problem_field(struct api *api, uint64_t ticket, enum status status, struct slice field)
 {
     char detail[80];
+    bool is_field = status == STATUS_INVALID; /* anything else is not about one */
 
-    api_problem(api, ticket, status, api_field_detail(field, detail, sizeof(detail)));
+    api_problem(api, ticket, status,
+                is_field ? api_field_detail(field, detail, sizeof(detail)) : NULL);
 }
 
 void api_page(struct api *api, uint64_t ticket, int status, struct slice html, struct slice headers)

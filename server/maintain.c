@@ -16,9 +16,9 @@
 #include <unistd.h>
 
 #include "proto/must.h"
-#include "server/check.h"
 #include "server/clock.h"
 #include "server/config.h"
+#include "server/maintain_check.h"
 #include "server/recovery.h"
 
 #define EXIT_FAILED 1
@@ -156,9 +156,9 @@ static enum status open_read_only(const struct job *job, const char *directory,
 }
 
 /* True when all of it is sound; says so, or what is not. */
-static bool is_sound(struct journal *journal, FILE *out, struct check_result *result)
+static bool is_sound(struct journal *journal, FILE *out, struct maintain_found *result)
 {
-    enum status status = check_journal(journal, out, result);
+    enum status status = maintain_check(journal, out, result);
 
     if (status != STATUS_OK)
         fail_as("the journal cannot be read to its end", status);
@@ -256,7 +256,7 @@ static int check_state(struct job *job)
 
 static int look_at_journal(struct job *job)
 {
-    struct check_result result;
+    struct maintain_found result;
     struct journal *journal;
 
     if (open_read_only(job, job->journal, &journal) != STATUS_OK)
@@ -370,7 +370,7 @@ static int copy_journal(struct job *job, struct journal *journal, const char *fr
                         const char *folder)
 {
     char partial[PATH_MAX], spare[PATH_MAX], whole[PATH_MAX];
-    struct check_result source = {0}, copied;
+    struct maintain_found source = {0}, copied;
     struct journal *copy;
 
     if (!join(partial, folder, "journal.partial") || !join(spare, folder, "journal.spare") ||

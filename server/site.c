@@ -1,10 +1,8 @@
 /* The registry: arrays by number, and one hash table from every name to a number.
  *
  * An entity is one block of memory: its struct, its settings as they are stored, and the
- * strings decoded from them, so that setting one is one allocation. Names (ids, public keys,
- * hashes of secrets) stand in the table by a seeded hash and are compared in full against the
- * entity. Each entity counts those that depend on it, so that asking whether it may go needs
- * no search.
+ * strings decoded from them, so that setting one is one allocation. Each entity counts those that
+ * depend on it, so that asking whether it may go needs no search.
  *
  * Applying again what was applied long ago is allowed: a rebuild does so on a registry that
  * knows the end already, and for a while two numbers may then have the same name. */
@@ -13,10 +11,9 @@
 #include <sodium.h>
 #include <stddef.h>
 #include <stdlib.h>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 #include "proto/must.h"
+#include "server/site_names.h"
 #include "server/site_settings.h"
 
 struct entity {
@@ -41,21 +38,13 @@ struct table {
 /* What a name is: the id of a kind (then the kind's number), or a credential. */
 enum name_space { NAME_PUBLIC_KEY = ENTITY_KIND_END, NAME_SECRET_KEY, NAME_TOKEN };
 
-struct name {
-    uint64_t hash;
-    uint32_t number; /* 0: free slot */
-    uint32_t space;
-};
-
 struct registry {
     struct table tables[ENTITY_KIND_END];
-    struct name *names; /* open addressing, at most half full */
-    size_t name_count, name_capacity;
-    uint64_t seed;
+    struct names names;
     struct json *json;
 };
 
-#define NAMES_AT_START 256
+static bool has_name(const void *owner, uint32_t space, uint32_t number, struct slice name);
 
 struct registry *registry_open(void)
 {
@@ -64,10 +53,7 @@ struct registry *registry_open(void)
     if (!registry)
         return NULL;
     registry->json = json_open(SITE_SETTINGS_MAX);
-    registry->names = calloc(NAMES_AT_START, sizeof(*registry->names));
-    registry->name_capacity = NAMES_AT_START;
-    randombytes_buf(&registry->seed, sizeof(registry->seed));
-    if (!registry->json || !registry->names) {
+    if (!names_open(&registry->names, has_name, registry) || !registry->json) {
         registry_close(registry);
         return NULL;
     }
@@ -83,17 +69,16 @@ void registry_clear(struct registry *registry)
         free(table->entities);
         *table = (struct table){0};
     }
-    memset(registry->names, 0, registry->name_capacity * sizeof(*registry->names));
-    registry->name_count = 0;
+    names_clear(&registry->names);
 }
 
 void registry_close(struct registry *registry)
 {
     if (!registry)
         return;
-    if (registry->names)
+    if (registry->names.slots)
         registry_clear(registry);
-    free(registry->names);
+    names_close(&registry->names);
     if (registry->json)
         json_close(registry->json);
     free(registry);
@@ -218,11 +203,6 @@ uint32_t registry_agency_of(const struct registry *registry, enum entity_kind ki
 
 /* --- by name ------------------------------------------------------------------- */
 
-static uint64_t name_hash(const struct registry *registry, uint32_t space, struct slice name)
-{
-    return XXH3_64bits_withSeed(name.bytes, name.length, registry->seed + space);
-}
-
 static bool is_among(const struct slice *hashes, size_t count, struct slice hash)
 {
     for (size_t i = 0; i < count; i++)
@@ -232,132 +212,53 @@ static bool is_among(const struct slice *hashes, size_t count, struct slice hash
     return false;
 }
 
-static bool has_name(const struct registry *registry, const struct name *slot, struct slice name)
+static bool has_name(const void *owner, uint32_t space, uint32_t number, struct slice name)
 {
-    const struct site *site = registry_site(registry, slot->number);
-    const struct token *token = registry_token(registry, slot->number);
+    const struct registry *registry = owner;
+    const struct site *site = registry_site(registry, number);
+    const struct token *token = registry_token(registry, number);
 
-    switch (slot->space) {
+    switch (space) {
     case NAME_PUBLIC_KEY: /* no secret, and compared the same way at no cost */
         return is_among(site->public_keys, site->public_key_count, name);
     case NAME_SECRET_KEY:
         return is_among(site->secret_key_hashes, site->secret_key_count, name);
     case NAME_TOKEN:
         return is_among(&token->hash, 1, name);
-    default: {
-        const struct entity *entity = find(registry, slot->space, slot->number);
-        return slice_equal(slice_of(id_of(entity, slot->space)), name);
+    default:
+        return slice_equal(registry_name(registry, (enum entity_kind)space, number), name);
     }
-    }
-}
-
-/* The slot of a name, or the free one where it would stand. */
-static struct name *name_slot(const struct registry *registry, uint32_t space, struct slice name)
-{
-    size_t mask = registry->name_capacity - 1;
-    uint64_t hash = name_hash(registry, space, name);
-
-    for (size_t at = hash & mask;; at = (at + 1) & mask) {
-        struct name *slot = &registry->names[at];
-        if (slot->number == 0 ||
-            (slot->hash == hash && slot->space == space && has_name(registry, slot, name)))
-            return slot;
-    }
-}
-
-static uint32_t name_find(const struct registry *registry, uint32_t space, struct slice name)
-{
-    return name_slot(registry, space, name)->number;
 }
 
 uint32_t registry_number(const struct registry *registry, enum entity_kind kind, struct slice id)
 {
     MUST(kind >= ENTITY_AGENCY && kind < ENTITY_KIND_END);
-    return name_find(registry, kind, id);
+    return names_find(&registry->names, kind, id);
 }
 
-static void name_place(struct name *names, size_t capacity, struct name name)
-{
-    size_t at = name.hash & (capacity - 1);
-
-    while (names[at].number != 0)
-        at = (at + 1) & (capacity - 1);
-    names[at] = name;
-}
-
-/* Room for a few more names, so that what follows cannot fail. */
-static bool names_reserve(struct registry *registry, size_t more)
-{
-    size_t capacity = registry->name_capacity;
-
-    if ((registry->name_count + more) * 2 <= capacity)
-        return true;
-    struct name *names = calloc(capacity * 2, sizeof(*names));
-    if (!names)
-        return false;
-    for (size_t i = 0; i < capacity; i++)
-        if (registry->names[i].number != 0)
-            name_place(names, capacity * 2, registry->names[i]);
-    free(registry->names);
-    registry->names = names;
-    registry->name_capacity = capacity * 2;
-    return true;
-}
-
-static void name_add(struct registry *registry, uint32_t space, struct slice name, uint32_t number)
-{
-    name_place(registry->names, registry->name_capacity,
-               (struct name){name_hash(registry, space, name), number, space});
-    registry->name_count++;
-}
-
-/* Takes a number's name out and moves up those that had to step aside for it. */
-static void name_remove(struct registry *registry, uint32_t space, struct slice name,
-                        uint32_t number)
-{
-    size_t mask = registry->name_capacity - 1;
-    uint64_t hash = name_hash(registry, space, name);
-    struct name *names = registry->names;
-    size_t hole = hash & mask;
-
-    while (names[hole].hash != hash || names[hole].space != space || names[hole].number != number) {
-        MUST(names[hole].number != 0);
-        hole = (hole + 1) & mask;
-    }
-    for (size_t at = (hole + 1) & mask; names[at].number != 0; at = (at + 1) & mask) {
-        size_t home = names[at].hash & mask;
-        if (((at - home) & mask) < ((at - hole) & mask))
-            continue;
-        names[hole] = names[at];
-        hole = at;
-    }
-    names[hole].number = 0;
-    registry->name_count--;
-}
-
-typedef void name_change_fn(struct registry *registry, uint32_t space, struct slice name,
+typedef void name_change_fn(struct names *names, uint32_t space, struct slice name,
                             uint32_t number);
 
 /* Every name of an entity, once. The entity must stand in its table. */
 static void each_name(struct registry *registry, const struct entity *entity, enum entity_kind kind,
                       uint32_t number, name_change_fn *change)
 {
-    change(registry, kind, slice_of(id_of(entity, kind)), number);
+    change(&registry->names, kind, slice_of(id_of(entity, kind)), number);
     if (kind == ENTITY_TOKEN)
-        change(registry, NAME_TOKEN, entity->token.hash, number);
+        change(&registry->names, NAME_TOKEN, entity->token.hash, number);
     if (kind != ENTITY_SITE)
         return;
     for (size_t i = 0; i < entity->site.public_key_count; i++)
-        change(registry, NAME_PUBLIC_KEY, entity->site.public_keys[i], number);
+        change(&registry->names, NAME_PUBLIC_KEY, entity->site.public_keys[i], number);
     for (size_t i = 0; i < entity->site.secret_key_count; i++)
-        change(registry, NAME_SECRET_KEY, entity->site.secret_key_hashes[i], number);
+        change(&registry->names, NAME_SECRET_KEY, entity->site.secret_key_hashes[i], number);
 }
 #define NAMES_OF_ONE (1 + 2 * SITE_KEYS_MAX)
 
 static enum status check_credential(const struct registry *registry, uint32_t space,
                                     struct slice name, uint32_t number)
 {
-    uint32_t owner = name_find(registry, space, name);
+    uint32_t owner = names_find(&registry->names, space, name);
     return owner == 0 || owner == number ? STATUS_OK : STATUS_CONFLICT;
 }
 
@@ -565,7 +466,7 @@ static void take_out(struct registry *registry, enum entity_kind kind, uint32_t 
 
     if (!old)
         return;
-    each_name(registry, old, kind, number, name_remove);
+    each_name(registry, old, kind, number, names_remove);
     count_in(registry, old, kind, -1);
     old->removed = true;
 }
@@ -580,7 +481,7 @@ enum status registry_apply(struct registry *registry, enum entity_kind kind, uin
         number > number_max(kind) || settings.length > SITE_SETTINGS_MAX)
         return STATUS_CORRUPT;
     struct table *table = &registry->tables[kind];
-    if (!table_reserve(table, number) || !names_reserve(registry, NAMES_OF_ONE))
+    if (!table_reserve(table, number) || !names_reserve(&registry->names, NAMES_OF_ONE))
         return STATUS_INTERNAL;
     if (settings.length != 0) {
         entity = entity_of(registry, kind, number, settings, &status);
@@ -595,7 +496,7 @@ enum status registry_apply(struct registry *registry, enum entity_kind kind, uin
     if (entity) {
         free(table->entities[number]);
         table->entities[number] = entity;
-        each_name(registry, entity, kind, number, name_add);
+        each_name(registry, entity, kind, number, names_add);
         count_in(registry, entity, kind, 1);
     }
     return STATUS_OK;
@@ -690,7 +591,7 @@ enum status registry_check_remove(const struct registry *registry, enum entity_k
 
 struct site *registry_site_by_public_key(const struct registry *registry, struct slice pk)
 {
-    return registry_site(registry, name_find(registry, NAME_PUBLIC_KEY, pk));
+    return registry_site(registry, names_find(&registry->names, NAME_PUBLIC_KEY, pk));
 }
 
 struct site *registry_site_by_secret_key(const struct registry *registry, struct slice sk)
@@ -698,8 +599,8 @@ struct site *registry_site_by_secret_key(const struct registry *registry, struct
     char hash[SECRET_HASH_TEXT];
 
     registry_hash_secret(sk, hash);
-    return registry_site(
-        registry, name_find(registry, NAME_SECRET_KEY, (struct slice){hash, SECRET_HASH_TEXT}));
+    return registry_site(registry, names_find(&registry->names, NAME_SECRET_KEY,
+                                              (struct slice){hash, SECRET_HASH_TEXT}));
 }
 
 struct token *registry_token_by_secret(const struct registry *registry, struct slice token)
@@ -707,105 +608,6 @@ struct token *registry_token_by_secret(const struct registry *registry, struct s
     char hash[SECRET_HASH_TEXT];
 
     registry_hash_secret(token, hash);
-    return registry_token(registry,
-                          name_find(registry, NAME_TOKEN, (struct slice){hash, SECRET_HASH_TEXT}));
-}
-
-#define SECRET_LETTERS 52 /* of 5 bits */
-
-size_t registry_make_secret(char out[SECRET_TEXT_MAX], const char *prefix, const char *agency)
-{
-    static const char alphabet[] = "abcdefghijkmnpqrstuvwxyz23456789";
-    struct text text = text_over(out, SECRET_TEXT_MAX - 1);
-    uint8_t random[SECRET_LETTERS];
-
-    text_string(&text, prefix);
-    text_char(&text, '_');
-    if (agency) {
-        text_string(&text, agency);
-        text_char(&text, '_');
-    }
-    randombytes_buf(random, sizeof(random));
-    for (size_t i = 0; i < sizeof(random); i++)
-        text_char(&text, alphabet[random[i] & 31]);
-    sodium_memzero(random, sizeof(random));
-    MUST(!text.overflow);
-    out[text.length] = '\0';
-    return text.length;
-}
-
-void registry_hash_secret(struct slice secret, char out[SECRET_HASH_TEXT])
-{
-    unsigned char digest[crypto_hash_sha256_BYTES];
-    char hex[SECRET_HASH_TEXT + 1];
-
-    crypto_hash_sha256(digest, (const unsigned char *)secret.bytes, secret.length);
-    sodium_bin2hex(hex, sizeof(hex), digest, sizeof(digest));
-    memcpy(out, hex, SECRET_HASH_TEXT);
-}
-
-uint64_t agent_hash(const struct hash_key *key, struct slice agent)
-{
-    uint64_t place = hash_place(hash_of(key, HASH_REPORT, 0, agent));
-
-    return place != 0 ? place : 1; /* 0 says nobody */
-}
-
-/* --- a site's rules ----------------------------------------------------------------------- */
-
-bool site_allows_origin(const struct site *site, struct slice origin)
-{
-    for (size_t i = 0; i < site->origin_count; i++)
-        if (slice_equal(site->origins[i], origin))
-            return true;
-    return false;
-}
-
-/* An entry without a path (or with an empty one) opens its whole origin, one with a path only
- * itself. */
-static bool opens_origin(struct slice entry, struct slice origin)
-{
-    if (entry.length == origin.length + 1 && entry.bytes[origin.length] == '/')
-        entry.length--;
-    return slice_equal_ignoring_case(entry, origin);
-}
-
-bool site_allows_redirect(const struct site *site, struct slice url)
-{
-    struct slice origin = settings_url_origin(url);
-
-    if (origin.length == 0)
-        return false;
-    for (size_t i = 0; i < site->origin_count; i++)
-        if (slice_equal_ignoring_case(site->origins[i], origin))
-            return true;
-    for (size_t i = 0; i < site->redirect_count; i++)
-        if (slice_equal(site->redirects[i], url) || opens_origin(site->redirects[i], origin))
-            return true;
-    return false;
-}
-
-static bool bucket_take(struct site_bucket *bucket, unsigned limit, uint64_t monotonic_ms)
-{
-    if (bucket->filled_ms == 0)
-        bucket->tokens = limit;
-    else
-        bucket->tokens += (double)(monotonic_ms - bucket->filled_ms) * limit / 1000;
-    if (bucket->tokens > limit)
-        bucket->tokens = limit;
-    bucket->filled_ms = monotonic_ms;
-    if (bucket->tokens < 1)
-        return false;
-    bucket->tokens -= 1;
-    return true;
-}
-
-enum status site_take(struct site *site, uint64_t monotonic_ms, bool *suspect_out)
-{
-    *suspect_out = false;
-    if (site->rate_limit != 0 && !bucket_take(&site->hard, site->rate_limit, monotonic_ms))
-        return STATUS_RATE_LIMITED;
-    *suspect_out =
-        site->suspect_limit != 0 && !bucket_take(&site->soft, site->suspect_limit, monotonic_ms);
-    return STATUS_OK;
+    return registry_token(
+        registry, names_find(&registry->names, NAME_TOKEN, (struct slice){hash, SECRET_HASH_TEXT}));
 }

@@ -218,29 +218,49 @@ static void write_histogram(const struct histogram *histogram, const struct buck
     text_printf(out, "%s_count%s%s%s %llu\n", metric, open, label, close, count);
 }
 
+static uint64_t count_of(const struct histogram *histogram)
+{
+    uint64_t count = 0;
+
+    for (unsigned i = 0; i < BUCKETS_MAX; i++)
+        count += value_of(&histogram->buckets[i]);
+    return count;
+}
+
+static void write_answers(const struct route *route, struct text *out)
+{
+    for (int code = HTTP_STATUS_LEAST; code < HTTP_STATUS_END; code++) {
+        uint64_t answers = value_of(&route->answers[code - HTTP_STATUS_LEAST]);
+        if (answers > 0)
+            text_printf(out, "hotlead_http_requests_total{route=\"%s\",code=\"%d\"} %llu\n",
+                        route->name, code, (unsigned long long)answers);
+    }
+}
+
+/* Routes that nobody asked for yet are left out: most servers are asked for few of them. */
+static void write_durations(const struct route *route, struct text *out)
+{
+    char label[128];
+    struct text over = text_over(label, sizeof label - 1);
+
+    if (count_of(&route->seconds) == 0)
+        return;
+    text_printf(&over, "route=\"%s\"", route->name);
+    MUST(!over.overflow); /* route names are ours */
+    label[over.length] = '\0';
+    write_histogram(&route->seconds, &bucket_lists[BUCKETS_FINE],
+                    "hotlead_http_request_duration_seconds", label, out);
+}
+
 static void write_requests(const struct stats *stats, struct text *out)
 {
     write_head(out, "hotlead_http_requests_total", "counter", "Requests answered.");
-    for (unsigned i = 0; i < stats->route_count; i++) {
-        const struct route *route = &stats->routes[i];
-        for (int code = HTTP_STATUS_LEAST; code < HTTP_STATUS_END; code++) {
-            uint64_t answers = value_of(&route->answers[code - HTTP_STATUS_LEAST]);
-            if (answers > 0)
-                text_printf(out, "hotlead_http_requests_total{route=\"%s\",code=\"%d\"} %llu\n",
-                            route->name, code, (unsigned long long)answers);
-        }
-    }
+    for (unsigned i = 0; i < stats->route_count; i++)
+        write_answers(&stats->routes[i], out);
     write_head(out, "hotlead_http_request_duration_seconds", "histogram",
                "From the first byte of a request to the end of its answer.");
-    for (unsigned i = 0; i < stats->route_count; i++) {
-        char label[128];
-        struct text over = text_over(label, sizeof label - 1);
-        text_printf(&over, "route=\"%s\"", stats->routes[i].name);
-        MUST(!over.overflow); /* route names are ours */
-        label[over.length] = '\0';
-        write_histogram(&stats->routes[i].seconds, &bucket_lists[BUCKETS_FINE],
-                        "hotlead_http_request_duration_seconds", label, out);
-    }
+    for (unsigned i = 0; i < stats->route_count; i++)
+        write_durations(&stats->routes[i], out);
 }
 
 void stats_write(struct stats *stats, struct text *out)

@@ -49,7 +49,7 @@ enum stats_counter {
 #define XX(name, metric, labels, help) STATS_##name,
     STATS_COUNTER_MAP(XX)
 #undef XX
-    STATS_COUNTER_COUNT
+        STATS_COUNTER_COUNT
 };
 
 #define STATS_GAUGE_MAP(XX)                                                                        \
@@ -67,7 +67,7 @@ enum stats_gauge {
 #define XX(name, metric, help) STATS_GAUGE_##name,
     STATS_GAUGE_MAP(XX)
 #undef XX
-    STATS_GAUGE_COUNT
+        STATS_GAUGE_COUNT
 };
 
 /* Histograms in seconds. Business ones have the buckets 5 15 30 60 120 180 240 300 600 1800 3600
@@ -86,7 +86,7 @@ enum stats_histogram {
 #define XX(name, metric, buckets, help) STATS_##name,
     STATS_HISTOGRAM_MAP(XX)
 #undef XX
-    STATS_HISTOGRAM_COUNT
+        STATS_HISTOGRAM_COUNT
 };
 
 /* Routes of hotlead_http_requests_total{route,code} and hotlead_http_request_duration_seconds. */

@@ -150,6 +150,22 @@ static void a_list_shows_ones_own(void **state)
     assert_answer(ask_as(rig.token, "GET /v1/queues?after=none", ""), 422);
 }
 
+static void a_list_has_everything_in_it_once(void **state)
+{
+    char settings[64];
+    unsigned listed = 0;
+
+    (void)state;
+    for (int i = 0; i < 40; i++) {
+        snprintf(settings, sizeof(settings), "{\"id\":\"g%d\"}", i);
+        add("agencies", settings);
+    }
+    assert_answer(ask_as(rig.token, "GET /v1/agencies", ""), 200);
+    for (const char *at = rig.body; (at = strstr(at, "\"id\":")) != NULL; at++)
+        listed++;
+    assert_int_equal(listed, 42); /* and acme and its rival */
+}
+
 static void a_managers_things_are_of_the_managers_agency(void **state)
 {
     (void)state;
@@ -341,6 +357,7 @@ int main(void)
         TEST(a_folder_that_cannot_be_written_is_an_error),
         TEST(each_role_has_its_reach),
         TEST(a_list_shows_ones_own),
+        TEST(a_list_has_everything_in_it_once),
         TEST(a_managers_things_are_of_the_managers_agency),
         TEST(secrets_are_told_once),
         TEST(credentials_are_not_a_callers_to_choose),

@@ -1,6 +1,6 @@
 #include "tests/unit.h"
 
-#include "server/check.h"
+#include "server/maintain_check.h"
 #include "tests/folder.h"
 
 static struct folder folder;
@@ -79,20 +79,20 @@ static void append_optin(uint64_t person, uint64_t person_prev)
     append_record();
 }
 
-static struct check_result check(void)
+static struct maintain_found check(void)
 {
-    struct check_result result;
+    struct maintain_found result;
 
     free(said);
     FILE *out = open_memstream(&said, &said_length);
-    assert_status(check_journal(journal, out, &result), STATUS_OK);
+    assert_status(maintain_check(journal, out, &result), STATUS_OK);
     fclose(out);
     return result;
 }
 
 static void assert_one_wrong(const char *complaint)
 {
-    struct check_result result = check();
+    struct maintain_found result = check();
 
     assert_string_equal(said, complaint);
     assert_int_equal(result.wrong, 1);
@@ -106,7 +106,7 @@ static void a_sound_journal_has_nothing_wrong(void **state)
     append_optin(2, 0);
     append_optin(1, 3);
     append_optin(1, 5);
-    struct check_result result = check();
+    struct maintain_found result = check();
     assert_string_equal(said, "");
     assert_int_equal(result.records, 6);
     assert_int_equal(result.wrong, 0);
@@ -205,7 +205,7 @@ static void an_erased_record_is_sound(void **state)
     assert_status(journal_begin(journal), STATUS_OK);
     assert_status(journal_erase(journal, 3), STATUS_OK);
     assert_status(journal_commit(journal), STATUS_OK);
-    struct check_result result = check();
+    struct maintain_found result = check();
     assert_int_equal(result.wrong, 0);
     assert_int_equal(result.erased, 1);
 }

@@ -1,4 +1,4 @@
-#include "server/check.h"
+#include "server/maintain_check.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -7,7 +7,7 @@
 
 struct check {
     FILE *out;
-    struct check_result result;
+    struct maintain_found result;
     uint64_t expected_seq;
     uint64_t last_ms;
     uint64_t admin_seq;    /* newest GENESIS, EPOCH or ADMIN */
@@ -192,7 +192,7 @@ static bool on_record(void *owner, uint64_t seq, enum status status,
     return !check->out_of_memory;
 }
 
-enum status check_journal(struct journal *journal, FILE *out, struct check_result *result_out)
+enum status maintain_check(struct journal *journal, FILE *out, struct maintain_found *result_out)
 {
     struct check check = {.out = out, .expected_seq = 1};
     struct journal_reader *reader;
