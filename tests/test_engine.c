@@ -333,9 +333,8 @@ static void only_what_sorts_before_the_head_is_popped(void **unused)
     (void)unused;
     world.now_ms += 1000;
     second = fresh_task("+12155550148");
-    command.popped = (struct command_popped){.queue = world.queue,
-                                             .rank_ms = world.now_ms + 300000,
-                                             .pushed_seq = outbox_seq()};
+    command.popped = (struct command_popped){
+        .queue = world.queue, .rank_ms = world.now_ms + 300000, .pushed_seq = outbox_seq()};
     memcpy(command.popped.id, "tsk_00000000000000000000000000", 30);
     assert_int_equal(world_do(&world, &command), STATUS_OK);
     assert_true(world_task(&world, 1, first, &task));
@@ -556,8 +555,8 @@ static void list_queue_ranks_by_put_and_is_not_put_twice_at_breach(void **unused
     (void)unused;
     world.queue = world_admin(&world, ENTITY_QUEUE,
                               "{\"id\":\"acme.list\",\"agency\":\"acme\",\"shape\":\"list\"}");
-    world.site = world_admin(
-        &world, ENTITY_SITE, "{\"id\":\"listed\",\"agency\":\"acme\",\"queue\":\"acme.list\"}");
+    world.site = world_admin(&world, ENTITY_SITE,
+                             "{\"id\":\"listed\",\"agency\":\"acme\",\"queue\":\"acme.list\"}");
     number = fresh_task("+12155550147");
     world_forget_operations(&world);
     assert_int_equal(world_pass(&world, HOUR), 1);
@@ -625,11 +624,11 @@ static void received_optin_is_decided_later_under_its_own_id(void **unused)
     struct record received;
 
     (void)unused;
-    command.optin.phone = hash_of(recovery_hash_key(world.recovery), HASH_PHONE, world.agency,
-                                  SLICE("+12155550147"));
+    command.optin.phone =
+        hash_of(recovery_hash_key(world.recovery), HASH_PHONE, world.agency, SLICE("+12155550147"));
     command.optin.content = command.optin.phone;
-    assert_int_equal(
-        engine_receive(world.engine, &command, &turn, &received, &world.settlement), STATUS_OK);
+    assert_int_equal(engine_receive(world.engine, &command, &turn, &received, &world.settlement),
+                     STATUS_OK);
     assert_int_equal(world.settlement.status, STATUS_ACCEPTED);
     assert_int_equal(journal_begin(journal), STATUS_OK);
     record_view_of(&received, &view);

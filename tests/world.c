@@ -52,10 +52,9 @@ void world_open(struct world *world)
     world->now_ms = WORLD_START_MS;
     open_recovery(world, false);
     world->agency = world_admin(world, ENTITY_AGENCY, "{\"id\":\"acme\",\"name\":\"Acme\"}");
-    world->queue =
-        world_admin(world, ENTITY_QUEUE, "{\"id\":\"acme.calls\",\"agency\":\"acme\"}");
-    world->site = world_admin(
-        world, ENTITY_SITE, "{\"id\":\"main\",\"agency\":\"acme\",\"queue\":\"acme.calls\"}");
+    world->queue = world_admin(world, ENTITY_QUEUE, "{\"id\":\"acme.calls\",\"agency\":\"acme\"}");
+    world->site = world_admin(world, ENTITY_SITE,
+                              "{\"id\":\"main\",\"agency\":\"acme\",\"queue\":\"acme.calls\"}");
 }
 
 void world_reopen(struct world *world, bool clean, bool rebuild)
@@ -101,8 +100,8 @@ static struct turn next_turn(const struct world *world)
 
     return (struct turn){.seq = meta->folded_seq + 1,
                          .admin_seq = meta->admin_seq,
-                         .now_ms = world->now_ms > meta->folded_ms ? world->now_ms
-                                                                   : meta->folded_ms};
+                         .now_ms =
+                             world->now_ms > meta->folded_ms ? world->now_ms : meta->folded_ms};
 }
 
 static void keep(struct world *world)

@@ -15,7 +15,7 @@ struct world {
     struct record record;
     struct settlement settlement;
     uint64_t now_ms;
-    unsigned records; /* made by the last command */
+    unsigned records;                     /* made by the last command */
     struct engine_outbox operations[256]; /* told by apply since world_forget_operations */
     unsigned operation_count;
     uint32_t site, queue, agency;
