@@ -80,7 +80,7 @@ void api_entity_list(struct api *api, const struct api_call *call)
     }
     text_printf(&body, "{\"%s\":[", plurals[kind]);
     number = next_visible(api, call, number + 1);
-    while (number != 0 && body.length + 2 * SITE_SETTINGS_MAX < body.capacity) {
+    while (number != 0 && body.length + 2ul * SITE_SETTINGS_MAX < body.capacity) {
         if (last != 0)
             text_char(&body, ',');
         write_entity(api, &body, kind, number);

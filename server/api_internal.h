@@ -15,8 +15,8 @@
 #include "server/api.h"
 #include "server/intake/intake.h"
 
-#define API_OUT_BYTES     (1024 * 1024) /* the longest answer: metrics, a page of a list */
-#define API_BODY_MAX      (64 * 1024)
+#define API_OUT_BYTES     ((size_t)1024 * 1024) /* the longest answer: metrics, a page of a list */
+#define API_BODY_MAX      65536
 #define API_CORS_MAX      (SITE_URL_MAX + 256)
 #define API_CLAIM_LOOK_MS 250 /* between looks for claimers that hung up */
 
@@ -42,8 +42,8 @@ struct route {
     route_fn *run;
     unsigned who;
     unsigned argument; /* what tells routes of one function apart */
-    size_t body_max;
-    bool is_public; /* served on the listener for the public too */
+    unsigned body_max; /* bytes */
+    bool is_public;    /* served on the listener for the public too */
 };
 
 /* A request and what was found out about it; lives as long as the callback. */

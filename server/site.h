@@ -21,7 +21,7 @@
 #define SITE_COUNTRIES_MAX    32
 #define SITE_KEYS_MAX         2    /* live ones of a kind: the old and the new of a rotation */
 #define SITE_URL_MAX          1024 /* of `redirects`, and of the `_redirect` of a form */
-#define SITE_SETTINGS_MAX     (16 * 1024)
+#define SITE_SETTINGS_MAX     16384
 
 struct registry;
 

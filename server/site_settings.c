@@ -16,10 +16,10 @@ typedef bool field_sound_fn(struct slice text);
 struct field {
     const char *name;
     enum field_type type;
-    size_t offset; /* in struct settings */
+    unsigned flags; /* enum field_flag */
+    size_t offset;  /* in struct settings */
     field_sound_fn *sound;
     uint64_t least, most;
-    unsigned flags;
 };
 
 static bool is_one_of(struct slice text, const char *const *words)
@@ -198,15 +198,15 @@ static bool sound_url(struct slice text)
 
 #define TEXT(key, member, sound_fn, bits)                                                          \
     {                                                                                              \
-        key, FIELD_TEXT, offsetof(struct settings, member), sound_fn, 0, 0, bits                   \
+        key, FIELD_TEXT, bits, offsetof(struct settings, member), sound_fn, 0, 0                   \
     }
 #define NUMBER(key, member, from, to)                                                              \
     {                                                                                              \
-        key, FIELD_NUMBER, offsetof(struct settings, member), NULL, from, to, 0                    \
+        key, FIELD_NUMBER, 0, offsetof(struct settings, member), NULL, from, to                    \
     }
 #define LIST(key, member, sound_fn, items_max)                                                     \
     {                                                                                              \
-        key, FIELD_LIST, offsetof(struct settings, member), sound_fn, 0, items_max, 0              \
+        key, FIELD_LIST, 0, offsetof(struct settings, member), sound_fn, 0, items_max              \
     }
 #define IDENTITY (FIELD_NEEDED | FIELD_FIXED)
 
