@@ -222,6 +222,7 @@ static enum status check_admin(struct engine *engine, const struct command *comm
 {
     const struct registry *registry = engine->options.registry;
     const struct command_admin *admin = &command->admin;
+    uint32_t numbers_max = admin->entity == ENTITY_QUEUE ? STATE_QUEUES_MAX - 1 : SITE_NUMBER_MAX;
     struct json_value settings, id;
     struct slice name;
     char padded[16 * 1024 + JSON_PADDING];
@@ -239,7 +240,7 @@ static enum status check_admin(struct engine *engine, const struct command *comm
         return STATUS_INVALID;
     if (admin->number == 0 && registry_number(registry, admin->entity, name) != 0)
         return STATUS_CONFLICT;
-    if (admin->number == 0 && registry_next_number(registry, admin->entity) > SITE_NUMBER_MAX)
+    if (admin->number == 0 && registry_next_number(registry, admin->entity) > numbers_max)
         return STATUS_BUSY;
     return STATUS_OK;
 }

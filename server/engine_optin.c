@@ -369,6 +369,7 @@ enum status engine_decide_received(struct engine *engine, const struct record_vi
         engine_load_person(engine, decision.person, &who)) {
         /* It repeats an opt-in that was decided: the same answer, under its own id. */
         decision.optin_seq = received->header.seq;
+        decision.received_ms = received->header.now_ms;
         decision.event = decision.content = (struct hash){{0}};
         engine_begin(record, RECORD_DECIDED, turn, who.number, who.last_seq, who.row.agency);
         engine_effect(record, EFFECT_OPTIN, &decision, sizeof(decision));

@@ -189,7 +189,8 @@ enum status world_report(struct world *world, uint64_t task, unsigned delivery, 
     command.payload = (struct slice){payload, report_encode(&report, payload, sizeof(payload))};
     command.report = (struct command_report){
         .task = task,
-        .agent = agent != NULL ? hash_place(hash_text(world, HASH_REPORT, agent)) : 0,
+        .agent =
+            agent != NULL ? agent_hash(recovery_hash_key(world->recovery), slice_of(agent)) : 0,
         .delivery = (uint16_t)delivery,
         .op = (uint8_t)op,
         .outcome = (uint8_t)outcome,
