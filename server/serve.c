@@ -88,6 +88,26 @@ static void on_batch(void *owner)
         publish_flush(server->publish);
 }
 
+/* Once requests are taken and state is there, whichever comes last. */
+static void start_demo(struct server *server)
+{
+    const struct config *config = server->config;
+
+    if (!config->demo || server->demo || !*server->admin_url || !writer_is_ready(server->writer))
+        return;
+    server->demo = demo_start(&(struct demo_options){
+        .loop = &server->loop,
+        .data_directory = config->data,
+        .admin_url = server->admin_url,
+        .public_url = server->public_url,
+        .redis_url = config->redis,
+        .redis_prefix = config->redis_prefix,
+        .page_template = embedded_demo_html,
+        .page = server->demo_page,
+        .page_bytes = sizeof server->demo_page,
+    });
+}
+
 static void on_ready(void *owner)
 {
     struct server *server = owner;
@@ -97,18 +117,7 @@ static void on_ready(void *owner)
         return;
     publish_ready(server->publish);
     inbox_ready(server->inbox);
-    if (server->config->demo)
-        server->demo = demo_start(&(struct demo_options){
-            .loop = &server->loop,
-            .data_directory = server->config->data,
-            .admin_url = server->admin_url,
-            .public_url = server->public_url,
-            .redis_url = server->config->redis,
-            .redis_prefix = server->config->redis_prefix,
-            .page_template = embedded_demo_html,
-            .page = server->demo_page,
-            .page_bytes = sizeof server->demo_page,
-        });
+    start_demo(server);
 }
 
 static void on_claimed(void *owner, uint64_t ticket, enum status status, struct slice member)
@@ -383,6 +392,7 @@ static enum status listen_everywhere(struct server *server)
     if (status != STATUS_OK)
         return status;
     write_admin_url(server);
+    start_demo(server);
     printf("hotlead %s listens on %s", HOTLEAD_VERSION, server->listen_url);
     if (apart)
         printf(", for administration on %s", server->admin_url);
