@@ -304,6 +304,9 @@ void *writer_run(void *argument)
         writer_result_hand_over(writer);
         commit_state_in_time(writer, idle);
     }
+    /* A transaction ends in the thread that began it. */
+    commit_state(writer);
+    state_abort(writer->state);
     pthread_mutex_lock(&writer->mutex);
     writer->stopped = true;
     pthread_cond_signal(&writer->to_loop);
