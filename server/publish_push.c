@@ -233,10 +233,8 @@ static void on_pushed(void *owner, const struct redis_reply *reply)
 
     queue->call.running = false;
     publish->call.bytes_in_flight -= queue->call.bytes;
-    if (reply->type == REDIS_UNKNOWN) {
-        queue->known = false; /* the mark tells, when the link is back */
-        return;
-    }
+    if (reply->type == REDIS_UNKNOWN)
+        return; /* the link is down: what came of it the mark tells when it is back */
     if (reply->type == REDIS_ARRAY && reply->count == 2) {
         word = redis_item(reply, 0);
         seq = redis_item(reply, 1);

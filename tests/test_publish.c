@@ -157,6 +157,27 @@ static void what_state_has_not_committed_yet_is_waited_for(void **state)
     assert_int_equal(publish_lag(outlet->publish), 0);
 }
 
+/* An operation that publish was not told of, as of a queue that its thread had not heard of. */
+static void gap_in_the_feed_is_filled_from_state(void **state)
+{
+    struct publish *publish;
+
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 100);
+    outlet_catch_up();
+    kill(outlet->server.pid, SIGSTOP); /* so that all of it waits in the buffer */
+    outlet_put(2, 200);
+    publish = outlet->publish;
+    outlet->publish = NULL;
+    outlet_put(3, 300);
+    outlet->publish = publish;
+    outlet_put(4, 400);
+    kill(outlet->server.pid, SIGCONT);
+    assert_queue("1 2 3 4", 3000);
+}
+
 static void next_start_goes_on_from_the_mark(void **state)
 {
     (void)state;
@@ -254,6 +275,27 @@ static void older_snapshot_is_brought_up_to_date(void **state)
     assert_int_equal(outlet_mark(), 4);
     assert_true(stats_count(outlet->stats, STATS_REDIS_REWINDS) > 0);
     assert_true(outlet->forgot_count > 0);
+}
+
+/* The mark is right, but bears the name of the process before. */
+static void forgotten_take_over_is_no_second_writer(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 100);
+    outlet_catch_up();
+    server_run(&outlet->server, "SAVE");
+    outlet_stop();
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_for(250);
+    server_kill(&outlet->server);
+    server_launch(&outlet->server);
+    assert_true(outlet_until(outlet_is_up, NULL, 6000));
+    outlet_put(2, 200);
+    assert_queue("1 2", 3000);
+    assert_int_equal(stats_count(outlet->stats, STATS_REDIS_FENCED), 0);
 }
 
 static void lost_tail_under_the_same_connection_is_seen_by_a_push(void **state)
@@ -395,12 +437,14 @@ int main(void)
         TEST(nothing_is_lost_while_redis_is_away),
         LIST_TEST(more_than_memory_holds_arrives_once),
         TEST(what_state_has_not_committed_yet_is_waited_for),
+        TEST(gap_in_the_feed_is_filled_from_state),
         LIST_TEST(next_start_goes_on_from_the_mark),
         TEST(flushall_on_an_idle_queue_brings_all_back),
         TEST(lost_mark_alone_neither_loses_nor_doubles),
         LIST_TEST(lost_mark_alone_neither_loses_nor_doubles),
         LIST_TEST(lost_mark_of_a_long_list_does_not_double_it),
         TEST(older_snapshot_is_brought_up_to_date),
+        TEST(forgotten_take_over_is_no_second_writer),
         TEST(lost_tail_under_the_same_connection_is_seen_by_a_push),
         TEST(scripts_that_redis_forgot_are_sent_again),
         LIST_TEST(push_of_unknown_outcome_is_neither_lost_nor_doubled),

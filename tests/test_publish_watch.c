@@ -139,6 +139,21 @@ static void forgotten_queue_does_not_count_as_popped(void **state)
     assert_queue("1 2 3", 3000);
 }
 
+/* What is first among half of what should be there says nothing about the other half. */
+static void queue_that_is_being_filled_again_is_not_judged(void **state)
+{
+    (void)state;
+    launch_with_three();
+    outlet_for(250);
+    unsigned told = outlet->popped_count;
+    outlet->publish->queues[1]->rewind_until = 4;
+    server_run(&outlet->server, "ZPOPMIN %s", OUTLET_TASKS);
+    outlet_for(300);
+    assert_int_equal(outlet->popped_count, told);
+    outlet_put(4, 1700000000400);
+    await_popped(told + 1);
+}
+
 static void head_of_a_list_is_told_by_its_seq(void **state)
 {
     (void)state;
@@ -337,6 +352,7 @@ int main(void)
         TEST(head_is_told_again_when_it_was_not_stored),
         TEST(task_of_another_node_may_stand_first),
         TEST(forgotten_queue_does_not_count_as_popped),
+        TEST(queue_that_is_being_filled_again_is_not_judged),
         LIST_TEST(head_of_a_list_is_told_by_its_seq),
         LIST_TEST(own_head_of_a_list_is_found_behind_others),
         LIST_TEST(list_is_not_judged_by_a_state_that_lags),

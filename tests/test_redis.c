@@ -30,6 +30,8 @@ struct answer {
     int64_t integer;
     char text[256];
     struct redis *close_in_callback;
+    struct redis *ask_in_callback;
+    bool up; /* what that was at the time */
 };
 
 static void on_up(void *owner, const struct redis_server *server)
@@ -57,6 +59,8 @@ static void on_answer(void *owner, const struct redis_reply *reply)
     if (length > 0)
         memcpy(answer->text, reply->text.bytes, length);
     answer->text[length] = '\0';
+    if (answer->ask_in_callback != NULL)
+        answer->up = redis_is_up(answer->ask_in_callback);
     if (answer->close_in_callback != NULL)
         redis_close(answer->close_in_callback);
 }
@@ -412,14 +416,16 @@ static void unknown_host_is_reported(void **state)
 static void stopped_server_gives_unknown_then_link_comes_back(void **state)
 {
     struct fixture *fixture = *state;
-    struct answer late = {0}, after = {0};
+    struct answer late = {.up = true}, after = {0};
 
     link_to(fixture, fixture->server.url);
     assert_true(loop_until(&fixture->loop, is_up, fixture, 3000));
     kill(fixture->server.pid, SIGSTOP);
+    late.ask_in_callback = fixture->redis;
     assert_true(send_words(fixture, &late, "INCR", "n", NULL));
     assert_true(loop_until(&fixture->loop, has_come, &late, 3000));
     assert_int_equal(late.type, REDIS_UNKNOWN);
+    assert_false(late.up);
     assert_int_equal(fixture->downs, 1);
     assert_false(redis_is_up(fixture->redis));
 
@@ -433,18 +439,20 @@ static void stopped_server_gives_unknown_then_link_comes_back(void **state)
 static void killed_server_gives_unknown_and_its_successor_is_another(void **state)
 {
     struct fixture *fixture = *state;
-    struct answer blocked = {0};
+    struct answer blocked = {.up = true};
     char first[41];
     struct slice words[3] = {SLICE("BLPOP"), SLICE("none"), SLICE("0")};
 
     link_to(fixture, fixture->server.url);
     assert_true(loop_until(&fixture->loop, is_up, fixture, 3000));
     strcpy(first, fixture->seen.run_id);
+    blocked.ask_in_callback = fixture->redis;
     assert_true(redis_command(fixture->redis, words, 3, 60000, on_answer, &blocked));
     loop_for(&fixture->loop, 50);
     server_kill(&fixture->server);
     assert_true(loop_until(&fixture->loop, is_down, fixture, 3000));
     assert_int_equal(blocked.type, REDIS_UNKNOWN);
+    assert_false(blocked.up);
     server_launch(&fixture->server);
     assert_true(loop_until(&fixture->loop, is_up_twice, fixture, 6000));
     assert_string_not_equal(first, fixture->seen.run_id);
