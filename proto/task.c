@@ -95,6 +95,24 @@ static void put_string(struct member *member, const struct optin *optin, enum op
     put_cut(member, optin->text[field], member->string_max);
 }
 
+/* A string that is named only when there is one. `key` has the comma before it. */
+static void put_given(struct member *member, const struct optin *optin, enum optin_text field,
+                      const char *key, size_t length)
+{
+    struct text *text = &member->text;
+
+    if (optin->text[field].length == 0)
+        return;
+    if (text->bytes[text->length - 1] == '{')
+        text_bytes(text, key + 1, length - 1);
+    else
+        text_bytes(text, key, length);
+    put_string(member, optin, field);
+}
+
+#define GIVEN(member, optin, field, name)                                                          \
+    put_given(member, optin, OPTIN_##field, ",\"" name "\":", sizeof(",\"" name "\":") - 1)
+
 /* --- who ------------------------------------------------------------------------ */
 
 /* The name as given, else first and last name put together in `buffer`. */
@@ -162,19 +180,14 @@ static void put_utm(struct member *member, const struct optin *optin)
         put_null(member);
         return;
     }
-    KEY(member, "{\"source\":");
-    put_string(member, optin, OPTIN_UTM_SOURCE);
-    KEY(member, ",\"medium\":");
-    put_string(member, optin, OPTIN_UTM_MEDIUM);
-    KEY(member, ",\"campaign\":");
-    put_string(member, optin, OPTIN_UTM_CAMPAIGN);
-    KEY(member, ",\"term\":");
-    put_string(member, optin, OPTIN_UTM_TERM);
-    KEY(member, ",\"content\":");
-    put_string(member, optin, OPTIN_UTM_CONTENT);
-    KEY(member, ",\"id\":");
-    put_string(member, optin, OPTIN_UTM_ID);
-    KEY(member, "}");
+    text_char(&member->text, '{');
+    GIVEN(member, optin, UTM_SOURCE, "source");
+    GIVEN(member, optin, UTM_MEDIUM, "medium");
+    GIVEN(member, optin, UTM_CAMPAIGN, "campaign");
+    GIVEN(member, optin, UTM_TERM, "term");
+    GIVEN(member, optin, UTM_CONTENT, "content");
+    GIVEN(member, optin, UTM_ID, "id");
+    text_char(&member->text, '}');
 }
 
 /* As many, from the first on, as there is room for. Taking back an overflow is right
@@ -202,32 +215,23 @@ static void put_fields(struct member *member, const struct optin *optin)
     text_char(text, '}');
 }
 
+/* A queue holds many members, so what was not given takes no room in the context. */
 static void put_context(struct member *member, const struct optin *optin)
 {
     KEY(member, ",\"context\":{\"page_url\":");
     put_string(member, optin, OPTIN_PAGE_URL);
-    KEY(member, ",\"referrer\":");
-    put_string(member, optin, OPTIN_REFERRER);
-    KEY(member, ",\"source_kind\":");
-    put_string(member, optin, OPTIN_SOURCE_KIND);
     KEY(member, ",\"utm\":");
     put_utm(member, optin);
-    KEY(member, ",\"gclid\":");
-    put_string(member, optin, OPTIN_GCLID);
-    KEY(member, ",\"fbclid\":");
-    put_string(member, optin, OPTIN_FBCLID);
-    KEY(member, ",\"company\":");
-    put_string(member, optin, OPTIN_COMPANY);
-    KEY(member, ",\"title\":");
-    put_string(member, optin, OPTIN_TITLE);
-    KEY(member, ",\"country\":");
-    put_string(member, optin, OPTIN_COUNTRY);
-    KEY(member, ",\"postal_code\":");
-    put_string(member, optin, OPTIN_POSTAL_CODE);
-    KEY(member, ",\"timezone\":");
-    put_string(member, optin, OPTIN_TIMEZONE);
-    KEY(member, ",\"request_id\":");
-    put_string(member, optin, OPTIN_REQUEST_ID);
+    GIVEN(member, optin, REFERRER, "referrer");
+    GIVEN(member, optin, SOURCE_KIND, "source_kind");
+    GIVEN(member, optin, GCLID, "gclid");
+    GIVEN(member, optin, FBCLID, "fbclid");
+    GIVEN(member, optin, COMPANY, "company");
+    GIVEN(member, optin, TITLE, "title");
+    GIVEN(member, optin, COUNTRY, "country");
+    GIVEN(member, optin, POSTAL_CODE, "postal_code");
+    GIVEN(member, optin, TIMEZONE, "timezone");
+    GIVEN(member, optin, REQUEST_ID, "request_id");
     KEY(member, ",\"fields\":");
     put_fields(member, optin);
     KEY(member, "}");

@@ -139,6 +139,8 @@ static bool find_open_channel(struct engine *engine, const struct engine_person 
         *out = who->task;
         return true;
     }
+    if (who->number > state_meta(engine->options.state)->people)
+        return false; /* somebody new has none */
     while (state_task_next(engine->options.state, who->number, after, out)) {
         if (out->channel == channel)
             return true;

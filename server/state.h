@@ -4,7 +4,7 @@
  *   person      number                   person_row, its task_row when one is open
  *   task        person, task             task_row: second and further open tasks
  *   due         due_ms, person, task     enum due_kind
- *   outbox      queue, seq               outbox_row: puts until withdrawn or gone, drops
+ *   outbox      queue, seq               person, task: puts until withdrawn or gone; outbox_row: drops
  *                                        for an hour after they were made
  *   visible     queue, rank_ms, task     person, outbox seq: the puts by rank
  *   dropped     dropped_ms, queue, seq   (nothing): drops by age, for trimming
@@ -40,7 +40,8 @@ struct state_options {
     struct log *log;    /* NULL: silent */
 };
 
-/* An outbox operation: what it is about stands in the task row as it was when put. */
+/* An outbox operation: what it is about stands in the task row as it was when put. For a put only
+ * the task's number is stored: as long as the put is out, that is the task's row. */
 enum outbox_op { OUTBOX_PUT = 1, OUTBOX_DROP };
 struct outbox_row {
     uint64_t person;

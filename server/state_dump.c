@@ -172,12 +172,19 @@ static int print_due(FILE *out, const void *key, MDB_val value)
 static int print_outbox(FILE *out, const void *key, MDB_val value)
 {
     struct outbox_row row;
-    int code = state_row_copy(value, &row, sizeof row);
+    struct state_stored_put put;
 
-    if (code != 0)
-        return code;
     print_number(out, "queue", key_part32(key, 0));
     print_number(out, "seq", key_part64(key, 4));
+    if (state_row_copy(value, &put, sizeof put) == 0) {
+        print_number(out, "op", OUTBOX_PUT);
+        FIELD(out, &put, person);
+        FIELD(out, &put, task);
+        return 0;
+    }
+    int code = state_row_copy(value, &row, sizeof row);
+    if (code != 0)
+        return code;
     FIELD(out, &row, op);
     FIELD(out, &row, person);
     FIELD(out, &row, made_ms);

@@ -183,6 +183,12 @@ struct state_stored_visible {
     uint64_t outbox_seq;
 };
 
+/* The task row of a put is the open task's own, as long as the put is out; a drop has its own
+ * copy, because the task has gone on. */
+struct state_stored_put {
+    uint64_t person, task;
+};
+
 _Static_assert(sizeof(struct outbox_row) == 144, "stored");
 _Static_assert(sizeof(struct state_queue) == 32, "stored");
 

@@ -105,6 +105,22 @@ bool state_read_task_next(struct state_reader *reader, uint64_t person, uint64_t
                  state_get_task_after(reader->state, reader->snapshot, person, after, out));
 }
 
+static bool read_put(struct state_reader *reader, MDB_val value, uint64_t seq,
+                     struct outbox_row *out)
+{
+    struct state_stored_put put;
+    struct person_row person;
+    uint64_t last_seq;
+
+    memcpy(&put, value.mv_data, sizeof put);
+    *out = (struct outbox_row){.person = put.person, .op = OUTBOX_PUT};
+    if (!state_read_person(reader, put.person, &person, &out->task, &last_seq))
+        return false;
+    if (out->task.number != put.task && !state_read_task(reader, put.person, put.task, &out->task))
+        return false;
+    return out->task.put_seq == seq;
+}
+
 bool state_read_outbox_next(struct state_reader *reader, uint32_t queue, uint64_t after,
                             uint64_t *seq_out, struct outbox_row *out)
 {
@@ -117,8 +133,10 @@ bool state_read_outbox_next(struct state_reader *reader, uint32_t queue, uint64_
     if (code == 0 && key_part32(next.bytes, 0) != queue)
         code = MDB_NOTFOUND;
     if (code == 0)
-        code = state_row_copy(value, out, sizeof *out);
-    if (code == 0)
         *seq_out = key_part64(next.bytes, 4);
+    if (code == 0 && value.mv_size == sizeof(struct state_stored_put))
+        return read_put(reader, value, *seq_out, out);
+    if (code == 0)
+        code = state_row_copy(value, out, sizeof *out);
     return found(reader, "outbox", code);
 }

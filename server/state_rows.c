@@ -292,6 +292,10 @@ enum status state_due_delete(struct state *state, uint64_t due_ms, uint64_t pers
 enum status state_outbox_put(struct state *state, uint32_t queue, uint64_t seq,
                              const struct outbox_row *row)
 {
+    struct state_stored_put put = {row->person, row->task.number};
+
+    if (row->op == OUTBOX_PUT)
+        return put_row(state, TABLE_OUTBOX, key_of_outbox(queue, seq), &put, sizeof put);
     return put_row(state, TABLE_OUTBOX, key_of_outbox(queue, seq), row, sizeof *row);
 }
 

@@ -83,7 +83,6 @@ struct writer {
     struct state_meta counted; /* what stats were told so far */
     struct renderer renderer;
     struct optin optin;
-    char member[TASK_BYTES_MAX + 1];
 };
 
 /* --- writer_thread.c ------------------------------------------------------------- */

@@ -35,6 +35,31 @@ static bool reserve(void **array, size_t *capacity, size_t wanted, size_t item)
     return true;
 }
 
+/* Appends the member to the result's, from the record at hand or from the one that the opt-in came
+ * in; its length, 0 when that could not be done. */
+static size_t render_into(struct writer *writer, const struct engine_outbox *made)
+{
+    struct result_batch *result = writer->result;
+    struct slice payload = made->record->payload;
+    struct record_view other;
+    struct text text;
+
+    if (!reserve((void **)&result->members, &result->members_capacity,
+                 result->members_length + TASK_BYTES_MAX + 1, 1))
+        return 0;
+    if (made->task.optin_seq != made->record->header.seq) {
+        if (journal_batch_read(writer->journal, made->task.optin_seq, &other) != STATUS_OK)
+            return 0;
+        payload = other.payload;
+    }
+    text = text_over(result->members + result->members_length, TASK_BYTES_MAX + 1);
+    if (render_member_of(&writer->renderer, made->person, made->person_first_ms, &made->task,
+                         payload, &text) != STATUS_OK ||
+        text.overflow)
+        return 0;
+    return text.length;
+}
+
 /* The live feed: engine_apply made an operation. Its member is rendered here, where the opt-in is
  * in the cache, unless nobody could send it now. */
 void writer_on_outbox(void *owner, const struct engine_outbox *made)
@@ -42,37 +67,21 @@ void writer_on_outbox(void *owner, const struct engine_outbox *made)
     struct writer *writer = owner;
     struct result_batch *result = writer->result;
     struct result_operation *entry;
-    struct record_view record;
-    struct text text = text_over(writer->member, sizeof(writer->member));
-    enum status rendered = STATUS_BUSY;
 
     if (!reserve((void **)&result->operations, &result->operation_capacity,
                  result->operation_count + 1, sizeof(*result->operations)))
         return; /* the publisher sees the gap and reads the outbox */
-    entry = &result->operations[result->operation_count];
+    entry = &result->operations[result->operation_count++];
     *entry = (struct result_operation){.operation = {.queue = made->queue,
                                                      .seq = made->seq,
                                                      .op = made->op,
                                                      .rank_ms = made->task.rank_ms,
                                                      .task = made->task.number,
-                                                     .received_ms = made->task.received_ms}};
-    if (atomic_load_explicit(&writer->render_wanted, memory_order_relaxed)) {
-        if (made->task.optin_seq == made->record->header.seq)
-            rendered = render_member_of(&writer->renderer, made->person, made->person_first_ms,
-                                        &made->task, made->record->payload, &text);
-        else if (journal_batch_read(writer->journal, made->task.optin_seq, &record) == STATUS_OK)
-            rendered = render_member_of(&writer->renderer, made->person, made->person_first_ms,
-                                        &made->task, record.payload, &text);
-    }
-    if (rendered == STATUS_OK && !text.overflow &&
-        reserve((void **)&result->members, &result->members_capacity,
-                result->members_length + text.length, 1)) {
-        memcpy(result->members + result->members_length, text.bytes, text.length);
-        entry->member_offset = result->members_length;
-        entry->member_length = text.length;
-        result->members_length += text.length;
-    }
-    result->operation_count++;
+                                                     .received_ms = made->task.received_ms},
+                                       .member_offset = result->members_length};
+    if (atomic_load_explicit(&writer->render_wanted, memory_order_relaxed))
+        entry->member_length = render_into(writer, made);
+    result->members_length += entry->member_length;
 }
 
 void writer_count_changes(struct writer *writer)
