@@ -132,7 +132,7 @@ static void add_stored(struct publish_queue *queue, uint64_t seq, const struct o
     call_add(publish, seq, (enum outbox_op)row->op, row->task.rank_ms, text_slice(&text));
 }
 
-/* From state: all that it has committed, but not what the buffer will go on with. */
+/* From state, as much as it has committed and the call can hold. */
 static void push_stored(struct publish_queue *queue)
 {
     struct publish *publish = queue->publish;
@@ -142,13 +142,9 @@ static void push_stored(struct publish_queue *queue)
     if (!publish->ready)
         return;
     until = publish_read_queue(queue);
-    if (queue->buffer.first != NULL && queue->buffer.from <= until)
-        until = queue->buffer.from - 1;
-
     call_begin(publish);
     while (call_has_room(publish) &&
-           state_read_outbox_next(publish->state, queue->number, last, &seq, &row) &&
-           seq <= until) {
+           state_read_outbox_next(publish->state, queue->number, last, &seq, &row)) {
         add_stored(queue, seq, &row);
         last = seq;
     }
