@@ -7,7 +7,7 @@
 #include "proto/must.h"
 #include "server/publish_internal.h"
 
-/* --- building a call -------------------------------------------------------------------- */
+/* --- building a call --------------------------------------------------------------------- */
 
 /* Digits in slot `slot` of the call, as long as the call. */
 static struct slice digits(struct publish *publish, size_t slot, uint64_t number)
@@ -91,7 +91,7 @@ static void call_send(struct publish_queue *queue, uint64_t last)
     publish->call.bytes_in_flight += queue->call.bytes;
 }
 
-/* --- what goes into it -------------------------------------------------------------------- */
+/* --- what goes into it ------------------------------------------------------------------- */
 
 static void push_buffered(struct publish_queue *queue)
 {
@@ -175,7 +175,7 @@ void publish_push(struct publish_queue *queue)
         push_stored(queue);
 }
 
-/* --- what came of it ------------------------------------------------------------------------ */
+/* --- what came of it --------------------------------------------------------------------- */
 
 static void count_push(struct publish_queue *queue)
 {
@@ -211,7 +211,7 @@ static void refused(struct publish_queue *queue, const struct redis_reply *reply
         code[length] = '\0';
     }
     if (strcmp(code, publish->refusal) != 0) {
-        strcpy(publish->refusal, code);
+        memcpy(publish->refusal, code, sizeof(code));
         log_write(publish->options.log, LOG_ERROR, "redis refuses a push",
                   LOG_INT("queue", queue->number), LOG_TEXT("why", code), LOG_END);
     }
@@ -254,8 +254,7 @@ static void on_pushed(void *owner, const struct redis_reply *reply)
     publish_push(queue);
 }
 
-/* --- marks --------------------------------------------------------------------------------------
- */
+/* --- marks ------------------------------------------------------------------------------- */
 
 static void stop(struct publish_queue *queue, const char *why, uint64_t seq)
 {

@@ -140,7 +140,7 @@ static inline long long server_number(struct server *server, const char *format,
     return number;
 }
 
-/* --- the loop ---------------------------------------------------------------------- */
+/* --- the loop ---------------------------------------------------------------------------- */
 
 static inline void loop_timer_nothing(uv_timer_t *timer)
 {
