@@ -17,72 +17,11 @@
 #define BLOCK_MS           1000
 #define COMMAND_TIMEOUT_MS 5000
 #define CONNECT_TIMEOUT_MS 2000
-#define PAGE_ENTRIES       512
 #define PAGE_ENTRIES_LEAST 16
-#define IN_FLIGHT_MAX      (2 * PAGE_ENTRIES)
 #define COMMANDS_MAX       64
-#define CHECK_EVERY_MS     5000
-#define TRIM_EVERY_MS      60000
-#define TRIMS_AT_ONCE      16
-#define KEPT_MS            3600000
 #define HOLD_MS            50    /* the writer had no room */
 #define ERROR_PAUSE_MS     1000  /* Redis had an error for us */
 #define LOG_EVERY_MS       10000 /* for entries that are no reports */
-
-/* A commit may keep a report while one of just before it failed (a full disk): so a start reads a
- * little from before its cursor. */
-#define OVERLAP_MS 60000
-
-struct stream {
-    struct inbox *inbox;
-    uint32_t queue;
-    struct slice key;
-    struct inbox_id cursor; /* read up to here */
-    bool unusable;          /* the key is of another type */
-    bool failed;            /* an entry came back unstored */
-    struct inbox_id failed_before;
-};
-
-/* An entry on its way through the writer. */
-struct sent {
-    struct sent *next_free;
-    struct stream *stream; /* NULL: free */
-    struct inbox_id id;
-    uint8_t op;
-};
-
-enum phase {
-    PHASE_IDLE,  /* not ready, or Redis is away, or paused: something will start it again */
-    PHASE_CHECK, /* where do the streams end? */
-    PHASE_READ,  /* XREAD is in flight */
-};
-
-struct inbox {
-    struct inbox_options options;
-    struct redis *redis;
-    struct state_reader *state;
-    struct redis_server server; /* the last that was met */
-    bool ready, closing;
-    bool turning; /* streams are to be read again, once nothing is in flight */
-    bool again;   /* ... all of them from 0 */
-    enum phase phase;
-    uv_timer_t timer; /* ends a pause */
-
-    struct stream *streams[STATE_QUEUES_MAX]; /* by queue number */
-    uint32_t stream_count;                    /* those not NULL */
-    uint64_t check_ms, trim_ms, logged_ms;    /* uv_now: next check, next trim, last line */
-    uint64_t refused;                         /* since the last line */
-    uint32_t check_next, trim_next;           /* queue numbers */
-    unsigned checks;                          /* in flight */
-
-    struct sent sent[IN_FLIGHT_MAX];
-    struct sent *free_sent;
-    unsigned in_flight;
-
-    struct slice *words; /* of XREAD */
-    char (*ids)[48];
-    size_t words_max;
-};
 
 static void go_on(struct inbox *inbox);
 
@@ -102,58 +41,11 @@ static void pause_for(struct inbox *inbox, unsigned ms)
     uv_timer_start(&inbox->timer, on_timer, ms, 0);
 }
 
-/* --- streams ------------------------------------------------------------------------------- */
-
-static struct stream *stream_open(struct inbox *inbox, const struct queue *queue)
-{
-    char buffer[1024];
-    struct text key = text_over(buffer, sizeof(buffer));
-
-    text_printf(&key, "%s:{%s}:reports:%s", inbox->options.prefix, queue->id, inbox->options.node);
-    MUST(!key.overflow);
-    struct stream *stream = calloc(1, sizeof(*stream) + key.length);
-    if (stream == NULL)
-        return NULL;
-    memcpy(stream + 1, key.bytes, key.length);
-    stream->inbox = inbox;
-    stream->queue = queue->number;
-    stream->key = (struct slice){(const char *)(stream + 1), key.length};
-    return stream;
-}
-
-/* From a little before what state has. */
-static void read_cursor(struct inbox *inbox, struct stream *stream)
-{
-    struct state_queue row;
-
-    if (state_read_queue(inbox->state, stream->queue, &row) && row.report_ms > OVERLAP_MS)
-        stream->cursor = (struct inbox_id){row.report_ms - OVERLAP_MS, 0};
-}
-
-/* Streams of queues that are new. */
-static void find_streams(struct inbox *inbox)
-{
-    uint32_t count = registry_count(inbox->options.registry, ENTITY_QUEUE);
-
-    for (uint32_t number = 1; number <= count && number < STATE_QUEUES_MAX; number++) {
-        const struct queue *queue = registry_queue(inbox->options.registry, number);
-        if (queue == NULL || inbox->streams[number] != NULL)
-            continue;
-        struct stream *stream = stream_open(inbox, queue);
-        if (stream == NULL)
-            continue;
-        read_cursor(inbox, stream);
-        inbox->streams[number] = stream;
-        inbox->stream_count++;
-    }
-    state_reader_release(inbox->state);
-}
-
 /* Whatever says that streams are to be read again from further back. */
 static void turn_back(struct inbox *inbox)
 {
     for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
-        struct stream *stream = inbox->streams[number];
+        struct inbox_stream *stream = inbox->streams[number];
         if (stream == NULL)
             continue;
         if (stream->failed && inbox_id_compare(stream->failed_before, stream->cursor) < 0)
@@ -165,137 +57,9 @@ static void turn_back(struct inbox *inbox)
     inbox->again = false;
 }
 
-/* --- where streams end -------------------------------------------------------------------------
- */
+/* --- entries ----------------------------------------------------------------------------- */
 
-/* Ids that went back: a Redis that lost its tail, with a clock behind. What is new there stands
- * below the cursor, so the stream is read from its beginning. */
-static void compare_end(struct inbox *inbox, struct stream *stream, struct slice last)
-{
-    struct inbox_id end;
-
-    if (!inbox_id_read(last, &end) || inbox_id_compare(end, stream->cursor) >= 0)
-        return;
-    stream->cursor = (struct inbox_id){0, 0};
-    log_write(inbox->options.log, LOG_WARN, "a report stream went back: reading it again",
-              LOG_INT("queue", stream->queue), LOG_END);
-}
-
-static void check_on(struct inbox *inbox);
-
-/* XINFO STREAM: names and values. */
-static struct slice last_id_of(const struct redis_reply *info)
-{
-    for (size_t i = 0; i + 1 < info->count; i += 2) {
-        if (slice_equal(redis_item(info, i).text, SLICE("last-generated-id")))
-            return redis_item(info, i + 1).text;
-    }
-    return (struct slice){NULL, 0};
-}
-
-static void on_checked(void *owner, const struct redis_reply *reply)
-{
-    struct stream *stream = owner;
-    struct inbox *inbox = stream->inbox;
-    bool wrong_type = redis_reply_is_error(reply, "WRONGTYPE");
-
-    inbox->checks--;
-    if (wrong_type && !stream->unusable)
-        log_write(inbox->options.log, LOG_ERROR, "the key of a report stream is not a stream",
-                  LOG_INT("queue", stream->queue), LOG_END);
-    stream->unusable = wrong_type;
-    if (reply->type == REDIS_ARRAY)
-        compare_end(inbox, stream, last_id_of(reply));
-    else if (redis_reply_is_error(reply, "ERR no such key"))
-        stream->cursor = (struct inbox_id){0, 0}; /* a new one may begin below the cursor */
-    check_on(inbox);
-}
-
-/* Asks about the streams in turn, some at a time; then reading goes on. */
-static void check_on(struct inbox *inbox)
-{
-    while (inbox->check_next < STATE_QUEUES_MAX) {
-        struct stream *stream = inbox->streams[inbox->check_next];
-        if (stream != NULL) {
-            struct slice words[] = {SLICE("XINFO"), SLICE("STREAM"), stream->key};
-            if (!redis_command(inbox->redis, words, 3, 0, on_checked, stream))
-                break;
-            inbox->checks++;
-        }
-        inbox->check_next++;
-    }
-    if (inbox->checks == 0 && inbox->phase == PHASE_CHECK) {
-        inbox->phase = PHASE_IDLE;
-        go_on(inbox);
-    }
-}
-
-static void check_all(struct inbox *inbox)
-{
-    inbox->phase = PHASE_CHECK;
-    inbox->check_ms = now_of(inbox) + CHECK_EVERY_MS;
-    inbox->check_next = 1;
-    check_on(inbox);
-}
-
-/* --- trimming --------------------------------------------------------------------------------- */
-
-static void on_trimmed(void *owner, const struct redis_reply *reply)
-{
-    (void)owner; /* done or not: a minute later it is tried again */
-    (void)reply;
-}
-
-/* Everything before this was read and stored. */
-static struct inbox_id settled_of(const struct inbox *inbox, const struct stream *stream)
-{
-    struct inbox_id settled = stream->cursor;
-
-    for (size_t i = 0; i < IN_FLIGHT_MAX; i++) {
-        const struct sent *sent = &inbox->sent[i];
-        if (sent->stream == stream && inbox_id_compare(sent->id, settled) < 0)
-            settled = sent->id;
-    }
-    return settled;
-}
-
-static void trim(struct stream *stream)
-{
-    struct inbox *inbox = stream->inbox;
-    uint64_t settled_ms = settled_of(inbox, stream).ms;
-    char digits[24];
-    struct text least = text_over(digits, sizeof(digits));
-
-    if (stream->unusable || settled_ms <= KEPT_MS)
-        return;
-    text_uint(&least, settled_ms - KEPT_MS);
-    redis_command(inbox->redis,
-                  (struct slice[]){SLICE("XTRIM"), stream->key, SLICE("MINID"), SLICE("~"),
-                                   text_slice(&least)},
-                  5, 0, on_trimmed, NULL);
-}
-
-/* A few between two reads, each about once a minute. */
-static void trim_some(struct inbox *inbox)
-{
-    for (unsigned few = 0; few < TRIMS_AT_ONCE && inbox->trim_next < STATE_QUEUES_MAX;
-         inbox->trim_next++) {
-        struct stream *stream = inbox->streams[inbox->trim_next];
-        if (stream == NULL)
-            continue;
-        trim(stream);
-        few++;
-    }
-    if (inbox->trim_next == STATE_QUEUES_MAX) {
-        inbox->trim_next = 1;
-        inbox->trim_ms = now_of(inbox) + TRIM_EVERY_MS;
-    }
-}
-
-/* --- entries -------------------------------------------------------------------------------------
- */
-
-static void refuse(struct inbox *inbox, const struct stream *stream, struct inbox_id id)
+static void refuse(struct inbox *inbox, const struct inbox_stream *stream, struct inbox_id id)
 {
     stats_add(inbox->options.stats, STATS_REPORTS_REFUSED, 1);
     inbox->refused++;
@@ -314,10 +78,10 @@ static bool is_passing(enum status status)
            status == STATUS_CLOSING;
 }
 
-static enum status submit(struct inbox *inbox, struct stream *stream, struct inbox_id id,
+static enum status submit(struct inbox *inbox, struct inbox_stream *stream, struct inbox_id id,
                           const struct report *report)
 {
-    struct sent *sent = inbox->free_sent;
+    struct inbox_sent *sent = inbox->free_sent;
     struct command command = {.kind = COMMAND_REPORT};
     char payload[REPORT_STORED_MAX];
     uint64_t opened_ms;
@@ -354,7 +118,7 @@ static enum status submit(struct inbox *inbox, struct stream *stream, struct inb
 }
 
 /* False: there was no room for an entry; what is behind it is read again later. */
-static bool take_entries(struct stream *stream, const struct redis_reply *entries)
+static bool take_entries(struct inbox_stream *stream, const struct redis_reply *entries)
 {
     struct inbox *inbox = stream->inbox;
 
@@ -412,9 +176,9 @@ void inbox_on_settled(struct inbox *inbox, const struct settlement *settlement)
 {
     uint64_t index = settlement->ticket & ~INBOX_TICKET;
 
-    MUST(index < IN_FLIGHT_MAX && inbox->sent[index].stream != NULL);
-    struct sent *sent = &inbox->sent[index];
-    struct stream *stream = sent->stream;
+    MUST(index < INBOX_IN_FLIGHT_MAX && inbox->sent[index].stream != NULL);
+    struct inbox_sent *sent = &inbox->sent[index];
+    struct inbox_stream *stream = sent->stream;
     if (is_passing(settlement->status)) {
         struct inbox_id before = inbox_id_before(sent->id);
         if (!stream->failed || inbox_id_compare(before, stream->failed_before) < 0)
@@ -432,8 +196,7 @@ void inbox_on_settled(struct inbox *inbox, const struct settlement *settlement)
         go_on(inbox);
 }
 
-/* --- reading -------------------------------------------------------------------------------------
- */
+/* --- reading ----------------------------------------------------------------------------- */
 
 static void on_read(void *owner, const struct redis_reply *reply)
 {
@@ -498,7 +261,7 @@ static void read_streams(struct inbox *inbox)
     }
     size_t next = 0;
     for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
-        struct stream *stream = inbox->streams[number];
+        struct inbox_stream *stream = inbox->streams[number];
         if (stream == NULL || stream->unusable)
             continue;
         inbox->words[keys + usable + next] = id_text(inbox->ids[next], stream->cursor);
@@ -508,8 +271,8 @@ static void read_streams(struct inbox *inbox)
         pause_for(inbox, BLOCK_MS);
         return;
     }
-    text_uint(&count, PAGE_ENTRIES / usable > PAGE_ENTRIES_LEAST ? PAGE_ENTRIES / usable
-                                                                 : PAGE_ENTRIES_LEAST);
+    text_uint(&count, INBOX_PAGE_ENTRIES / usable > PAGE_ENTRIES_LEAST ? INBOX_PAGE_ENTRIES / usable
+                                                                       : PAGE_ENTRIES_LEAST);
     text_uint(&block, BLOCK_MS);
     const struct slice head[] = {SLICE("XREAD"), SLICE("BLOCK"),     text_slice(&block),
                                  SLICE("COUNT"), text_slice(&count), SLICE("STREAMS")};
@@ -526,7 +289,7 @@ static void go_on(struct inbox *inbox)
 {
     if (!inbox->ready || inbox->closing || inbox->phase != PHASE_IDLE || !redis_is_up(inbox->redis))
         return;
-    if (inbox->in_flight > (inbox->turning ? 0 : IN_FLIGHT_MAX - PAGE_ENTRIES))
+    if (inbox->in_flight > (inbox->turning ? 0 : INBOX_IN_FLIGHT_MAX - INBOX_PAGE_ENTRIES))
         return; /* the next settlement comes here again */
     if (inbox->turning) {
         turn_back(inbox);
@@ -534,18 +297,23 @@ static void go_on(struct inbox *inbox)
         pause_for(inbox, HOLD_MS);
         return;
     }
-    find_streams(inbox);
+    inbox_find_streams(inbox);
     if (now_of(inbox) >= inbox->check_ms) {
-        check_all(inbox);
+        inbox_check(inbox);
         return;
     }
     if (now_of(inbox) >= inbox->trim_ms)
-        trim_some(inbox);
+        inbox_trim(inbox);
     read_streams(inbox);
 }
 
-/* --- from outside
- * ------------------------------------------------------------------------------------ */
+void inbox_checked(struct inbox *inbox)
+{
+    inbox->phase = PHASE_IDLE;
+    go_on(inbox);
+}
+
+/* --- from outside ------------------------------------------------------------------------ */
 
 static void on_up(void *owner, const struct redis_server *server)
 {
@@ -597,7 +365,7 @@ enum status inbox_open(const struct inbox_options *options, struct inbox **out)
     if (inbox == NULL)
         return STATUS_INTERNAL;
     inbox->options = *options;
-    for (size_t i = IN_FLIGHT_MAX; i > 0; i--) {
+    for (size_t i = INBOX_IN_FLIGHT_MAX; i > 0; i--) {
         inbox->sent[i - 1].next_free = inbox->free_sent;
         inbox->free_sent = &inbox->sent[i - 1];
     }

@@ -7,12 +7,12 @@
 #include "server/publish_internal.h"
 
 /* A link that was away for long: drops are kept for an hour, and some may be gone unsent. */
-#define LONG_AWAY_MS (30 * 60 * 1000)
+#define LONG_AWAY_MS 1800000ull
 
 #define CONNECT_TIMEOUT_MS 2000
 #define COMMAND_TIMEOUT_MS 5000
 
-/* --- queues ---------------------------------------------------------------------------- */
+/* --- queues ------------------------------------------------------------------------------ */
 
 static struct slice copy_text(struct publish_queue *queue, size_t *used, const struct text *text)
 {
@@ -108,7 +108,7 @@ bool publish_submit(struct publish_queue *queue, enum publish_purpose purpose,
     return writer_submit(publish->options.writer, command) == STATUS_OK;
 }
 
-/* --- timers ----------------------------------------------------------------------------------- */
+/* --- timers ------------------------------------------------------------------------------ */
 
 static void on_tick(uv_timer_t *timer)
 {
@@ -136,8 +136,7 @@ static void on_watch(uv_timer_t *timer)
     stats_set(publish->options.stats, STATS_GAUGE_OUTBOX_LAG, publish_lag(publish));
 }
 
-/* --- Redis comes and goes
- * -------------------------------------------------------------------------- */
+/* --- Redis comes and goes ---------------------------------------------------------------- */
 
 void publish_tell_forgot(struct publish *publish)
 {
@@ -193,8 +192,7 @@ static void on_down(void *owner)
     publish_claims_away(publish);
 }
 
-/* --- the live feed
- * ------------------------------------------------------------------------------------ */
+/* --- the live feed ----------------------------------------------------------------------- */
 
 void publish_operation(struct publish *publish, const struct writer_outbox *operation)
 {
@@ -246,8 +244,7 @@ void publish_on_settled(struct publish *publish, const struct settlement *settle
     }
 }
 
-/* --- how far it has come
- * --------------------------------------------------------------------------------- */
+/* --- how far it has come ----------------------------------------------------------------- */
 
 bool publish_is_up(const struct publish *publish)
 {
@@ -279,8 +276,7 @@ bool publish_is_idle(const struct publish *publish)
     return true;
 }
 
-/* --- open and close
- * -------------------------------------------------------------------------------------------- */
+/* --- open and close ---------------------------------------------------------------------- */
 
 static void make_nonce(struct publish *publish)
 {

@@ -33,7 +33,7 @@ static void wake_in(struct publish *publish, uint64_t ms)
         uv_timer_start(&publish->claim_timer, publish_claims_on_timer, ms, 0);
 }
 
-/* --- the row of those who wait ---------------------------------------------------------------- */
+/* --- the row of those who wait ----------------------------------------------------------- */
 
 static void enter(struct publish_claim *claim)
 {
@@ -48,36 +48,34 @@ static void enter(struct publish_claim *claim)
     queue->publish->claims++;
 }
 
-static void leave(struct publish_claim *claim)
+static void leave(struct publish_queue *queue, struct publish_claim *claim)
 {
-    struct publish_queue *queue = claim->queue;
-
-    if (claim->prev != NULL)
-        claim->prev->next = claim->next;
-    else
+    if (queue->first_claim == claim)
         queue->first_claim = claim->next;
-    if (claim->next != NULL)
-        claim->next->prev = claim->prev;
     else
+        claim->prev->next = claim->next;
+    if (queue->last_claim == claim)
         queue->last_claim = claim->prev;
+    else
+        claim->next->prev = claim->prev;
     queue->publish->claims--;
 }
 
 /* The claim's last step: it is out of the row before the asker hears, who may ask again. */
-static void answer(struct publish_claim *claim, enum status status, struct slice member)
+static void answer(struct publish_queue *queue, struct publish_claim *claim, enum status status,
+                   struct slice member)
 {
-    struct publish *publish = claim->queue->publish;
+    struct publish *publish = queue->publish;
     uint64_t ticket = claim->ticket;
     bool gone = claim->gone;
 
-    leave(claim);
+    leave(queue, claim);
     free(claim);
     if (!gone)
         publish->options.on_claimed(publish->options.owner, ticket, status, member);
 }
 
-/* --- asking -------------------------------------------------------------------------------------
- */
+/* --- asking ------------------------------------------------------------------------------ */
 
 static void on_released(void *owner, const struct redis_reply *reply)
 {
@@ -148,12 +146,12 @@ static void on_claim(void *owner, const struct redis_reply *reply)
     if (reply->type == REDIS_STRING) {
         if (claim->gone)
             release(queue, (struct slice){claim->agent, claim->agent_bytes}, reply->text);
-        answer(claim, STATUS_OK, reply->text);
+        answer(queue, claim, STATUS_OK, reply->text);
         ask_first(queue, 1); /* where one was there may be more */
     } else if (reply->type != REDIS_NIL) {
-        answer(claim, STATUS_REDIS_AWAY, (struct slice){NULL, 0});
+        answer(queue, claim, STATUS_REDIS_AWAY, (struct slice){NULL, 0});
     } else if (claim->gone || claim->until_ms <= now_of(queue->publish)) {
-        answer(claim, STATUS_OK, (struct slice){NULL, 0});
+        answer(queue, claim, STATUS_OK, (struct slice){NULL, 0});
     }
 }
 
@@ -171,8 +169,7 @@ static void ask(struct publish_claim *claim)
         redis_run(publish->redis, &publish->claim_script, 2, slices, 4, on_claim, claim);
 }
 
-/* --- from above
- * ------------------------------------------------------------------------------------ */
+/* --- from above -------------------------------------------------------------------------- */
 
 static const struct slice no_member = {NULL, 0};
 
@@ -225,11 +222,10 @@ void publish_unclaim(struct publish *publish, uint64_t ticket)
         return;
     claim->gone = true;
     if (!claim->asking)
-        answer(claim, STATUS_OK, no_member);
+        answer(claim->queue, claim, STATUS_OK, no_member);
 }
 
-/* --- from the other parts ------------------------------------------------------------------------
- */
+/* --- from the other parts ---------------------------------------------------------------- */
 
 void publish_claims_wake(struct publish_queue *queue, unsigned puts)
 {
@@ -241,7 +237,7 @@ void publish_claims_away(struct publish *publish)
     for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
         struct publish_queue *queue = publish->queues[number];
         while (queue != NULL && queue->first_claim != NULL)
-            answer(queue->first_claim, STATUS_REDIS_AWAY, no_member);
+            answer(queue, queue->first_claim, STATUS_REDIS_AWAY, no_member);
     }
 }
 
@@ -262,7 +258,7 @@ static uint64_t look_after(struct publish_queue *queue, uint64_t now_ms)
     uint64_t next_ms = POLL_MS;
 
     while ((claim = first_expired(queue, now_ms)) != NULL)
-        answer(claim, claim->asked ? STATUS_OK : STATUS_BUSY, no_member);
+        answer(queue, claim, claim->asked ? STATUS_OK : STATUS_BUSY, no_member);
     if (queue->first_claim != NULL && !queue->first_claim->asking)
         ask_first(queue, 1);
     for (claim = queue->first_claim; claim != NULL; claim = claim->next) {
@@ -293,7 +289,7 @@ void publish_claims_close(struct publish *publish)
         struct publish_queue *queue = publish->queues[number];
         while (queue != NULL && queue->first_claim != NULL) {
             struct publish_claim *claim = queue->first_claim;
-            leave(claim);
+            leave(queue, claim);
             free(claim);
         }
     }

@@ -20,15 +20,15 @@
 #include "server/publish.h"
 #include "server/state.h"
 
-#define CALL_OPERATIONS_MAX 256
-#define CALL_BYTES_MAX      (1024 * 1024)
+#define CALL_OPERATIONS_MAX 256u
+#define CALL_BYTES_MAX      ((size_t)1024 * 1024)
 #define CALLS_BYTES_MAX     (4 * CALL_BYTES_MAX) /* in flight, all queues */
 #define COMMANDS_MAX        256                  /* in flight on the link */
 #define NONCE_LENGTH        32
 #define SUSPECTS_MAX        64
 #define TICK_MS             10 /* how soon to look again for what state has not committed yet */
 
-/* --- a queue ------------------------------------------------------------------------------ */
+/* --- a queue ----------------------------------------------------------------------------- */
 
 struct publish_chunk;
 struct publish_claim;
@@ -157,7 +157,7 @@ void publish_tell_forgot(struct publish *publish);
 bool publish_submit(struct publish_queue *queue, enum publish_purpose purpose,
                     struct command *command);
 
-/* --- publish_buffer.c ---------------------------------------------------------------------- */
+/* --- publish_buffer.c -------------------------------------------------------------------- */
 
 /* An operation that waits. */
 struct publish_waiting {
@@ -182,7 +182,7 @@ bool publish_buffer_covers(const struct publish_queue *queue, uint64_t seq);
 bool publish_buffer_next(const struct publish_queue *queue, struct publish_walk *walk,
                          struct publish_waiting *out);
 
-/* --- publish_push.c --------------------------------------------------------------------------- */
+/* --- publish_push.c ---------------------------------------------------------------------- */
 
 /* Sends the next call, if there is something to send and no call is in flight. */
 void publish_push(struct publish_queue *queue);
@@ -196,15 +196,13 @@ void publish_judge_ahead(struct publish_queue *queue, enum status status);
 bool publish_withdraw(struct publish_queue *queue, const struct slice *members, unsigned count,
                       redis_reply_fn *on_reply);
 
-/* --- publish_watch.c ----------------------------------------------------------------------------
- */
+/* --- publish_watch.c --------------------------------------------------------------------- */
 
 void publish_watch(struct publish *publish); /* all queues that may need it */
 void publish_look(struct publish_queue *queue);
 void publish_popped_settled(struct publish_queue *queue, enum status status);
 
-/* --- publish_reconcile.c
- * -------------------------------------------------------------------------- */
+/* --- publish_reconcile.c ----------------------------------------------------------------- */
 
 enum publish_member { MEMBER_FOREIGN, MEMBER_OPEN, MEMBER_STRAY };
 
@@ -217,8 +215,7 @@ void publish_reconcile_close(struct publish *publish);
 void publish_reconcile(struct publish *publish); /* the next step, if there is one */
 void publish_reconcile_settled(struct publish_queue *queue, enum status status);
 
-/* --- publish_claim.c
- * --------------------------------------------------------------------------------- */
+/* --- publish_claim.c --------------------------------------------------------------------- */
 
 #define CLAIMS_MAX 4096
 

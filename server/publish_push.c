@@ -7,7 +7,7 @@
 #include "proto/must.h"
 #include "server/publish_internal.h"
 
-/* --- building a call -------------------------------------------------------------------- */
+/* --- building a call --------------------------------------------------------------------- */
 
 /* Digits in slot `slot` of the call, as long as the call. */
 static struct slice digits(struct publish *publish, size_t slot, uint64_t number)
@@ -91,7 +91,7 @@ static void call_send(struct publish_queue *queue, uint64_t last)
     publish->call.bytes_in_flight += queue->call.bytes;
 }
 
-/* --- what goes into it -------------------------------------------------------------------- */
+/* --- what goes into it ------------------------------------------------------------------- */
 
 static void push_buffered(struct publish_queue *queue)
 {
@@ -132,7 +132,7 @@ static void add_stored(struct publish_queue *queue, uint64_t seq, const struct o
     call_add(publish, seq, (enum outbox_op)row->op, row->task.rank_ms, text_slice(&text));
 }
 
-/* From state: all that it has committed, but not what the buffer will go on with. */
+/* From state, as much as it has committed and the call can hold. */
 static void push_stored(struct publish_queue *queue)
 {
     struct publish *publish = queue->publish;
@@ -142,13 +142,9 @@ static void push_stored(struct publish_queue *queue)
     if (!publish->ready)
         return;
     until = publish_read_queue(queue);
-    if (queue->buffer.first != NULL && queue->buffer.from <= until)
-        until = queue->buffer.from - 1;
-
     call_begin(publish);
     while (call_has_room(publish) &&
-           state_read_outbox_next(publish->state, queue->number, last, &seq, &row) &&
-           seq <= until) {
+           state_read_outbox_next(publish->state, queue->number, last, &seq, &row)) {
         add_stored(queue, seq, &row);
         last = seq;
     }
@@ -179,7 +175,7 @@ void publish_push(struct publish_queue *queue)
         push_stored(queue);
 }
 
-/* --- what came of it ------------------------------------------------------------------------ */
+/* --- what came of it --------------------------------------------------------------------- */
 
 static void count_push(struct publish_queue *queue)
 {
@@ -215,7 +211,7 @@ static void refused(struct publish_queue *queue, const struct redis_reply *reply
         code[length] = '\0';
     }
     if (strcmp(code, publish->refusal) != 0) {
-        strcpy(publish->refusal, code);
+        memcpy(publish->refusal, code, sizeof(code));
         log_write(publish->options.log, LOG_ERROR, "redis refuses a push",
                   LOG_INT("queue", queue->number), LOG_TEXT("why", code), LOG_END);
     }
@@ -258,8 +254,7 @@ static void on_pushed(void *owner, const struct redis_reply *reply)
     publish_push(queue);
 }
 
-/* --- marks --------------------------------------------------------------------------------------
- */
+/* --- marks ------------------------------------------------------------------------------- */
 
 static void stop(struct publish_queue *queue, const char *why, uint64_t seq)
 {

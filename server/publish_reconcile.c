@@ -78,7 +78,7 @@ enum publish_member publish_judge(struct publish_queue *queue, struct slice memb
                : MEMBER_STRAY;
 }
 
-/* --- suspects ------------------------------------------------------------------------------- */
+/* --- suspects ---------------------------------------------------------------------------- */
 
 bool publish_reconcile_open(struct publish *publish)
 {
@@ -111,7 +111,7 @@ static void add_suspect(struct publish *publish, struct slice member)
     publish->reconcile.suspects++;
 }
 
-/* --- page by page ----------------------------------------------------------------------------- */
+/* --- page by page ------------------------------------------------------------------------ */
 
 static void give_up(struct publish *publish)
 {

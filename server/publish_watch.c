@@ -17,7 +17,7 @@
 static const size_t list_looks[] = {16, 256, 4096};
 #define LIST_LOOKS (sizeof(list_looks) / sizeof(list_looks[0]))
 
-/* --- what was seen ------------------------------------------------------------------------ */
+/* --- what was seen ----------------------------------------------------------------------- */
 
 /* {"v":1,"id":"tsk_... : every member of version 1 begins so. */
 static struct slice id_of(struct slice member)
@@ -109,12 +109,12 @@ static bool see_list(struct publish_queue *queue, const struct redis_reply *repl
         return false;
     bool complete = publish_read_queue(queue) >= queue->look.seq;
     for (size_t i = 0; head.empty && complete && i < reply->count; i++) {
-        struct slice member = redis_item(reply, i).text;
-        if (publish_judge(queue, member, &row) != MEMBER_OPEN)
+        struct slice member = redis_item(reply, i).text, id = id_of(member);
+        if (id.length == 0 || publish_judge(queue, member, &row) != MEMBER_OPEN)
             continue;
         head.empty = false;
         head.rank_ms = row.put_seq;
-        memcpy(head.id, id_of(member).bytes, sizeof(head.id));
+        memcpy(head.id, id.bytes, sizeof(head.id));
     }
     publish_release(queue->publish);
     if (complete && head.empty && reply->count == queue->look.asked)
@@ -124,7 +124,7 @@ static bool see_list(struct publish_queue *queue, const struct redis_reply *repl
     return false;
 }
 
-/* --- a look ----------------------------------------------------------------------------------- */
+/* --- a look ------------------------------------------------------------------------------ */
 
 static void look_on(struct publish *publish)
 {

@@ -26,7 +26,7 @@
 
 static void on_timer(uv_timer_t *timer);
 
-/* --- replies -------------------------------------------------------------------- */
+/* --- replies ----------------------------------------------------------------------------- */
 
 struct redis_reply redis_reply_of(const void *hiredis_reply)
 {
@@ -78,7 +78,7 @@ static bool means_another_server(const struct redis_reply *reply)
            redis_reply_is_error(reply, "MASTERDOWN") || redis_reply_is_error(reply, "NOAUTH");
 }
 
-/* --- time and trouble -------------------------------------------------------------- */
+/* --- time and trouble -------------------------------------------------------------------- */
 
 static uint64_t now_of(const struct redis *redis)
 {
@@ -123,7 +123,7 @@ void redis_doom(struct redis *redis, const char *what)
     wake_at(redis, 0);
 }
 
-/* --- losing the link ------------------------------------------------------------------ */
+/* --- losing the link --------------------------------------------------------------------- */
 
 /* Half to the whole of the back-off, so that many nodes do not come back as one. */
 static uint64_t next_pause_ms(struct redis *redis)
@@ -165,7 +165,7 @@ static void link_drop(struct redis *redis)
     link_lost(redis);
 }
 
-/* --- commands ----------------------------------------------------------------------- */
+/* --- commands ---------------------------------------------------------------------------- */
 
 static bool is_own(const struct redis_command *command)
 {
@@ -286,7 +286,7 @@ void redis_go_up(struct redis *redis)
     redis->options.on_up(redis->options.owner, &redis->server);
 }
 
-/* --- hiredis on libuv ------------------------------------------------------------------- */
+/* --- hiredis on libuv -------------------------------------------------------------------- */
 
 /* libuv's side of one hiredis context; outlives it until libuv has let go. */
 struct socket_watch {
@@ -515,7 +515,7 @@ static void link_open(struct redis *redis)
     }
 }
 
-/* --- the timer ------------------------------------------------------------------------------ */
+/* --- the timer --------------------------------------------------------------------------- */
 
 static void look_after_link(struct redis *redis)
 {
@@ -588,8 +588,7 @@ static void on_timer(uv_timer_t *timer)
     wake_at(redis, redis->closing ? 0 : next_wake_ms(redis));
 }
 
-/* --- open and close ----------------------------------------------------------------------------
- */
+/* --- open and close ---------------------------------------------------------------------- */
 
 enum status redis_open(const struct redis_options *options, struct redis **out)
 {

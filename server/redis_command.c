@@ -7,7 +7,7 @@
 #include "proto/text.h"
 #include "server/redis_internal.h"
 
-#define KEPT_BYTES_MAX (64 * 1024)
+#define KEPT_BYTES_MAX ((size_t)64 * 1024)
 
 bool redis_commands_open(struct redis_commands *commands, struct redis *redis, size_t count)
 {

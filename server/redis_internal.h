@@ -6,7 +6,7 @@
 
 #include "server/redis.h"
 
-/* --- redis_url.c -------------------------------------------------------------------- */
+/* --- redis_url.c ------------------------------------------------------------------------- */
 
 #define REDIS_HOST_MAX     253
 #define REDIS_PATH_MAX     107 /* of sockaddr_un */
@@ -26,7 +26,7 @@ struct redis_address {
 /* INVALID: not one of the forms in redis.h. */
 enum status redis_address_parse(const char *url, struct redis_address *out);
 
-/* --- redis_command.c ------------------------------------------------------------------ */
+/* --- redis_command.c --------------------------------------------------------------------- */
 
 /* A command in flight. Its RESP bytes are kept until the reply, because a script that the server
  * has forgotten is sent again, by its text; `tail` is where its arguments begin. */
@@ -112,7 +112,7 @@ void redis_send_own(struct redis *redis, const struct slice *arguments, size_t c
 /* The greeting went well: commands are taken from now on. */
 void redis_go_up(struct redis *redis);
 
-/* --- redis_greet.c -------------------------------------------------------------------------- */
+/* --- redis_greet.c ----------------------------------------------------------------------- */
 
 #define REDIS_OWN_COMMANDS 8 /* at most in flight for these */
 

@@ -12,14 +12,14 @@ static uint32_t rotate(uint32_t word, int bits)
     return word << bits | word >> (32 - bits);
 }
 
-static void digest_block(uint32_t digest[DIGEST_WORDS], const uint8_t block[BLOCK_BYTES])
+static void digest_block(uint32_t digest[DIGEST_WORDS], const uint8_t *block)
 {
     uint32_t w[80];
     uint32_t a = digest[0], b = digest[1], c = digest[2], d = digest[3], e = digest[4];
 
-    for (int i = 0; i < 16; i++)
-        w[i] = (uint32_t)block[4 * i] << 24 | (uint32_t)block[4 * i + 1] << 16 |
-               (uint32_t)block[4 * i + 2] << 8 | block[4 * i + 3];
+    for (int i = 0; i < 16; i++, block += 4)
+        w[i] = (uint32_t)block[0] << 24 | (uint32_t)block[1] << 16 | (uint32_t)block[2] << 8 |
+               block[3];
     for (int i = 16; i < 80; i++)
         w[i] = rotate(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
 

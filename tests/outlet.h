@@ -44,7 +44,7 @@ struct outlet {
 
 static struct outlet *outlet; /* the fakes below have no other way to it */
 
-/* --- the writer ------------------------------------------------------------------------ */
+/* --- the writer -------------------------------------------------------------------------- */
 
 static const struct hash_key outlet_key = {{7}};
 
@@ -97,7 +97,7 @@ struct state *writer_state(const struct writer *writer)
     return outlet->state;
 }
 
-/* --- journal and registry ------------------------------------------------------------------ */
+/* --- journal and registry ---------------------------------------------------------------- */
 
 enum status journal_reader_open(struct journal *journal, struct journal_reader **out)
 {
@@ -152,7 +152,7 @@ enum status render_member(struct renderer *renderer, uint64_t person, uint64_t p
     return STATUS_OK;
 }
 
-/* --- what the engine does -------------------------------------------------------------------- */
+/* --- what the engine does ---------------------------------------------------------------- */
 
 static inline struct task_row outlet_task(uint64_t person)
 {
@@ -273,8 +273,7 @@ static inline void outlet_popped(uint64_t person)
     outlet_flush();
 }
 
-/* --- the loop's side -----------------------------------------------------------------------------
- */
+/* --- the loop's side --------------------------------------------------------------------- */
 
 static inline void outlet_on_claimed(void *owner, uint64_t ticket, enum status status,
                                      struct slice member)
@@ -439,8 +438,7 @@ static inline int outlet_tear_down(void **state)
     return 0;
 }
 
-/* --- what is in Redis
- * -------------------------------------------------------------------------------- */
+/* --- what is in Redis -------------------------------------------------------------------- */
 
 static inline uint64_t outlet_number_of(const char *member)
 {

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <uv.h>
@@ -62,6 +63,7 @@ static inline void server_launch(struct server *server)
     server->pid = fork();
     MUST(server->pid >= 0);
     if (server->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that is killed leaves no server behind */
         MUST(freopen("/dev/null", "w", stdout) != NULL);
         execvp("redis-server", (char **)arguments);
         _exit(127);
@@ -140,7 +142,7 @@ static inline long long server_number(struct server *server, const char *format,
     return number;
 }
 
-/* --- the loop ---------------------------------------------------------------------- */
+/* --- the loop ---------------------------------------------------------------------------- */
 
 static inline void loop_timer_nothing(uv_timer_t *timer)
 {

@@ -40,7 +40,7 @@ static struct fixture *fixture; /* the fakes below have no other way to it */
 
 static const struct hash_key key = {{7}};
 
-/* --- the writer ------------------------------------------------------------------------- */
+/* --- the writer -------------------------------------------------------------------------- */
 
 enum status writer_submit(struct writer *writer, const struct command *command)
 {
@@ -110,7 +110,7 @@ static void settle(void)
                                                               .status = fixture->settle});
 }
 
-/* --- the fixture ------------------------------------------------------------------------------ */
+/* --- the fixture ------------------------------------------------------------------------- */
 
 static void launch(void)
 {
@@ -209,8 +209,7 @@ static const char *logged(void)
     return lines;
 }
 
-/* --- reading ------------------------------------------------------------------------------------
- */
+/* --- reading ----------------------------------------------------------------------------- */
 
 static void report_becomes_a_command(void **state)
 {
@@ -340,8 +339,7 @@ static void what_came_of_reports_is_counted(void **state)
     assert_int_equal(stats_count(fixture->stats, STATS_REPORTS_REFUSED), 1);
 }
 
-/* --- nothing is skipped --------------------------------------------------------------------------
- */
+/* --- nothing is skipped ------------------------------------------------------------------ */
 
 static void busy_writer_holds_reading_up_and_nothing_is_skipped(void **state)
 {
@@ -473,8 +471,7 @@ static void read_entries_are_trimmed_an_hour_behind(void **state)
     freeReplyObject(left);
 }
 
-/* --- entries
- * ----------------------------------------------------------------------------------------- */
+/* --- entries ----------------------------------------------------------------------------- */
 
 static void stream_ids_are_read_and_compared(void **state)
 {

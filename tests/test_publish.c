@@ -2,7 +2,7 @@
  * Redis in between. */
 #include "tests/outlet.h"
 
-/* --- the live feed -------------------------------------------------------------------------- */
+/* --- the live feed ----------------------------------------------------------------------- */
 
 static void puts_arrive_by_rank_before_state_has_committed_them(void **state)
 {
@@ -81,8 +81,7 @@ static void list_queue_is_a_row_in_order_of_puts(void **state)
     assert_queue("1 3", 3000);
 }
 
-/* --- from state --------------------------------------------------------------------------------
- */
+/* --- from state -------------------------------------------------------------------------- */
 
 static void what_was_there_before_the_start_arrives(void **state)
 {
@@ -194,8 +193,7 @@ static void next_start_goes_on_from_the_mark(void **state)
     assert_queue("2 3", 3000); /* 1 was popped and is not put again, 2 is not doubled */
 }
 
-/* --- a Redis that forgets
- * -------------------------------------------------------------------------- */
+/* --- a Redis that forgets ---------------------------------------------------------------- */
 
 static void flushall_on_an_idle_queue_brings_all_back(void **state)
 {
@@ -360,8 +358,7 @@ static void full_redis_gets_it_when_there_is_room(void **state)
     assert_queue("1 2", 3000);
 }
 
-/* --- alarms
- * -------------------------------------------------------------------------------------------- */
+/* --- alarms ------------------------------------------------------------------------------ */
 
 static void second_writer_stops_the_queue(void **state)
 {

@@ -36,7 +36,7 @@ static void launch_with_three(void)
     outlet_catch_up();
 }
 
-/* --- popped --------------------------------------------------------------------------------- */
+/* --- popped ------------------------------------------------------------------------------ */
 
 static void head_is_told_once_and_again_when_it_changes(void **state)
 {
@@ -206,8 +206,7 @@ static void list_is_not_judged_by_a_state_that_lags(void **state)
     assert_head(4, 4, 5);
 }
 
-/* --- reconcile -----------------------------------------------------------------------------------
- */
+/* --- reconcile --------------------------------------------------------------------------- */
 
 static bool is_reconciled(void *owner)
 {

@@ -52,7 +52,7 @@ static int set_up(void **state)
     return 0;
 }
 
-/* --- a push -------------------------------------------------------------------------- */
+/* --- a push ------------------------------------------------------------------------------ */
 
 /* Runs a script with the words of `call`, separated by spaces, '' being an empty one. Gives
  * "WORD seq", or the error. */
@@ -338,7 +338,7 @@ static void seqs_stay_exact_far_beyond_32_bits(void **state)
     assert_string_equal(mark(), "4503599627370497 A");
 }
 
-/* --- claims ----------------------------------------------------------------------------- */
+/* --- claims ------------------------------------------------------------------------------ */
 
 #define MEMBER(id, reports)                                                                        \
     "{\"v\":1,\"id\":\"tsk_" id "\",\"delivery\":3,\"queue\":\"acme.calls\",\"report\":\"" reports \
@@ -428,7 +428,7 @@ static void claim_that_cannot_be_reported_takes_nothing(void **state)
     freeReplyObject(reply);
 }
 
-/* --- broken on purpose ---------------------------------------------------------------------- */
+/* --- broken on purpose ------------------------------------------------------------------- */
 
 /* push.lua with one passage replaced, which must be in it. */
 static char *broken(const char *passage, const char *replacement)

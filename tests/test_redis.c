@@ -11,7 +11,7 @@
 #include "server/redis_internal.h"
 #include "tests/redis_server.h"
 
-/* --- a link and what came of it ------------------------------------------------------ */
+/* --- a link and what came of it ---------------------------------------------------------- */
 
 struct fixture {
     uv_loop_t loop;
@@ -179,7 +179,7 @@ static int bind_loopback(int *port_out, bool listening)
     return fd;
 }
 
-/* --- addresses ------------------------------------------------------------------------ */
+/* --- addresses --------------------------------------------------------------------------- */
 
 static void urls_are_read(void **state)
 {
@@ -276,7 +276,7 @@ static void bad_url_is_said_at_open(void **state)
     assert_null(fixture->redis);
 }
 
-/* --- the link --------------------------------------------------------------------------- */
+/* --- the link ---------------------------------------------------------------------------- */
 
 static void link_comes_up_and_answers(void **state)
 {
@@ -614,7 +614,7 @@ static void link_may_be_closed_at_any_time(void **state)
     }
 }
 
-/* --- scripts ------------------------------------------------------------------------------ */
+/* --- scripts ----------------------------------------------------------------------------- */
 
 static void script_is_named_as_redis_names_it(void **state)
 {
