@@ -252,6 +252,45 @@ static void put_outbox(uint32_t queue, uint64_t seq, enum outbox_op op)
     assert_ok(state_outbox_put(rows, queue, seq, &row));
 }
 
+/* The person with the open task that the put is about. */
+static void put_open(uint64_t person, uint64_t task, uint64_t put_seq)
+{
+    struct person_row row = person_row(person);
+    struct task_row open = task_row(task);
+
+    open.put_seq = put_seq;
+    assert_ok(state_person_put(rows, person, &row, &open, 1));
+}
+
+static void a_put_is_read_with_the_row_of_its_task(void **state)
+{
+    struct state_reader *reader;
+    struct outbox_row row;
+    struct task_row second = task_row(99);
+    uint64_t seq = 0;
+
+    (void)state;
+    put_open(2, 16, 2);
+    put_outbox(3, 2, OUTBOX_PUT);
+    second.put_seq = 5;
+    assert_ok(state_task_put(rows, 2, &second));
+    assert_ok(state_outbox_put(
+        rows, 3, 5, &(struct outbox_row){.person = 2, .task = second, .op = OUTBOX_PUT}));
+    put_open(7, 56, 8); /* its task has been put anew: an outbox row that should have gone */
+    put_outbox(3, 7, OUTBOX_PUT);
+    assert_ok(state_commit(rows));
+
+    assert_ok(state_reader_open(rows, &reader));
+    assert_true(state_read_outbox_next(reader, 3, 0, &seq, &row));
+    assert_int_equal(row.person, 2);
+    assert_int_equal(row.task.number, 16);
+    assert_true(state_read_outbox_next(reader, 3, seq, &seq, &row));
+    assert_int_equal(row.task.number, 99);
+    assert_int_equal(row.task.put_seq, 5);
+    assert_false(state_read_outbox_next(reader, 3, seq, &seq, &row));
+    state_reader_close(reader);
+}
+
 static void operations_of_a_queue_are_read_in_order(void **state)
 {
     struct state_reader *reader;
@@ -260,6 +299,7 @@ static void operations_of_a_queue_are_read_in_order(void **state)
 
     (void)state;
     put_outbox(3, 2, OUTBOX_PUT);
+    put_open(2, 16, 2);
     put_outbox(3, 300, OUTBOX_DROP);
     put_outbox(4, 1, OUTBOX_PUT);
     assert_ok(state_commit(rows));
@@ -706,6 +746,7 @@ int main(void)
         TEST(further_tasks_come_in_order_and_end_with_the_person),
         TEST(the_earliest_due_is_first),
         TEST(visible_puts_come_by_rank_and_stay_within_their_queue),
+        TEST(a_put_is_read_with_the_row_of_its_task),
         TEST(operations_of_a_queue_are_read_in_order),
         TEST(drops_are_trimmed_by_age_a_few_at_a_time),
         TEST(an_abort_brings_back_rows_meta_and_queues),
