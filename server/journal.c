@@ -12,6 +12,7 @@
 
 #include "proto/must.h"
 #include "server/clock.h"
+#include "server/journal_ahead.h"
 #include "server/lmdb_env.h"
 
 #define SCAN_PAGE      1000 /* records a read transaction */
@@ -21,6 +22,7 @@ struct journal {
     struct lmdb_env lmdb;
     MDB_dbi table;
     uint64_t reserve_bytes;
+    struct journal_ahead *ahead; /* NULL: reading only, or it cannot be had */
 
     /* Writer thread. */
     MDB_txn *batch;    /* NULL: none open */
@@ -81,6 +83,29 @@ static int open_table(struct journal *journal)
     return code;
 }
 
+static uint64_t used_bytes(const struct journal *journal, MDB_envinfo *map_out)
+{
+    MDB_stat pages;
+
+    /* Neither fails for an open environment. */
+    mdb_env_info(journal->lmdb.env, map_out);
+    mdb_env_stat(journal->lmdb.env, &pages);
+    return ((uint64_t)map_out->me_last_pgno + 1) * pages.ms_psize;
+}
+
+static void start_ahead(struct journal *journal)
+{
+    MDB_envinfo map;
+    uint64_t used = used_bytes(journal, &map);
+    struct journal_ahead_options options = {.path = journal->lmdb.data_path,
+                                            .used_bytes = used,
+                                            .map_bytes = map.me_mapsize,
+                                            .reserve_bytes = journal->reserve_bytes,
+                                            .log = journal->lmdb.log};
+
+    journal->ahead = journal_ahead_open(&options);
+}
+
 enum status journal_open(const struct journal_options *options, struct journal **out)
 {
     struct journal *journal = calloc(1, sizeof *journal);
@@ -107,6 +132,8 @@ enum status journal_open(const struct journal_options *options, struct journal *
         journal_close(journal);
         return status;
     }
+    if (!options->read_only)
+        start_ahead(journal);
     *out = journal;
     return STATUS_OK;
 }
@@ -117,7 +144,9 @@ void journal_close(struct journal *journal)
         return;
     MUST(atomic_load(&journal->readers) == 0);
     journal_abort(journal);
+    journal_ahead_stop(journal->ahead);
     lmdb_env_close(&journal->lmdb);
+    journal_ahead_close(journal->ahead);
     free(journal->copy);
     free(journal);
 }
@@ -193,6 +222,8 @@ enum status journal_append(struct journal *journal, const struct record *record)
 
 enum status journal_commit(struct journal *journal)
 {
+    MDB_envinfo map;
+
     MUST(journal->batch);
     int code = mdb_txn_commit(journal->batch);
 
@@ -202,6 +233,8 @@ enum status journal_commit(struct journal *journal)
         journal->committed_seq = journal->last_seq;
     else
         journal->last_seq = journal->committed_seq;
+    if (code == 0)
+        journal_ahead_follow(journal->ahead, used_bytes(journal, &map));
     return lmdb_env_failed(&journal->lmdb, "mdb_txn_commit", code);
 }
 

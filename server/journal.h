@@ -35,7 +35,10 @@ void journal_close(struct journal *journal);
 
 uint64_t journal_last_seq(const struct journal *journal); /* 0: empty. Writer thread */
 uint64_t journal_inode(const struct journal *journal);
-uint64_t journal_bytes(const struct journal *journal); /* of the file; any thread */
+
+/* Of the file, with what is written ahead of the records (1 to 9 MiB; see journal_ahead.h).
+ * Any thread. */
+uint64_t journal_bytes(const struct journal *journal);
 
 /* True when less than the reserve is left: say DISK_FULL to opt-ins; outcomes may
  * still be tried. Any thread; checked at most each 100 ms. */
