@@ -60,16 +60,23 @@ static uint64_t mask_of(const struct hash_key *key, enum id_kind kind, uint64_t 
     return keyed(key, STEP_MASK, kind, at_ms, check) >> (64 - NUMBER_BITS);
 }
 
+static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/* Eight characters of the low 40 bits: no digit waits for the one before it. */
+static void base32_eight(char out[8], uint64_t bits)
+{
+    for (int i = 0; i < 8; i++)
+        out[i] = alphabet[bits >> (35 - 5 * i) & 31];
+}
+
 /* Crockford's 26 characters hold 130 bits; the top two are zero. */
 static void base32_write(char out[26], uint64_t high, uint64_t low)
 {
-    static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-
-    for (int i = 25; i >= 0; i--) {
-        out[i] = alphabet[low & 31];
-        low = low >> 5 | high << 59;
-        high >>= 5;
-    }
+    out[0] = alphabet[high >> 61];
+    out[1] = alphabet[high >> 56 & 31];
+    base32_eight(out + 2, high >> 16);
+    base32_eight(out + 10, high << 24 | low >> 40);
+    base32_eight(out + 18, low);
 }
 
 /* One more than the value, so that what is not listed is 0: no digit. */

@@ -6,48 +6,18 @@
 
 #include "proto/must.h"
 
-struct text text_over(char *buffer, size_t capacity)
-{
-    return (struct text){.bytes = buffer, .capacity = capacity};
-}
-
-struct slice text_slice(const struct text *text)
-{
-    return (struct slice){text->bytes, text->length};
-}
-
-void text_bytes(struct text *text, const char *bytes, size_t length)
+/* Then there is no room left, and nothing can follow the gap. */
+void text_cut(struct text *text, const char *bytes, size_t length)
 {
     size_t room = text->capacity - text->length;
 
-    /* What fits is kept, so that a cut text is a true beginning: then there is no
-     * room left and nothing can follow the gap. */
-    if (length > room) {
-        text->overflow = true;
+    text->overflow = true;
+    if (length > room)
         length = room;
-    }
     if (length == 0)
         return;
     memcpy(text->bytes + text->length, bytes, length);
     text->length += length;
-}
-
-void text_add(struct text *text, struct slice slice)
-{
-    text_bytes(text, slice.bytes, slice.length);
-}
-
-void text_string(struct text *text, const char *terminated)
-{
-    text_bytes(text, terminated, strlen(terminated));
-}
-
-void text_char(struct text *text, char byte)
-{
-    if (text->length == text->capacity)
-        text->overflow = true;
-    else
-        text->bytes[text->length++] = byte;
 }
 
 /* Two digits a division: half of the divisions are most of the time. */

@@ -19,13 +19,50 @@ struct text {
     bool overflow;
 };
 
-struct text text_over(char *buffer, size_t capacity);
-struct slice text_slice(const struct text *text);
+static inline struct text text_over(char *buffer, size_t capacity)
+{
+    return (struct text){buffer, 0, capacity, false};
+}
 
-void text_bytes(struct text *text, const char *bytes, size_t length);
-void text_add(struct text *text, struct slice slice);
-void text_string(struct text *text, const char *terminated);
-void text_char(struct text *text, char byte);
+static inline struct slice text_slice(const struct text *text)
+{
+    return (struct slice){text->bytes, text->length};
+}
+
+/* What fits of bytes that do not: a cut text is a true beginning. */
+void text_cut(struct text *text, const char *bytes, size_t length);
+
+/* Here, so that a literal costs its few moves and no calls. */
+static inline void text_bytes(struct text *text, const char *bytes, size_t length)
+{
+    if (length > text->capacity - text->length) {
+        text_cut(text, bytes, length);
+        return;
+    }
+    if (length == 0)
+        return;
+    memcpy(text->bytes + text->length, bytes, length);
+    text->length += length;
+}
+
+static inline void text_add(struct text *text, struct slice slice)
+{
+    text_bytes(text, slice.bytes, slice.length);
+}
+
+static inline void text_string(struct text *text, const char *terminated)
+{
+    text_bytes(text, terminated, strlen(terminated));
+}
+
+static inline void text_char(struct text *text, char byte)
+{
+    if (text->length == text->capacity)
+        text->overflow = true;
+    else
+        text->bytes[text->length++] = byte;
+}
+
 void text_uint(struct text *text, uint64_t number);
 void text_int(struct text *text, int64_t number);
 /* Needs room for one byte more than it writes. */

@@ -38,9 +38,25 @@ struct table {
 /* What a name is: the id of a kind (then the kind's number), or a credential. */
 enum name_space { NAME_PUBLIC_KEY = ENTITY_KIND_END, NAME_SECRET_KEY, NAME_TOKEN };
 
+/* Secrets that were found by their SHA-256 since the last change, each as a SipHash under a key
+ * that this process made up and keeps to itself: who is known already costs one short hash. A
+ * secret that is not found takes no place, so strangers push nobody out. */
+#define KNOWN_PLACES 256
+
+struct known_secret {
+    uint32_t space, number; /* 0: free */
+    uint8_t mark[crypto_shorthash_siphashx24_BYTES];
+};
+
+struct known_secrets {
+    uint8_t key[crypto_shorthash_siphashx24_KEYBYTES];
+    struct known_secret places[KNOWN_PLACES];
+};
+
 struct registry {
     struct table tables[ENTITY_KIND_END];
     struct names names;
+    struct known_secrets *known;
     struct json *json;
 };
 
@@ -53,11 +69,18 @@ struct registry *registry_open(void)
     if (!registry)
         return NULL;
     registry->json = json_open(SITE_SETTINGS_MAX);
-    if (!names_open(&registry->names, has_name, registry) || !registry->json) {
+    registry->known = calloc(1, sizeof(*registry->known));
+    if (!names_open(&registry->names, has_name, registry) || !registry->json || !registry->known) {
         registry_close(registry);
         return NULL;
     }
+    randombytes_buf(registry->known->key, sizeof(registry->known->key));
     return registry;
+}
+
+static void forget_secrets(struct registry *registry)
+{
+    memset(registry->known->places, 0, sizeof(registry->known->places));
 }
 
 void registry_clear(struct registry *registry)
@@ -70,15 +93,17 @@ void registry_clear(struct registry *registry)
         *table = (struct table){0};
     }
     names_clear(&registry->names);
+    forget_secrets(registry);
 }
 
 void registry_close(struct registry *registry)
 {
     if (!registry)
         return;
-    if (registry->names.slots)
+    if (registry->names.slots && registry->known)
         registry_clear(registry);
     names_close(&registry->names);
+    free(registry->known);
     if (registry->json)
         json_close(registry->json);
     free(registry);
@@ -490,6 +515,7 @@ enum status registry_apply(struct registry *registry, enum entity_kind kind, uin
         if (find(registry, kind, number))
             carry_over(kind, find(registry, kind, number), entity);
     }
+    forget_secrets(registry);
     take_out(registry, kind, number);
     if (number > table->highest)
         table->highest = number;
@@ -594,20 +620,39 @@ struct site *registry_site_by_public_key(const struct registry *registry, struct
     return registry_site(registry, names_find(&registry->names, NAME_PUBLIC_KEY, pk));
 }
 
-struct site *registry_site_by_secret_key(const struct registry *registry, struct slice sk)
+static uint32_t find_secret(const struct registry *registry, uint32_t space, struct slice secret)
 {
     char hash[SECRET_HASH_TEXT];
 
-    registry_hash_secret(sk, hash);
-    return registry_site(registry, names_find(&registry->names, NAME_SECRET_KEY,
-                                              (struct slice){hash, SECRET_HASH_TEXT}));
+    registry_hash_secret(secret, hash);
+    return names_find(&registry->names, space, (struct slice){hash, SECRET_HASH_TEXT});
+}
+
+/* A mark is compared whole and in constant time; its first byte alone says where to look. */
+static uint32_t number_by_secret(const struct registry *registry, uint32_t space,
+                                 struct slice secret)
+{
+    struct known_secrets *known = registry->known;
+    struct known_secret asked = {.space = space};
+
+    crypto_shorthash_siphashx24(asked.mark, (const unsigned char *)secret.bytes, secret.length,
+                                known->key);
+    struct known_secret *place = &known->places[asked.mark[0] % KNOWN_PLACES];
+    if (place->number != 0 && place->space == space &&
+        sodium_memcmp(place->mark, asked.mark, sizeof(asked.mark)) == 0)
+        return place->number;
+    asked.number = find_secret(registry, space, secret);
+    if (asked.number != 0)
+        *place = asked;
+    return asked.number;
+}
+
+struct site *registry_site_by_secret_key(const struct registry *registry, struct slice sk)
+{
+    return registry_site(registry, number_by_secret(registry, NAME_SECRET_KEY, sk));
 }
 
 struct token *registry_token_by_secret(const struct registry *registry, struct slice token)
 {
-    char hash[SECRET_HASH_TEXT];
-
-    registry_hash_secret(token, hash);
-    return registry_token(
-        registry, names_find(&registry->names, NAME_TOKEN, (struct slice){hash, SECRET_HASH_TEXT}));
+    return registry_token(registry, number_by_secret(registry, NAME_TOKEN, token));
 }

@@ -134,7 +134,8 @@ struct slice registry_name(const struct registry *registry, enum entity_kind kin
 struct slice registry_settings(const struct registry *registry, enum entity_kind kind,
                                uint32_t number);
 
-/* Credentials. Secrets are found and compared by their hash, in constant time. */
+/* Credentials. Secrets are found and compared by their hash, in constant time; one that was found
+ * is known again by a keyed hash until the next apply. */
 struct site *registry_site_by_public_key(const struct registry *registry, struct slice pk);
 struct site *registry_site_by_secret_key(const struct registry *registry, struct slice sk);
 struct token *registry_token_by_secret(const struct registry *registry, struct slice token);

@@ -316,6 +316,29 @@ static void two_keys_live_beside_each_other(void **state)
     assert_refused(ENTITY_SITE, 1, "{\"pk\":[\"pk_1\",\"pk_2\",\"pk_3\"]}", "pk");
 }
 
+/* A secret that was found is known again without its SHA-256, until anything changes. */
+static void a_known_secret_is_forgotten_with_its_site(void **state)
+{
+    char secret[SECRET_TEXT_MAX], hash[SECRET_HASH_TEXT], patch[512];
+    struct slice sk = {secret, registry_make_secret(secret, "sk", "acme")};
+
+    (void)state;
+    registry_hash_secret(sk, hash);
+    snprintf(patch, sizeof(patch), "{\"sk\":[\"%.*s\"]}", SECRET_HASH_TEXT, hash);
+    assert_int_equal(change(ENTITY_SITE, 1, patch), STATUS_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_ptr_equal(registry_site_by_secret_key(registry, sk), registry_site(registry, 1));
+        assert_null(registry_token_by_secret(registry, sk));
+    }
+
+    assert_int_equal(change(ENTITY_SITE, 1, "{\"sk\":[]}"), STATUS_OK);
+    assert_null(registry_site_by_secret_key(registry, sk));
+    assert_int_equal(change(ENTITY_SITE, 1, patch), STATUS_OK);
+    assert_ptr_equal(registry_site_by_secret_key(registry, sk), registry_site(registry, 1));
+    assert_int_equal(registry_apply(registry, ENTITY_SITE, 1, (struct slice){0}), STATUS_OK);
+    assert_null(registry_site_by_secret_key(registry, sk));
+}
+
 static void secrets_look_like_their_kind_and_differ(void **state)
 {
     (void)state;
@@ -539,6 +562,7 @@ int main(void)
         TEST(an_origin_matches_exactly),
         TEST(a_redirect_stays_on_what_the_site_lists),
         TEST(two_keys_live_beside_each_other),
+        TEST(a_known_secret_is_forgotten_with_its_site),
         TEST(secrets_look_like_their_kind_and_differ),
         TEST(a_token_is_found_by_its_text_only),
         TEST(a_token_belongs_to_its_role),
