@@ -38,8 +38,9 @@ if not prev or not last or last < prev then return refuse('range') end
 if shape ~= 'zset' and shape ~= 'list' then return refuse('shape') end
 if (#ARGV - FIRST + 1) % WIDTH ~= 0 then return refuse('operations') end
 for i = FIRST, #ARGV, WIDTH do
-  local op = ARGV[i + 1]
-  if not ARGV[i]:find('^%d+$') or not ARGV[i + 2]:find('^%d+$') or (op ~= 'put' and op ~= 'drop') then
+  local op, score = ARGV[i + 1], tonumber(ARGV[i + 2])
+  -- A score that is no number would stop ZADD in the middle; NaN is not equal to itself.
+  if not tonumber(ARGV[i]) or not score or score ~= score or (op ~= 'put' and op ~= 'drop') then
     return refuse('operation')
   end
 end
