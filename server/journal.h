@@ -36,7 +36,7 @@ void journal_close(struct journal *journal);
 uint64_t journal_last_seq(const struct journal *journal); /* 0: empty. Writer thread */
 uint64_t journal_inode(const struct journal *journal);
 
-/* Of the file, with what is written ahead of the records (1 to 9 MiB; see journal_ahead.h).
+/* Of the file, with what is written ahead of the records (1 to 10 MiB; see journal_ahead.h).
  * Any thread. */
 uint64_t journal_bytes(const struct journal *journal);
 

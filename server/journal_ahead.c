@@ -14,8 +14,10 @@
 
 #include "proto/must.h"
 
-#define STEP_BYTES     (1u << 20)
-#define LEAD_BYTES_MIN STEP_BYTES
+/* With smaller steps too many commits meet one that is being synced, larger ones hold a
+ * commit up for longer. */
+#define STEP_BYTES     (2u << 20)
+#define LEAD_BYTES_MIN (1u << 20)
 #define LEAD_BYTES_MAX (8u << 20)
 #define RETRY_S        1
 

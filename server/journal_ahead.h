@@ -22,7 +22,7 @@ struct journal_ahead_options {
     const char *path;       /* data.mdb */
     uint64_t used_bytes;    /* by LMDB's pages, from the file's start */
     uint64_t map_bytes;     /* nothing is written behind that */
-    uint64_t reserve_bytes; /* of the file system: left alone, with one lead more */
+    uint64_t reserve_bytes; /* of the file system: left alone, and 10 MiB more */
     struct log *log;        /* NULL: silent */
 };
 
