@@ -1,5 +1,6 @@
 #include "proto/hash.h"
 
+#include <endian.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -20,17 +21,16 @@
 
 static void put_le64(uint8_t *bytes, uint64_t number)
 {
-    for (int i = 0; i < 8; i++)
-        bytes[i] = (uint8_t)(number >> (8 * i));
+    number = htole64(number);
+    memcpy(bytes, &number, sizeof(number));
 }
 
 static uint64_t get_le64(const uint8_t *bytes)
 {
-    uint64_t number = 0;
+    uint64_t number;
 
-    for (int i = 0; i < 8; i++)
-        number |= (uint64_t)bytes[i] << (8 * i);
-    return number;
+    memcpy(&number, bytes, sizeof(number));
+    return le64toh(number);
 }
 
 static struct hash siphash(const struct hash_key *key, const void *bytes, size_t length)

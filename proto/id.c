@@ -1,5 +1,6 @@
 #include "proto/id.h"
 
+#include <endian.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -36,16 +37,13 @@ static uint64_t keyed(const struct hash_key *key, enum step step, enum id_kind k
 {
     uint8_t message[17] = {(uint8_t)(HASH_ID << 4 | (int)step << 2 | (int)kind)};
     uint8_t digest[crypto_shorthash_BYTES];
-    uint64_t result = 0;
+    uint64_t stored_at_ms = htole64(at_ms), stored_value = htole64(value), result;
 
-    for (int i = 0; i < 8; i++) {
-        message[1 + i] = (uint8_t)(at_ms >> (8 * i));
-        message[9 + i] = (uint8_t)(value >> (8 * i));
-    }
+    memcpy(message + 1, &stored_at_ms, 8);
+    memcpy(message + 9, &stored_value, 8);
     crypto_shorthash(digest, message, sizeof(message), key->bytes);
-    for (int i = 0; i < 8; i++)
-        result |= (uint64_t)digest[i] << (8 * i);
-    return result;
+    memcpy(&result, digest, 8);
+    return le64toh(result);
 }
 
 static uint64_t check_of(const struct hash_key *key, enum id_kind kind, uint64_t at_ms,

@@ -2,6 +2,8 @@
  * what a client sent is in optin_read.c. */
 #include "proto/optin.h"
 
+#include <endian.h>
+
 #include "proto/must.h"
 
 void optin_clear(struct optin *optin)
@@ -265,7 +267,7 @@ static struct hash content_hash(const struct content *content)
                    (struct slice){content->block, content->used});
 }
 
-static void content_add(struct content *content, struct slice bytes)
+static void content_add_long(struct content *content, struct slice bytes)
 {
     while (bytes.length > 0) {
         if (content->used == BLOCK_BYTES) {
@@ -281,13 +283,23 @@ static void content_add(struct content *content, struct slice bytes)
     }
 }
 
+static void content_add(struct content *content, struct slice bytes)
+{
+    if (bytes.length > BLOCK_BYTES - content->used) {
+        content_add_long(content, bytes);
+    } else if (bytes.length > 0) {
+        memcpy(content->block + content->used, bytes.bytes, bytes.length);
+        content->used += bytes.length;
+    }
+}
+
 /* A number of one byte, a length, and what has that length. */
 static void content_add_entry(struct content *content, unsigned number, struct slice bytes)
 {
-    size_t length = bytes.length;
-    char head[5] = {(char)number, (char)length, (char)(length >> 8), (char)(length >> 16),
-                    (char)(length >> 24)};
+    uint32_t length = htole32((uint32_t)bytes.length);
+    char head[5] = {(char)number};
 
+    memcpy(head + 1, &length, sizeof(length));
     content_add(content, (struct slice){head, sizeof(head)});
     content_add(content, bytes);
 }

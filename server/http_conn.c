@@ -290,10 +290,8 @@ void http_conn_refuse(struct http_conn *conn, enum status status)
  * answer on its way. So the sending side is closed first, and input is read for a while. */
 static void linger(struct http_conn *conn)
 {
-    uv_os_fd_t fd;
-
     http_buffer_drop(&conn->http->pool, &conn->input);
-    if (uv_fileno((uv_handle_t *)&conn->tcp, &fd) != 0 || shutdown(fd, SHUT_WR) != 0) {
+    if (shutdown(conn->fd, SHUT_WR) != 0) {
         http_conn_close(conn);
         return;
     }
@@ -444,6 +442,7 @@ void http_conn_open(struct http *http, unsigned listener, int fd, const char *re
         return;
     }
     conn->listener = listener;
+    conn->fd = fd;
     snprintf(conn->remote, sizeof(conn->remote), "%s", remote);
     uv_tcp_init(http->options.loop, &conn->tcp);
     conn->tcp.data = conn;

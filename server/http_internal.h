@@ -91,6 +91,7 @@ enum http_state {
 
 struct http_conn {
     uv_tcp_t tcp;
+    int fd; /* of tcp, which closes it */
     struct http *http;
     struct http_conn *previous, *next; /* in the list of its state */
     struct http_conn *next_ready;      /* in the list of those to go on with */
@@ -162,6 +163,7 @@ struct http {
 
     uv_timer_t tick;
     uint64_t trimmed_ms;
+    uint64_t turn_loop_ms, turn_wall_ms; /* of the loop's present turn; 0: not asked yet */
     uv_timer_t drain_timer;
     http_drained_fn *on_drained;
     void *drain_owner;

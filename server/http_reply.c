@@ -3,8 +3,10 @@
  * worked off, its answers gather there (`corked`). Only what the kernel does not take is copied
  * and queued; then that connection is not read from, so at most one answer waits for a slow
  * reader. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "proto/must.h"
 #include "proto/text.h"
@@ -135,18 +137,32 @@ static bool queue_rest(struct http_conn *conn, struct slice head, struct slice b
     return true;
 }
 
+/* What the socket takes at once; -1: it is broken. Past libuv, whose way to the same call is
+ * longer and ends in write(2), which looks at more than a socket needs. */
+static ssize_t try_send(const struct http_conn *conn, struct slice head, struct slice body)
+{
+    struct iovec parts[2] = {{(char *)head.bytes, head.length}, {(char *)body.bytes, body.length}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    const int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+    ssize_t sent;
+
+    do
+        sent = body.length == 0 ? send(conn->fd, head.bytes, head.length, flags)
+                                : sendmsg(conn->fd, &message, flags);
+    while (sent < 0 && errno == EINTR);
+    if (sent < 0 && (errno == EAGAIN || errno == ENOBUFS))
+        return 0;
+    return sent;
+}
+
 static void send_now(struct http_conn *conn, struct slice head, struct slice body)
 {
-    uv_buf_t parts[2] = {uv_buf_init((char *)head.bytes, (unsigned)head.length),
-                         uv_buf_init((char *)body.bytes, (unsigned)body.length)};
-    int sent = UV_EAGAIN;
+    ssize_t sent = 0;
 
     if (conn->state == HTTP_CLOSED)
         return;
     if (conn->writes == 0)
-        sent = uv_try_write((uv_stream_t *)&conn->tcp, parts, body.length > 0 ? 2 : 1);
-    if (sent == UV_EAGAIN)
-        sent = 0;
+        sent = try_send(conn, head, body);
     if (sent < 0) {
         http_conn_close(conn);
         return;
@@ -219,6 +235,18 @@ static bool is_sound_request_id(struct slice id)
     return true;
 }
 
+/* The wall clock, asked once in each millisecond of the loop. */
+static uint64_t turn_ms(struct http *http)
+{
+    uint64_t loop_ms = uv_now(http->options.loop);
+
+    if (http->turn_loop_ms != loop_ms || http->turn_wall_ms == 0) {
+        http->turn_loop_ms = loop_ms;
+        http->turn_wall_ms = clock_wall_ms();
+    }
+    return http->turn_wall_ms;
+}
+
 struct slice http_request_id(struct http_conn *conn)
 {
     const char *block = conn->input.bytes + conn->input.start;
@@ -227,7 +255,7 @@ struct slice http_request_id(struct http_conn *conn)
     if (conn->request_id.length > 0)
         return conn->request_id;
     if (!is_sound_request_id(id)) {
-        id_request(conn->made_request_id, clock_wall_ms());
+        id_request(conn->made_request_id, turn_ms(conn->http));
         id = (struct slice){conn->made_request_id, sizeof(conn->made_request_id)};
     }
     conn->request_id = id;

@@ -288,12 +288,18 @@ void redis_go_up(struct redis *redis)
 
 /* --- hiredis on libuv -------------------------------------------------------------------- */
 
-/* libuv's side of one hiredis context; outlives it until libuv has let go. */
+/* libuv's side of one hiredis context; outlives it until libuv has let go.
+ *
+ * What is sent in a turn of the loop goes out together at its end, by `flush`. Only what the
+ * socket did not take then waits for the poll, so that a command costs no change of it. */
 struct socket_watch {
     uv_poll_t poll;
+    uv_prepare_t flush;
+    unsigned handles; /* of the two, not closed yet */
     struct redis *redis;
     redisAsyncContext *context; /* NULL: gone */
     int events;
+    bool flushing;
 };
 
 static void free_when_unused(struct redis *redis)
@@ -305,11 +311,13 @@ static void free_when_unused(struct redis *redis)
     free(redis);
 }
 
-static void on_poll_closed(uv_handle_t *handle)
+static void on_watch_closed(uv_handle_t *handle)
 {
     struct socket_watch *watch = handle->data;
     struct redis *redis = watch->redis;
 
+    if (--watch->handles > 0)
+        return;
     free(watch);
     redis->handles--;
     if (redis->closing)
@@ -357,10 +365,26 @@ static void del_read(void *data)
     watch_for(watch, watch->events & ~UV_READABLE);
 }
 
+static void on_flush(uv_prepare_t *flush)
+{
+    struct socket_watch *watch = flush->data;
+
+    uv_prepare_stop(flush);
+    watch->flushing = true;
+    redisAsyncHandleWrite(watch->context);
+    watch->flushing = false;
+}
+
+/* Until it is connected, and when it is full, only the socket knows when it can be written to. */
 static void add_write(void *data)
 {
     struct socket_watch *watch = data;
-    watch_for(watch, watch->events | UV_WRITABLE);
+    bool connected = watch->context->c.flags & REDIS_CONNECTED;
+
+    if (watch->flushing || !connected)
+        watch_for(watch, watch->events | UV_WRITABLE);
+    else if (!(watch->events & UV_WRITABLE))
+        uv_prepare_start(&watch->flush, on_flush);
 }
 
 static void del_write(void *data)
@@ -376,7 +400,8 @@ static void clean_up(void *data)
 
     watch->context = NULL;
     uv_poll_stop(&watch->poll);
-    uv_close((uv_handle_t *)&watch->poll, on_poll_closed);
+    uv_close((uv_handle_t *)&watch->poll, on_watch_closed);
+    uv_close((uv_handle_t *)&watch->flush, on_watch_closed);
 }
 
 static void on_connected(const redisAsyncContext *context, int status)
@@ -411,8 +436,10 @@ static bool watch_socket(struct redis *redis, redisAsyncContext *context)
         free(watch);
         return false;
     }
+    MUST(uv_prepare_init(redis->options.loop, &watch->flush) == 0);
     redis->handles++;
-    watch->poll.data = watch;
+    watch->handles = 2;
+    watch->poll.data = watch->flush.data = watch;
     watch->redis = redis;
     watch->context = context;
     context->ev.addRead = add_read;

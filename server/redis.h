@@ -6,7 +6,8 @@
  * REDIS_UNKNOWN, never success or failure, and the link is opened anew. So it is when the server
  * says that it is no place for writes (READONLY, LOADING, MASTERDOWN, NOAUTH): the callback gets
  * that error, then the link goes. All other errors (OOM, BUSY, NOREPLICAS, WRONGTYPE ...) are the
- * owner's. Replies come in the order of commands. Loop thread. */
+ * owner's. Replies come in the order of commands. What is sent in a turn of the loop goes out at
+ * its end. Whoever runs this ignores SIGPIPE. Loop thread. */
 #ifndef HOTLEAD_SERVER_REDIS_H
 #define HOTLEAD_SERVER_REDIS_H
 

@@ -73,6 +73,7 @@ static inline void server_launch(struct server *server)
 
 static inline void server_start(struct server *server)
 {
+    signal(SIGPIPE, SIG_IGN); /* as the process does: a link may write to a server that died */
     strcpy(server->folder, "/tmp/hotlead-redis-XXXXXX");
     MUST(mkdtemp(server->folder) != NULL);
     snprintf(server->socket, sizeof(server->socket), "%s/s", server->folder);
