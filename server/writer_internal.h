@@ -45,6 +45,14 @@ struct result_batch {
     bool full;  /* waits to be fetched by the loop */
 };
 
+/* Looks at queues whose popped tasks are still to be noted. */
+#define POSTPONED_MAX 64
+struct postponed {
+    struct command commands[POSTPONED_MAX];
+    unsigned first, count;
+    bool done; /* the first one, once the batch is committed */
+};
+
 struct writer {
     struct writer_options options;
     struct recovery *recovery;
@@ -80,6 +88,7 @@ struct writer {
     bool admin_in_batch;
     uint64_t *barriers; /* tickets of this batch's barriers, settled after the state commit */
     unsigned barrier_count;
+    struct postponed postponed;
     struct state_meta counted; /* what stats were told so far */
     struct renderer renderer;
     struct optin optin;

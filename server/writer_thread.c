@@ -1,15 +1,18 @@
+#include <limits.h>
 #include <unistd.h>
 
 #include "proto/must.h"
 #include "proto/report.h"
 #include "server/writer_internal.h"
 
-#define EXIT_DISK          70
-#define COMMIT_AFTER_MS    100
-#define COMMIT_IDLE_MS     10
-#define DUE_PER_BATCH      512
-#define EXPIRE_EACH_MS     60000
-#define TEST_CLOCK_LOOK_MS 5
+#define EXIT_DISK       70
+#define COMMIT_AFTER_MS 100
+#define COMMIT_IDLE_MS  10
+#define DUE_PER_BATCH   512
+
+#define POSTPONED_RECORDS_PER_BATCH 4
+#define EXPIRE_EACH_MS              60000
+#define TEST_CLOCK_LOOK_MS          5
 
 /* What the disk kept is unknown, or state contradicts the journal: only a fresh start, which
  * reads what is really there, can tell. Nothing of the present batch was acknowledged. */
@@ -92,17 +95,15 @@ static void observe(struct writer *writer, const struct command *command,
         stats_observe_us(stats, STATS_SPEED_TO_CONVERSATION, waited_us);
 }
 
-/* Any failure here fails the batch. */
-static enum status process_command(struct writer *writer, const struct command *command)
+/* Makes up to `most` records of a command, and settles it with the last. Any failure here
+ * fails the batch. */
+static enum status process_command(struct writer *writer, const struct command *command,
+                                   unsigned most, bool *more_out)
 {
     struct settlement settlement;
     bool more = true;
 
-    if (command->kind == COMMAND_BARRIER) {
-        writer->barriers[writer->barrier_count++] = command->ticket;
-        return STATUS_OK;
-    }
-    while (more) {
+    for (unsigned i = 0; more && i < most; i++) {
         struct turn turn = writer_turn(writer, command->now_ms);
         enum status decided =
             engine_decide(writer->engine, command, &turn, &writer->record, &settlement, &more);
@@ -112,9 +113,66 @@ static enum status process_command(struct writer *writer, const struct command *
         if (decided != STATUS_OK)
             return decided;
     }
+    *more_out = more;
+    if (more)
+        return STATUS_OK;
     observe(writer, command, &settlement);
     writer_settle(writer, &settlement);
     return STATUS_OK;
+}
+
+/* Consumers that only pop leave thousands of tasks to be noticed at once; opt-ins must not wait
+ * for them, so each batch takes a share. */
+static void postpone(struct writer *writer, const struct command *command)
+{
+    struct postponed *postponed = &writer->postponed;
+
+    if (postponed->count == POSTPONED_MAX)
+        writer_settle_as(writer, command, STATUS_BUSY);
+    else
+        postponed->commands[(postponed->first + postponed->count++) % POSTPONED_MAX] = *command;
+}
+
+static enum status process_postponed(struct writer *writer)
+{
+    struct postponed *postponed = &writer->postponed;
+    bool more = true;
+    enum status result;
+
+    if (postponed->count == 0)
+        return STATUS_OK;
+    result = process_command(writer, &postponed->commands[postponed->first],
+                             POSTPONED_RECORDS_PER_BATCH, &more);
+    postponed->done = !more;
+    return result;
+}
+
+/* Only what is committed is done with. */
+static void forget_postponed(struct writer *writer)
+{
+    struct postponed *postponed = &writer->postponed;
+
+    if (!postponed->done)
+        return;
+    postponed->first = (postponed->first + 1) % POSTPONED_MAX;
+    postponed->count--;
+    postponed->done = false;
+}
+
+static enum status process(struct writer *writer, const struct command *command)
+{
+    bool more;
+
+    switch (command->kind) {
+    case COMMAND_BARRIER:
+        writer->barriers[writer->barrier_count++] = command->ticket;
+        return STATUS_OK;
+    case COMMAND_POPPED:
+        postpone(writer, command);
+        return STATUS_OK;
+    default:
+        return process_command(writer, command, UINT_MAX, &more);
+    }
 }
 
 static enum status process_due(struct writer *writer, uint64_t now_ms)
@@ -192,21 +250,27 @@ static void settle_barriers(struct writer *writer)
 static void process_batch(struct writer *writer, const struct command_batch *batch)
 {
     uint64_t before = state_meta(writer->state)->folded_seq, admin_seq = writer->admin_seq;
+    unsigned postponed = writer->postponed.count;
     enum status result = journal_begin(writer->journal);
 
     writer->admin_in_batch = false;
+    writer->postponed.done = false;
     if (result == STATUS_OK)
         result = state_begin(writer->state);
     for (unsigned i = 0; result == STATUS_OK && i < batch->count; i++)
-        result = process_command(writer, &batch->commands[i]);
+        result = process(writer, &batch->commands[i]);
+    if (result == STATUS_OK)
+        result = process_postponed(writer);
     if (result == STATUS_OK)
         result = process_due(writer, clock_now_ms(writer->options.clock));
     if (result == STATUS_OK)
         result = writer_commit_journal(writer, state_meta(writer->state)->folded_seq - before);
     if (result != STATUS_OK) {
+        writer->postponed.count = postponed; /* those of this batch are told that it failed */
         batch_failed(writer, batch, result, admin_seq);
         return;
     }
+    forget_postponed(writer);
     writer_count_changes(writer);
     if (writer->dirty_records > 0 && writer->dirty_since_ms == 0)
         writer->dirty_since_ms = clock_monotonic_ms();
@@ -218,7 +282,8 @@ static void process_batch(struct writer *writer, const struct command_batch *bat
 
 static bool is_due(struct writer *writer)
 {
-    return engine_next_due_ms(writer->engine) <= clock_now_ms(writer->options.clock);
+    return writer->postponed.count > 0 ||
+           engine_next_due_ms(writer->engine) <= clock_now_ms(writer->options.clock);
 }
 
 /* How long the thread may sleep when nothing is submitted, in ms. */
@@ -228,13 +293,13 @@ static uint64_t sleep_ms(struct writer *writer)
 
     if (atomic_load(&writer->stalled))
         return WRITER_STATE_RETRY_MS;
-    due_ms = engine_next_due_ms(writer->engine);
-    if (due_ms <= now_ms)
+    if (is_due(writer))
         return 0;
+    due_ms = engine_next_due_ms(writer->engine);
     if (clock_is_test(writer->options.clock))
         wait = TEST_CLOCK_LOOK_MS;
-    else if (due_ms - now_ms < wait)
-        wait = due_ms - now_ms;
+    else if (due_ms < now_ms + wait)
+        wait = due_ms > now_ms ? due_ms - now_ms : 0;
     if (writer->dirty_since_ms != 0 && wait > COMMIT_IDLE_MS)
         wait = COMMIT_IDLE_MS;
     return wait;
