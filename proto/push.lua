@@ -13,7 +13,9 @@
 --         'init'      takes the mark over, whoever had it; makes it, if prev is 0
 --         'again'     as '', but the queue may hold already what is put
 --         'withdraw'  no range: takes out the members named, as long as the mark is ours
---   shape 'zset' or 'list';   op 'put' or 'drop'
+--   shape 'zset' or 'list';   op 'put', 'drop', or a seq: that of the put which this one moves to
+--         another score. If the queue had that put (it is not over the mark), a member that is not
+--         there any more was popped, and is not put again.
 --
 -- Answers {word, seq}:
 --   OK last        applied
@@ -40,7 +42,7 @@ if (#ARGV - FIRST + 1) % WIDTH ~= 0 then return refuse('operations') end
 for i = FIRST, #ARGV, WIDTH do
   local op, score = ARGV[i + 1], tonumber(ARGV[i + 2])
   -- A score that is no number would stop ZADD in the middle; NaN is not equal to itself.
-  if not tonumber(ARGV[i]) or not score or score ~= score or (op ~= 'put' and op ~= 'drop') then
+  if not tonumber(ARGV[i]) or not score or score ~= score or (op ~= 'put' and op ~= 'drop' and not tonumber(op)) then
     return refuse('operation')
   end
 end
@@ -89,10 +91,13 @@ end
 
 for i = FIRST, #ARGV, WIDTH do
   if tonumber(ARGV[i]) > at then
-    local member = ARGV[i + 3]
-    if ARGV[i + 1] == 'drop' then
+    local op, member = ARGV[i + 1], ARGV[i + 3]
+    if op == 'drop' then
       put_gathered()
       drop(member)
+    elseif shape == 'zset' and op ~= 'put' and tonumber(op) <= at then
+      put_gathered()
+      redis.call('ZADD', queue, 'XX', ARGV[i + 2], member)
     elseif shape == 'zset' then
       puts[#puts + 1] = ARGV[i + 2]
       puts[#puts + 1] = member

@@ -178,6 +178,17 @@ static bool parse_number(struct slice text, uint64_t *out)
     return true;
 }
 
+/* Whole characters. Nobody answers a stream entry, so a note that is too long is cut rather than
+ * refused: the outcome that it comes with must not be lost. */
+static struct slice beginning_of(struct slice text, size_t most)
+{
+    if (text.length <= most)
+        return text;
+    while (most > 0 && ((unsigned char)text.bytes[most] & 0xC0) == 0x80)
+        most--;
+    return (struct slice){text.bytes, most};
+}
+
 enum status report_set(struct report *report, struct slice field_name, struct slice value)
 {
     enum field field = field_of(field_name);
@@ -196,6 +207,8 @@ enum status report_set(struct report *report, struct slice field_name, struct sl
         if (!parse_number(value, &number))
             return STATUS_INVALID;
         return set_number(report, field, number);
+    case FIELD_NOTE:
+        return set_text(report, field, beginning_of(value, REPORT_NOTE_MAX));
     default:
         return set_text(report, field, value);
     }

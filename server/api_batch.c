@@ -51,16 +51,28 @@ static unsigned count_of(const struct batch *batch, enum status status)
     return count;
 }
 
+/* Where there was no room for any item, the sender is told as for a single one. */
+static bool is_all(const struct batch *batch, enum status status)
+{
+    return batch->count > 0 && count_of(batch, status) == batch->count;
+}
+
 static void finish(struct batch *batch)
 {
     struct api *api = batch->api;
+    uint64_t ticket = batch->pending->http_ticket;
     struct text body = text_over(api->out, API_OUT_BYTES);
 
     text_printf(&body, "{\"accepted\":%u,\"duplicates\":%u,\"failed\":[",
                 count_of(batch, STATUS_OK), count_of(batch, STATUS_DUPLICATE));
     write_failures(batch, &body);
     text_string(&body, "]}");
-    api_json(api, batch->pending->http_ticket, 200, &body);
+    if (is_all(batch, STATUS_DISK_FULL))
+        api_problem(api, ticket, STATUS_DISK_FULL, NULL);
+    else if (is_all(batch, STATUS_BUSY))
+        api_problem(api, ticket, STATUS_BUSY, NULL);
+    else
+        api_json(api, ticket, 200, &body);
     api_release(api, batch->pending);
     free(batch);
 }

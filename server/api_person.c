@@ -16,19 +16,26 @@
 
 /* --- one person --------------------------------------------------------------------- */
 
-/* What the newest opt-in says, and where it is silent the first: input only ever adds. */
+/* What the first opt-in says, and where it is silent the newest: input from outside only ever
+ * adds. The agency's own server may correct it. */
 static void read_identity(struct reading *reading, const struct person_row *row)
 {
     struct api *api = reading->api;
     struct record_view record;
+    struct effect_optin decision;
 
     optin_clear(&api->optin);
     optin_clear(&api->earlier);
-    if (journal_read(reading->journal, row->optin_seq, &record) == STATUS_OK && !record.erased)
+    if (journal_read(reading->journal, row->first_seq, &record) == STATUS_OK && !record.erased)
         optin_decode(record.payload, &api->optin);
-    if (row->first_seq != row->optin_seq &&
-        journal_read(reading->journal, row->first_seq, &record) == STATUS_OK && !record.erased)
-        optin_decode(record.payload, &api->earlier);
+    if (row->first_seq == row->optin_seq ||
+        journal_read(reading->journal, row->optin_seq, &record) != STATUS_OK || record.erased)
+        return;
+    bool trusted = effect_find(&record, EFFECT_OPTIN, &decision, sizeof(decision)) &&
+                   decision.credential == CREDENTIAL_SECRET;
+    if (trusted)
+        api->earlier = api->optin;
+    optin_decode(record.payload, trusted ? &api->optin : &api->earlier);
 }
 
 static void write_identity(struct reading *reading, struct text *out, const struct person_row *row)
@@ -342,6 +349,8 @@ static void write_event(struct reading *reading, struct text *out, const struct 
     } else if (effect_find(record, EFFECT_TASK, &task, sizeof(task))) {
         api_add_id(reading->api, out, "task", ID_TASK, task.row.opened_ms, task.row.number);
         text_printf(out, ",\"delivery\":%u", (unsigned)task.row.delivery);
+        if (task.row.flags & TASK_BREACHED)
+            text_string(out, ",\"breached\":true");
     } else if (record->header.kind == RECORD_REPEATED) {
         write_content(reading, out, record);
     }

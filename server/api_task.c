@@ -23,6 +23,7 @@ static enum status find_agent(const struct api_call *call, struct slice named, s
 
 /* One that waits for a task: who asked, then what Redis gave out for it. */
 struct held_claim {
+    uint32_t queue;
     size_t agent_length, member_length;
     char agent[REPORT_AGENT_MAX];
     char member[TASK_BYTES_MAX];
@@ -34,15 +35,42 @@ static void end_claim(struct api *api, struct pending *pending)
     api_release(api, pending);
 }
 
-/* The claim is in the journal (or the report that the script left was read before it: then it
- * is a conflict with itself): now the agent may have the task. */
+static void on_claim_look(uv_timer_t *timer);
+
+static void link_claim(struct api *api, struct pending *pending)
+{
+    pending->claim.next = api->claims;
+    api->claims = pending;
+    uv_timer_start(&api->claim_timer, on_claim_look, API_CLAIM_LOOK_MS, API_CLAIM_LOOK_MS);
+}
+
+static void unlink_claim(struct api *api, struct pending *pending)
+{
+    struct pending **at = &api->claims;
+
+    while (*at != pending)
+        at = &(*at)->claim.next;
+    *at = pending->claim.next;
+    if (!api->claims)
+        uv_timer_stop(&api->claim_timer);
+}
+
+/* The claim is in the journal (or the report that the script left was read before it: then it is
+ * said again): now the agent may have the task. A conflict is a member that a forgetful Redis
+ * showed again: its first claim holds, and this asker gets the next task. */
 static void claim_settled(struct api *api, struct pending *pending,
                           const struct settlement *settlement, unsigned item)
 {
     const struct held_claim *held = pending->claim.held;
 
     (void)item;
-    if (settlement->status == STATUS_OK || settlement->status == STATUS_CONFLICT)
+    if (settlement->status == STATUS_CONFLICT) {
+        link_claim(api, pending);
+        publish_claim(api->publish, api_ticket(api, pending, 0), held->queue,
+                      (struct slice){held->agent, held->agent_length}, 0);
+        return;
+    }
+    if (settlement->status == STATUS_OK || settlement->status == STATUS_DUPLICATE)
         api_reply(api, pending->http_ticket, 200, JSON_TYPE,
                   (struct slice){held->member, held->member_length}, (struct slice){0});
     else
@@ -57,17 +85,6 @@ static void give_back_settled(struct api *api, struct pending *pending,
     (void)settlement;
     (void)item;
     end_claim(api, pending);
-}
-
-static void unlink_claim(struct api *api, struct pending *pending)
-{
-    struct pending **at = &api->claims;
-
-    while (*at != pending)
-        at = &(*at)->claim.next;
-    *at = pending->claim.next;
-    if (!api->claims)
-        uv_timer_stop(&api->claim_timer);
 }
 
 static void drop_claim(struct api *api, struct pending *pending)
@@ -244,9 +261,8 @@ static void start_claim(struct api *api, const struct api_call *call, uint32_t q
     pending->claim.held = held;
     pending->claim.agency = registry_queue(api->options.registry, queue)->agency;
     pending->claim.agent = agent_hash(writer_hash_key(api->writer), claim->agent);
-    pending->claim.next = api->claims;
-    api->claims = pending;
-    uv_timer_start(&api->claim_timer, on_claim_look, API_CLAIM_LOOK_MS, API_CLAIM_LOOK_MS);
+    held->queue = queue;
+    link_claim(api, pending);
     publish_claim(api->publish, api_ticket(api, pending, 0), queue, claim->agent,
                   (unsigned)claim->wait_s * 1000);
 }

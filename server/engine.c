@@ -94,7 +94,7 @@ uint64_t engine_requeue(struct engine *engine, struct task_row *row, uint64_t no
     row->agent = 0;
     row->claimed_ms = 0;
     row->lease_until_ms = 0;
-    row->put_seq = drop_seq + 1;
+    row->put_seq = row->first_put_seq = drop_seq + 1;
     if (!(row->flags & TASK_BREACHED) && row->deadline_ms <= now_ms)
         breach(engine, row, now_ms);
     engine_schedule(row);

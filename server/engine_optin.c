@@ -194,7 +194,7 @@ static void open_task(struct engine *engine, const struct engine_person *who,
     if (queue != NULL && queue->shape == QUEUE_LIST)
         row->flags |= TASK_IN_LIST;
     row->rank_ms = row->deadline_ms;
-    row->put_seq = engine_outbox_seq(engine, row->queue, 0);
+    row->put_seq = row->first_put_seq = engine_outbox_seq(engine, row->queue, 0);
     engine_schedule(row);
 }
 

@@ -157,9 +157,11 @@ static enum status hear_claim(struct hearing *hearing)
 {
     struct task_row *row = &hearing->row;
 
-    if (row->number == 0 || row->delivery != hearing->report->delivery ||
-        row->state == TASK_CLAIMED)
+    if (row->number == 0 || row->delivery != hearing->report->delivery)
         return refuse(hearing, STATUS_CONFLICT);
+    if (row->state == TASK_CLAIMED) /* said again by its holder, or too late by another */
+        return refuse(hearing,
+                      row->agent == hearing->report->agent ? STATUS_DUPLICATE : STATUS_CONFLICT);
     row->state = TASK_CLAIMED;
     row->agent = hearing->report->agent;
     row->claimed_ms = said_at(hearing);
@@ -185,9 +187,12 @@ static bool holds(const struct hearing *hearing)
 static enum status hear_extend(struct hearing *hearing)
 {
     struct task_row *row = &hearing->row;
+    uint64_t drop_seq = 0;
 
     if (!holds(hearing))
         return refuse(hearing, STATUS_CONFLICT);
+    if (row->state == TASK_QUEUED) /* nobody said that it was popped, so perhaps it was not */
+        drop_seq = engine_outbox_seq(hearing->engine, row->queue, 0);
     if (row->state != TASK_CLAIMED) {
         row->state = TASK_CLAIMED;
         row->agent = hearing->report->agent;
@@ -196,7 +201,7 @@ static enum status hear_extend(struct hearing *hearing)
     }
     row->lease_until_ms = lease_end(hearing);
     engine_schedule(row);
-    return finish_task(hearing, RECORD_EXTEND, 0);
+    return finish_task(hearing, RECORD_EXTEND, drop_seq);
 }
 
 static enum status hear_release(struct hearing *hearing)
@@ -321,7 +326,8 @@ static enum status hear_outcome(struct hearing *hearing)
     return finish(hearing, STATUS_OK);
 }
 
-/* The outcome that ended the task: the person's chain is short, and walked newest first. */
+/* The outcome that ended the task (not one that amended it, or each amendment would begin the
+ * five minutes anew): the person's chain is short, and walked newest first. */
 static bool find_outcome(struct hearing *hearing, struct record_header *header_out,
                          struct effect_report *effect_out)
 {
@@ -332,7 +338,7 @@ static bool find_outcome(struct hearing *hearing, struct record_header *header_o
 
         if (journal_batch_read(hearing->engine->options.journal, seq, &record) != STATUS_OK)
             return false;
-        if ((record.header.kind == RECORD_OUTCOME || record.header.kind == RECORD_AMEND) &&
+        if (record.header.kind == RECORD_OUTCOME &&
             effect_find(&record, EFFECT_REPORT, effect_out, sizeof(*effect_out)) &&
             effect_out->task == hearing->report->task) {
             *header_out = record.header;
@@ -356,14 +362,15 @@ static enum status hear_amend(struct hearing *hearing)
             return refuse(hearing, STATUS_FORBIDDEN);
         if (hearing->turn->now_ms > header.now_ms + AMEND_WITHIN_MS)
             return refuse(hearing, STATUS_CONFLICT);
-        if (amended.outcome == OUTCOME_DO_NOT_CONTACT)
+        if (hearing->who.row.flags & PERSON_DO_NOT_CONTACT)
             return refuse(hearing, STATUS_FORBIDDEN);
     }
     if (hearing->report->outcome == OUTCOME_DEAD &&
         hearing->who.row.attempts < ATTEMPTS_BEFORE_DEAD)
         return refuse(hearing, STATUS_TOO_FEW_ATTEMPTS);
     begin(hearing, RECORD_AMEND);
-    if (amended.outcome == OUTCOME_DO_NOT_CONTACT)
+    hearing->settlement->delivery = hearing->report->delivery;
+    if (hearing->who.row.end == OUTCOME_DO_NOT_CONTACT)
         hearing->who.row.flags &= (uint8_t)~PERSON_DO_NOT_CONTACT;
     person_learn(&hearing->who.row, hearing->report->outcome);
     person = (struct effect_person){.person = hearing->who.number, .row = hearing->who.row};

@@ -3,8 +3,9 @@
  *
  * Care: LMDB's lock file and its map lie on a file system where they work; one process
  * writes (flock on the folder, because LMDB itself would let two take turns); data.mdb is
- * opened by hand by journal_ahead only, and closed after LMDB, because closing it would drop LMDB's own locks; readers that died
- * are cleared; the folder's entry is on disk before anything in it is. */
+ * opened by hand by journal_ahead only, and closed after LMDB, because closing it would drop LMDB's
+ * own locks; readers that died are cleared; the folder's entry is on disk before anything in it is.
+ */
 #ifndef HOTLEAD_SERVER_LMDB_ENV_H
 #define HOTLEAD_SERVER_LMDB_ENV_H
 

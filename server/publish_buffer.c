@@ -16,7 +16,7 @@ struct publish_chunk {
 
 /* Followed by the member, and what is missing to a multiple of 8. */
 struct entry {
-    uint64_t seq, rank_ms;
+    uint64_t seq, rank_ms, first_seq;
     uint32_t op, member_bytes;
 };
 
@@ -97,8 +97,8 @@ static bool append(struct publish_queue *queue, const struct writer_outbox *oper
     if (chunk == NULL)
         return false;
 
-    struct entry entry = {operation->seq, operation->rank_ms, (uint32_t)operation->op,
-                          (uint32_t)operation->member.length};
+    struct entry entry = {operation->seq, operation->rank_ms, operation->first_seq,
+                          (uint32_t)operation->op, (uint32_t)operation->member.length};
     memcpy(chunk->bytes + chunk->used, &entry, sizeof(entry));
     memcpy(chunk->bytes + chunk->used + sizeof(entry), operation->member.bytes,
            operation->member.length);
@@ -154,6 +154,7 @@ bool publish_buffer_next(const struct publish_queue *queue, struct publish_walk 
     *out = (struct publish_waiting){
         entry.seq,
         entry.rank_ms,
+        entry.first_seq,
         (enum outbox_op)entry.op,
         {walk->chunk->bytes + walk->offset + sizeof(entry), entry.member_bytes}};
     walk->offset += entry_bytes(entry.member_bytes);

@@ -82,7 +82,8 @@ struct publish_queue {
         size_t asked; /* members of a list */
     } look;
 
-    bool head_settled; /* `head` was decided upon */
+    char stray_id[ID_TEXT_LENGTH]; /* stood first at the last look, and should not */
+    bool head_settled;             /* `head` was decided upon */
     struct publish_head head;
 
     bool reconcile; /* wanted */
@@ -124,7 +125,7 @@ struct publish {
         size_t count, bytes;
         unsigned operations, puts;
         struct slice slices[2 + 5 + 4 * CALL_OPERATIONS_MAX];
-        char digits[2 + 2 * CALL_OPERATIONS_MAX][24];
+        char digits[2 + 3 * CALL_OPERATIONS_MAX][24];
         char *members; /* rendered ones, CALL_BYTES_MAX */
         size_t bytes_in_flight;
     } call;
@@ -161,7 +162,7 @@ bool publish_submit(struct publish_queue *queue, enum publish_purpose purpose,
 
 /* An operation that waits. */
 struct publish_waiting {
-    uint64_t seq, rank_ms;
+    uint64_t seq, rank_ms, first_seq;
     enum outbox_op op;
     struct slice member;
 };

@@ -31,14 +31,17 @@ static bool call_has_room(const struct publish *publish)
            publish->call.bytes + TASK_BYTES_MAX <= CALL_BYTES_MAX;
 }
 
+/* `first_seq`: where a put is not the first of its delivery, the one that was. */
 static void call_add(struct publish *publish, uint64_t seq, enum outbox_op op, uint64_t rank_ms,
-                     struct slice member)
+                     uint64_t first_seq, struct slice member)
 {
     struct slice *next = publish->call.slices + publish->call.count;
-    size_t slot = 2 + 2 * (size_t)publish->call.operations;
+    size_t slot = 2 + 3 * (size_t)publish->call.operations;
 
     next[0] = digits(publish, slot, seq);
     next[1] = op == OUTBOX_PUT ? SLICE("put") : SLICE("drop");
+    if (op == OUTBOX_PUT && first_seq != 0 && first_seq < seq)
+        next[1] = digits(publish, slot + 2, first_seq);
     next[2] = digits(publish, slot + 1, rank_ms);
     next[3] = member;
     publish->call.count += 4;
@@ -104,7 +107,8 @@ static void push_buffered(struct publish_queue *queue)
     while (call_has_room(publish) && publish_buffer_next(queue, &walk, &waiting)) {
         if (waiting.seq <= queue->acked)
             continue;
-        call_add(publish, waiting.seq, waiting.op, waiting.rank_ms, waiting.member);
+        call_add(publish, waiting.seq, waiting.op, waiting.rank_ms, waiting.first_seq,
+                 waiting.member);
         last = waiting.seq;
     }
     call_send(queue, last);
@@ -129,7 +133,8 @@ static void add_stored(struct publish_queue *queue, uint64_t seq, const struct o
                   LOG_TEXT("why", status_code(status)), LOG_END);
         return;
     }
-    call_add(publish, seq, (enum outbox_op)row->op, row->task.rank_ms, text_slice(&text));
+    call_add(publish, seq, (enum outbox_op)row->op, row->task.rank_ms, row->task.first_put_seq,
+             text_slice(&text));
 }
 
 /* From state, as much as it has committed and the call can hold. */
@@ -350,6 +355,6 @@ bool publish_withdraw(struct publish_queue *queue, const struct slice *members, 
     MUST(count <= CALL_OPERATIONS_MAX);
     call_begin(publish);
     for (unsigned i = 0; i < count; i++)
-        call_add(publish, 0, OUTBOX_DROP, 0, members[i]);
+        call_add(publish, 0, OUTBOX_DROP, 0, 0, members[i]);
     return call_run(queue, 0, 0, "withdraw", on_reply);
 }

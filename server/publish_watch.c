@@ -82,6 +82,27 @@ static uint64_t rank_of(struct slice score)
 
 /* A member without an id like ours gives an empty one, which sorts before all: then nothing of
  * the same rank counts as gone. */
+/* A member of ours that stands first at two looks, a second apart, and should not (it was claimed
+ * without being popped, or put back by hand) is taken out by a reconcile. State lags less. */
+static void see_stray(struct publish_queue *queue, struct slice member)
+{
+    struct task_row row;
+    struct slice id = id_of(member);
+    bool stray = id.length > 0 && queue->publish->ready &&
+                 publish_judge(queue, member, &row) == MEMBER_STRAY;
+
+    publish_release(queue->publish);
+    if (!stray) {
+        queue->stray_id[0] = '\0';
+    } else if (memcmp(queue->stray_id, id.bytes, sizeof(queue->stray_id)) == 0) {
+        queue->reconcile = true;
+        queue->stray_id[0] = '\0';
+        publish_tick_soon(queue->publish);
+    } else {
+        memcpy(queue->stray_id, id.bytes, sizeof(queue->stray_id));
+    }
+}
+
 static void see_zset(struct publish_queue *queue, const struct redis_reply *reply)
 {
     struct publish_head head = {.empty = reply->count < 2};
@@ -91,6 +112,7 @@ static void see_zset(struct publish_queue *queue, const struct redis_reply *repl
         head.rank_ms = rank_of(redis_item(reply, 1).text);
         if (id.length > 0)
             memcpy(head.id, id.bytes, sizeof(head.id));
+        see_stray(queue, redis_item(reply, 0).text);
     }
     submit_popped(queue, &head);
 }

@@ -89,6 +89,7 @@ struct task_row {
     uint64_t not_before_ms;
     uint64_t rank_ms;        /* score of the put */
     uint64_t put_seq;        /* outbox seq of the put that is out; 0: none */
+    uint64_t first_put_seq;  /* of this delivery: a later one only moves what is still there */
     uint64_t lease_until_ms; /* 0: not leased */
     uint64_t claimed_ms;     /* of the present delivery; 0: not */
     uint64_t due_ms;         /* its one entry in the due table; 0: none */
@@ -273,7 +274,7 @@ struct effect_report {
 };
 
 _Static_assert(sizeof(struct record_header) == 72, "stored");
-_Static_assert(sizeof(struct task_row) == 120, "stored");
+_Static_assert(sizeof(struct task_row) == 128, "stored");
 _Static_assert(sizeof(struct person_row) == 96, "stored");
 _Static_assert(sizeof(struct effect_received) == 72, "stored");
 _Static_assert(sizeof(struct effect_optin) == 96, "stored");

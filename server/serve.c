@@ -21,13 +21,14 @@
 #include "server/embedded.h"
 #include "server/notify.h"
 
-#define EXIT_FAILED   1
-#define EXIT_USAGE    2
-#define SERVE_TICKET  (1ull << 60)
-#define DRAIN_STEP_MS 5
-#define COMMANDS_MAX  4096
-#define WAITING_MAX   65536 /* requests waiting for a commit */
-#define WATCH_MS      1000  /* looks at marks and heads of queues */
+#define EXIT_FAILED    1
+#define EXIT_USAGE     2
+#define SERVE_TICKET   (1ull << 60)
+#define DRAIN_STEP_MS  5
+#define COMMANDS_MAX   4096
+#define WAITING_MAX    65536 /* requests waiting for a commit */
+#define JUDGE_AFTER_MS 1500  /* one watch, one reading of the report streams */
+#define WATCH_MS       1000  /* looks at marks and heads of queues */
 
 /* What a stopping server waits for. */
 enum drain { RUNNING, DRAIN_HTTP, DRAIN_WRITER, DRAIN_PUBLISH, DRAINED };
@@ -237,6 +238,7 @@ static enum status open_writer(struct server *server)
         .reserve_bytes = config->reserve_bytes,
         .batch_bytes_max = config->batch_bytes,
         .batch_commands_max = COMMANDS_MAX,
+        .judge_after_ms = JUDGE_AFTER_MS,
         .clock = server->clock,
         .log = server->log,
         .stats = server->stats,

@@ -4,10 +4,9 @@
  *   person      number                   person_row, its task_row when one is open
  *   task        person, task             task_row: second and further open tasks
  *   due         due_ms, person, task     enum due_kind
- *   outbox      queue, seq               person, task: puts until withdrawn or gone; outbox_row: drops
- *                                        for an hour after they were made
- *   visible     queue, rank_ms, task     person, outbox seq: the puts by rank
- *   dropped     dropped_ms, queue, seq   (nothing): drops by age, for trimming
+ *   outbox      queue, seq               person, task: puts until withdrawn or gone; outbox_row:
+ * drops for an hour after they were made visible     queue, rank_ms, task     person, outbox seq:
+ * the puts by rank dropped     dropped_ms, queue, seq   (nothing): drops by age, for trimming
  *   entity      kind, number             settings (JSON)
  *   queue       number                   state_queue
  *   meta        (one row)                version, state_meta

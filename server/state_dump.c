@@ -43,6 +43,7 @@ static void print_task_row(FILE *out, const struct task_row *row)
     FIELD(out, row, not_before_ms);
     FIELD(out, row, rank_ms);
     FIELD(out, row, put_seq);
+    FIELD(out, row, first_put_seq);
     FIELD(out, row, lease_until_ms);
     FIELD(out, row, claimed_ms);
     FIELD(out, row, due_ms);

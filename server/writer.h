@@ -34,6 +34,7 @@ struct writer_outbox {
     uint64_t seq;
     enum outbox_op op;
     uint64_t rank_ms;
+    uint64_t first_seq; /* of the delivery's first put: a Redis that has it is asked to move it */
     uint64_t task;
     uint64_t received_ms;
     struct slice member; /* empty when nobody wanted it rendered (writer_render) */
@@ -55,6 +56,7 @@ struct writer_options {
     uint64_t journal_map_bytes, state_map_bytes, reserve_bytes;
     size_t batch_bytes_max;      /* hand-over: 8 MiB */
     unsigned batch_commands_max; /* 4096 */
+    unsigned judge_after_ms;     /* after the start: what is due waits for reports that waited */
     struct clock *clock;
     struct log *log;
     struct stats *stats;

@@ -170,6 +170,7 @@ void writer_catch_up_all(struct writer *writer)
     }
     writer->counted = *state_meta(writer->state);
     engine_listen(writer->engine, writer_on_outbox, writer);
+    writer->judge_from_ms = clock_monotonic_ms() + writer->options.judge_after_ms;
     atomic_store(&writer->ready_flag, true);
     writer->result->ready = true;
     writer_result_hand_over(writer);

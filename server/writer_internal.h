@@ -89,6 +89,7 @@ struct writer {
     uint64_t *barriers; /* tickets of this batch's barriers, settled after the state commit */
     unsigned barrier_count;
     struct postponed postponed;
+    uint64_t judge_from_ms;    /* monotonic: what is due waits until then */
     struct state_meta counted; /* what stats were told so far */
     struct renderer renderer;
     struct optin optin;

@@ -76,6 +76,7 @@ void writer_on_outbox(void *owner, const struct engine_outbox *made)
                                                      .seq = made->seq,
                                                      .op = made->op,
                                                      .rank_ms = made->task.rank_ms,
+                                                     .first_seq = made->task.first_put_seq,
                                                      .task = made->task.number,
                                                      .received_ms = made->task.received_ms},
                                        .member_offset = result->members_length};

@@ -9,6 +9,7 @@
 #define COMMIT_AFTER_MS 100
 #define COMMIT_IDLE_MS  10
 #define DUE_PER_BATCH   512
+#define JUDGE_LOOK_MS   20
 
 #define POSTPONED_RECORDS_PER_BATCH 4
 #define EXPIRE_EACH_MS              60000
@@ -175,8 +176,19 @@ static enum status process(struct writer *writer, const struct command *command)
     }
 }
 
+/* What happened while nobody looked comes first: reports and pops that wait in Redis are read
+ * within a moment of the start, and a lease that was renewed, or a call that was made in time, must
+ * not be judged before. */
+static bool may_judge(const struct writer *writer)
+{
+    return clock_monotonic_ms() >= writer->judge_from_ms;
+}
+
 static enum status process_due(struct writer *writer, uint64_t now_ms)
 {
+    if (!may_judge(writer))
+        return STATUS_OK;
+
     for (unsigned i = 0; i < DUE_PER_BATCH; i++) {
         struct turn turn = writer_turn(writer, now_ms);
         enum status result = engine_decide_due(writer->engine, &turn, &writer->record);
@@ -283,7 +295,8 @@ static void process_batch(struct writer *writer, const struct command_batch *bat
 static bool is_due(struct writer *writer)
 {
     return writer->postponed.count > 0 ||
-           engine_next_due_ms(writer->engine) <= clock_now_ms(writer->options.clock);
+           (may_judge(writer) &&
+            engine_next_due_ms(writer->engine) <= clock_now_ms(writer->options.clock));
 }
 
 /* How long the thread may sleep when nothing is submitted, in ms. */
@@ -298,6 +311,8 @@ static uint64_t sleep_ms(struct writer *writer)
     due_ms = engine_next_due_ms(writer->engine);
     if (clock_is_test(writer->options.clock))
         wait = TEST_CLOCK_LOOK_MS;
+    else if (!may_judge(writer))
+        wait = JUDGE_LOOK_MS;
     else if (due_ms < now_ms + wait)
         wait = due_ms > now_ms ? due_ms - now_ms : 0;
     if (writer->dirty_since_ms != 0 && wait > COMMIT_IDLE_MS)

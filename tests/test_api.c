@@ -500,7 +500,8 @@ static void a_batch_that_does_not_fit_says_which_failed(void **state)
 {
     (void)state;
     rig.submit_status = STATUS_BUSY;
-    assert_answer(ask_as(sk, "POST /v1/optins/batch", "[{\"phone\":\"+14155552671\"}]"), 200);
+    assert_answer(ask_as(sk, "POST /v1/optins/batch", "[{\"phone\":\"+14155552671\"}]"), 503);
+    assert_answer(ask_as(sk, "POST /v1/optins/batch", "[{\"phone\":\"+14155552671\"},{}]"), 200);
     assert_body_has("{\"index\":0,\"code\":\"busy\"");
 }
 

@@ -112,7 +112,7 @@ static void each_role_has_its_reach(void **state)
         {"POST /v1/tasks/claim", "{}", 401, 403, 422, 422, 422, 422},
         {"POST /v1/people/search", "{}", 401, 422, 403, 422, 422, 422},
         {"GET /v1/tasks/tsk_x", "", 401, 404, 404, 404, 404, 404},
-        {"GET /v1/optins/opt_x", "", 401, 404, 403, 404, 404, 404},
+        {"GET /v1/optins/opt_x", "", 401, 404, 404, 404, 404, 404},
         {"GET /v1/people/per_x", "", 401, 404, 403, 404, 404, 404},
         {"POST /v1/optins/batch", "[]", 401, 200, 403, 403, 403, 403},
     };

@@ -192,6 +192,39 @@ static void research_goes_to_the_agencys_own_queue(void **unused)
     assert_int_equal(world_visible(&world, world.queue), 0);
 }
 
+static void claim_said_again_by_its_holder_changes_nothing(void **unused)
+{
+    uint64_t number = fresh_task("+12155550147");
+
+    (void)unused;
+    world_report(&world, number, 1, REPORT_CLAIM, 0, "a1");
+    assert_int_equal(world_report(&world, number, 1, REPORT_CLAIM, 0, "a1"), STATUS_DUPLICATE);
+    assert_int_equal(world.records, 0);
+}
+
+static void extend_of_a_task_that_still_stands_in_its_queue_takes_it_out(void **unused)
+{
+    uint64_t number = fresh_task("+12155550147");
+
+    (void)unused;
+    assert_int_equal(world_report(&world, number, 1, REPORT_EXTEND, 0, "a1"), STATUS_OK);
+    assert_last_operations(OUTBOX_PUT, OUTBOX_DROP);
+}
+
+static void amending_again_does_not_begin_the_five_minutes_anew(void **unused)
+{
+    uint64_t number = fresh_task("+12155550147");
+
+    (void)unused;
+    world_report(&world, number, 1, REPORT_OUTCOME, OUTCOME_NO_ANSWER, "a1");
+    world.now_ms += 4 * MINUTE;
+    assert_int_equal(world_report(&world, number, 1, REPORT_AMEND, OUTCOME_VOICEMAIL, "a1"),
+                     STATUS_OK);
+    world.now_ms += 2 * MINUTE;
+    assert_int_equal(world_report(&world, number, 1, REPORT_AMEND, OUTCOME_BUSY, "a1"),
+                     STATUS_CONFLICT);
+}
+
 static void first_claim_wins(void **unused)
 {
     struct task_row task;
@@ -282,6 +315,9 @@ static void breach_happens_once_and_ranks_behind(void **unused)
     assert_int_equal(task.delivery, 1);
     assert_int_equal(state_meta(world.state)->breaches, 1);
     assert_last_operations(OUTBOX_PUT, OUTBOX_PUT);
+    /* The second put only moves what the first one put, if that is still there. */
+    assert_int_equal(task.put_seq, 2);
+    assert_int_equal(task.first_put_seq, 1);
 }
 
 static void breach_that_passed_while_down_fires_once(void **unused)
@@ -667,6 +703,9 @@ int main(void)
         TEST(test_and_suspect_get_no_task),
         TEST(name_alone_is_unreachable_and_gets_research),
         TEST(research_goes_to_the_agencys_own_queue),
+        TEST(claim_said_again_by_its_holder_changes_nothing),
+        TEST(extend_of_a_task_that_still_stands_in_its_queue_takes_it_out),
+        TEST(amending_again_does_not_begin_the_five_minutes_anew),
         TEST(first_claim_wins),
         TEST(outcome_ends_the_task_and_counts_contact),
         TEST(second_outcome_is_kept_and_changes_nothing),

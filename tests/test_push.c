@@ -119,6 +119,24 @@ static void first_push_makes_the_mark(void **state)
     assert_string_equal(mark(), "2 A");
 }
 
+static void move_finds_what_is_there_and_leaves_out_what_was_popped(void **state)
+{
+    (void)state;
+    push("0 2 A init zset 1 put 100 a 2 put 50 b");
+    freeReplyObject(server_do(&server, "ZREM %s %s", TASKS, "b"));
+    assert_string_equal(push("2 4 A '' zset 3 1 900 a 4 2 800 b"), "OK 4");
+    assert_string_equal(queue(), "a=900");
+}
+
+static void move_is_a_put_for_a_queue_that_never_had_the_member(void **state)
+{
+    (void)state;
+    assert_string_equal(push("0 5 A init zset 5 3 900 c"), "OK 5");
+    assert_string_equal(queue(), "c=900");
+    assert_string_equal(push("5 7 A '' zset 6 put 10 d 7 6 700 d"), "OK 7");
+    assert_string_equal(queue(), "d=700 c=900");
+}
+
 static void next_range_goes_on_from_the_mark(void **state)
 {
     (void)state;
@@ -512,6 +530,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(first_push_makes_the_mark, set_up),
+        cmocka_unit_test_setup(move_is_a_put_for_a_queue_that_never_had_the_member, set_up),
+        cmocka_unit_test_setup(move_finds_what_is_there_and_leaves_out_what_was_popped, set_up),
         cmocka_unit_test_setup(next_range_goes_on_from_the_mark, set_up),
         cmocka_unit_test_setup(range_may_have_holes_and_may_be_empty, set_up),
         cmocka_unit_test_setup(empty_range_takes_over_what_was_never_used, set_up),

@@ -202,8 +202,8 @@ static void find_phone(struct intake *intake, const struct site *site, struct op
     }
     memcpy(intake->e164, phone.e164, phone.length);
     optin->text[OPTIN_PHONE_E164] = (struct slice){intake->e164, phone.length};
-    facts->phone = hash_of(&intake->hash_key, HASH_PHONE, site->agency,
-                           optin->text[OPTIN_PHONE_E164]);
+    facts->phone =
+        hash_of(&intake->hash_key, HASH_PHONE, site->agency, optin->text[OPTIN_PHONE_E164]);
 }
 
 static void find_email(const struct intake *intake, const struct site *site,
@@ -234,9 +234,21 @@ static bool like_a_robot(const struct optin *optin)
     return optin->honeypot || (optin->form_age_ms > 0 && optin->form_age_ms < FORM_AGE_MIN_MS);
 }
 
-static uint8_t flags_of(const struct optin *optin, bool suspect)
+/* A list that the agency brings in asked for nothing just now, so nobody has five minutes. */
+static bool is_imported(const struct optin *optin, enum credential credential)
+{
+    struct slice kind = optin->text[OPTIN_SOURCE_KIND];
+
+    return credential == CREDENTIAL_SECRET &&
+           (slice_equal(kind, SLICE("import")) || slice_equal(kind, SLICE("imported")));
+}
+
+static uint8_t flags_of(const struct optin *optin, enum credential credential, bool suspect)
 {
     uint8_t flags = 0;
+
+    if (is_imported(optin, credential))
+        flags |= INTAKE_IMPORTED;
 
     if (optin->test == OPTIN_YES)
         flags |= INTAKE_TEST;
@@ -264,7 +276,7 @@ enum status intake_facts(struct intake *intake, const struct site *site, enum cr
     *facts_out = (struct effect_received){
         .site = site->number,
         .credential = (uint8_t)credential,
-        .flags = flags_of(optin, suspect),
+        .flags = flags_of(optin, credential, suspect),
     };
     find_phone(intake, site, optin, facts_out);
     find_email(intake, site, optin, facts_out);

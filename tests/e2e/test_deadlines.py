@@ -8,6 +8,39 @@ from servers import wait_until
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
+class Unnoticed(Scenario):
+    """What a consumer did and the server has not seen yet when a deadline passes."""
+
+    clock = True
+
+    def test_breach_brings_no_popped_task_back(self):
+        tasks = [self.accept_optin(self.person_number(number))["task"] for number in range(6)]
+        self.wait_task_count(6)
+        self.clock.advance(299)
+        popped = {self.pop()["id"] for _ in range(3)}
+        self.clock.advance(2)
+        self.wait_until_breached(set(tasks) - popped)
+        self.assert_stays(lambda: not popped & set(self.tasks()), 2, "they were popped")
+        self.assertEqual(set(tasks) - popped, set(self.tasks()))
+
+    def test_call_reported_while_the_server_was_down_is_no_breach(self):
+        task = self.wait_task(self.accept_optin(self.person_number(1))["task"])
+        self.pop()
+        self.server.kill()
+        self.report(task, "claim")
+        self.clock.advance(400)
+        self.start_server()
+        wait_until(lambda: "claim" in self.history(task), what="the claim")
+        self.assert_stays(lambda: "breach\"" not in self.history(task), 3, "it was claimed in time")
+        self.assertEqual({}, self.tasks())
+
+    def history(self, task):
+        return json.dumps(self.get(f"/v1/people/{task['person']}/history"))
+
+    def wait_until_breached(self, tasks):
+        wait_until(lambda: all(self.get(f"/v1/tasks/{task}")["breached"] for task in tasks), what="the breach")
+
+
 class Deliveries(Scenario):
     clock = True
 
