@@ -30,6 +30,7 @@ work() { # dial here
 while true; do
     # Prints the key, the task, the score. No time limit: 0.
     task=$("${redis[@]}" BZPOPMIN "hl:{$queue}:tasks" 0 | sed -n 2p)
+    [[ $task == \{* ]] || { echo "no task came: is Redis there, and $queue a sorted set?" >&2; exit 1; }
     started_ms=$(date +%s%3N)
     report op claim
     work
