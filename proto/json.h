@@ -28,8 +28,8 @@ struct json;
 enum json_type {
     JSON_NULL,
     JSON_BOOL,
-    JSON_INT,    /* fits int64 */
-    JSON_UINT,   /* over INT64_MAX, fits uint64 */
+    JSON_INT,  /* fits int64 */
+    JSON_UINT, /* over INT64_MAX, fits uint64 */
     JSON_DOUBLE,
     JSON_STRING,
     JSON_ARRAY,

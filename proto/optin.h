@@ -59,7 +59,7 @@ enum optin_text {
 #define XX(number, name, key) OPTIN_##name = (number),
     OPTIN_TEXT_MAP(XX)
 #undef XX
-    OPTIN_TEXT_END
+        OPTIN_TEXT_END
 };
 
 enum optin_answer { OPTIN_UNSAID, OPTIN_NO, OPTIN_YES };
@@ -78,7 +78,7 @@ struct optin {
                                         * the intake turns into an age */
     enum optin_answer test;
     enum optin_answer consent_given;
-    bool honeypot; /* `_hp` was filled in */
+    bool honeypot;         /* `_hp` was filled in */
     struct slice redirect; /* `_redirect` of a form; not stored */
     size_t extra_count;
     struct optin_extra extra[OPTIN_FIELDS_MAX];

@@ -26,7 +26,8 @@
     XX(NO_IDENTIFIER, 422, "no_identifier", "send a phone, an e-mail or a name")                   \
     XX(BAD_IDENTIFIER, 422, "bad_identifier", "neither phone nor e-mail can be used")              \
     XX(KEY_REUSED, 422, "idempotency_key_reused", "this idempotency key came with other content")  \
-    XX(TOO_FEW_ATTEMPTS, 422, "too_few_attempts", "a person is given up after 7 attempts, not before") \
+    XX(TOO_FEW_ATTEMPTS, 422, "too_few_attempts",                                                  \
+       "a person is given up after 7 attempts, not before")                                        \
     XX(RATE_LIMITED, 429, "rate_limited", "too many requests, retry later")                        \
     XX(HEADERS_TOO_LARGE, 431, "headers_too_large", "more than 16 KiB or 100 header fields")       \
     XX(INTERNAL, 500, "internal", "the server failed; nothing was stored")                         \
@@ -43,7 +44,7 @@ enum status {
 #define XX(name, http, code, text) STATUS_##name,
     STATUS_MAP(XX)
 #undef XX
-    STATUS_COUNT
+        STATUS_COUNT
 };
 
 /* All three answer for every value of the enum; strings are static. */
