@@ -299,8 +299,7 @@ static void linger(struct http_conn *conn)
     read_or_not(conn, true);
 }
 
-/* --- the loop -----------------------------------------------------------------------------------
- */
+/* --- the loop --- */
 
 static bool may_go_on(const struct http_conn *conn)
 {
@@ -410,8 +409,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *ignored)
     }
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------ */
+/* --- life --- */
 
 static void on_closed(uv_handle_t *handle)
 {

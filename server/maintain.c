@@ -445,8 +445,7 @@ int maintain_restore(int argc, char **argv)
     return close_job(&job, code < 0 ? do_apart(restore, &job, "the backup") : code);
 }
 
-/* --- rebuild and dump ---------------------------------------------------------------------------
- */
+/* --- rebuild and dump --- */
 
 /* Opens the folder and applies what state lacks. NULL: the log says why. */
 static struct recovery *open_folded(const struct job *job, bool rebuild)

@@ -6,8 +6,7 @@
 #include "proto/must.h"
 #include "server/writer_internal.h"
 
-/* --- the loop's side ----------------------------------------------------------------------------
- */
+/* --- the loop's side --- */
 
 static void deliver(struct writer *writer, struct result_batch *result)
 {

@@ -289,8 +289,7 @@ static void process_batch(struct writer *writer, const struct command_batch *bat
     settle_barriers(writer);
 }
 
-/* --- the thread ---------------------------------------------------------------------------------
- */
+/* --- the thread --- */
 
 static bool is_due(struct writer *writer)
 {

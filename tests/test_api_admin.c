@@ -318,8 +318,7 @@ static void what_the_writer_refuses_changes_nothing(void **state)
     add("agencies", "{\"id\":\"full\"}");
 }
 
-/* --- keys --------------------------------------------------------------------------------------
- */
+/* --- keys --- */
 
 #define ADA "{\"phone\":\"+14155552671\"}"
 

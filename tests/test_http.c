@@ -537,8 +537,7 @@ static void a_zip_bomb_is_refused(void **state)
     pair_close(&pair);
 }
 
-/* --- time-outs ----------------------------------------------------------------------------------
- */
+/* --- time-outs --- */
 
 static void a_slow_head_is_answered_408(void **state)
 {
@@ -622,8 +621,7 @@ static void a_reader_that_does_not_read_is_cut(void **state)
     pair_close(&pair);
 }
 
-/* --- slow readers
- * ---------------------------------------------------------------------------------- */
+/* --- slow readers --- */
 
 static void a_slow_reader_holds_one_answer_not_all(void **state)
 {
@@ -663,8 +661,7 @@ static void large_and_small_answers_keep_their_order(void **state)
     pair_close(&pair);
 }
 
-/* --- tickets
- * ------------------------------------------------------------------------------------------ */
+/* --- tickets --- */
 
 static void reset_connection(struct client *client)
 {
@@ -754,8 +751,7 @@ static void a_peer_that_closed_its_side_is_answered_but_does_not_wait(void **sta
     pair_close(&pair);
 }
 
-/* --- refused peers
- * ---------------------------------------------------------------------------------------- */
+/* --- refused peers --- */
 
 static void a_refused_peer_that_goes_on_sending_gets_its_answer(void **state)
 {
@@ -805,8 +801,7 @@ static void a_refused_peer_that_stays_is_closed_after_a_second(void **state)
     pair_close(&pair);
 }
 
-/* --- drain and close
- * --------------------------------------------------------------------------------------- */
+/* --- drain and close --- */
 
 static void count_drained(void *owner)
 {
@@ -912,9 +907,7 @@ static void close_leaves_nothing_behind_in_any_state(void **state)
         client_close(&clients[i]);
 }
 
-/* --- memory
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- memory --- */
 
 static void an_idle_connection_holds_no_buffer(void **state)
 {
@@ -954,9 +947,7 @@ static void unused_blocks_are_given_back(void **state)
     http_pool_close(&pool);
 }
 
-/* --- listening
- * --------------------------------------------------------------------------------------------------
- */
+/* --- listening --- */
 
 static void addresses_are_read(void **state)
 {
