@@ -415,22 +415,44 @@ static enum status take_field(struct http_head *head, const char *block, struct 
 
 /* --- the end of the block ---------------------------------------------------------- */
 
-/* A coding that nobody knows is 501. But whatever another reader might take for `chunked`, or
- * might frame by Content-Length, is 400: it could hide a second request. */
+/* Splits the next coding off a list. False: it is not a plain token, so that what it names, and
+ * where the next one begins, is a matter of taste. */
+static bool next_coding(struct slice *list, struct slice *coding_out)
+{
+    const char *comma = memchr(list->bytes, ',', list->length);
+    size_t length = comma == NULL ? list->length : (size_t)(comma - list->bytes);
+
+    *coding_out = trim((struct slice){list->bytes, length});
+    *list = comma == NULL ? (struct slice){NULL, 0} : behind(*list, length + 1);
+    return coding_out->length > 0 && token_length(*coding_out) == coding_out->length;
+}
+
+/* A coding that nobody knows is 501, as long as `chunked` comes last and so says where the body
+ * ends. Whatever another reader might frame in another way is 400: it could hide a second
+ * request (RFC 9112 6.1, 6.3). */
 static enum status judge_transfer_coding(struct http_head *head, const char *block)
 {
-    struct slice value = http_head_slice(block, head->transfer_coding);
+    struct slice list = http_head_slice(block, head->transfer_coding);
+    struct slice coding;
+    unsigned others = 0;
 
     if (head->transfer_codings == 0)
         return STATUS_OK;
     if (head->transfer_codings > 1 || head->framing.has_length || head->framing.is_1_0)
         return STATUS_MALFORMED;
-    if (value.length == 0 || token_length(value) != value.length)
+    for (;;) {
+        if (!next_coding(&list, &coding))
+            return STATUS_MALFORMED;
+        if (slice_equal_ignoring_case(coding, SLICE("chunked")))
+            break;
+        if (list.bytes == NULL)
+            return STATUS_MALFORMED;
+        others++;
+    }
+    if (list.bytes != NULL) /* something behind `chunked` */
         return STATUS_MALFORMED;
-    if (!slice_equal_ignoring_case(value, SLICE("chunked")))
-        return STATUS_NOT_IMPLEMENTED;
-    head->framing.chunked = true;
-    return STATUS_OK;
+    head->framing.chunked = others == 0;
+    return others == 0 ? STATUS_OK : STATUS_NOT_IMPLEMENTED;
 }
 
 static bool needs_length(enum http_method method)
