@@ -20,8 +20,8 @@
 #include "server/log.h"
 #include "server/stats.h"
 
-#define HTTP_TARGET_MAX  8192
-#define HTTP_HEADERS_MAX 16384
+#define HTTP_TARGET_MAX  8192  /* besides the fields: a head has at most both */
+#define HTTP_HEADERS_MAX 16384 /* the fields with their line ends, and the empty line */
 #define HTTP_FIELDS_MAX  100
 #define HTTP_BODY_MAX    1048576 /* the batch; the callback below says less for others */
 

@@ -497,7 +497,7 @@ static enum http_scan_result wait_for_line_end(struct http_head *head, const cha
 
     if (!head->in_fields && length - head->start > REQUEST_LINE_MAX + 1) /* a CR may be there */
         return refuse(head, STATUS_TARGET_TOO_LONG);
-    if (length - head->start >= HTTP_HEADERS_MAX)
+    if (head->in_fields && length - head->fields_start >= HTTP_HEADERS_MAX)
         return refuse(head, STATUS_HEADERS_TOO_LARGE);
     return HTTP_SCAN_MORE;
 }
@@ -507,6 +507,7 @@ static enum status take_line(struct http_head *head, const char *block, struct s
     if (head->in_fields)
         return take_field(head, block, line);
     head->in_fields = true;
+    head->fields_start = head->line;
     return take_request_line(head, block, line);
 }
 
@@ -542,9 +543,8 @@ enum http_scan_result http_scan(struct http_head *head, const char *block, size_
             return refuse(head, STATUS_MALFORMED);
         line.length--;
         head->line = head->searched = (uint32_t)(end - block) + 1;
-        if (head->line - head->start > HTTP_HEADERS_MAX)
-            return refuse(head,
-                          head->in_fields ? STATUS_HEADERS_TOO_LARGE : STATUS_TARGET_TOO_LONG);
+        if (head->in_fields && head->line - head->fields_start > HTTP_HEADERS_MAX)
+            return refuse(head, STATUS_HEADERS_TOO_LARGE);
 
         if (line.length == 0) {
             enum http_scan_result result = take_empty_line(head, block);

@@ -44,8 +44,9 @@ struct http_head {
     /* What the block says. `refusal` is for REFUSED, `length` for WHOLE, the rest for both as
      * far as it came. */
     enum status refusal;
-    uint32_t start;  /* where the request line begins */
-    uint32_t length; /* of the whole block, the empty line included */
+    uint32_t start;        /* where the request line begins */
+    uint32_t fields_start; /* where it ends; HTTP_HEADERS_MAX counts from here */
+    uint32_t length;       /* of the whole block, the empty line included */
     enum http_method method;
     struct http_span path; /* length 0: "/" */
     struct http_span query;

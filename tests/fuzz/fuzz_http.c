@@ -60,7 +60,7 @@ static size_t read_request(const char *bytes, size_t length, size_t step, struct
     reading->refused = scanned == HTTP_SCAN_REFUSED;
     if (scanned != HTTP_SCAN_WHOLE)
         return 0;
-    MUST(head.length <= seen && head.length - head.start <= HTTP_HEADERS_MAX);
+    MUST(head.length <= seen && head.length - head.fields_start <= HTTP_HEADERS_MAX);
     MUST(!head.framing.chunked || (!head.framing.has_length && !head.framing.is_1_0));
     reading->last_head = head;
     if (!http_frame_open(&frame, &head.framing, bytes + head.start, head.length - head.start)) {
