@@ -1,7 +1,5 @@
 #include "proto/form.h"
 
-#include "proto/utf8.h"
-
 static int hex_digit(char byte)
 {
     if (byte >= '0' && byte <= '9')
@@ -22,8 +20,8 @@ static int escaped_byte(struct slice raw, size_t at)
     return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
 
-/* Appends the decoded text to scratch; *out is that part of it. */
-static enum status decode(struct slice raw, struct text *scratch, struct slice *out)
+/* Appends the bytes that are meant to scratch; *out is that part of it. */
+static enum status unescape(struct slice raw, struct text *scratch, struct slice *out)
 {
     size_t start = scratch->length;
 
@@ -48,9 +46,16 @@ static enum status decode(struct slice raw, struct text *scratch, struct slice *
     if (scratch->overflow)
         return STATUS_TOO_LARGE;
     *out = (struct slice){scratch->bytes + start, scratch->length - start};
-    if (out->length > 0 && memchr(out->bytes, '\0', out->length))
-        return STATUS_MALFORMED;
-    return utf8_valid(*out) ? STATUS_OK : STATUS_MALFORMED;
+    return STATUS_OK;
+}
+
+static enum status decode(struct slice raw, struct charset_reader *charset, struct text *scratch,
+                          struct slice *out)
+{
+    struct slice bytes;
+    enum status status = unescape(raw, scratch, &bytes);
+
+    return status == STATUS_OK ? charset_read(charset, bytes, scratch, out) : status;
 }
 
 /* Splits what is in front of the next `separator` off *rest. */
@@ -67,8 +72,8 @@ static struct slice split(struct slice *rest, char separator)
     return head;
 }
 
-enum status form_parse(struct slice body, size_t pairs_max, struct text *scratch,
-                       form_pair_fn *on_pair, void *owner)
+enum status form_parse(struct slice body, struct charset_reader *charset, size_t pairs_max,
+                       struct text *scratch, form_pair_fn *on_pair, void *owner)
 {
     size_t pairs = 0;
 
@@ -80,15 +85,24 @@ enum status form_parse(struct slice body, size_t pairs_max, struct text *scratch
             return STATUS_TOO_LARGE;
 
         struct slice name, value;
-        enum status status = decode(split(&raw, '='), scratch, &name);
+        enum status status = decode(split(&raw, '='), charset, scratch, &name);
         if (status == STATUS_OK)
-            status = decode(raw, scratch, &value);
+            status = decode(raw, charset, scratch, &value);
         if (status == STATUS_OK)
             status = on_pair(owner, name, value);
         if (status != STATUS_OK)
             return status;
     }
     return STATUS_OK;
+}
+
+/* An address is made by a program, so here nothing is guessed. */
+static enum status decode_strictly(struct slice raw, struct text *scratch, struct slice *out)
+{
+    struct charset_reader charset = {CHARSET_UTF8, false};
+    enum status status = decode(raw, &charset, scratch, out);
+
+    return status == STATUS_OK && charset.guessed ? STATUS_MALFORMED : status;
 }
 
 struct slice form_query(struct slice query, const char *name, struct text *scratch)
@@ -98,8 +112,9 @@ struct slice form_query(struct slice query, const char *name, struct text *scrat
     while (query.length > 0) {
         struct slice raw = split(&query, '&'), key;
         struct text before = *scratch;
-        if (decode(split(&raw, '='), scratch, &key) == STATUS_OK && slice_equal(key, wanted))
-            return decode(raw, scratch, &value) == STATUS_OK ? value : (struct slice){0};
+        if (decode_strictly(split(&raw, '='), scratch, &key) == STATUS_OK &&
+            slice_equal(key, wanted))
+            return decode_strictly(raw, scratch, &value) == STATUS_OK ? value : (struct slice){0};
         *scratch = before;
     }
     return (struct slice){0};

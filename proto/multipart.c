@@ -3,8 +3,6 @@
  * refused rather than guessed. */
 #include "proto/multipart.h"
 
-#include "proto/utf8.h"
-
 #define BOUNDARY_MAX   70
 #define DELIMITER_TEXT "\r\n--"
 #define DELIMITER_MAX  (sizeof(DELIMITER_TEXT) - 1 + BOUNDARY_MAX)
@@ -18,6 +16,7 @@ struct cursor {
 struct part {
     struct slice name;
     bool named, file;
+    enum charset charset; /* of its value */
 };
 
 static size_t left_of(const struct cursor *cursor)
@@ -251,6 +250,8 @@ static enum status read_header(struct cursor line, struct part *part, struct tex
         return STATUS_MALFORMED;
     if (slice_equal_ignoring_case(field, SLICE("content-disposition")))
         return read_disposition(line, part, scratch);
+    if (slice_equal_ignoring_case(field, SLICE("content-type")))
+        part->charset = charset_of_type((struct slice){line.at, left_of(&line)});
     if (slice_equal_ignoring_case(field, SLICE("content-transfer-encoding")))
         return plain_coding(line) ? STATUS_OK : STATUS_MALFORMED;
     return STATUS_OK;
@@ -285,13 +286,21 @@ static enum status delimiter_ends(struct cursor *cursor, bool *last_out)
     return take(cursor, SLICE("\r\n")) ? STATUS_OK : STATUS_MALFORMED;
 }
 
-static bool clean(struct slice text)
+/* In the charset that the part declares itself, else in that of the form. */
+static enum status read_value(const struct part *part, struct slice raw,
+                              struct charset_reader *form, struct text *scratch, struct slice *out)
 {
-    return (text.length == 0 || !memchr(text.bytes, '\0', text.length)) && utf8_valid(text);
+    struct charset_reader own = {part->charset, false};
+    bool declared = part->charset == CHARSET_UTF8 || part->charset == CHARSET_WINDOWS_1252;
+    enum status status = charset_read(declared ? &own : form, raw, scratch, out);
+
+    form->guessed = form->guessed || own.guessed;
+    return status;
 }
 
 /* One part, from its first header to behind the delimiter that ends it. */
-static enum status read_part(struct cursor *cursor, struct slice delimiter, struct text *scratch,
+static enum status read_part(struct cursor *cursor, struct slice delimiter,
+                             struct charset_reader *charset, struct text *scratch,
                              form_pair_fn *on_pair, void *owner)
 {
     struct part part;
@@ -302,17 +311,19 @@ static enum status read_part(struct cursor *cursor, struct slice delimiter, stru
     const char *end = memmem(cursor->at, left_of(cursor), delimiter.bytes, delimiter.length);
     if (!end)
         return STATUS_MALFORMED;
-    struct slice value = {cursor->at, (size_t)(end - cursor->at)};
+    struct slice raw = {cursor->at, (size_t)(end - cursor->at)}, name, value;
     cursor->at = end + delimiter.length;
     if (part.file)
         return STATUS_OK;
-    if (!clean(part.name) || !clean(value))
-        return STATUS_MALFORMED;
-    return on_pair(owner, part.name, value);
+    status = charset_read(charset, part.name, scratch, &name);
+    if (status == STATUS_OK)
+        status = read_value(&part, raw, charset, scratch, &value);
+    return status == STATUS_OK ? on_pair(owner, name, value) : status;
 }
 
-enum status multipart_parse(struct slice content_type, struct slice body, size_t parts_max,
-                            struct text *scratch, form_pair_fn *on_pair, void *owner)
+enum status multipart_parse(struct slice content_type, struct slice body,
+                            struct charset_reader *charset, size_t parts_max, struct text *scratch,
+                            form_pair_fn *on_pair, void *owner)
 {
     struct slice boundary;
     if (content_type.length == 0 || body.length == 0)
@@ -341,7 +352,7 @@ enum status multipart_parse(struct slice content_type, struct slice body, size_t
             return status;
         if (parts == parts_max)
             return STATUS_TOO_LARGE;
-        status = read_part(&cursor, text_slice(&delimiter), scratch, on_pair, owner);
+        status = read_part(&cursor, text_slice(&delimiter), charset, scratch, on_pair, owner);
         if (status != STATUS_OK)
             return status;
     }

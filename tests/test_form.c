@@ -5,6 +5,7 @@
 
 static char memory[1024];
 static struct pairs pairs;
+static struct charset_reader charset;
 
 static enum status parse_bytes(struct slice body)
 {
@@ -14,8 +15,9 @@ static enum status parse_bytes(struct slice body)
     memcpy(copy, body.bytes, body.length);
     char *exact = realloc(copy, body.length > 0 ? body.length : 1);
     struct text scratch = text_over(memory, sizeof(memory));
-    enum status status = form_parse((struct slice){exact, body.length}, 10, &scratch, pairs_collect,
-                                    pairs_begin(&pairs));
+    charset.guessed = false;
+    enum status status = form_parse((struct slice){exact, body.length}, &charset, 10, &scratch,
+                                    pairs_collect, pairs_begin(&pairs));
     free(exact);
     return status;
 }
@@ -65,21 +67,41 @@ static void broken_percent_sequences_are_malformed(void **state)
     malformed("a=%+1");
 }
 
-static void nul_and_bad_utf8_are_malformed(void **state)
+static void nul_is_malformed(void **state)
 {
     (void)state;
     malformed("a=%00");
     malformed("a%00b=1");
-    malformed("a=%ff");
-    malformed("%c3=1");
-    malformed("a=\xe9");
+    malformed("a=%00%ff");
     assert_status(parse_bytes((struct slice){"a=b\0c", 5}), STATUS_MALFORMED);
 }
 
-static void a_character_split_between_pairs_is_malformed(void **state)
+static void what_is_not_utf8_is_taken_for_windows_1252_and_said_so(void **state)
 {
     (void)state;
-    malformed("a=%c3&%a9=1");
+    parsed("n=%C3%A9", "n=\xc3\xa9|");
+    assert_false(charset.guessed);
+    parsed("n=Jos%E9&m=%80", "n=Jos\xc3\xa9|m=\xe2\x82\xac|");
+    assert_true(charset.guessed);
+    parsed("\xe9=\xe8", "\xc3\xa9=\xc3\xa8|");
+    assert_true(charset.guessed);
+}
+
+static void each_text_is_judged_for_itself(void **state)
+{
+    (void)state;
+    parsed("a=%C3%A9&b=%E9", "a=\xc3\xa9|b=\xc3\xa9|");
+    parsed("a=%C3&%A9=1", "a=\xc3\x83|\xc2\xa9=1|");
+}
+
+static void declared_windows_1252_is_read_as_that_also_where_it_looks_like_utf8(void **state)
+{
+    (void)state;
+    charset.declared = CHARSET_WINDOWS_1252;
+    parsed("n=%C3%A9&m=abc", "n=\xc3\x83\xc2\xa9|m=abc|");
+    assert_false(charset.guessed);
+    malformed("n=%00");
+    charset.declared = CHARSET_UNSAID;
 }
 
 static void more_pairs_than_allowed_are_too_large(void **state)
@@ -95,12 +117,13 @@ static void more_text_than_the_scratch_holds_is_too_large(void **state)
     struct text scratch = text_over(small, sizeof(small));
 
     (void)state;
-    assert_status(form_parse(SLICE("abcd=1234"), 10, &scratch, pairs_collect, pairs_begin(&pairs)),
-                  STATUS_OK);
-    scratch = text_over(small, sizeof(small));
     assert_status(
-        form_parse(SLICE("abcd=12%3345"), 10, &scratch, pairs_collect, pairs_begin(&pairs)),
-        STATUS_TOO_LARGE);
+        form_parse(SLICE("abcd=1234"), &charset, 10, &scratch, pairs_collect, pairs_begin(&pairs)),
+        STATUS_OK);
+    scratch = text_over(small, sizeof(small));
+    assert_status(form_parse(SLICE("abcd=12%3345"), &charset, 10, &scratch, pairs_collect,
+                             pairs_begin(&pairs)),
+                  STATUS_TOO_LARGE);
 }
 
 static void what_the_callback_says_ends_it(void **state)
@@ -109,7 +132,7 @@ static void what_the_callback_says_ends_it(void **state)
 
     (void)state;
     pairs_begin(&pairs)->stop_at = 2;
-    assert_status(form_parse(SLICE("a=1&b=2&c=%"), 10, &scratch, pairs_collect, &pairs),
+    assert_status(form_parse(SLICE("a=1&b=2&c=%"), &charset, 10, &scratch, pairs_collect, &pairs),
                   STATUS_INVALID);
     assert_int_equal(pairs.count, 2);
 }
@@ -149,6 +172,7 @@ static void a_query_without_the_name_gives_nothing(void **state)
     assert_null(query("", "key").bytes);
     assert_null(query("keys=1&ke=2", "key").bytes);
     assert_null(query("key=%zz", "key").bytes);
+    assert_null(query("key=%e9", "key").bytes);
 }
 
 static void a_query_goes_on_behind_what_it_cannot_read(void **state)
@@ -168,8 +192,10 @@ int main(void)
         cmocka_unit_test(a_name_may_have_no_value),
         cmocka_unit_test(empty_pairs_are_skipped),
         cmocka_unit_test(broken_percent_sequences_are_malformed),
-        cmocka_unit_test(nul_and_bad_utf8_are_malformed),
-        cmocka_unit_test(a_character_split_between_pairs_is_malformed),
+        cmocka_unit_test(nul_is_malformed),
+        cmocka_unit_test(what_is_not_utf8_is_taken_for_windows_1252_and_said_so),
+        cmocka_unit_test(each_text_is_judged_for_itself),
+        cmocka_unit_test(declared_windows_1252_is_read_as_that_also_where_it_looks_like_utf8),
         cmocka_unit_test(more_pairs_than_allowed_are_too_large),
         cmocka_unit_test(more_text_than_the_scratch_holds_is_too_large),
         cmocka_unit_test(what_the_callback_says_ends_it),

@@ -85,7 +85,8 @@ static void the_media_type_decides_the_shape(void **state)
         {"application/x-www-form-urlencoded", INTAKE_FORM},
         {"application/x-www-form-urlencoded; charset=\"UTF-8\"", INTAKE_FORM},
         {"application/x-www-form-urlencoded;charset=us-ascii; x=y", INTAKE_FORM},
-        {"application/x-www-form-urlencoded; charset=iso-8859-1", INTAKE_OTHER},
+        {"application/x-www-form-urlencoded; charset=iso-8859-1", INTAKE_FORM},
+        {"application/x-www-form-urlencoded; charset=koi8-r", INTAKE_OTHER},
         {"multipart/form-data; boundary=x", INTAKE_MULTIPART},
         {"multipart/form-data; boundary=xcharset=latin", INTAKE_MULTIPART},
         {"multipart/form-data; boundary=x; charset=utf-16", INTAKE_OTHER},
@@ -137,6 +138,60 @@ static void what_cannot_be_read_says_why(void **state)
     assert_status(read_as("multipart/form-data", "--b--"), STATUS_MALFORMED);
     assert_status(read_as("application/json", "{\"phone\":[]}"), STATUS_INVALID);
     assert_slice(field, "phone");
+}
+
+/* A name as it came out, and what was noted of its charset. */
+static void assert_name(const char *type, const char *body, const char *name, const char *note)
+{
+    struct slice noted = {0};
+
+    assert_status(read_as(type, body), STATUS_OK);
+    assert_slice(optin.text[OPTIN_NAME], name);
+    for (size_t i = 0; i < optin.extra_count; i++)
+        if (slice_equal(optin.extra[i].name, SLICE("_charset_")))
+            noted = optin.extra[i].json;
+    assert_slice(noted, note);
+}
+
+#define FORM_TYPE "application/x-www-form-urlencoded"
+#define PART(name, value)                                                                          \
+    "--b\r\nContent-Disposition: form-data; name=\"" name "\"\r\n\r\n" value "\r\n"
+
+static void a_form_says_its_charset_in_its_type_or_in_a_field(void **state)
+{
+    (void)state;
+    assert_name(FORM_TYPE ";charset=windows-1252", "name=Jos%E9", "Jos\xc3\xa9", "");
+    assert_name(FORM_TYPE ";charset=iso-8859-1", "name=%80%C3%A9", "\xe2\x82\xac\xc3\x83\xc2\xa9",
+                "");
+    assert_name(FORM_TYPE, "name=%C3%A9&_charset_=windows-1252", "\xc3\x83\xc2\xa9", "");
+    assert_name(FORM_TYPE, "_charset_=UTF-8&name=%C3%A9", "\xc3\xa9", "");
+    assert_name("multipart/form-data; boundary=b",
+                PART("name", "\xc3\xa9") PART("_charset_", "windows-1252") "--b--\r\n",
+                "\xc3\x83\xc2\xa9", "");
+}
+
+static void a_form_whose_charset_was_guessed_is_taken_and_marked(void **state)
+{
+    static const char mark[] = "\"windows-1252 (guessed)\"";
+
+    (void)state;
+    assert_name(FORM_TYPE, "name=Jos%E9&email=d%40e.com", "Jos\xc3\xa9", mark);
+    assert_name(FORM_TYPE, "name=Jos\xe9", "Jos\xc3\xa9", mark);
+    assert_name("multipart/form-data; boundary=b", PART("name", "Jos\xe9") "--b--\r\n",
+                "Jos\xc3\xa9", mark);
+    assert_name(FORM_TYPE, "_charset_=UTF-8&name=Jos%E9", "Jos\xc3\xa9", mark);
+    assert_name(FORM_TYPE, "_charset_=koi8-r&name=%C4%C1", "\xc3\x84\xc3\x81",
+                "[\"koi8-r\",\"windows-1252 (guessed)\"]");
+    assert_name(FORM_TYPE, "_charset_=koi8-r&name=Dana", "Dana", "\"koi8-r\"");
+}
+
+static void json_is_utf8_whatever_is_declared(void **state)
+{
+    (void)state;
+    assert_status(read_as("application/json; charset=iso-8859-1", "{\"name\":\"Jos\xe9\"}"),
+                  STATUS_MALFORMED);
+    assert_status(read_as("text/plain", "{\"name\":\"Jos\xe9\"}"), STATUS_MALFORMED);
+    assert_name("application/json; charset=iso-8859-1", "{\"name\":\"\xc3\xa9\"}", "\xc3\xa9", "");
 }
 
 static void a_body_over_64_kib_is_too_large(void **state)
@@ -500,6 +555,9 @@ int main(void)
         cmocka_unit_test_setup(the_media_type_decides_the_shape, reset),
         cmocka_unit_test_setup(the_same_opt_in_comes_in_every_shape, reset),
         cmocka_unit_test_setup(what_cannot_be_read_says_why, reset),
+        cmocka_unit_test_setup(a_form_says_its_charset_in_its_type_or_in_a_field, reset),
+        cmocka_unit_test_setup(a_form_whose_charset_was_guessed_is_taken_and_marked, reset),
+        cmocka_unit_test_setup(json_is_utf8_whatever_is_declared, reset),
         cmocka_unit_test_setup(a_body_over_64_kib_is_too_large, reset),
         cmocka_unit_test_setup(a_form_has_at_most_200_pairs, reset),
         cmocka_unit_test_setup(phone_and_email_are_hashed_in_normal_form, reset),

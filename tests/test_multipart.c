@@ -9,6 +9,7 @@
 
 static char memory[1024];
 static struct pairs pairs;
+static struct charset_reader charset;
 
 static enum status parse_as(const char *content_type, struct slice body)
 {
@@ -16,8 +17,9 @@ static enum status parse_as(const char *content_type, struct slice body)
     assert_non_null(exact);
     memcpy(exact, body.bytes, body.length);
     struct text scratch = text_over(memory, sizeof(memory));
+    charset.guessed = false;
     enum status status = multipart_parse(slice_of(content_type), (struct slice){exact, body.length},
-                                         3, &scratch, pairs_collect, pairs_begin(&pairs));
+                                         &charset, 3, &scratch, pairs_collect, pairs_begin(&pairs));
     free(exact);
     return status;
 }
@@ -183,14 +185,43 @@ static void bad_part_headers_are_malformed(void **state)
               "Content-Disposition: form-data; name=\"b\"\r\n\r\n1" ENDS);
 }
 
-static void nul_and_bad_utf8_are_malformed_but_in_files(void **state)
+static void nul_is_malformed_but_in_files(void **state)
 {
     static const char nul[] = "--XyZ\r\n" FIELD("a") "1\0002" ENDS;
 
     (void)state;
-    malformed("--XyZ\r\n" FIELD("a") "\xff" ENDS);
-    malformed("--XyZ\r\n" FIELD("\xff") "1" ENDS);
     assert_status(parse_as(TYPE, SLICE(nul)), STATUS_MALFORMED);
+}
+
+static void what_is_not_utf8_is_taken_for_windows_1252_and_said_so(void **state)
+{
+    (void)state;
+    parsed("--XyZ\r\n" FIELD("a") "\xc3\xa9" ENDS, "a=\xc3\xa9|");
+    assert_false(charset.guessed);
+    parsed("--XyZ\r\n" FIELD("a") "\xe9" ENDS, "a=\xc3\xa9|");
+    assert_true(charset.guessed);
+    parsed("--XyZ\r\n" FIELD("\xff") "1" ENDS, "\xc3\xbf=1|");
+    assert_true(charset.guessed);
+}
+
+static void a_part_may_declare_its_own_charset(void **state)
+{
+    (void)state;
+    parsed("--XyZ\r\nContent-Type: text/plain; charset=ISO-8859-1\r\n" FIELD(
+               "a") "\xc3\xa9"
+                    "\r\n--XyZ\r\n" FIELD("b") "\xc3\xa9" ENDS,
+           "a=\xc3\x83\xc2\xa9|b=\xc3\xa9|");
+    assert_false(charset.guessed);
+    parsed(
+        "--XyZ\r\n" FIELD("a") "1\r\n--XyZ\r\nContent-Type: text/plain; charset=koi8-r\r\n" FIELD(
+            "b") "\xe9" ENDS,
+        "a=1|b=\xc3\xa9|");
+    assert_true(charset.guessed);
+    charset.declared = CHARSET_WINDOWS_1252;
+    parsed("--XyZ\r\nContent-Type: text/plain;charset=\"utf-8\"\r\n" FIELD("a") "\xc3\xa9" ENDS,
+           "a=\xc3\xa9|");
+    assert_false(charset.guessed);
+    charset.declared = CHARSET_UNSAID;
 }
 
 static void more_parts_than_allowed_are_too_large(void **state)
@@ -209,8 +240,8 @@ static void what_the_callback_says_ends_it(void **state)
 
     (void)state;
     pairs_begin(&pairs)->stop_at = 1;
-    assert_status(multipart_parse(SLICE(TYPE), SLICE("--XyZ\r\n" FIELD("a") "1" ENDS), 3, &scratch,
-                                  pairs_collect, &pairs),
+    assert_status(multipart_parse(SLICE(TYPE), SLICE("--XyZ\r\n" FIELD("a") "1" ENDS), &charset, 3,
+                                  &scratch, pairs_collect, &pairs),
                   STATUS_INVALID);
 }
 
@@ -240,7 +271,9 @@ int main(void)
         cmocka_unit_test(a_delimiter_line_may_end_in_blanks),
         cmocka_unit_test(a_body_that_does_not_keep_the_form_is_malformed),
         cmocka_unit_test(bad_part_headers_are_malformed),
-        cmocka_unit_test(nul_and_bad_utf8_are_malformed_but_in_files),
+        cmocka_unit_test(nul_is_malformed_but_in_files),
+        cmocka_unit_test(what_is_not_utf8_is_taken_for_windows_1252_and_said_so),
+        cmocka_unit_test(a_part_may_declare_its_own_charset),
         cmocka_unit_test(more_parts_than_allowed_are_too_large),
         cmocka_unit_test(what_the_callback_says_ends_it),
         cmocka_unit_test(every_cut_of_a_body_is_malformed),

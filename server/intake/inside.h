@@ -2,27 +2,32 @@
 #ifndef HOTLEAD_SERVER_INTAKE_INSIDE_H
 #define HOTLEAD_SERVER_INTAKE_INSIDE_H
 
+#include "proto/charset.h"
 #include "proto/phone.h"
 #include "server/intake/intake.h"
 
 /* Scratch is made once; each piece fits the largest body of its use. */
 struct intake {
     struct hash_key hash_key;
-    uint64_t now_ms;                /* see intake_now; 0: not told */
-    struct json *json;              /* as large as a batch */
-    struct optin item;              /* of a batch */
-    char decoded[OPTIN_BYTES_MAX];  /* names and values of a form */
-    char written[OPTIN_STORED_MAX]; /* JSON text of extras */
-    char measured[OPTIN_BYTES_MAX]; /* an item of a large batch */
-    char stored[OPTIN_STORED_MAX];  /* intake_encode's answer */
+    uint64_t now_ms;                                          /* see intake_now; 0: not told */
+    struct json *json;                                        /* as large as a batch */
+    struct optin item;                                        /* of a batch */
+    char decoded[(1 + CHARSET_GROWTH_MAX) * OPTIN_BYTES_MAX]; /* names and values of a form */
+    char written[OPTIN_STORED_MAX];                           /* JSON text of extras */
+    char measured[OPTIN_BYTES_MAX];                           /* an item of a large batch */
+    char stored[OPTIN_STORED_MAX];                            /* intake_encode's answer */
     char e164[PHONE_LENGTH_MAX];
 };
 
 enum status intake_read_json(struct intake *intake, struct slice body, struct optin *optin,
                              struct slice *field_out);
-enum status intake_read_form(struct intake *intake, struct slice body, struct optin *optin);
-enum status intake_read_multipart(struct intake *intake, struct slice content_type,
-                                  struct slice body, struct optin *optin);
+
+struct intake_form {
+    enum intake_shape shape; /* FORM or MULTIPART */
+    struct slice content_type, body;
+};
+enum status intake_read_form(struct intake *intake, const struct intake_form *form,
+                             struct optin *optin);
 
 /* A parsed JSON value to an opt-in, with the intake's scratch begun anew. */
 enum status intake_read_value(struct intake *intake, struct json_value value, struct optin *optin,

@@ -72,26 +72,11 @@ struct slice intake_media_type(struct slice content_type)
     return intake_trimmed(content_type);
 }
 
-/* A form in another charset would have to be converted first; all browsers send UTF-8 when
- * the page is UTF-8. No parameter means UTF-8. */
-static bool charset_is_utf8(struct slice content_type)
+/* Browsers declare no charset here. A program that declares one which is not known can be
+ * mended; what it sends would be stored as gibberish. */
+static enum intake_shape form_in_known_charset(enum intake_shape shape, struct slice content_type)
 {
-    static const struct slice key = SLICE("charset=");
-
-    for (size_t at = 0; at + key.length <= content_type.length; at++) {
-        struct slice here = {content_type.bytes + at, key.length};
-        bool begins = at > 0 && (blank(here.bytes[-1]) || here.bytes[-1] == ';');
-        if (!begins || !slice_equal_ignoring_case(here, key))
-            continue;
-        struct slice value = {here.bytes + key.length, content_type.length - at - key.length};
-        value = intake_media_type(value);
-        if (value.length >= 2 && value.bytes[0] == '"' && value.bytes[value.length - 1] == '"')
-            value = (struct slice){value.bytes + 1, value.length - 2};
-        return slice_equal_ignoring_case(value, SLICE("utf-8")) ||
-               slice_equal_ignoring_case(value, SLICE("utf8")) ||
-               slice_equal_ignoring_case(value, SLICE("us-ascii"));
-    }
-    return true;
+    return charset_of_type(content_type) == CHARSET_UNKNOWN ? INTAKE_OTHER : shape;
 }
 
 static bool ends_with(struct slice text, struct slice end)
@@ -111,9 +96,9 @@ enum intake_shape intake_shape(struct slice content_type)
         slice_equal_ignoring_case(type, SLICE("text/json")) || ends_with(type, SLICE("+json")))
         return INTAKE_JSON;
     if (slice_equal_ignoring_case(type, SLICE("application/x-www-form-urlencoded")))
-        return charset_is_utf8(content_type) ? INTAKE_FORM : INTAKE_OTHER;
+        return form_in_known_charset(INTAKE_FORM, content_type);
     if (slice_equal_ignoring_case(type, SLICE("multipart/form-data")))
-        return charset_is_utf8(content_type) ? INTAKE_MULTIPART : INTAKE_OTHER;
+        return form_in_known_charset(INTAKE_MULTIPART, content_type);
     return INTAKE_OTHER;
 }
 
@@ -147,9 +132,8 @@ enum status intake_read(struct intake *intake, enum intake_shape shape, struct s
     case INTAKE_JSON:
         return intake_read_json(intake, body, optin, field_out);
     case INTAKE_FORM:
-        return intake_read_form(intake, body, optin);
     case INTAKE_MULTIPART:
-        return intake_read_multipart(intake, content_type, body, optin);
+        return intake_read_form(intake, &(struct intake_form){shape, content_type, body}, optin);
     case INTAKE_OTHER:
         break;
     }

@@ -26,8 +26,8 @@ void intake_now(struct intake *intake, uint64_t now_ms);
 
 enum intake_shape { INTAKE_JSON, INTAKE_FORM, INTAKE_MULTIPART, INTAKE_OTHER };
 /* By media type; text/plain is JSON (sendBeacon). An empty type is JSON here, and intake_read
- * looks at the body: what does not begin with { is a form then. OTHER also for a form in
- * another charset than UTF-8. */
+ * looks at the body: what does not begin with { is a form then. OTHER also for a form
+ * that declares a charset which is not known (charset.h). */
 enum intake_shape intake_shape(struct slice content_type);
 
 /* Reads one body of at most OPTIN_BYTES_MAX, which has JSON_PADDING readable bytes behind it.

@@ -20,15 +20,16 @@ static enum status on_pair(void *owner, struct slice name, struct slice value)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static char decoded[OPTIN_BYTES_MAX], written[OPTIN_STORED_MAX];
+    static char decoded[(1 + CHARSET_GROWTH_MAX) * OPTIN_BYTES_MAX], written[OPTIN_STORED_MAX];
     static struct filling filling;
+    struct charset_reader charset = {CHARSET_UNSAID, false};
     struct text scratch = text_over(decoded, sizeof(decoded));
     char *copy = fuzz_copy((struct slice){(const char *)data, size}, 0);
     struct slice body = {copy, size};
 
     optin_clear(&filling.optin);
     filling.written = text_over(written, sizeof(written));
-    if (form_parse(body, OPTIN_FIELDS_MAX, &scratch, on_pair, &filling) == STATUS_OK)
+    if (form_parse(body, &charset, OPTIN_FIELDS_MAX, &scratch, on_pair, &filling) == STATUS_OK)
         fuzz_stored_round(&filling.optin);
 
     scratch = text_over(decoded, sizeof(decoded));

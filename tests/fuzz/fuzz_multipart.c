@@ -20,8 +20,9 @@ static enum status on_pair(void *owner, struct slice name, struct slice value)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static char decoded[OPTIN_BYTES_MAX], written[OPTIN_STORED_MAX];
+    static char decoded[(1 + CHARSET_GROWTH_MAX) * OPTIN_BYTES_MAX], written[OPTIN_STORED_MAX];
     static struct filling filling;
+    struct charset_reader charset = {CHARSET_UNSAID, false};
     struct text scratch = text_over(decoded, sizeof(decoded));
     struct slice rest = {(const char *)data, size};
     struct slice line = fuzz_line(&rest);
@@ -30,8 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     optin_clear(&filling.optin);
     filling.written = text_over(written, sizeof(written));
     if (multipart_parse((struct slice){content_type, line.length},
-                        (struct slice){body, rest.length}, OPTIN_FIELDS_MAX, &scratch, on_pair,
-                        &filling) == STATUS_OK)
+                        (struct slice){body, rest.length}, &charset, OPTIN_FIELDS_MAX, &scratch,
+                        on_pair, &filling) == STATUS_OK)
         fuzz_stored_round(&filling.optin);
     free(content_type);
     free(body);
