@@ -210,17 +210,25 @@ static struct routed *routed_slot(struct api *api, uint64_t ticket)
     return &api->routed[ticket % ROUTED_MAX];
 }
 
+/* Which route it is; noted for the metrics. NULL: none. */
+static const struct route *take_route(struct api *api, struct api_call *call, unsigned *methods_out)
+{
+    const struct http_request *request = call->request;
+
+    call->route = find_route(request->method, request->path, request->listener == API_PUBLIC,
+                             call->names, methods_out);
+    *routed_slot(api, request->ticket) = (struct routed){
+        request->ticket, call->route ? api->route_stats[call->route - routes] : api->stats_other};
+    return call->route;
+}
+
 void api_on_request(void *owner, const struct http_request *request)
 {
     struct api *api = owner;
     struct api_call call = {.request = request};
     unsigned methods;
 
-    call.route = find_route(request->method, request->path, request->listener == API_PUBLIC,
-                            call.names, &methods);
-    *routed_slot(api, request->ticket) = (struct routed){
-        request->ticket, call.route ? api->route_stats[call.route - routes] : api->stats_other};
-    if (!call.route) {
+    if (!take_route(api, &call, &methods)) {
         refuse_route(api, request, methods);
         return;
     }
@@ -234,6 +242,22 @@ void api_on_request(void *owner, const struct http_request *request)
         }
     }
     call.route->run(api, &call);
+}
+
+/* Who sends opt-ins may be a person, or a page's script that has to be let read the answer. */
+void api_on_refused(void *owner, const struct http_request *request, enum status status)
+{
+    struct api *api = owner;
+    struct api_call call = {.request = request};
+    unsigned methods;
+
+    const struct route *route = take_route(api, &call, &methods);
+    if (route && route->run == api_form_post)
+        api_form_refuse(api, &call, status);
+    else if (route && route->run == api_optin_post)
+        api_optin_refuse(api, &call, status);
+    else
+        http_problem(api->http, request->ticket, status, NULL, (struct slice){0});
 }
 
 void api_on_done(void *owner, uint64_t ticket, int http_status, uint64_t microseconds)

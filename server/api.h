@@ -41,8 +41,9 @@ enum status api_attach(struct api *api, struct http *http, struct writer *writer
 /* When nothing can be settled any more; freed when the loop has run on. */
 void api_close(struct api *api);
 
-/* http_options.on_request, .body_max, .on_done; owner is the api. */
+/* http_options.on_request, .on_refused, .body_max, .on_done; owner is the api. */
 void api_on_request(void *owner, const struct http_request *request);
+void api_on_refused(void *owner, const struct http_request *request, enum status status);
 size_t api_body_max(void *owner, enum http_method method, struct slice path, unsigned listener);
 void api_on_done(void *owner, uint64_t ticket, int http_status, uint64_t microseconds);
 

@@ -46,20 +46,34 @@ static bool wants_json(const struct http_request *request)
     return html == accept.length && find_word(type, SLICE(JSON_TYPE)) < type.length;
 }
 
-void api_form_post(struct api *api, const struct api_call *call)
+static struct submission submission_of(const struct api *api, const struct api_call *call)
 {
-    struct submission submission = {
+    return (struct submission){
         .request = call->request,
         .site = registry_site_by_public_key(api->options.registry, call->names[0]),
         .credential = CREDENTIAL_PUBLIC,
         .shape = wants_json(call->request) ? ANSWER_FORM_JSON : ANSWER_PAGE,
     };
+}
+
+void api_form_post(struct api *api, const struct api_call *call)
+{
+    struct submission submission = submission_of(api, call);
     enum status status = submission.site ? api_admit(&submission) : STATUS_NOT_FOUND;
 
     if (status != STATUS_OK)
         api_submission_refuse(api, &submission, status, (struct slice){0});
     else
         api_submission_send(api, &submission);
+}
+
+void api_form_refuse(struct api *api, const struct api_call *call, enum status status)
+{
+    struct submission submission = submission_of(api, call);
+
+    if (submission.site)
+        api_origin_is_listed(&submission);
+    api_submission_refuse(api, &submission, status, (struct slice){0});
 }
 
 void api_form_preflight(struct api *api, const struct api_call *call)
@@ -106,8 +120,13 @@ static const char *advice_for(enum status status)
     case STATUS_ORIGIN_FORBIDDEN:
     case STATUS_MEDIA_TYPE:
     case STATUS_MALFORMED:
+    case STATUS_LENGTH_REQUIRED:
+    case STATUS_EXPECTATION_FAILED:
+    case STATUS_NOT_IMPLEMENTED:
         return "This form is not set up correctly, so nothing could be sent. Please get in touch "
                "another way.";
+    case STATUS_TIMEOUT:
+        return "It took too long to get here. Please go back and send it again.";
     default:
         return "Too much is going on here at the moment. Please go back and send it again in a "
                "minute.";
@@ -123,7 +142,7 @@ void api_form_refused(struct api *api, uint64_t ticket, enum status status, stru
     text_add(&all, headers);
     if (status_http(status) == 429 || status_http(status) == 503)
         text_string(&all, "Retry-After: 1\r\n");
-    if (status_http(status) >= 500)
+    if (api_failed(status))
         log_write(api->options.log, LOG_ERROR, "form refused",
                   LOG_TEXT("code", status_code(status)), LOG_END);
     write_page(&page, "This did not arrive", advice_for(status));

@@ -189,6 +189,8 @@ void api_reply(struct api *api, uint64_t ticket, int status, const char *content
                struct slice body, struct slice headers);
 /* JSON, no-store. */
 void api_json(struct api *api, uint64_t ticket, int status, const struct text *body);
+/* A status that is the server's fault, and so worth a line in the log. */
+bool api_failed(enum status status);
 void api_problem(struct api *api, uint64_t ticket, enum status status, const char *detail);
 void api_problem_with(struct api *api, uint64_t ticket, enum status status, const char *detail,
                       struct slice headers);
@@ -229,6 +231,8 @@ struct submission {
 
 /* Public senders only: the page's origin and the site's limits. */
 enum status api_admit(struct submission *submission);
+/* The page may read the answer; false: the site does not list its origin. */
+bool api_origin_is_listed(struct submission *submission);
 /* Reads the body, submits it; answers now or when it is settled. */
 void api_submission_send(struct api *api, struct submission *submission);
 void api_submission_refuse(struct api *api, const struct submission *submission, enum status status,
@@ -237,6 +241,10 @@ void api_submission_refuse(struct api *api, const struct submission *submission,
 void api_stamp(const struct http_request *request, struct optin *optin);
 void api_count_settled(struct api *api, const struct settlement *settlement);
 void api_preflight(struct api *api, const struct http_request *request, const struct site *site);
+
+/* Refused before they were whole: answered as a refusal of theirs, whatever is known so far. */
+void api_optin_refuse(struct api *api, const struct api_call *call, enum status status);
+void api_form_refuse(struct api *api, const struct api_call *call, enum status status);
 
 /* A form's sender is answered with pages that a person can read. */
 void api_form_done(struct api *api, uint64_t ticket, const char *redirect, struct slice headers);

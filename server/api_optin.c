@@ -40,7 +40,7 @@ static enum status find_site(struct api *api, struct submission *submission)
 
 /* A page may send only to a site that lists it. What sends no Origin is no browser, or one that
  * posts to its own origin; both could as well claim any. */
-static bool origin_is_listed(struct submission *submission)
+bool api_origin_is_listed(struct submission *submission)
 {
     struct slice origin = submission->request->headers[HTTP_ORIGIN];
 
@@ -54,7 +54,7 @@ static bool origin_is_listed(struct submission *submission)
 
 enum status api_admit(struct submission *submission)
 {
-    if (!origin_is_listed(submission))
+    if (!api_origin_is_listed(submission))
         return STATUS_ORIGIN_FORBIDDEN;
     return site_take(submission->site, clock_monotonic_ms(), &submission->suspect);
 }
@@ -219,6 +219,15 @@ void api_optin_post(struct api *api, const struct api_call *call)
         api_submission_refuse(api, &submission, status, (struct slice){0});
     else
         api_submission_send(api, &submission);
+}
+
+void api_optin_refuse(struct api *api, const struct api_call *call, enum status status)
+{
+    struct submission submission = {.request = call->request, .shape = ANSWER_ID};
+
+    if (find_site(api, &submission) == STATUS_OK && submission.credential == CREDENTIAL_PUBLIC)
+        api_origin_is_listed(&submission);
+    api_submission_refuse(api, &submission, status, (struct slice){0});
 }
 
 void api_count_settled(struct api *api, const struct settlement *settlement)

@@ -36,10 +36,16 @@ void api_json(struct api *api, uint64_t ticket, int status, const struct text *b
         api_reply(api, ticket, status, JSON_TYPE, text_slice(body), (struct slice){0});
 }
 
+/* 501 is about what was asked for. */
+bool api_failed(enum status status)
+{
+    return status_http(status) >= 500 && status != STATUS_NOT_IMPLEMENTED;
+}
+
 void api_problem_with(struct api *api, uint64_t ticket, enum status status, const char *detail,
                       struct slice headers)
 {
-    if (status_http(status) >= 500)
+    if (api_failed(status))
         log_write(api->options.log, LOG_ERROR, "request failed",
                   LOG_TEXT("code", status_code(status)), LOG_TEXT("detail", detail ? detail : ""),
                   LOG_END);

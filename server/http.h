@@ -79,6 +79,13 @@ struct http_request {
 /* Called when a request is whole. Must lead to exactly one http_reply, now or later. */
 typedef void http_request_fn(void *owner, const struct http_request *request);
 
+/* Called when a request is refused here though its head is whole (a body over its limit, in an
+ * unknown coding, too slow, cut off ...), so that the answer can be in the sender's terms; no
+ * body is handed over. Must lead to one http_reply or http_problem like the above, after which
+ * the connection is closed. Without it, and where the head never came whole, a problem
+ * document is sent. May be NULL. */
+typedef void http_refused_fn(void *owner, const struct http_request *request, enum status status);
+
 /* Called when headers are in: how much body (inflated) this request may have. 0: none is
  * taken, the reply comes without reading it, and a connection on which one was sent is closed
  * with that. Not called for requests without a body. */
@@ -86,7 +93,7 @@ typedef size_t http_body_max_fn(void *owner, enum http_method method, struct sli
                                 unsigned listener);
 
 /* Called once for each reply that was formatted, for metrics and logs; may be NULL. Ticket 0: a
- * request that was refused here and that on_request never saw. */
+ * request that was refused here and that neither on_request nor on_refused saw. */
 typedef void http_done_fn(void *owner, uint64_t ticket, int http_status, uint64_t microseconds);
 
 struct http_options {
@@ -101,6 +108,7 @@ struct http_options {
     struct log *log;
     struct stats *stats;
     http_request_fn *on_request;
+    http_refused_fn *on_refused;
     http_body_max_fn *body_max;
     http_done_fn *on_done;
     void *owner;

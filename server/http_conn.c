@@ -88,14 +88,15 @@ static struct slice path_of(const struct http_conn *conn)
     return path.length == 0 ? SLICE("/") : path;
 }
 
-static void hand_over(struct http_conn *conn, struct slice raw_body, struct slice body)
+/* What the owner is told, and what it answers to. The head must be whole. */
+static struct http_request begin_request(struct http_conn *conn, struct slice raw_body,
+                                         struct slice body)
 {
-    struct http *http = conn->http;
     const struct http_head *head = &conn->head;
     const char *block = block_of(conn);
 
     http_enter(conn, HTTP_PENDING);
-    conn->ticket = http_ticket_make(http, conn->slot);
+    conn->ticket = http_ticket_make(conn->http, conn->slot);
     conn->last = conn->last || !http_head_keeps_alive(head);
 
     struct http_request request = {
@@ -112,7 +113,15 @@ static void hand_over(struct http_conn *conn, struct slice raw_body, struct slic
     };
     for (unsigned i = 0; i < HTTP_HEADER_COUNT; i++)
         request.headers[i] = http_head_slice(block, head->headers[i]);
-    http->options.on_request(http->options.owner, &request);
+    return request;
+}
+
+static void hand_over(struct http_conn *conn, struct slice raw_body, struct slice body)
+{
+    const struct http_options *options = &conn->http->options;
+    struct http_request request = begin_request(conn, raw_body, body);
+
+    options->on_request(options->owner, &request);
 }
 
 static void hand_over_with_body(struct http_conn *conn)
@@ -279,11 +288,19 @@ void http_conn_answered(struct http_conn *conn)
 
 void http_conn_refuse(struct http_conn *conn, enum status status)
 {
+    const struct http_options *options = &conn->http->options;
+
     conn->last = true;
     conn->may_send = true;
     conn->message_bytes = 0;
-    http_send_problem(conn, status, NULL, (struct slice){NULL, 0});
-    http_conn_answered(conn);
+    if (conn->head.length > 0 && options->on_refused != NULL) {
+        struct slice none = {block_of(conn) + conn->head.length, 0};
+        struct http_request request = begin_request(conn, none, none);
+        options->on_refused(options->owner, &request, status);
+    } else {
+        http_send_problem(conn, status, NULL, (struct slice){NULL, 0});
+        http_conn_answered(conn);
+    }
 }
 
 /* Closing a socket with unread input makes the kernel send a reset, which can destroy the

@@ -193,7 +193,7 @@ void http_conn_open(struct http *http, unsigned listener, int fd, const char *re
 void http_conn_close(struct http_conn *conn);
 /* Goes on with what has come, until more is needed or an answer is awaited. */
 void http_conn_run(struct http_conn *conn);
-/* Answers with a problem and closes afterwards. */
+/* Has it answered by the owner or with a problem; closes afterwards. */
 void http_conn_refuse(struct http_conn *conn, enum status status);
 /* The answer has been formatted: forgets the request. */
 void http_conn_answered(struct http_conn *conn);

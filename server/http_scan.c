@@ -519,11 +519,9 @@ static enum http_scan_result take_empty_line(struct http_head *head, const char 
             return refuse(head, STATUS_MALFORMED);
         return HTTP_SCAN_MORE;
     }
-    enum status status = judge(head, block);
-    if (status != STATUS_OK)
-        return refuse(head, status);
     head->length = head->line;
-    return HTTP_SCAN_WHOLE;
+    enum status status = judge(head, block);
+    return status == STATUS_OK ? HTTP_SCAN_WHOLE : refuse(head, status);
 }
 
 void http_scan_start(struct http_head *head)

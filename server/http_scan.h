@@ -41,12 +41,12 @@ struct http_head {
     bool in_fields;    /* the request line is in */
     bool method_known; /* `method` can be trusted, also after a refusal */
 
-    /* What the block says. `refusal` is for REFUSED, `length` for WHOLE, the rest for both as
-     * far as it came. */
+    /* What the block says, as far as it came. `refusal` is for REFUSED, also of a head that is
+     * whole. */
     enum status refusal;
     uint32_t start;        /* where the request line begins */
     uint32_t fields_start; /* where it ends; HTTP_HEADERS_MAX counts from here */
-    uint32_t length;       /* of the whole block, the empty line included */
+    uint32_t length;       /* of the whole block, the empty line included; 0: not whole yet */
     enum http_method method;
     struct http_span path; /* length 0: "/" */
     struct http_span query;

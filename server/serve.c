@@ -340,6 +340,7 @@ static enum status open_api(struct server *server)
         .log = server->log,
         .stats = server->stats,
         .on_request = api_on_request,
+        .on_refused = api_on_refused,
         .body_max = api_body_max,
         .on_done = api_on_done,
         .owner = server->api,

@@ -251,8 +251,8 @@ static void set_headers(struct http_request *request, const char *lines)
 
 static unsigned rig_listener = API_ALL;
 
-/* Sends a request and settles nothing. "GET /path?query". */
-static void send_request(const char *line, const char *headers, const char *body)
+/* "GET /path?query". Slices live as those of a request would. */
+static struct http_request compose(const char *line, const char *headers, const char *body)
 {
     size_t line_bytes = strlen(line) + 1, headers_bytes = strlen(headers) + 1;
     size_t body_bytes = strlen(body);
@@ -288,6 +288,14 @@ static void send_request(const char *line, const char *headers, const char *body
     rig.replies = 0;
     rig.status = 0;
     rig.type[0] = rig.headers[0] = rig.body[0] = '\0';
+    return request;
+}
+
+/* Sends a request and settles nothing. */
+static void send_request(const char *line, const char *headers, const char *body)
+{
+    struct http_request request = compose(line, headers, body);
+
     api_on_request(rig.api, &request);
 }
 

@@ -361,6 +361,64 @@ static void preflights_are_answered_for_listed_origins(void **state)
     assert_answer(ask("OPTIONS /f/pk_none", "Origin: https://acme.com\n", ""), 404);
 }
 
+/* What http refused when its head was in. */
+static int refuse_request(const char *line, const char *headers, enum status status)
+{
+    struct http_request request = compose(line, headers, "");
+
+    api_on_refused(rig.api, &request, status);
+    assert_int_equal(rig.replies, 1);
+    return rig.status;
+}
+
+/* With the public key behind the path. */
+static int refuse_public(const char *path, const char *headers, enum status status)
+{
+    char line[256];
+
+    snprintf(line, sizeof(line), "POST %s%s", path, pk);
+    return refuse_request(line, headers, status);
+}
+
+static void what_http_refuses_can_be_read_by_the_page_too(void **state)
+{
+    static const char page[] = "Origin: https://acme.com\nContent-Type: application/json\n";
+    char headers[256];
+
+    (void)state;
+    for (int form = 0; form < 2; form++) {
+        const char *path = form ? "/f/" : "/v1/optins?key=";
+        assert_answer(refuse_public(path, page, STATUS_TOO_LARGE), 413);
+        assert_string_equal(rig.type, "application/problem+json");
+        assert_header("Access-Control-Allow-Origin: https://acme.com\r\n");
+        assert_header("Vary: Origin\r\n");
+        assert_answer(refuse_public(path, "Origin: https://evil.com\n", STATUS_TIMEOUT), 408);
+        assert_no_header("Allow-Origin");
+        assert_header("Vary: Origin\r\n");
+        assert_answer(refuse_public(path, "", STATUS_MALFORMED), 400);
+        assert_no_header("Allow-Origin");
+    }
+    snprintf(headers, sizeof(headers), "X-Hotlead-Key: %s\n%s", pk, page);
+    assert_answer(refuse_request("POST /v1/optins", headers, STATUS_MEDIA_TYPE), 415);
+    assert_header("Access-Control-Allow-Origin: https://acme.com\r\n");
+    snprintf(headers, sizeof(headers), "Authorization: Bearer %s\n%s", sk, page);
+    assert_answer(refuse_request("POST /v1/optins", headers, STATUS_TOO_LARGE), 413);
+    assert_no_header("Allow-Origin");
+    assert_answer(refuse_request("POST /v1/optins?key=pk_none", page, STATUS_TOO_LARGE), 413);
+    assert_no_header("Allow-Origin");
+}
+
+static void what_http_refuses_elsewhere_is_a_plain_problem(void **state)
+{
+    (void)state;
+    assert_answer(refuse_request("POST /v1/optins/batch", "", STATUS_TOO_LARGE), 413);
+    assert_string_equal(rig.type, "application/problem+json");
+    assert_answer(refuse_request("GET /nowhere", "", STATUS_NOT_IMPLEMENTED), 501);
+    assert_answer(refuse_request("GET /f/x", "Accept: text/html\n", STATUS_MALFORMED), 400);
+    assert_string_equal(rig.type, "application/problem+json");
+    assert_int_equal(stats_count(rig.stats, STATS_OPTINS_REFUSED), 0);
+}
+
 static void over_the_limits_it_is_suspect_then_429(void **state)
 {
     (void)state;
@@ -433,6 +491,33 @@ static void a_forms_error_can_be_read(void **state)
     rig.submit_status = STATUS_BUSY;
     assert_answer(post_form("", "phone=%2B14155552671"), 503);
     assert_header("Retry-After: ");
+}
+
+static void what_http_refuses_of_a_form_is_a_page(void **state)
+{
+    static const enum status refusals[] = {
+        STATUS_TOO_LARGE, STATUS_TIMEOUT, STATUS_LENGTH_REQUIRED,    STATUS_MEDIA_TYPE,
+        STATUS_MALFORMED, STATUS_BUSY,    STATUS_EXPECTATION_FAILED, STATUS_NOT_IMPLEMENTED};
+    static const char browser[] = "Origin: https://acme.com\nAccept: text/html,*/*\n"
+                                  "Content-Type: application/x-www-form-urlencoded\n";
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++) {
+        assert_answer(refuse_public("/f/", browser, refusals[i]), status_http(refusals[i]));
+        assert_string_equal(rig.type, "text/html; charset=utf-8");
+        assert_body_has("This did not arrive");
+        assert_header("Access-Control-Allow-Origin: https://acme.com\r\n");
+    }
+    assert_answer(refuse_public("/f/", browser, STATUS_BUSY), 503);
+    assert_header("Retry-After: 1\r\n");
+    assert_answer(refuse_public("/f/", browser, STATUS_TIMEOUT), 408);
+    assert_body_has("took too long");
+    assert_answer(refuse_public("/f/", "Accept: application/json\n", STATUS_TOO_LARGE), 413);
+    assert_string_equal(rig.type, "application/problem+json");
+    assert_answer(refuse_request("POST /f/pk_none", browser, STATUS_TOO_LARGE), 413);
+    assert_string_equal(rig.type, "text/html; charset=utf-8");
+    assert_no_header("Allow-Origin");
+    assert_true(stats_count(rig.stats, STATS_OPTINS_REFUSED) > 0);
 }
 
 static void multipart_and_a_honeypot_are_understood(void **state)
@@ -617,11 +702,14 @@ int main(void)
         TEST(a_foreign_origin_is_403),
         TEST(without_an_origin_it_is_taken),
         TEST(preflights_are_answered_for_listed_origins),
+        TEST(what_http_refuses_can_be_read_by_the_page_too),
+        TEST(what_http_refuses_elsewhere_is_a_plain_problem),
         TEST(over_the_limits_it_is_suspect_then_429),
         TEST(a_form_is_thanked_with_a_page),
         TEST(a_form_goes_where_the_site_lists),
         TEST(a_form_answers_json_to_whom_asks_for_it),
         TEST(a_forms_error_can_be_read),
+        TEST(what_http_refuses_of_a_form_is_a_page),
         TEST(multipart_and_a_honeypot_are_understood),
         TEST(a_batch_counts_what_became_of_each),
         TEST(a_batch_is_for_the_secret_key),

@@ -223,6 +223,116 @@ static void each_finished_answer_is_told_of_once(void **state)
     pair_close(&pair);
 }
 
+/* --- refusals that the owner answers --------------------------------------------------- */
+
+static unsigned refusals;
+
+static void answer_refusal(void *owner, const struct http_request *request, enum status status)
+{
+    struct server *server = owner;
+    char line[128];
+
+    refusals++;
+    server->ticket = request->ticket;
+    assert_int_equal(request->body.length, 0);
+    snprintf(line, sizeof(line), "%.*s?%.*s from %.*s", (int)request->path.length,
+             request->path.bytes, (int)request->query.length, request->query.bytes,
+             (int)request->headers[HTTP_ORIGIN].length, request->headers[HTTP_ORIGIN].bytes);
+    http_reply(server->http, request->ticket,
+               &(struct http_reply){.status = status_http(status),
+                                    .content_type = "text/html",
+                                    .body = slice_of(line)});
+}
+
+/* The head is whole with this behind the fields that all have. */
+static void assert_refusal_is_the_owners(const char *rest, int status)
+{
+    struct pair pair =
+        pair_open((struct http_options){.on_refused = answer_refusal, .body_timeout_ms = 40});
+
+    refusals = 0;
+    say(&pair, POST("/tiny?a=b") "Origin: https://a.example\r\n");
+    say(&pair, rest);
+    client_await_end(&pair.client, pair.server);
+    assert_int_equal(answers_in(&pair.client), 1);
+    struct answer answer = client_answer(&pair.client, 0);
+    assert_int_equal(answer.status, status);
+    assert_field(&answer, "Content-Type", "text/html");
+    assert_field(&answer, "Connection", "close");
+    assert_body_starts(&answer, "/tiny?a=b from https://a.example");
+    assert_int_equal(refusals, 1);
+    assert_int_equal(pair.server->requests, 0);
+    assert_int_equal(pair.server->done, 1);
+    assert_int_equal(pair.server->done_ticket, pair.server->ticket);
+    pair_close(&pair);
+}
+
+static void a_refusal_behind_a_whole_head_is_the_owners_to_answer(void **state)
+{
+    (void)state;
+    assert_refusal_is_the_owners("\r\n", 411);
+    assert_refusal_is_the_owners("Content-Length: 17\r\n\r\n", 413);
+    assert_refusal_is_the_owners("Content-Length: 9\r\nContent-Encoding: br\r\n\r\n", 415);
+    assert_refusal_is_the_owners("Content-Length: 2\r\nContent-Encoding: gzip\r\n\r\nhi", 400);
+    assert_refusal_is_the_owners("Content-Length: 2\r\nExpect: more\r\n\r\n", 417);
+    assert_refusal_is_the_owners("Transfer-Encoding: gzip, chunked\r\n\r\n", 501);
+    assert_refusal_is_the_owners("Transfer-Encoding: gzip\r\n\r\n", 400);
+    assert_refusal_is_the_owners("Transfer-Encoding: chunked\r\n\r\n5\r\nhellooo\r\n", 400);
+    assert_refusal_is_the_owners("Transfer-Encoding: chunked\r\n\r\n17\r\n", 413);
+    assert_refusal_is_the_owners("Content-Length: 9\r\n\r\nslow", 408);
+}
+
+static void a_request_that_is_cut_off_in_its_body_is_the_owners_to_answer(void **state)
+{
+    struct pair pair = pair_open((struct http_options){.on_refused = answer_refusal});
+    (void)state;
+
+    say(&pair, POST("/a") "Content-Length: 9\r\n\r\nhalf");
+    shutdown(pair.client.fd, SHUT_WR);
+    client_await_end(&pair.client, pair.server);
+    struct answer answer = client_answer(&pair.client, 0);
+    assert_int_equal(answer.status, 400);
+    assert_field(&answer, "Content-Type", "text/html");
+    pair_close(&pair);
+}
+
+static void a_refusal_within_the_head_is_a_plain_problem(void **state)
+{
+    static const char *const heads[] = {
+        "BAD\r\n",
+        "BREW /a HTTP/1.1\r\n",
+        "POST /a HTTP/1.1\r\nHost : a\r\n",
+        "POST /a HTTP/1.1\r\nHost: a\r\nOrigin: https://a.example\r\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(heads) / sizeof(*heads); i++) {
+        struct pair pair =
+            pair_open((struct http_options){.on_refused = answer_refusal, .header_timeout_ms = 40});
+        refusals = 0;
+        say(&pair, heads[i]);
+        client_await_end(&pair.client, pair.server);
+        struct answer answer = client_answer(&pair.client, 0);
+        assert_field(&answer, "Content-Type", "application/problem+json");
+        assert_int_equal(refusals, 0);
+        assert_int_equal(pair.server->done_ticket, 0);
+        pair_close(&pair);
+    }
+}
+
+static void what_is_piped_behind_a_refused_request_is_not_read(void **state)
+{
+    struct pair pair = pair_open((struct http_options){.on_refused = answer_refusal});
+    (void)state;
+
+    say(&pair, GET("/") POST("/a") "\r\n" GET("/"));
+    client_await_end(&pair.client, pair.server);
+    assert_int_equal(answers_in(&pair.client), 2);
+    assert_int_equal(client_answer(&pair.client, 1).status, 411);
+    assert_int_equal(pair.server->requests, 1);
+    pair_close(&pair);
+}
+
 /* --- order ----------------------------------------------------------------------------- */
 
 static void a_pipeline_waits_for_the_answer_before_it(void **state)
@@ -1154,6 +1264,10 @@ int main(void)
         cmocka_unit_test(headers_and_details_out_of_bounds_are_left_out),
         cmocka_unit_test(no_input_is_echoed_by_a_refusal),
         cmocka_unit_test(each_finished_answer_is_told_of_once),
+        cmocka_unit_test(a_refusal_behind_a_whole_head_is_the_owners_to_answer),
+        cmocka_unit_test(a_request_that_is_cut_off_in_its_body_is_the_owners_to_answer),
+        cmocka_unit_test(a_refusal_within_the_head_is_a_plain_problem),
+        cmocka_unit_test(what_is_piped_behind_a_refused_request_is_not_read),
         cmocka_unit_test(a_pipeline_waits_for_the_answer_before_it),
         cmocka_unit_test(an_error_is_answered_after_the_pending_request),
         cmocka_unit_test(a_pipeline_of_a_hundred_thousand_is_worked_off),

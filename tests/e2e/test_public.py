@@ -4,9 +4,19 @@ import urllib.parse
 
 from harness import Scenario, find
 from servers import wait_until
+from web import raw
 
 PAGE = "https://www.example.com"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+# What can go wrong before a request is whole, and what follows its first header lines then.
+BROKEN = (
+    (400, "Transfer-Encoding: chunked\r\n\r\nzz\r\n"),
+    (411, "\r\n"),
+    (413, "Content-Length: 70000\r\n\r\n"),
+    (415, "Content-Length: 5\r\nContent-Encoding: br\r\n\r\nhello"),
+    (501, "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+)
 
 
 class PublicKeys(Scenario):
@@ -43,6 +53,15 @@ class PublicKeys(Scenario):
         answer = self.send({"company": "nobody"})
         self.assertEqual(422, answer.status)
         self.assertEqual(PAGE, answer.headers["access-control-allow-origin"])
+
+    def test_page_can_read_what_is_wrong_with_its_request(self):
+        head = f"Host: x\r\nOrigin: {PAGE}\r\nContent-Type: application/json\r\n"
+        for path in (f"/v1/optins?key={self.pk}", f"/f/{self.pk}"):
+            for status, rest in BROKEN:
+                reply = raw(self.server.port, f"POST {path} HTTP/1.1\r\n{head}{rest}".encode()).decode()
+                self.assertTrue(reply.startswith(f"HTTP/1.1 {status} "), reply)
+                self.assertIn(f"\r\nAccess-Control-Allow-Origin: {PAGE}\r\n", reply)
+                self.assertIn("\r\nContent-Type: application/problem+json\r\n", reply)
 
     def test_foreign_page_is_refused_and_no_origin_is_accepted(self):
         answer = self.send(self.person_number(1), origin="https://evil.example")
@@ -106,6 +125,15 @@ class Forms(Scenario):
         self.assertEqual("no_identifier", answer.json["code"])
         answer = self.web.post("/f/pk_acme_wrong", "email=a%40example.com", headers=FORM)
         self.assertIn(answer.status, (401, 404))
+
+    def test_form_that_never_came_whole_is_answered_with_a_page_too(self):
+        for accept, content_type in (("text/html,*/*", "text/html; charset=utf-8"), ("application/json", "application/problem+json")):
+            head = f"POST /f/{self.pk} HTTP/1.1\r\nHost: x\r\nOrigin: {PAGE}\r\nAccept: {accept}\r\n"
+            for status, rest in BROKEN:
+                reply = raw(self.server.port, f"{head}{rest}".encode()).decode()
+                self.assertTrue(reply.startswith(f"HTTP/1.1 {status} "), reply)
+                self.assertIn(f"\r\nContent-Type: {content_type}\r\n", reply)
+                self.assertIn(f"\r\nAccess-Control-Allow-Origin: {PAGE}\r\n", reply)
 
     def test_form_takes_json_and_beacons(self):
         for number, content_type in enumerate(("application/json", "text/plain")):
