@@ -96,6 +96,56 @@ enum status form_parse(struct slice body, struct charset_reader *charset, size_t
     return STATUS_OK;
 }
 
+static bool has_equals_sign(struct slice line)
+{
+    return line.length > 0 && memchr(line.bytes, '=', line.length);
+}
+
+/* A line and those behind it that are more of its value, without the last line ends: what
+ * comes after a value may be empty lines as well as the end of the body. */
+static struct slice take_plain_pair(struct slice *rest)
+{
+    struct slice pair = split(rest, '\n');
+
+    while (rest->length > 0) {
+        struct slice after = *rest, line = split(&after, '\n');
+        if (has_equals_sign(line))
+            break;
+        pair.length = (size_t)(line.bytes + line.length - pair.bytes);
+        *rest = after;
+    }
+    while (pair.length > 0 &&
+           (pair.bytes[pair.length - 1] == '\r' || pair.bytes[pair.length - 1] == '\n'))
+        pair.length--;
+    return pair;
+}
+
+enum status form_parse_plain(struct slice body, struct charset_reader *charset, size_t pairs_max,
+                             struct text *scratch, form_pair_fn *on_pair, void *owner)
+{
+    size_t pairs = 0;
+
+    while (body.length > 0) {
+        struct slice raw = take_plain_pair(&body);
+        if (raw.length == 0)
+            continue;
+        if (!has_equals_sign(raw))
+            return STATUS_MALFORMED;
+        if (pairs++ == pairs_max)
+            return STATUS_TOO_LARGE;
+
+        struct slice name, value;
+        enum status status = charset_read(charset, split(&raw, '='), scratch, &name);
+        if (status == STATUS_OK)
+            status = charset_read(charset, raw, scratch, &value);
+        if (status == STATUS_OK)
+            status = on_pair(owner, name, value);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return STATUS_OK;
+}
+
 /* An address is made by a program, so here nothing is guessed. */
 static enum status decode_strictly(struct slice raw, struct text *scratch, struct slice *out)
 {

@@ -1,4 +1,5 @@
-/* application/x-www-form-urlencoded, for bodies and query strings.
+/* application/x-www-form-urlencoded, for bodies and query strings; and text/plain, as forms
+ * with that enctype come.
  *
  * Decodes in a scratch buffer, never in place (the body is kept for its length
  * only). `+` is a space, %XX a byte; a broken % sequence or a NUL is MALFORMED; more
@@ -19,6 +20,14 @@ typedef enum status form_pair_fn(void *owner, struct slice name, struct slice va
 
 enum status form_parse(struct slice body, struct charset_reader *charset, size_t pairs_max,
                        struct text *scratch, form_pair_fn *on_pair, void *owner);
+
+/* A line for each pair, name=value, with nothing escaped: a value that has several lines has
+ * them as they are. So a line without `=` belongs to the value before it; one that has it, be it
+ * of a message, cannot be told from a pair and is one. MALFORMED: the first has none, or NUL;
+ * TOO_LARGE as above. Names and values are slices of the body, or of scratch where they had
+ * to be converted. */
+enum status form_parse_plain(struct slice body, struct charset_reader *charset, size_t pairs_max,
+                             struct text *scratch, form_pair_fn *on_pair, void *owner);
 
 /* The first value of `name` in a query string, decoded into scratch; an empty
  * slice with bytes == NULL when absent, malformed, or not UTF-8. */

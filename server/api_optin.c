@@ -124,6 +124,9 @@ static enum status read_facts(struct api *api, const struct submission *submissi
     /* curl -d calls everything a form; no form begins with a brace. */
     if (shape == INTAKE_FORM && request->body.length > 0 && request->body.bytes[0] == '{')
         shape = INTAKE_JSON;
+    /* What comes to /v1 as text is a beacon's JSON. */
+    if (!form && shape == INTAKE_PLAIN)
+        shape = INTAKE_JSON;
     if (!form && shape != INTAKE_JSON)
         return STATUS_MEDIA_TYPE;
     intake_now(api->intake, clock_now_ms(api->options.clock));

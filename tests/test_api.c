@@ -478,6 +478,22 @@ static void a_form_answers_json_to_whom_asks_for_it(void **state)
     assert_answer(ask(line, "Content-Type: text/plain\nAccept: text/html\n", ADA), 200);
 }
 
+static void a_form_may_come_as_plain_text_and_a_beacon_stays_json(void **state)
+{
+    char line[256];
+
+    (void)state;
+    snprintf(line, sizeof(line), "POST /f/%s", pk);
+    assert_answer(ask(line, "Content-Type: text/plain\n",
+                      "name=Ada L\r\nphone=+14155552671\r\nmessage=a\r\nb\r\n"),
+                  200);
+    assert_answer(ask(line, "Content-Type: text/plain\nAccept: application/json\n", "name=\r\n"),
+                  422);
+    assert_answer(ask(line, "Content-Type: text/plain\nAccept: application/json\n", "hello"), 400);
+    assert_answer(post_public("Content-Type: text/plain\n", ADA), 201);
+    assert_answer(post_public("Content-Type: text/plain\n", "phone=+14155552671\r\n"), 400);
+}
+
 static void a_forms_error_can_be_read(void **state)
 {
     (void)state;
@@ -708,6 +724,7 @@ int main(void)
         TEST(a_form_is_thanked_with_a_page),
         TEST(a_form_goes_where_the_site_lists),
         TEST(a_form_answers_json_to_whom_asks_for_it),
+        TEST(a_form_may_come_as_plain_text_and_a_beacon_stays_json),
         TEST(a_forms_error_can_be_read),
         TEST(what_http_refuses_of_a_form_is_a_page),
         TEST(multipart_and_a_honeypot_are_understood),

@@ -148,6 +148,92 @@ static void every_cut_of_a_form_ends_cleanly(void **state)
     }
 }
 
+/* --- text/plain ------------------------------------------------------------------ */
+
+static enum status parse_plain(struct slice body)
+{
+    char *exact = malloc(body.length > 0 ? body.length : 1);
+    assert_non_null(exact);
+    memcpy(exact, body.bytes, body.length);
+    struct text scratch = text_over(memory, sizeof(memory));
+    charset.guessed = false;
+    enum status status = form_parse_plain((struct slice){exact, body.length}, &charset, 10,
+                                          &scratch, pairs_collect, pairs_begin(&pairs));
+    free(exact);
+    return status;
+}
+
+static void parsed_plain(const char *body, const char *expected)
+{
+    assert_status(parse_plain(slice_of(body)), STATUS_OK);
+    assert_slice(text_slice(&pairs.seen), expected);
+}
+
+static void plain_pairs_stand_on_lines_of_their_own_unescaped(void **state)
+{
+    (void)state;
+    parsed_plain("name=Dana Rivera\r\nphone=(215) 555-0147\r\n",
+                 "name=Dana Rivera|phone=(215) 555-0147|");
+    parsed_plain("a=%20+&b\r\nb==c=\r\n=d\r\n", "a=%20+&b|b==c=|=d|");
+    parsed_plain("a=1\nb=2", "a=1|b=2|");
+    parsed_plain("", "");
+    parsed_plain("a=", "a=|");
+}
+
+static void plain_lines_without_an_equals_sign_are_of_the_value_before(void **state)
+{
+    (void)state;
+    parsed_plain("m=one\r\n\r\ntwo\r\nthree\r\nb=2\r\n", "m=one\r\n\r\ntwo\r\nthree|b=2|");
+    parsed_plain("m=\r\none\r\n", "m=\r\none|");
+    parsed_plain("m=1\r\n\r\n\r\nb=2\r\n\r\n", "m=1|b=2|");
+    parsed_plain("m=see\r\nx=y\r\nb=2\r\n", "m=see|x=y|b=2|");
+}
+
+static void plain_text_that_is_no_form_is_malformed(void **state)
+{
+    (void)state;
+    assert_status(parse_plain(SLICE("hello")), STATUS_MALFORMED);
+    assert_status(parse_plain(SLICE("hello\r\na=1\r\n")), STATUS_MALFORMED);
+    assert_status(parse_plain(SLICE("a=1\0002\r\n")), STATUS_MALFORMED);
+    assert_status(parse_plain(SLICE("a\0=1\r\n")), STATUS_MALFORMED);
+    parsed_plain("\r\n\r\na=1\r\n", "a=1|");
+}
+
+static void plain_pairs_are_counted_and_end_with_what_the_callback_says(void **state)
+{
+    struct text scratch = text_over(memory, sizeof(memory));
+
+    (void)state;
+    parsed_plain("1=\n2=\n3=\n4=\n5=\n6=\n7=\n8=\n9=\n0=\n", "1=|2=|3=|4=|5=|6=|7=|8=|9=|0=|");
+    assert_status(parse_plain(SLICE("1=\n2=\n3=\n4=\n5=\n6=\n7=\n8=\n9=\n0=\n1=")),
+                  STATUS_TOO_LARGE);
+    pairs_begin(&pairs)->stop_at = 2;
+    assert_status(
+        form_parse_plain(SLICE("a=1\nb=2\nc=3"), &charset, 10, &scratch, pairs_collect, &pairs),
+        STATUS_INVALID);
+    assert_int_equal(pairs.count, 2);
+}
+
+static void plain_text_in_windows_1252_is_converted(void **state)
+{
+    (void)state;
+    parsed_plain("n=Jos\xe9\r\nm=\xc3\xa9\r\n", "n=Jos\xc3\xa9|m=\xc3\xa9|");
+    assert_true(charset.guessed);
+}
+
+static void every_cut_of_a_plain_form_ends_cleanly(void **state)
+{
+    static const char body[] = "n=D\xc3\xa9na\r\nm=one\r\n\r\ntwo\r\ne=d@e.com\r\n";
+
+    (void)state;
+    for (size_t length = 0; length < sizeof(body); length++) {
+        enum status status = parse_plain((struct slice){body, length});
+        assert_true(status == STATUS_OK || status == STATUS_MALFORMED);
+    }
+}
+
+/* --- queries ----------------------------------------------------------------------- */
+
 static struct slice query(const char *text, const char *name)
 {
     static struct text scratch;
@@ -200,6 +286,12 @@ int main(void)
         cmocka_unit_test(more_text_than_the_scratch_holds_is_too_large),
         cmocka_unit_test(what_the_callback_says_ends_it),
         cmocka_unit_test(every_cut_of_a_form_ends_cleanly),
+        cmocka_unit_test(plain_pairs_stand_on_lines_of_their_own_unescaped),
+        cmocka_unit_test(plain_lines_without_an_equals_sign_are_of_the_value_before),
+        cmocka_unit_test(plain_text_that_is_no_form_is_malformed),
+        cmocka_unit_test(plain_pairs_are_counted_and_end_with_what_the_callback_says),
+        cmocka_unit_test(plain_text_in_windows_1252_is_converted),
+        cmocka_unit_test(every_cut_of_a_plain_form_ends_cleanly),
         cmocka_unit_test(a_query_gives_the_first_value_of_a_name),
         cmocka_unit_test(a_query_without_the_name_gives_nothing),
         cmocka_unit_test(a_query_goes_on_behind_what_it_cannot_read),

@@ -79,7 +79,9 @@ static void the_media_type_decides_the_shape(void **state)
         {"application/json", INTAKE_JSON},
         {"Application/JSON ; charset=utf-8", INTAKE_JSON},
         {"application/json;charset=iso-8859-1", INTAKE_JSON},
-        {"text/plain;charset=UTF-8", INTAKE_JSON},
+        {"text/plain;charset=UTF-8", INTAKE_PLAIN},
+        {"Text/Plain", INTAKE_PLAIN},
+        {"text/plain; charset=koi8-r", INTAKE_PLAIN},
         {"application/vnd.api+json", INTAKE_JSON},
         {"", INTAKE_JSON},
         {"application/x-www-form-urlencoded", INTAKE_FORM},
@@ -111,6 +113,8 @@ static void the_same_opt_in_comes_in_every_shape(void **state)
         {"multipart/form-data; boundary=b",
          "--b\r\nContent-Disposition: form-data; name=\"email\"\r\n\r\ndana@example.com\r\n"
          "--b\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n1\r\n--b--\r\n"},
+        {"text/plain", "{\"email\":\"dana@example.com\",\"x\":\"1\"}"},
+        {"text/plain", "email=dana@example.com\r\nx=1\r\n"},
         {"", "\r\n {\"email\":\"dana@example.com\",\"x\":\"1\"}"},
         {"", "email=dana%40example.com&x=1"},
     };
@@ -183,6 +187,20 @@ static void a_form_whose_charset_was_guessed_is_taken_and_marked(void **state)
     assert_name(FORM_TYPE, "_charset_=koi8-r&name=%C4%C1", "\xc3\x84\xc3\x81",
                 "[\"koi8-r\",\"windows-1252 (guessed)\"]");
     assert_name(FORM_TYPE, "_charset_=koi8-r&name=Dana", "Dana", "\"koi8-r\"");
+}
+
+static void a_plain_form_is_read_as_it_stands(void **state)
+{
+    (void)state;
+    assert_name("text/plain", "name=Dana + 50% & more\r\nphone=1\r\n", "Dana + 50% & more", "");
+    assert_name("text/plain", "name=Jos\xe9\r\n_charset_=windows-1252\r\n", "Jos\xc3\xa9", "");
+    assert_name("text/plain", "name=Jos\xe9\r\n", "Jos\xc3\xa9", "\"windows-1252 (guessed)\"");
+    assert_name("text/plain;charset=latin1", "name=\xc3\xa9\r\n", "\xc3\x83\xc2\xa9", "");
+    assert_status(read_as("text/plain", "message=two\r\nlines\r\nemail=d@e.com\r\n"), STATUS_OK);
+    assert_slice(optin.extra[0].json, "\"two\\r\\nlines\"");
+    assert_slice(optin.text[OPTIN_EMAIL], "d@e.com");
+    assert_status(read_as("text/plain", "hello"), STATUS_MALFORMED);
+    assert_status(read_as("text/plain", "{\"email\""), STATUS_MALFORMED);
 }
 
 static void json_is_utf8_whatever_is_declared(void **state)
@@ -557,6 +575,7 @@ int main(void)
         cmocka_unit_test_setup(what_cannot_be_read_says_why, reset),
         cmocka_unit_test_setup(a_form_says_its_charset_in_its_type_or_in_a_field, reset),
         cmocka_unit_test_setup(a_form_whose_charset_was_guessed_is_taken_and_marked, reset),
+        cmocka_unit_test_setup(a_plain_form_is_read_as_it_stands, reset),
         cmocka_unit_test_setup(json_is_utf8_whatever_is_declared, reset),
         cmocka_unit_test_setup(a_body_over_64_kib_is_too_large, reset),
         cmocka_unit_test_setup(a_form_has_at_most_200_pairs, reset),

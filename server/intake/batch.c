@@ -105,7 +105,8 @@ enum status intake_batch(struct intake *intake, struct slice content_type, struc
         return STATUS_TOO_LARGE;
     if (is_ndjson(content_type, body))
         return read_lines(&batch, body);
-    if (intake_shape(content_type) != INTAKE_JSON)
+    enum intake_shape shape = intake_shape(content_type);
+    if (shape != INTAKE_JSON && shape != INTAKE_PLAIN)
         return STATUS_MEDIA_TYPE;
     return read_array(&batch, body);
 }

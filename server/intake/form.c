@@ -38,6 +38,8 @@ static enum status on_pair_before(void *owner, struct slice name, struct slice v
 static enum status parse(const struct intake_form *form, struct charset_reader *charset,
                          struct text *scratch, form_pair_fn *to, void *owner)
 {
+    if (form->shape == INTAKE_PLAIN)
+        return form_parse_plain(form->body, charset, OPTIN_FIELDS_MAX, scratch, to, owner);
     if (form->shape == INTAKE_MULTIPART)
         return multipart_parse(form->content_type, form->body, charset, OPTIN_FIELDS_MAX, scratch,
                                to, owner);

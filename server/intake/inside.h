@@ -23,7 +23,7 @@ enum status intake_read_json(struct intake *intake, struct slice body, struct op
                              struct slice *field_out);
 
 struct intake_form {
-    enum intake_shape shape; /* FORM or MULTIPART */
+    enum intake_shape shape; /* FORM, MULTIPART or PLAIN */
     struct slice content_type, body;
 };
 enum status intake_read_form(struct intake *intake, const struct intake_form *form,

@@ -92,9 +92,10 @@ enum intake_shape intake_shape(struct slice content_type)
 
     /* JSON is UTF-8 whatever its header says (RFC 8259), and is checked to be. */
     if (type.length == 0 || slice_equal_ignoring_case(type, SLICE("application/json")) ||
-        slice_equal_ignoring_case(type, SLICE("text/plain")) ||
         slice_equal_ignoring_case(type, SLICE("text/json")) || ends_with(type, SLICE("+json")))
         return INTAKE_JSON;
+    if (slice_equal_ignoring_case(type, SLICE("text/plain")))
+        return INTAKE_PLAIN;
     if (slice_equal_ignoring_case(type, SLICE("application/x-www-form-urlencoded")))
         return form_in_known_charset(INTAKE_FORM, content_type);
     if (slice_equal_ignoring_case(type, SLICE("multipart/form-data")))
@@ -102,12 +103,12 @@ enum intake_shape intake_shape(struct slice content_type)
     return INTAKE_OTHER;
 }
 
-/* A body that came without a type is JSON when it begins like it. */
-static enum intake_shape shape_of_untyped(struct slice body)
+/* What may be JSON or a form of that shape is JSON when it begins like it. */
+static enum intake_shape json_or(enum intake_shape form, struct slice body)
 {
     struct slice text = intake_trimmed(body);
 
-    return text.length > 0 && text.bytes[0] == '{' ? INTAKE_JSON : INTAKE_FORM;
+    return text.length > 0 && text.bytes[0] == '{' ? INTAKE_JSON : form;
 }
 
 void intake_settle_age(const struct intake *intake, struct optin *optin)
@@ -127,12 +128,15 @@ enum status intake_read(struct intake *intake, enum intake_shape shape, struct s
     if (body.length > OPTIN_BYTES_MAX)
         return STATUS_TOO_LARGE;
     if (shape == INTAKE_JSON && content_type.length == 0)
-        shape = shape_of_untyped(body);
+        shape = json_or(INTAKE_FORM, body);
+    else if (shape == INTAKE_PLAIN)
+        shape = json_or(INTAKE_PLAIN, body);
     switch (shape) {
     case INTAKE_JSON:
         return intake_read_json(intake, body, optin, field_out);
     case INTAKE_FORM:
     case INTAKE_MULTIPART:
+    case INTAKE_PLAIN:
         return intake_read_form(intake, &(struct intake_form){shape, content_type, body}, optin);
     case INTAKE_OTHER:
         break;

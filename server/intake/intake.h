@@ -24,9 +24,10 @@ void intake_close(struct intake *intake);
  * visitor took; until told, such a `_t` counts as not given. To be told once a loop turn. */
 void intake_now(struct intake *intake, uint64_t now_ms);
 
-enum intake_shape { INTAKE_JSON, INTAKE_FORM, INTAKE_MULTIPART, INTAKE_OTHER };
-/* By media type; text/plain is JSON (sendBeacon). An empty type is JSON here, and intake_read
- * looks at the body: what does not begin with { is a form then. OTHER also for a form
+enum intake_shape { INTAKE_JSON, INTAKE_FORM, INTAKE_MULTIPART, INTAKE_PLAIN, INTAKE_OTHER };
+/* By media type. PLAIN is text/plain, which sendBeacon gives to JSON and forms may have as their
+ * enctype; an empty type is JSON here. For both intake_read looks at the body: what does not
+ * begin with { is a form then. OTHER also for a form
  * that declares a charset which is not known (charset.h). */
 enum intake_shape intake_shape(struct slice content_type);
 

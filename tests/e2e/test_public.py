@@ -145,6 +145,27 @@ class Forms(Scenario):
             self.assertEqual({"id"}, set(answer.json))
         self.wait_task_count(2)
 
+    def test_form_comes_as_plain_text(self):
+        body = "name=Dana Rivera\r\nphone=+12155550147\r\nmessage=two\r\nlines\r\n"
+        answer = self.web.post(f"/f/{self.pk}", body, headers={"Content-Type": "text/plain"})
+        self.assertEqual(200, answer.status, answer)
+        self.wait_task_count(1)
+        ((task, _),) = self.tasks().values()
+        self.assertEqual(("Dana Rivera", "+12155550147"), (task["name"], task["phone"]))
+        self.assertEqual({"message": "two\r\nlines"}, task["context"]["fields"])
+
+    def test_form_in_windows_1252_arrives_as_it_was_written(self):
+        for body, fields in (
+            (b"name=Jos%E9+%80&phone=%2B12155550100&_charset_=windows-1252", {}),
+            (b"name=Jos\xe9+%80&phone=%2B12155550101", {"_charset_": "windows-1252 (guessed)"}),
+        ):  # fmt: skip
+            answer = self.web.post(f"/f/{self.pk}", body, headers={**FORM, "Accept": "application/json"})
+            self.assertEqual(201, answer.status, answer)
+            stored = self.get(f"/v1/optins/{answer.json['id']}")
+            self.assertEqual("José €", find(stored, "name"))
+            self.assertEqual(fields, find(stored, "fields") or {})
+        self.wait_task_count(2)
+
     def test_filled_honeypot_is_stored_and_not_called(self):
         answer = self.submit({**self.person_number(1), "_hp": "http://spam.example"}, Accept="application/json")
         self.assertIn(answer.status, (200, 201), "a robot is told nothing")
