@@ -4,6 +4,7 @@
 
 #include <endian.h>
 
+#include "proto/email.h"
 #include "proto/must.h"
 
 void optin_clear(struct optin *optin)
@@ -249,6 +250,7 @@ enum status optin_decode(struct slice bytes, struct optin *out)
  * Content hashes are stored, so what goes into them is as fixed as the stored form:
  *
  *   known:  (field u8 | length u32 | bytes) ... | flags u8 | sum of extras (16 bytes)
+ *           phone and e-mail as they were understood, see understood()
  *   extra:  128 u8 | length of name u32 | name | JSON text
  *
  * Each is hashed through a block of BLOCK_BYTES: a full one is replaced by its hash. */
@@ -317,8 +319,42 @@ static struct hash extras_sum(struct content *content, const struct optin *optin
     return sum;
 }
 
+/* True when the typed number ends in the digits of the one that was understood. Otherwise
+ * something stands behind it, such as an extension, which E.164 has no place for. */
+static bool ends_alike(struct slice typed, struct slice e164)
+{
+    size_t digits = 6;
+
+    if (e164.length < digits)
+        return false;
+    for (; digits > 0 && typed.length > 0; typed.length--) {
+        char byte = typed.bytes[typed.length - 1];
+        if (byte < '0' || byte > '9')
+            continue;
+        if (byte != e164.bytes[--e164.length])
+            return false;
+        digits--;
+    }
+    return digits == 0;
+}
+
+/* Who sends again may write the same phone or address in another way. What was not understood
+ * counts as it was typed. */
+static struct slice understood(const struct optin *optin, unsigned field, struct text *scratch)
+{
+    struct slice typed = optin->text[field];
+
+    if (field == OPTIN_PHONE && ends_alike(typed, optin->text[OPTIN_PHONE_E164]))
+        return optin->text[OPTIN_PHONE_E164];
+    if (field == OPTIN_EMAIL && email_normalise(typed, scratch) == STATUS_OK)
+        return text_slice(scratch);
+    return typed;
+}
+
 struct hash optin_content(const struct optin *optin, const struct hash_key *key, uint64_t site)
 {
+    char email[EMAIL_LENGTH_MAX];
+    struct text scratch = text_over(email, sizeof(email));
     struct content content;
     content.key = key;
     content.site = site;
@@ -330,7 +366,7 @@ struct hash optin_content(const struct optin *optin, const struct hash_key *key,
     for (unsigned field = 1; field <= OPTIN_CONSENT_CHANNELS; field++) {
         if (field == OPTIN_EVENT_ID || optin->text[field].length == 0)
             continue;
-        content_add_entry(&content, field, optin->text[field]);
+        content_add_entry(&content, field, understood(optin, field, &scratch));
     }
     content_add(&content, (struct slice){&flags, 1});
     content_add(&content, (struct slice){(const char *)extras.bytes, sizeof(extras.bytes)});

@@ -117,7 +117,8 @@ size_t optin_encode(const struct optin *optin, char *buffer, size_t capacity);
 enum status optin_decode(struct slice bytes, struct optin *out);
 
 /* Hash of what the visitor said: all but submitted_at, event_id and what the
- * server set; independent of the order of unknown keys. */
+ * server set; independent of the order of unknown keys, and of how a phone that
+ * PHONE_E164 says, or an e-mail, was written. */
 struct hash optin_content(const struct optin *optin, const struct hash_key *key, uint64_t site);
 
 /* All of it as a JSON object in the shape of a POST, for GET and exports. */

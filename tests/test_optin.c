@@ -200,6 +200,45 @@ static void content_is_not_when_and_under_which_id(void **state)
     assert_true(hash_equal(before, optin_content(&optin, &key, 1)));
 }
 
+/* As the intake leaves it, which finds out what a number means. */
+static struct hash content_of_phone(const char *typed, const char *e164)
+{
+    optin_clear(&optin);
+    optin.text[OPTIN_PHONE] = slice_of(typed);
+    optin.text[OPTIN_PHONE_E164] = slice_of(e164);
+    return optin_content(&optin, &key, 1);
+}
+
+static void content_does_not_depend_on_how_a_phone_is_written(void **state)
+{
+    struct hash first = content_of_phone("+1 (215) 555-0101", "+12155550101");
+
+    (void)state;
+    assert_true(hash_equal(first, content_of_phone("+12155550101", "+12155550101")));
+    assert_true(hash_equal(first, content_of_phone(" 215.555.0101 ", "+12155550101")));
+    assert_false(hash_equal(first, content_of_phone("+12155550102", "+12155550102")));
+    assert_false(hash_equal(first, content_of_phone("(215) 555-0101", "")));
+}
+
+static void an_extension_is_content_though_no_number_has_it(void **state)
+{
+    struct hash first = content_of_phone("+12155550101", "+12155550101");
+
+    (void)state;
+    assert_false(hash_equal(first, content_of_phone("+12155550101 x5", "+12155550101")));
+    assert_false(hash_equal(first, content_of_phone("+12155550101 ext. 0101", "+12155550101")));
+    assert_false(hash_equal(content_of_phone("+12155550101 x5", "+12155550101"),
+                            content_of_phone("+12155550101 x6", "+12155550101")));
+}
+
+static void content_does_not_depend_on_how_an_email_is_written(void **state)
+{
+    (void)state;
+    same_content("{\"email\":\"Dana@Example.COM \"}", "{\"email\":\"dana@example.com\"}");
+    other_content("{\"email\":\"dana@example.com\"}", "{\"email\":\"dana@example.org\"}");
+    other_content("{\"email\":\"Dana\"}", "{\"email\":\"dana\"}");
+}
+
 static void whatever_else_differs_is_other_content(void **state)
 {
     (void)state;
@@ -252,6 +291,9 @@ int main(void)
         cmocka_unit_test(what_is_over_the_stored_size_does_not_encode),
         cmocka_unit_test(content_does_not_depend_on_order),
         cmocka_unit_test(content_is_not_when_and_under_which_id),
+        cmocka_unit_test(content_does_not_depend_on_how_a_phone_is_written),
+        cmocka_unit_test(an_extension_is_content_though_no_number_has_it),
+        cmocka_unit_test(content_does_not_depend_on_how_an_email_is_written),
         cmocka_unit_test(whatever_else_differs_is_other_content),
         cmocka_unit_test(content_of_any_length_is_hashed_to_its_last_byte),
     };

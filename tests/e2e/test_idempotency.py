@@ -20,6 +20,15 @@ class Replays(Scenario):
         self.wait_task(first["task"])
         self.assertEqual(1, len(self.tasks()))
 
+    def test_same_phone_and_email_written_otherwise_is_the_same_content(self):
+        headers = {"Idempotency-Key": "order-17"}
+        first = self.accept_optin({"phone": "+1 (215) 555-0101", "email": "Dana@Example.com"}, headers=headers)
+        again = {"phone": "+12155550101", "email": "dana@example.com"}
+        self.assert_replayed(first, self.post_optin(again, headers=headers))
+        self.assert_replayed(first, self.post_optin({**again, "phone": "215-555-0101"}, headers=headers))
+        answer = self.post_optin({**again, "phone": "+12155550101 x7"}, headers=headers)
+        self.assertEqual(422, answer.status, "an extension is something else")
+
     def test_same_key_with_other_content_is_refused(self):
         headers = {"Idempotency-Key": "order-17"}
         self.accept_optin(self.person_number(1), headers=headers)
