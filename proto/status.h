@@ -18,7 +18,7 @@
     XX(TIMEOUT, 408, "timeout", "the request took too long to arrive")                             \
     XX(CONFLICT, 409, "conflict", "the request does not fit the present state")                    \
     XX(LENGTH_REQUIRED, 411, "length_required", "send Content-Length or chunked")                  \
-    XX(TOO_LARGE, 413, "too_large", "the body is larger than the limit")                           \
+    XX(TOO_LARGE, 413, "too_large", "a limit of size or of number is exceeded")                    \
     XX(TARGET_TOO_LONG, 414, "target_too_long", "the request target is longer than 8 KiB")         \
     XX(MEDIA_TYPE, 415, "media_type", "this content type or coding is not supported")              \
     XX(EXPECTATION_FAILED, 417, "expectation_failed", "only 100-continue can be expected")         \

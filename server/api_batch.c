@@ -25,6 +25,16 @@ void api_batch_free(struct batch *batch)
     free(batch);
 }
 
+/* The texts of statuses are about a whole request. */
+static const char *detail_of(const struct batch *batch, unsigned index)
+{
+    if (batch->items[index].detail[0])
+        return batch->items[index].detail;
+    if (batch->items[index].status == STATUS_MALFORMED)
+        return "this item is no JSON object that can be read";
+    return status_text(batch->items[index].status);
+}
+
 static void write_failures(const struct batch *batch, struct text *body)
 {
     const char *between = "";
@@ -35,8 +45,7 @@ static void write_failures(const struct batch *batch, struct text *body)
             continue;
         text_printf(body, "%s{\"index\":%u,\"code\":\"%s\",\"detail\":", between, i,
                     status_code(status));
-        text_json_string(body, slice_of(batch->items[i].detail[0] ? batch->items[i].detail
-                                                                  : status_text(status)));
+        text_json_string(body, slice_of(detail_of(batch, i)));
         text_char(body, '}');
         between = ",";
     }

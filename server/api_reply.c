@@ -73,7 +73,7 @@ const char *api_field_detail(struct slice field, char *buffer, size_t capacity)
 {
     if (!is_field_name(field))
         return NULL;
-    snprintf(buffer, capacity, "the field is %.*s", (int)field.length, field.bytes);
+    snprintf(buffer, capacity, "the value of %.*s cannot be used", (int)field.length, field.bytes);
     return buffer;
 }
 

@@ -570,6 +570,19 @@ static void a_batch_counts_what_became_of_each(void **state)
     assert_string_equal(rig.body, "{\"accepted\":2,\"duplicates\":0,\"failed\":[]}");
 }
 
+static void a_batch_says_of_each_item_what_is_wrong_with_it(void **state)
+{
+    (void)state;
+    assert_answer(
+        ask_as(sk, "POST /v1/optins/batch",
+               "[{\"phone\":{}},7,{\"submitted_at\":\"soon\",\"email\":\"a@example.com\"}]"),
+        200);
+    assert_body_has(
+        "{\"index\":0,\"code\":\"invalid\",\"detail\":\"the value of phone cannot be used\"}");
+    assert_body_has("{\"index\":1,\"code\":\"malformed\",\"detail\":\"this item is no JSON object");
+    assert_body_has("\"the value of submitted_at cannot be used\"");
+}
+
 static void a_batch_is_for_the_secret_key(void **state)
 {
     (void)state;
@@ -729,6 +742,7 @@ int main(void)
         TEST(what_http_refuses_of_a_form_is_a_page),
         TEST(multipart_and_a_honeypot_are_understood),
         TEST(a_batch_counts_what_became_of_each),
+        TEST(a_batch_says_of_each_item_what_is_wrong_with_it),
         TEST(a_batch_is_for_the_secret_key),
         TEST(one_key_covers_a_whole_batch),
         TEST(a_batch_that_does_not_fit_says_which_failed),

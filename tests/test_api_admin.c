@@ -204,7 +204,7 @@ static void credentials_are_not_a_callers_to_choose(void **state)
 {
     (void)state;
     assert_answer(ask_as(rig.token, "PATCH /v1/sites/www", "{\"pk\":[\"pk_mine\"]}"), 422);
-    assert_body_has("the field is pk");
+    assert_body_has("the value of pk cannot be used");
     assert_answer(ask_as(rig.token, "PATCH /v1/tokens/t42", "{\"hash\":null}"), 422);
 }
 
@@ -214,14 +214,14 @@ static void what_is_wrong_is_named(void **state)
     assert_answer(ask_as(rig.token, "POST /v1/sites",
                          "{\"id\":\"s\",\"agency\":\"acme\",\"queue\":\"acme.none\"}"),
                   422);
-    assert_body_has("the field is queue");
+    assert_body_has("the value of queue cannot be used");
     assert_answer(ask_as(rig.token, "POST /v1/sites",
                          "{\"id\":\"s\",\"agency\":\"none\",\"queue\":\"acme.calls\"}"),
                   422);
-    assert_body_has("the field is agency");
+    assert_body_has("the value of agency cannot be used");
     assert_answer(ask_as(rig.token, "POST /v1/queues", "{\"id\":\"a.b\",\"agency\":\"acme\"}"),
                   422);
-    assert_body_has("the field is id");
+    assert_body_has("the value of id cannot be used");
     assert_answer(ask_as(rig.token, "PATCH /v1/sites/www", "{\"<b>\":1}"), 422);
     assert_body_lacks("<b>");
     assert_answer(ask_as(rig.token, "POST /v1/sites", "nonsense"), 400);

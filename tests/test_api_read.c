@@ -189,9 +189,9 @@ static void what_a_report_lacks_is_named(void **state)
 {
     (void)state;
     assert_answer(report(agent, "outcome", "{\"delivery\":1}"), 422);
-    assert_body_has("the field is outcome");
+    assert_body_has("the value of outcome cannot be used");
     assert_answer(report(agent, "outcome", "{\"outcome\":\"sold\"}"), 422);
-    assert_body_has("the field is delivery");
+    assert_body_has("the value of delivery cannot be used");
     assert_answer(report(agent, "outcome", "{\"delivery\":1,\"outcome\":\"maybe\"}"), 422);
     assert_answer(report(agent, "outcome", "{\"delivery\":1,\"outcome\":\"dead\"}"), 422);
     assert_body_has("too_few_attempts");

@@ -74,6 +74,13 @@ static void unknown_keys_become_extras_of_minified_json(void **state)
     assert_slice(extra("deep"), "{\"a\":{\"b\":true}}");
 }
 
+static void a_utm_that_is_not_known_is_an_extra(void **state)
+{
+    (void)state;
+    read_ok("{\"utm_source\":\"fb\",\"utm_source_platform\":\"ads\"}");
+    shows("{\"utm_source\":\"fb\",\"fields\":{\"utm_source_platform\":\"ads\"}}");
+}
+
 static void fields_win_over_unknown_keys(void **state)
 {
     (void)state;
@@ -435,6 +442,7 @@ int main(void)
         cmocka_unit_test(null_and_empty_mean_not_given),
         cmocka_unit_test(numbers_keep_their_digits),
         cmocka_unit_test(unknown_keys_become_extras_of_minified_json),
+        cmocka_unit_test(a_utm_that_is_not_known_is_an_extra),
         cmocka_unit_test(fields_win_over_unknown_keys),
         cmocka_unit_test(consent_is_read_whole),
         cmocka_unit_test(consent_may_be_a_check_box),
