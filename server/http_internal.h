@@ -168,6 +168,7 @@ struct http {
     size_t out_length;        /* of those that `corked` has not sent yet, or that are held */
     struct http_conn *corked; /* the connection being worked on */
     bool holding;             /* then none is */
+    uint64_t held_us;         /* since when; the end of all requests that are answered meanwhile */
     struct http_held held[HTTP_HELD_MAX];
     unsigned held_count;
     char *scrap; /* HTTP_BLOCK_BYTES: what is read to be thrown away */

@@ -207,6 +207,8 @@ static void send_held(struct http *http)
 void http_hold(struct http *http)
 {
     MUST(http->corked == NULL);
+    if (!http->holding)
+        http->held_us = clock_monotonic_us();
     http->holding = true;
 }
 
@@ -347,6 +349,11 @@ static void write_head(struct text *out, struct http_conn *conn, const struct ht
     text_add(out, SLICE("\r\n"));
 }
 
+static uint64_t now_us(const struct http *http)
+{
+    return http->holding ? http->held_us : clock_monotonic_us();
+}
+
 static void send_reply(struct http_conn *conn, const struct http_reply *reply,
                        struct slice more_headers)
 {
@@ -364,7 +371,7 @@ static void send_reply(struct http_conn *conn, const struct http_reply *reply,
     /* The owner hears of its own tickets only; 0 is a request that was refused here. */
     if (http->options.on_done != NULL)
         http->options.on_done(http->options.owner, conn->ticket, reply->status,
-                              clock_monotonic_us() - conn->started_us);
+                              now_us(http) - conn->started_us);
 }
 
 void http_send_continue(struct http_conn *conn)
