@@ -174,6 +174,7 @@ struct http {
     char *scrap; /* HTTP_BLOCK_BYTES: what is read to be thrown away */
 
     uv_timer_t tick;
+    uv_check_t after_reading; /* goes on with those that were read from in this turn */
     uint64_t trimmed_ms;
     uint64_t turn_loop_ms, turn_wall_ms; /* of the loop's present turn; 0: not asked yet */
     uv_timer_t drain_timer;
@@ -205,6 +206,8 @@ void http_conn_open(struct http *http, unsigned listener, int fd, const char *re
 void http_conn_close(struct http_conn *conn);
 /* Goes on with what has come, until more is needed or an answer is awaited. */
 void http_conn_run(struct http_conn *conn);
+/* The same with all that have been read from. */
+void http_run_ready(struct http *http);
 /* Answers with a problem and closes afterwards. */
 void http_conn_refuse(struct http_conn *conn, enum status status);
 /* The answer has been formatted: forgets the request. */
