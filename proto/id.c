@@ -60,11 +60,27 @@ static uint64_t mask_of(const struct hash_key *key, enum id_kind kind, uint64_t 
 
 static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/* Eight characters of the low 40 bits: no digit waits for the one before it. */
+#define EACH_BYTE 0x0101010101010101u
+
+/* A one in each byte that is `least` or more. All are under 128. */
+static uint64_t reaches(uint64_t bytes, unsigned least)
+{
+    return (bytes + (128 - least) * EACH_BYTE) >> 7 & EACH_BYTE;
+}
+
+/* Eight characters of the low 40 bits, all at once: 5 bits go to a byte each, then every byte
+ * steps over what stands between the digits and the letters, and over I, L, O and U. */
 static void base32_eight(char out[8], uint64_t bits)
 {
-    for (int i = 0; i < 8; i++)
-        out[i] = alphabet[bits >> (35 - 5 * i) & 31];
+    uint64_t digits = (bits & 0xfffff00000) << 12 | (bits & 0xfffff);
+    digits = (digits & 0x000ffc00000ffc00) << 6 | (digits & 0x000003ff000003ff);
+    digits = (digits & 0x03e003e003e003e0) << 3 | (digits & 0x001f001f001f001f);
+
+    uint64_t letters = digits + '0' * EACH_BYTE + ('A' - '9' - 1) * reaches(digits, 10) +
+                       reaches(digits, 18) + reaches(digits, 20) + reaches(digits, 22) +
+                       reaches(digits, 27);
+    letters = htobe64(letters);
+    memcpy(out, &letters, 8);
 }
 
 /* Crockford's 26 characters hold 130 bits; the top two are zero. */

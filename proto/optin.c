@@ -302,7 +302,13 @@ static void content_add_entry(struct content *content, unsigned number, struct s
     char head[5] = {(char)number};
 
     memcpy(head + 1, &length, sizeof(length));
-    content_add(content, (struct slice){head, sizeof(head)});
+    if (sizeof(head) + bytes.length > BLOCK_BYTES - content->used) {
+        content_add_long(content, (struct slice){head, sizeof(head)});
+        content_add_long(content, bytes);
+        return;
+    }
+    memcpy(content->block + content->used, head, sizeof(head));
+    content->used += sizeof(head);
     content_add(content, bytes);
 }
 

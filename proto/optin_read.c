@@ -148,12 +148,12 @@ static bool scalar_text(struct json_value value, struct text *scratch, struct sl
 {
     size_t start = scratch->length;
 
+    if (json_string(value, out))
+        return true;
     *out = (struct slice){0};
     switch (value.type) {
     case JSON_NULL:
         return true;
-    case JSON_STRING:
-        return json_string(value, out);
     case JSON_INT:
     case JSON_UINT:
     case JSON_DOUBLE:

@@ -31,11 +31,9 @@ static inline bool slice_equal_ignoring_case(struct slice a, struct slice b)
         return false;
     for (size_t i = 0; i < a.length; i++) {
         unsigned char x = (unsigned char)a.bytes[i], y = (unsigned char)b.bytes[i];
-        if (x >= 'A' && x <= 'Z')
-            x = (unsigned char)(x + 32);
-        if (y >= 'A' && y <= 'Z')
-            y = (unsigned char)(y + 32);
-        if (x != y)
+        unsigned char lower = x | 0x20;
+        /* Mostly they are the same byte; else only the bit of a letter's case may differ. */
+        if (x != y && ((x ^ y) != 0x20 || lower < 'a' || lower > 'z'))
             return false;
     }
     return true;

@@ -344,7 +344,8 @@ bool api_is_waiting(const struct api *api, const struct pending *pending)
 enum status api_submit(struct api *api, struct pending *pending, struct command *command)
 {
     command->ticket = api_ticket(api, pending, 0);
-    command->now_ms = clock_now_ms(api->options.clock);
+    if (command->now_ms == 0)
+        command->now_ms = clock_now_ms(api->options.clock);
     enum status status = writer_submit(api->writer, command);
     if (status != STATUS_OK)
         api_release(api, pending);

@@ -169,8 +169,8 @@ uint64_t api_ticket(const struct api *api, const struct pending *pending, unsign
 struct pending *api_pending_of(struct api *api, uint64_t ticket); /* NULL: long gone */
 bool api_is_waiting(const struct api *api, const struct pending *pending);
 
-/* Hands a command over under the pending's ticket. On anything but OK the pending is released
- * and the caller answers. */
+/* Hands a command over under the pending's ticket; its now_ms, when that is 0, is now. On anything
+ * but OK the pending is released and the caller answers. */
 enum status api_submit(struct api *api, struct pending *pending, struct command *command);
 
 /* The key behind "Bearer "; empty when there is none. */

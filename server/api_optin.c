@@ -112,8 +112,7 @@ void api_stamp(const struct http_request *request, struct optin *optin)
 }
 
 static enum status read_facts(struct api *api, const struct submission *submission,
-                              struct effect_received *facts, struct slice *payload,
-                              struct slice *field)
+                              struct command *command, struct slice *field)
 {
     const struct http_request *request = submission->request;
     struct slice type = request->headers[HTTP_CONTENT_TYPE];
@@ -129,7 +128,8 @@ static enum status read_facts(struct api *api, const struct submission *submissi
         shape = INTAKE_JSON;
     if (!form && shape != INTAKE_JSON)
         return STATUS_MEDIA_TYPE;
-    intake_now(api->intake, clock_now_ms(api->options.clock));
+    command->now_ms = clock_now_ms(api->options.clock);
+    intake_now(api->intake, command->now_ms);
     enum status status = intake_read(api->intake, shape, type, request->body, &api->optin, field);
     if (status != STATUS_OK)
         return status;
@@ -141,8 +141,9 @@ static enum status read_facts(struct api *api, const struct submission *submissi
     }
     api_stamp(request, &api->optin);
     status = intake_facts(api->intake, submission->site, submission->credential, event,
-                          submission->suspect, &api->optin, facts);
-    return status == STATUS_OK ? intake_encode(api->intake, &api->optin, payload) : status;
+                          submission->suspect, &api->optin, &command->optin);
+    return status == STATUS_OK ? intake_encode(api->intake, &api->optin, &command->payload)
+                               : status;
 }
 
 /* --- sending and answering ----------------------------------------------------------- */
@@ -200,7 +201,7 @@ void api_submission_send(struct api *api, struct submission *submission)
 {
     struct command command = {.kind = COMMAND_OPTIN};
     struct slice field = {0};
-    enum status status = read_facts(api, submission, &command.optin, &command.payload, &field);
+    enum status status = read_facts(api, submission, &command, &field);
 
     if (status == STATUS_OK)
         status = submit(api, submission, &command);

@@ -184,6 +184,11 @@ static void on_tick(uv_timer_t *timer)
     }
 }
 
+static void on_read_all(uv_check_t *check)
+{
+    http_run_ready(check->data);
+}
+
 /* --- open, drain, close ------------------------------------------------------------------ */
 
 static unsigned connections_limit(unsigned wanted)
@@ -270,8 +275,10 @@ enum status http_open(const struct http_options *options, struct http **out)
     set_timeouts(http);
     uv_timer_init(options->loop, &http->tick);
     uv_timer_init(options->loop, &http->drain_timer);
-    http->tick.data = http->drain_timer.data = http;
-    http->open_handles = 2;
+    uv_check_init(options->loop, &http->after_reading);
+    http->tick.data = http->drain_timer.data = http->after_reading.data = http;
+    http->open_handles = 3;
+    uv_check_start(&http->after_reading, on_read_all);
     uv_timer_start(&http->tick, on_tick, tick_ms(http), tick_ms(http));
     *out = http;
     return STATUS_OK;
@@ -301,6 +308,7 @@ void http_drain(struct http *http, unsigned grace_ms, http_drained_fn *on_draine
     http->on_drained = on_drained;
     http->drain_owner = owner;
     http_listeners_close(http);
+    http_run_ready(http); /* what has been read is no idle connection */
     while (http->lists[HTTP_IDLE].first != NULL)
         http_conn_close(http->lists[HTTP_IDLE].first);
     uv_timer_start(&http->drain_timer, on_drain_over,
@@ -320,7 +328,7 @@ void http_on_handle_closed(struct http *http)
         uv_timer_start(&http->drain_timer, on_drain_over, 0, 0);
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void on_own_closed(uv_handle_t *handle)
 {
     http_on_handle_closed(handle->data);
 }
@@ -331,6 +339,7 @@ void http_close(struct http *http)
     http->closing = true;
     http_listeners_close(http);
     close_all(http);
-    uv_close((uv_handle_t *)&http->tick, on_timer_closed);
-    uv_close((uv_handle_t *)&http->drain_timer, on_timer_closed);
+    uv_close((uv_handle_t *)&http->tick, on_own_closed);
+    uv_close((uv_handle_t *)&http->drain_timer, on_own_closed);
+    uv_close((uv_handle_t *)&http->after_reading, on_own_closed);
 }

@@ -3,12 +3,15 @@
  * Input comes in a pooled block that is taken when bytes arrive and given back when the last
  * request in it is answered, so an idle connection holds none. A request is handed over as
  * slices of that block; what follows it (pipelined requests) stays behind it, untouched until
- * the answer is formatted. http_conn_run() is a loop and never calls itself, however deep
- * a pipeline is and whoever is answered from within the owner's callback. */
+ * the answer is formatted. http_run_ready() is a loop and never calls itself, however deep
+ * a pipeline is and whoever is answered from within the owner's callback. All that have sent
+ * something are read from before the first of them goes on: taking turns, our code and the
+ * kernel's would put each other out of the processor's cache. */
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "proto/must.h"
 #include "server/clock.h"
 #include "server/http_internal.h"
 
@@ -367,30 +370,40 @@ static void run(struct http_conn *conn)
     settle(conn);
 }
 
-void http_conn_run(struct http_conn *conn)
+static void run_soon(struct http_conn *conn)
 {
     struct http *http = conn->http;
 
-    if (http->corked == conn)
-        return; /* the loop above goes on by itself */
-    if (http->corked != NULL) {
-        if (!conn->ready) {
-            conn->ready = true;
-            conn->next_ready = NULL;
-            *http->last_ready = conn;
-            http->last_ready = &conn->next_ready;
-        }
+    if (conn->ready)
         return;
-    }
-    run(conn);
+    conn->ready = true;
+    conn->next_ready = NULL;
+    *http->last_ready = conn;
+    http->last_ready = &conn->next_ready;
+}
+
+void http_run_ready(struct http *http)
+{
+    MUST(http->corked == NULL);
     while (http->first_ready != NULL) {
-        conn = http->first_ready;
+        struct http_conn *conn = http->first_ready;
         http->first_ready = conn->next_ready;
         if (http->first_ready == NULL)
             http->last_ready = &http->first_ready;
         conn->ready = false;
         run(conn);
     }
+}
+
+void http_conn_run(struct http_conn *conn)
+{
+    struct http *http = conn->http;
+
+    if (http->corked == conn)
+        return; /* the loop above goes on by itself */
+    run_soon(conn);
+    if (http->corked == NULL)
+        http_run_ready(http);
 }
 
 static void on_end(struct http_conn *conn, ssize_t error)
@@ -403,7 +416,7 @@ static void on_end(struct http_conn *conn, ssize_t error)
     conn->ended = true;
     conn->reading = false;
     if (conn->state != HTTP_PENDING)
-        http_conn_run(conn);
+        run_soon(conn);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *ignored)
@@ -421,8 +434,10 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *ignored)
         conn->input.filled += (size_t)count;
         if (conn->state == HTTP_PENDING)
             settle(conn);
+        else if (conn->input.filled == conn->input.capacity)
+            http_conn_run(conn); /* libuv reads on at once, and there must be room for it */
         else
-            http_conn_run(conn);
+            run_soon(conn);
     }
 }
 

@@ -29,6 +29,7 @@
 #define HTTP_LINGER_BYTES  65536 /* ... and how much, before it is cut */
 #define HTTP_IDLE_FULL_MS  1000  /* idle time-out while no connection is left to give */
 #define HTTP_LISTENERS_MAX 8
+#define HTTP_HELD_MAX      256 /* answers that leave together */
 
 /* --- input memory (http_buffer.c) -------------------------------------------- */
 
@@ -109,6 +110,7 @@ struct http_conn {
     bool may_send; /* with `last`: the peer may be sending what nobody will read */
     bool in_body;  /* the head is read, the body is not */
     bool ready;    /* is in the list of those to go on with */
+    bool held;     /* its answer is formatted and waits to be sent */
 
     struct http_buffer input; /* present request, then what came behind it */
     struct http_head head;
@@ -136,6 +138,12 @@ struct http_list {
     struct http_conn *first, *last;
 };
 
+/* An answer in http.out. */
+struct http_held {
+    struct http_conn *conn;
+    size_t at, length;
+};
+
 struct http {
     struct http_options options;
     uint64_t timeout_ms[HTTP_STATE_COUNT]; /* 0: none */
@@ -157,11 +165,16 @@ struct http {
     uint64_t complained_ms;   /* about being full */
 
     char *out;                /* HTTP_OUT_BYTES: answers being formatted */
-    size_t out_length;        /* of those that `corked` has not sent yet */
+    size_t out_length;        /* of those that `corked` has not sent yet, or that are held */
     struct http_conn *corked; /* the connection being worked on */
-    char *scrap;              /* HTTP_BLOCK_BYTES: what is read to be thrown away */
+    bool holding;             /* then none is */
+    uint64_t held_us;         /* since when; the end of all requests that are answered meanwhile */
+    struct http_held held[HTTP_HELD_MAX];
+    unsigned held_count;
+    char *scrap; /* HTTP_BLOCK_BYTES: what is read to be thrown away */
 
     uv_timer_t tick;
+    uv_check_t after_reading; /* goes on with those that were read from in this turn */
     uint64_t trimmed_ms;
     uint64_t turn_loop_ms, turn_wall_ms; /* of the loop's present turn; 0: not asked yet */
     uv_timer_t drain_timer;
@@ -193,6 +206,8 @@ void http_conn_open(struct http *http, unsigned listener, int fd, const char *re
 void http_conn_close(struct http_conn *conn);
 /* Goes on with what has come, until more is needed or an answer is awaited. */
 void http_conn_run(struct http_conn *conn);
+/* The same with all that have been read from. */
+void http_run_ready(struct http *http);
 /* Has it answered by the owner or with a problem; closes afterwards. */
 void http_conn_refuse(struct http_conn *conn, enum status status);
 /* The answer has been formatted: forgets the request. */

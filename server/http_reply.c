@@ -1,8 +1,9 @@
 /* Answers are put together in one buffer of the server, not of the connection, and mostly leave
  * it by a single write before the turn is over. While a connection's pipelined requests are
- * worked off, its answers gather there (`corked`). Only what the kernel does not take is copied
- * and queued; then that connection is not read from, so at most one answer waits for a slow
- * reader. */
+ * worked off, its answers gather there (`corked`); between http_hold and http_release, those of
+ * many connections do, and a connection goes on when its answer is sent. Only what the kernel does
+ * not take is copied and queued; then that connection is not read from, so at most one answer waits
+ * for a slow reader. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,11 +183,66 @@ void http_flush(struct http_conn *conn)
     send_now(conn, gathered, (struct slice){NULL, 0});
 }
 
-/* A place in the output buffer for an answer's head. */
-static struct text begin(struct http *http, size_t bytes_max)
+/* What goes on with a connection may answer it again, so all of the buffer is sent before. */
+static void send_held(struct http *http)
 {
-    MUST(bytes_max <= HTTP_OUT_BYTES);
-    if (HTTP_OUT_BYTES - http->out_length < bytes_max)
+    bool holding = http->holding;
+    unsigned count = http->held_count;
+
+    for (unsigned i = 0; i < count; i++) {
+        const struct http_held *held = &http->held[i];
+        send_now(held->conn, (struct slice){http->out + held->at, held->length},
+                 (struct slice){NULL, 0});
+    }
+    http->holding = false;
+    http->held_count = 0;
+    http->out_length = 0;
+    for (unsigned i = 0; i < count; i++) {
+        http->held[i].conn->held = false;
+        http_conn_answered(http->held[i].conn);
+    }
+    http->holding = holding;
+}
+
+void http_hold(struct http *http)
+{
+    MUST(http->corked == NULL);
+    if (!http->holding)
+        http->held_us = clock_monotonic_us();
+    http->holding = true;
+}
+
+void http_release(struct http *http)
+{
+    http->holding = false;
+    send_held(http);
+}
+
+static void hold(struct http_conn *conn, const struct text *text)
+{
+    struct http *http = conn->http;
+
+    http->held[http->held_count++] = (struct http_held){conn, http->out_length, text->length};
+    http->out_length += text->length;
+    conn->held = true;
+}
+
+/* Only a whole answer can be held: a larger one ends the holding, and is sent as it comes. */
+static void make_room_to_hold(struct http *http, size_t bytes_max)
+{
+    if (bytes_max > HTTP_OUT_BYTES)
+        http_release(http);
+    else if (bytes_max > HTTP_OUT_BYTES - http->out_length || http->held_count == HTTP_HELD_MAX)
+        send_held(http);
+}
+
+/* A place in the output buffer for an answer's head, and for its body if that fits. */
+static struct text begin(struct http *http, size_t head_bytes_max, size_t body_bytes)
+{
+    MUST(head_bytes_max <= HTTP_OUT_BYTES);
+    if (http->holding)
+        make_room_to_hold(http, head_bytes_max + body_bytes);
+    if (HTTP_OUT_BYTES - http->out_length < head_bytes_max)
         http_flush(http->corked);
     return text_over(http->out + http->out_length, HTTP_OUT_BYTES - http->out_length);
 }
@@ -199,6 +255,10 @@ static void finish(struct http_conn *conn, struct text *text, struct slice body)
     if (body.length <= text->capacity - text->length) {
         text_add(text, body);
         body = (struct slice){NULL, 0};
+    }
+    if (http->holding) {
+        hold(conn, text);
+        return;
     }
     if (conn != http->corked) {
         send_now(conn, text_slice(text), body);
@@ -289,6 +349,11 @@ static void write_head(struct text *out, struct http_conn *conn, const struct ht
     text_add(out, SLICE("\r\n"));
 }
 
+static uint64_t now_us(const struct http *http)
+{
+    return http->holding ? http->held_us : clock_monotonic_us();
+}
+
 static void send_reply(struct http_conn *conn, const struct http_reply *reply,
                        struct slice more_headers)
 {
@@ -297,19 +362,21 @@ static void send_reply(struct http_conn *conn, const struct http_reply *reply,
     bool has_body = reply->content_type != NULL && reply->status != 204 && reply->status != 304 &&
                     !is_head(conn);
 
-    struct text text = begin(http, HEAD_SPARE + type_length + reply->headers.length);
+    struct slice body = has_body ? reply->body : (struct slice){NULL, 0};
+
+    struct text text = begin(http, HEAD_SPARE + type_length + reply->headers.length, body.length);
     write_head(&text, conn, reply, more_headers);
-    finish(conn, &text, has_body ? reply->body : (struct slice){NULL, 0});
+    finish(conn, &text, body);
 
     /* The owner hears of its own tickets only; 0 is a request that was refused here. */
     if (http->options.on_done != NULL)
         http->options.on_done(http->options.owner, conn->ticket, reply->status,
-                              clock_monotonic_us() - conn->started_us);
+                              now_us(http) - conn->started_us);
 }
 
 void http_send_continue(struct http_conn *conn)
 {
-    struct text text = begin(conn->http, HEAD_SPARE);
+    struct text text = begin(conn->http, HEAD_SPARE, 0);
 
     text_add(&text, SLICE("HTTP/1.1 100 Continue\r\n\r\n"));
     finish(conn, &text, (struct slice){NULL, 0});
@@ -378,6 +445,15 @@ void http_send_problem(struct http_conn *conn, enum status status, const char *d
 
 /* --- answers of the owner -------------------------------------------------------------- */
 
+/* To its owner a request is answered, sent or not. */
+static void answered(struct http_conn *conn)
+{
+    if (conn->held)
+        conn->ticket = 0;
+    else
+        http_conn_answered(conn);
+}
+
 void http_reply(struct http *http, uint64_t ticket, const struct http_reply *reply)
 {
     struct http_conn *conn = http_find(http, ticket);
@@ -389,7 +465,7 @@ void http_reply(struct http *http, uint64_t ticket, const struct http_reply *rep
         send_reply(conn, reply, (struct slice){NULL, 0});
     else
         http_send_problem(conn, STATUS_INTERNAL, NULL, (struct slice){NULL, 0});
-    http_conn_answered(conn);
+    answered(conn);
 }
 
 void http_problem(struct http *http, uint64_t ticket, enum status status, const char *detail,
@@ -403,7 +479,7 @@ void http_problem(struct http *http, uint64_t ticket, enum status status, const 
     if (headers.length > HEADERS_OUT_MAX)
         headers = (struct slice){NULL, 0};
     http_send_problem(conn, status, detail, headers);
-    http_conn_answered(conn);
+    answered(conn);
 }
 
 bool http_is_waiting(const struct http *http, uint64_t ticket)

@@ -62,6 +62,8 @@ static void on_settled(void *owner, const struct settlement *settlement)
 {
     struct server *server = owner;
 
+    if (server->http)
+        http_hold(server->http);
     /* While closing, a part may be gone before its last settlement comes. */
     if (settlement->ticket & API_TICKET)
         api_on_settled(server->api, settlement);
@@ -85,6 +87,8 @@ static void on_batch(void *owner)
 {
     struct server *server = owner;
 
+    if (server->http)
+        http_release(server->http);
     if (server->publish)
         publish_flush(server->publish);
 }
@@ -472,6 +476,7 @@ static void close_parts(struct server *server)
     demo_stop(server->demo);
     if (server->http)
         http_close(server->http);
+    server->http = NULL;
     if (server->inbox)
         inbox_close(server->inbox);
     server->inbox = NULL;

@@ -23,8 +23,7 @@ static void deliver(struct writer *writer, struct result_batch *result)
             entry->operation.member = (struct slice){0};
         options->on_outbox(options->owner, &entry->operation);
     }
-    if (result->operation_count > 0)
-        options->on_batch(options->owner);
+    options->on_batch(options->owner);
     if (result->ready)
         options->on_ready(options->owner);
 }

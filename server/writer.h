@@ -44,7 +44,7 @@ struct writer_outbox {
  * after its settlements. */
 typedef void writer_settled_fn(void *owner, const struct settlement *settlement);
 typedef void writer_outbox_fn(void *owner, const struct writer_outbox *operation);
-typedef void writer_batch_fn(void *owner); /* a batch's last operation was handed over */
+typedef void writer_batch_fn(void *owner); /* that was all of a batch */
 typedef void writer_ready_fn(void *owner); /* state has caught up; once */
 
 struct writer_options {

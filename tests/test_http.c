@@ -446,6 +446,104 @@ static void answers_given_within_a_request_do_not_nest(void **state)
     server_close(server);
 }
 
+/* --- answers that are held ---------------------------------------------------------------- */
+
+static void held_answers_leave_when_released(void **state)
+{
+    struct pair pair = pair_open((struct http_options){0});
+    (void)state;
+
+    say(&pair, GET("/later") GET("/behind"));
+    http_hold(pair.server->http);
+    server_answer_later(pair.server);
+    client_pull(&pair.client);
+    assert_int_equal(answers_in(&pair.client), 0);
+    assert_int_equal(pair.server->done_status, 202);
+    assert_int_equal(pair.server->requests, 1);
+
+    http_release(pair.server->http);
+    client_await(&pair.client, pair.server, 2);
+    struct answer held = client_answer(&pair.client, 0), behind = client_answer(&pair.client, 1);
+    assert_int_equal(held.status, 202);
+    assert_body_starts(&behind, "GET /behind ");
+    pair_close(&pair);
+}
+
+static void a_held_answer_is_the_only_one(void **state)
+{
+    struct pair pair = pair_open((struct http_options){0});
+    (void)state;
+
+    say(&pair, GET("/later"));
+    uint64_t ticket = pair.server->later[0];
+    http_hold(pair.server->http);
+    server_answer_later(pair.server);
+    assert_false(http_is_waiting(pair.server->http, ticket));
+    http_problem(pair.server->http, ticket, STATUS_BUSY, NULL, (struct slice){NULL, 0});
+    http_release(pair.server->http);
+    client_await(&pair.client, pair.server, 1);
+    assert_int_equal(client_answer(&pair.client, 0).status, 202);
+    ask(&pair, GET("/a"), 2);
+    assert_int_equal(client_answer(&pair.client, 1).status, 200);
+    pair_close(&pair);
+}
+
+/* The requests behind them are taken while more are being held; in the end one answers all. */
+static void more_answers_than_can_be_held_leave_before(void **state)
+{
+    enum { CLIENTS = 2 * HTTP_HELD_MAX + 10 };
+    static struct client clients[CLIENTS];
+    struct server *server = server_open((struct http_options){0});
+    (void)state;
+
+    for (int i = 0; i < CLIENTS; i++) {
+        client_open(&clients[i], server);
+        client_say(&clients[i], server, GET("/later") GET("/a") GET("/later") GET("/release"));
+    }
+    http_hold(server->http);
+    for (int i = 0; i < CLIENTS; i++)
+        http_reply(server->http, server->later[i], &(struct http_reply){.status = 202});
+    http_release(server->http);
+    server_answer_later(server);
+    for (int i = 0; i < CLIENTS; i++) {
+        client_await(&clients[i], server, 4);
+        assert_int_equal(client_answer(&clients[i], 0).status, 202);
+        assert_int_equal(client_answer(&clients[i], 1).status, 200);
+        assert_int_equal(client_answer(&clients[i], 2).status, 202);
+        assert_int_equal(client_answer(&clients[i], 3).status, 200);
+        client_close(&clients[i]);
+    }
+    server_close(server);
+}
+
+static void an_answer_too_large_to_be_held_is_sent_at_once(void **state)
+{
+    struct pair small = pair_open((struct http_options){0});
+    struct client large;
+    struct server *server = small.server;
+    (void)state;
+
+    say(&small, GET("/later") GET("/a"));
+    client_open(&large, server);
+    client_say(&large, server, GET("/later") GET("/b"));
+    http_hold(server->http);
+    http_reply(server->http, server->later[0], &(struct http_reply){.status = 202});
+    http_reply(server->http, server->later[1],
+               &(struct http_reply){.status = 200,
+                                    .content_type = "text/plain",
+                                    .body = {server->big, sizeof(server->big)}});
+    http_release(server->http);
+    client_await(&small.client, server, 2);
+    client_await(&large, server, 2);
+    struct answer a = client_answer(&small.client, 1), b = client_answer(&large, 1);
+    assert_int_equal(client_answer(&small.client, 0).status, 202);
+    assert_body_starts(&a, "GET /a ");
+    assert_int_equal(client_answer(&large, 0).body.length, sizeof(server->big));
+    assert_body_starts(&b, "GET /b ");
+    client_close(&large);
+    pair_close(&small);
+}
+
 /* --- bodies ------------------------------------------------------------------------------ */
 
 static void a_body_of_the_largest_size_comes_whole(void **state)
@@ -1273,6 +1371,10 @@ int main(void)
         cmocka_unit_test(a_pipeline_of_a_hundred_thousand_is_worked_off),
         cmocka_unit_test(what_is_piped_behind_a_pending_request_is_bounded),
         cmocka_unit_test(answers_given_within_a_request_do_not_nest),
+        cmocka_unit_test(held_answers_leave_when_released),
+        cmocka_unit_test(a_held_answer_is_the_only_one),
+        cmocka_unit_test(more_answers_than_can_be_held_leave_before),
+        cmocka_unit_test(an_answer_too_large_to_be_held_is_sent_at_once),
         cmocka_unit_test(a_body_of_the_largest_size_comes_whole),
         cmocka_unit_test(a_chunked_body_of_the_largest_size_comes_whole),
         cmocka_unit_test(continue_is_said_before_a_body_that_is_awaited),
