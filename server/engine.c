@@ -118,21 +118,30 @@ void engine_effect(struct record *record, enum effect_kind kind, const void *eff
 
 /* --- pops ------------------------------------------------------------------------- */
 
+/* Members of one rank stand in the order of their bytes, which begin with the id. */
+static bool stands_before(struct engine *engine, const struct state_visible *visible,
+                          const char *id)
+{
+    struct engine_person who;
+    struct task_row row;
+    char own[ID_TEXT_LENGTH];
+
+    MUST(engine_load_person(engine, visible->person, &who) &&
+         engine_open_task(engine, &who, visible->task, &row));
+    if (row.flags & TASK_IN_LIST)
+        return false;
+    id_format(own, engine->options.id_key, ID_TASK, row.opened_ms, row.number);
+    return memcmp(own, id, sizeof(own)) < 0;
+}
+
 /* Whether this put cannot be in its queue any more, given what stands first in it. */
 static bool is_gone(struct engine *engine, const struct command_popped *popped,
-                    const struct state_visible *visible, const struct task_row *row)
+                    const struct state_visible *visible)
 {
-    char id[ID_TEXT_LENGTH];
-
     if (visible->outbox_seq > popped->pushed_seq)
         return false;
-    if (popped->empty || visible->rank_ms < popped->rank_ms)
-        return true;
-    /* Members of one rank stand in the order of their bytes, which begin with the id. */
-    if (visible->rank_ms > popped->rank_ms || (row->flags & TASK_IN_LIST))
-        return false;
-    id_format(id, engine->options.id_key, ID_TASK, row->opened_ms, row->number);
-    return memcmp(id, popped->id, sizeof(id)) < 0;
+    return popped->empty || visible->rank_ms < popped->rank_ms ||
+           (visible->rank_ms == popped->rank_ms && stands_before(engine, visible, popped->id));
 }
 
 /* Puts that are gone from Redis with no word of a consumer: their leases start now. */
@@ -151,14 +160,9 @@ static enum status decide_popped(struct engine *engine, const struct command *co
     while (count < POPPED_PER_RECORD &&
            state_visible_next(engine->options.state, popped->queue, visible.rank_ms, visible.task,
                               &visible)) {
-        struct engine_person who;
-        struct task_row row;
-
         if (!popped->empty && visible.rank_ms > popped->rank_ms)
             break;
-        MUST(engine_load_person(engine, visible.person, &who) &&
-             engine_open_task(engine, &who, visible.task, &row));
-        if (is_gone(engine, popped, &visible, &row)) {
+        if (is_gone(engine, popped, &visible)) {
             struct effect_popped effect = {.person = visible.person,
                                            .task = visible.task,
                                            .lease_until_ms =

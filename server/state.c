@@ -266,6 +266,13 @@ static int put_queues(struct state *state)
     return code;
 }
 
+/* LMDB ends its cursors with it. */
+static void forget_transaction(struct state *state)
+{
+    state->txn = NULL;
+    memset(state->cursors, 0, sizeof state->cursors);
+}
+
 static int put_memory_and_commit(struct state *state)
 {
     int code = put_meta(state, state->txn);
@@ -275,7 +282,7 @@ static int put_memory_and_commit(struct state *state)
     if (code != 0)
         return code;
     MDB_txn *txn = state->txn;
-    state->txn = NULL; /* LMDB frees it either way */
+    forget_transaction(state); /* LMDB frees it either way */
     return mdb_txn_commit(txn);
 }
 
@@ -300,7 +307,7 @@ void state_abort(struct state *state)
 {
     if (state->txn)
         mdb_txn_abort(state->txn);
-    state->txn = NULL;
+    forget_transaction(state);
     state->changed = false;
     state->broken = STATUS_OK;
     state->meta = state->committed_meta;

@@ -31,11 +31,12 @@ struct state {
     char *directory;
 
     /* Writer thread. */
-    MDB_txn *txn;        /* NULL: none open */
-    MDB_txn *peek;       /* for finds while none is; reset between them */
-    bool changed;        /* a row, in the open transaction */
-    enum status broken;  /* of the first put or find that failed; OK: none did */
-    uint64_t people_top; /* highest number in the person table: behind it is APPEND */
+    MDB_txn *txn;                     /* NULL: none open */
+    MDB_cursor *cursors[TABLE_COUNT]; /* of it, opened when first needed; LMDB closes them */
+    MDB_txn *peek;                    /* for finds while none is; reset between them */
+    bool changed;                     /* a row, in the open transaction */
+    enum status broken;               /* of the first put or find that failed; OK: none did */
+    uint64_t people_top;              /* highest number in the person table: behind it is APPEND */
     uint64_t committed_people_top;
     struct state_meta meta;
     struct state_meta committed_meta;

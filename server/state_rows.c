@@ -204,6 +204,15 @@ bool state_visible_next(struct state *state, uint32_t queue, uint64_t rank_ms, u
 
 /* --- the writer's puts -------------------------------------------------------- */
 
+/* Most rows go right behind or beside the one before, and a cursor that is there already need
+ * not look for the place from the root. */
+static int open_cursor(struct state *state, enum state_table table)
+{
+    if (state->cursors[table])
+        return 0;
+    return mdb_cursor_open(state->txn, state->tables[table], &state->cursors[table]);
+}
+
 /* Into the open transaction, unless it is broken. With MDB_RESERVE in `flags` value->mv_data
  * is where to write. */
 static enum status put(struct state *state, enum state_table table, const struct state_key *key,
@@ -215,8 +224,10 @@ static enum status put(struct state *state, enum state_table table, const struct
         return state->broken;
     MUST(state->txn);
     state->changed = true;
-    state->broken = lmdb_env_failed(
-        &state->lmdb, "mdb_put", mdb_put(state->txn, state->tables[table], &place, value, flags));
+    int code = open_cursor(state, table);
+    if (code == 0)
+        code = mdb_cursor_put(state->cursors[table], &place, value, flags);
+    state->broken = lmdb_env_failed(&state->lmdb, "mdb_cursor_put", code);
     return state->broken;
 }
 
@@ -230,16 +241,20 @@ static enum status put_row(struct state *state, enum state_table table, struct s
 
 static enum status delete_row(struct state *state, enum state_table table, struct state_key key)
 {
-    MDB_val place = {key.length, key.bytes};
+    MDB_val place = {key.length, key.bytes}, value;
 
     if (state->broken != STATUS_OK)
         return state->broken;
     MUST(state->txn);
-    int code = mdb_del(state->txn, state->tables[table], &place, NULL);
+    int code = open_cursor(state, table);
+    if (code == 0)
+        code = mdb_cursor_get(state->cursors[table], &place, &value, MDB_SET);
     if (code == MDB_NOTFOUND)
         return STATUS_OK;
     state->changed = true;
-    state->broken = lmdb_env_failed(&state->lmdb, "mdb_del", code);
+    if (code == 0)
+        code = mdb_cursor_del(state->cursors[table], 0);
+    state->broken = lmdb_env_failed(&state->lmdb, "mdb_cursor_del", code);
     return state->broken;
 }
 
