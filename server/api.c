@@ -427,6 +427,11 @@ enum status api_attach(struct api *api, struct http *http, struct writer *writer
     return api->intake ? STATUS_OK : STATUS_INTERNAL;
 }
 
+void api_detach(struct api *api)
+{
+    api->http = NULL;
+}
+
 static void on_closed(uv_handle_t *timer)
 {
     free_parts(timer->data);

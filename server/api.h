@@ -38,6 +38,8 @@ enum status api_open(const struct api_options *options, struct api **out);
  * memory. */
 enum status api_attach(struct api *api, struct http *http, struct writer *writer,
                        struct publish *publish);
+/* http is closed: what is settled from now on is answered to nobody. */
+void api_detach(struct api *api);
 /* When nothing can be settled any more; freed when the loop has run on. */
 void api_close(struct api *api);
 

@@ -145,7 +145,7 @@ void http_hold(struct http *http);
 void http_release(struct http *http);
 
 /* True while the peer of the ticket waits for its answer. False also when it has closed its
- * sending side, as one that gave up does; a reply is then still tried. */
+ * sending side, as one that gave up does; a reply is then still tried. Nobody waits at no http. */
 bool http_is_waiting(const struct http *http, uint64_t ticket);
 
 /* No new connections; kept ones are closed after their present answer. `on_drained` when none

@@ -477,6 +477,8 @@ static void close_parts(struct server *server)
     if (server->http)
         http_close(server->http);
     server->http = NULL;
+    if (server->api)
+        api_detach(server->api);
     if (server->inbox)
         inbox_close(server->inbox);
     server->inbox = NULL;
