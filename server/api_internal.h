@@ -214,6 +214,7 @@ route_fn api_optin_get, api_task_get, api_person_get, api_person_history, api_pe
 route_fn api_entity_list, api_entity_create, api_entity_show, api_entity_change, api_entity_remove;
 route_fn api_key_add, api_key_retire;
 route_fn api_livez, api_readyz, api_metrics, api_openapi, api_tag, api_demo;
+route_fn api_clock_get, api_clock_accept;
 
 /* --- opt-ins ------------------------------------------------------------------------------ */
 

@@ -21,9 +21,10 @@
 
 static const struct entity {
     const char *name, *plural;
+    bool is_kept; /* it has settings: add, list, show, set, rm */
 } entities[] = {
-    {"agency", "agencies"}, {"site", "sites"},   {"queue", "queues"},
-    {"agent", "agents"},    {"token", "tokens"},
+    {"agency", "agencies", true}, {"site", "sites", true},   {"queue", "queues", true},
+    {"agent", "agents", true},    {"token", "tokens", true}, {"clock", "clock", false},
 };
 
 /* One command, taken apart. */
@@ -45,19 +46,25 @@ static int usage(const struct call *call, FILE *out)
 {
     const char *name = call->entity->name;
 
-    fprintf(out,
-            "usage: hotlead %s add ID [--SETTING VALUE ...]\n"
-            "       hotlead %s list | show ID | rm ID\n"
-            "       hotlead %s set ID --SETTING VALUE ...\n",
-            name, name, name);
+    if (call->entity->is_kept)
+        fprintf(out,
+                "usage: hotlead %s add ID [--SETTING VALUE ...]\n"
+                "       hotlead %s list | show ID | rm ID\n"
+                "       hotlead %s set ID --SETTING VALUE ...\n",
+                name, name, name);
     if (strcmp(name, "site") == 0)
         fprintf(out, "       hotlead site add-key ID pk|sk      a second live key\n"
                      "       hotlead site retire-key ID pk|sk   the older of two\n");
     if (strcmp(name, "queue") == 0)
         fprintf(out,
                 "       hotlead queue acl ID [--user NAME]  the Redis ACL line of a consumer\n");
-    fprintf(out, "\nA setting given more than once is a list; an empty value takes it back.\n\n"
-                 "  --server URL   [HOTLEAD_URL; DIR/admin.url; " URL_DEFAULT "]\n"
+    if (strcmp(name, "clock") == 0)
+        fprintf(out, "usage: hotlead clock show | accept\n\n"
+                     "A wall clock that jumps by more than a day holds deadlines and redeliveries\n"
+                     "until it is set right, or accepted as it is.\n");
+    if (call->entity->is_kept)
+        fprintf(out, "\nA setting given more than once is a list; an empty value takes it back.\n");
+    fprintf(out, "\n  --server URL   [HOTLEAD_URL; DIR/admin.url; " URL_DEFAULT "]\n"
                  "  --token TOKEN  [HOTLEAD_TOKEN; HOTLEAD_TOKEN_FILE; DIR/admin.token]\n"
                  "  --data DIR     data folder on this machine [HOTLEAD_DATA; " FOLDER_DEFAULT "]\n"
                  "  --json         one JSON document a line\n");
@@ -392,9 +399,33 @@ static int verb_acl(struct call *call)
     return 0;
 }
 
+static int ask_clock(struct call *call, const char *method, const char *rest, struct slice body)
+{
+    struct client_answer answer;
+    char path[2048];
+
+    if (call->count != 0)
+        return usage(call, stderr);
+    make_path(path, call, NULL, rest);
+    int code = request(call, method, path, body, &answer);
+    if (code == 0)
+        print_document(call, answer.body);
+    return code;
+}
+
+static int verb_clock_show(struct call *call)
+{
+    return ask_clock(call, "GET", "", (struct slice){0});
+}
+
+static int verb_clock_accept(struct call *call)
+{
+    return ask_clock(call, "POST", "/accept", SLICE("{}"));
+}
+
 static const struct verb {
     const char *name;
-    const char *entity; /* NULL: all */
+    const char *entity; /* NULL: all that are kept */
     verb_fn *run;
     bool offline;
 } verbs[] = {
@@ -406,14 +437,20 @@ static const struct verb {
     {"add-key", "site", verb_add_key, false},
     {"retire-key", "site", verb_retire_key, false},
     {"acl", "queue", verb_acl, true},
+    {"show", "clock", verb_clock_show, false},
+    {"accept", "clock", verb_clock_accept, false},
 };
 #define VERB_COUNT (sizeof verbs / sizeof *verbs)
+
+static bool has_verb(const struct entity *entity, const struct verb *verb)
+{
+    return verb->entity ? strcmp(verb->entity, entity->name) == 0 : entity->is_kept;
+}
 
 static const struct verb *find_verb(const struct call *call)
 {
     for (size_t i = 0; i < VERB_COUNT; i++) {
-        if (strcmp(verbs[i].name, call->verb) == 0 &&
-            (!verbs[i].entity || strcmp(verbs[i].entity, call->entity->name) == 0))
+        if (strcmp(verbs[i].name, call->verb) == 0 && has_verb(call->entity, &verbs[i]))
             return &verbs[i];
     }
     return NULL;
@@ -461,10 +498,12 @@ static bool take_words(struct call *call, int argc, char **argv)
 static int unknown_verb(const struct call *call)
 {
     const char *names[VERB_COUNT];
+    size_t count = 0;
 
     for (size_t i = 0; i < VERB_COUNT; i++)
-        names[i] = verbs[i].name;
-    const char *closest = config_closest(call->verb, names, VERB_COUNT);
+        if (has_verb(call->entity, &verbs[i]))
+            names[count++] = verbs[i].name;
+    const char *closest = config_closest(call->verb, names, count);
     fprintf(stderr, "hotlead: %s: there is no '%s'", call->entity->name, call->verb);
     fprintf(stderr, closest ? "; did you mean '%s'?\n" : "\n", closest);
     return EXIT_USAGE;
