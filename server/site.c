@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "proto/must.h"
+#include "proto/phone.h"
 #include "server/site_names.h"
 #include "server/site_settings.h"
 
@@ -543,6 +544,18 @@ static enum status invalid(const char *field, struct slice *field_out)
     return STATUS_INVALID;
 }
 
+/* What is stored already is not looked at again: another version of the phone rules may know
+ * other countries. */
+static enum status check_countries(const struct settings *settings, struct slice *field_out)
+{
+    if (!phone_knows_country(settings->country))
+        return invalid("country", field_out);
+    for (size_t i = 0; i < settings->countries.count; i++)
+        if (!phone_knows_country(settings->countries.items[i]))
+            return invalid("countries", field_out);
+    return STATUS_OK;
+}
+
 /* What settings must fit to beyond themselves. */
 static enum status check_references(const struct registry *registry, enum entity_kind kind,
                                     const struct settings *settings, struct slice *field_out)
@@ -560,6 +573,7 @@ static enum status check_references(const struct registry *registry, enum entity
         uint32_t queue = registry_number(registry, ENTITY_QUEUE, settings->queue);
         if (queue == 0 || registry_queue(registry, queue)->agency != agency)
             return invalid("queue", field_out);
+        return check_countries(settings, field_out);
     }
     if (kind == ENTITY_TOKEN && settings->agent.length != 0) {
         uint32_t agent = registry_number(registry, ENTITY_AGENT, settings->agent);
