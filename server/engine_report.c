@@ -217,8 +217,7 @@ static enum status hear_release(struct hearing *hearing)
 static bool is_attempt(enum outcome outcome)
 {
     return outcome != OUTCOME_DELIVERED && outcome != OUTCOME_BOUNCED &&
-           outcome != OUTCOME_RESEARCHED && outcome != OUTCOME_DEAD &&
-           outcome != OUTCOME_UNSUBSCRIBED;
+           outcome != OUTCOME_RESEARCHED && outcome != OUTCOME_UNSUBSCRIBED;
 }
 
 /* When the person was first tried by a human: as reported, else when claimed, else now. */
@@ -306,7 +305,8 @@ static enum status hear_outcome(struct hearing *hearing)
         return hear_late(hearing);
     if (hearing->report->delivery > hearing->row.delivery)
         return refuse(hearing, STATUS_INVALID);
-    if (outcome == OUTCOME_DEAD && hearing->who.row.attempts < ATTEMPTS_BEFORE_DEAD)
+    /* The attempt that is reported with it is one of the seven. */
+    if (outcome == OUTCOME_DEAD && hearing->who.row.attempts + 1 < ATTEMPTS_BEFORE_DEAD)
         return refuse(hearing, STATUS_TOO_FEW_ATTEMPTS);
 
     begin(hearing, RECORD_OUTCOME);

@@ -483,10 +483,12 @@ static void extend_renews_the_lease(void **unused)
     assert_int_equal(world_report(&world, number, 1, REPORT_EXTEND, 0, "a1"), STATUS_CONFLICT);
 }
 
-static void dead_is_refused_before_seven_attempts(void **unused)
+static void dead_is_refused_before_the_seventh_attempt(void **unused)
 {
+    struct person_row person;
+
     (void)unused;
-    for (unsigned i = 0; i < 7; i++) {
+    for (unsigned i = 0; i < 6; i++) {
         uint64_t number = fresh_task("+12155550147");
 
         assert_int_equal(world_report(&world, number, 1, REPORT_OUTCOME, OUTCOME_DEAD, "a1"),
@@ -497,6 +499,22 @@ static void dead_is_refused_before_seven_attempts(void **unused)
     assert_int_equal(
         world_report(&world, fresh_task("+12155550147"), 1, REPORT_OUTCOME, OUTCOME_DEAD, "a1"),
         STATUS_OK);
+    assert_true(world_person(&world, 1, &person));
+    assert_int_equal(person.attempts, 7);
+}
+
+static void the_seventh_attempt_may_be_amended_to_dead(void **unused)
+{
+    uint64_t number = 0;
+
+    (void)unused;
+    for (unsigned i = 0; i < 7; i++) {
+        number = fresh_task("+12155550147");
+        world_report(&world, number, 1, REPORT_OUTCOME, OUTCOME_NO_ANSWER, "a1");
+        assert_int_equal(world_report(&world, number, 1, REPORT_AMEND, OUTCOME_DEAD, "a1"),
+                         i < 6 ? STATUS_TOO_FEW_ATTEMPTS : STATUS_OK);
+        world.now_ms += HOUR;
+    }
 }
 
 static void do_not_contact_ends_everything_and_lasts(void **unused)
@@ -723,7 +741,8 @@ int main(void)
         TEST(outcome_for_a_delivery_yet_to_come_is_refused),
         TEST(release_puts_the_task_back_with_the_next_delivery),
         TEST(extend_renews_the_lease),
-        TEST(dead_is_refused_before_seven_attempts),
+        TEST(dead_is_refused_before_the_seventh_attempt),
+        TEST(the_seventh_attempt_may_be_amended_to_dead),
         TEST(do_not_contact_ends_everything_and_lasts),
         TEST(amend_replaces_the_outcome_for_five_minutes),
         TEST(stream_entry_read_again_leaves_no_record),

@@ -173,11 +173,16 @@ class Http(Scenario):
         self.assertEqual(200, self.tell(task, "amend", outcome="voicemail").status)
         self.assertIn("voicemail", json.dumps(self.get(f"/v1/people/{task['person']}/history")))
 
-    def test_nobody_is_given_up_before_seven_attempts(self):
-        self.accept_optin(self.person_number(1))
-        task = self.claim().json
-        answer = self.tell(task, "outcome", outcome="dead")
-        self.assertEqual((422, "too_few_attempts"), (answer.status, answer.json["code"]))
+    def test_nobody_is_given_up_before_the_seventh_attempt(self):
+        for attempt in range(1, 8):
+            self.accept_optin({**self.person_number(1), "fields": {"attempt": attempt}})
+            task = self.claim().json
+            self.assertEqual(attempt, task["attempt"])
+            answer = self.tell(task, "outcome", outcome="dead")
+            if attempt < 7:
+                self.assertEqual((422, "too_few_attempts"), (answer.status, answer.json["code"]))
+                answer = self.tell(task, "outcome", outcome="no_answer")
+            self.assertEqual(200, answer.status, answer)
 
     def test_reports_with_missing_or_unknown_words_are_named(self):
         self.accept_optin(self.person_number(1))
