@@ -410,6 +410,50 @@ static void leased_at_the_deadline_breaches_only_when_the_lease_ends(void **unus
     assert_int_equal(task.rank_ms, world.now_ms + DAY);
 }
 
+static void breaches_that_passed_while_down_keep_the_order_of_their_deadlines(void **unused)
+{
+    struct task_row task;
+    uint64_t first = fresh_task("+12155550147"), second;
+
+    (void)unused;
+    world.now_ms += MINUTE;
+    second = fresh_task("+12155550148");
+    world_reopen(&world, false, false);
+    assert_int_equal(world_pass(&world, 7 * DAY), 2);
+    assert_true(world_task(&world, 1, first, &task));
+    assert_int_equal(task.rank_ms, WORLD_START_MS + 5 * MINUTE + DAY);
+    assert_true(world_task(&world, 2, second, &task));
+    assert_int_equal(task.rank_ms, WORLD_START_MS + 6 * MINUTE + DAY);
+}
+
+static void a_lease_over_the_deadline_that_ended_while_down_is_a_breach_from_its_end(void **unused)
+{
+    struct task_row task;
+    uint64_t number = fresh_task("+12155550147");
+
+    (void)unused;
+    world_report(&world, number, 1, REPORT_CLAIM, 0, "a1");
+    world_pass(&world, 7 * DAY);
+    assert_true(world_task(&world, 1, number, &task));
+    assert_int_equal(task.rank_ms, WORLD_START_MS + 30 * MINUTE + DAY);
+    assert_int_equal(state_meta(world.state)->breaches, 1);
+}
+
+static void
+a_lease_before_the_deadline_that_ended_while_down_breaches_at_the_deadline(void **unused)
+{
+    struct task_row task;
+    uint64_t number = fresh_task("+12155550147");
+
+    (void)unused;
+    world_popped(&world, outbox_seq()); /* leased for two minutes */
+    world_pass(&world, 7 * DAY);
+    assert_true(world_task(&world, 1, number, &task));
+    assert_int_equal(task.delivery, 2);
+    assert_int_equal(task.rank_ms, WORLD_START_MS + 5 * MINUTE + DAY);
+    assert_int_equal(state_meta(world.state)->breaches, 1);
+}
+
 static void outcome_during_a_lease_over_the_deadline_is_no_breach(void **unused)
 {
     uint64_t number = fresh_task("+12155550147");
@@ -736,6 +780,9 @@ int main(void)
         TEST(only_what_sorts_before_the_head_is_popped),
         TEST(many_pops_take_several_records),
         TEST(leased_at_the_deadline_breaches_only_when_the_lease_ends),
+        TEST(breaches_that_passed_while_down_keep_the_order_of_their_deadlines),
+        TEST(a_lease_over_the_deadline_that_ended_while_down_is_a_breach_from_its_end),
+        TEST(a_lease_before_the_deadline_that_ended_while_down_breaches_at_the_deadline),
         TEST(outcome_during_a_lease_over_the_deadline_is_no_breach),
         TEST(stale_deliverys_first_outcome_counts_and_withdraws_the_newer),
         TEST(outcome_for_a_delivery_yet_to_come_is_refused),

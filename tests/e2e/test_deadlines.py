@@ -173,6 +173,10 @@ class Breaches(Scenario):
         self.start_server()
         wait_until(lambda: self.breaches() == 20, what="20 breaches")
         self.assertEqual(set(tasks), set(self.tasks()))
+        wait_until(
+            lambda: all(score == task["deadline_ms"] + DAY * 1000 for task, score in self.tasks().values()),
+            what="the ranks, as if the server had been there",
+        )
         self.server.kill()
         self.start_server()
         self.wait_tasks(tasks)
