@@ -561,6 +561,48 @@ static void the_seventh_attempt_may_be_amended_to_dead(void **unused)
     }
 }
 
+static void unsubscribed_on_the_phone_is_do_not_contact(void **unused)
+{
+    struct person_row person;
+    struct task_row task;
+    uint64_t research, number;
+
+    (void)unused;
+    world_optin(&world, NULL, NULL, NULL, "n", INTAKE_NAME);
+    assert_true(world_person(&world, 1, &person));
+    research = (person.first_seq << 3);
+    assert_true(world_task(&world, 1, research, &task));
+    world_report(&world, research, 1, REPORT_OUTCOME, OUTCOME_UNSUBSCRIBED, "a1");
+    assert_true(world_person(&world, 1, &person));
+    assert_true(person.flags & PERSON_DO_NOT_CONTACT);
+
+    number = fresh_task("+12155550147");
+    world_report(&world, number, 1, REPORT_OUTCOME, OUTCOME_UNSUBSCRIBED, "a1");
+    world.now_ms += DAY;
+    world_optin(&world, "+12155550147", NULL, NULL, "again", 0);
+    assert_int_equal(world.settlement.optin.reason, NO_TASK_DO_NOT_CONTACT);
+    world_optin(&world, "+12155550147", NULL, NULL, "with consent", INTAKE_CONSENT);
+    assert_int_equal(world.settlement.optin.reason, NO_TASK_HAS_ONE);
+    assert_true(world_person(&world, 2, &person));
+    assert_true(person.flags & PERSON_CONSENT_AGAIN);
+}
+
+static void a_manager_takes_unsubscribed_back_by_an_amendment(void **unused)
+{
+    struct person_row person;
+    uint64_t number = fresh_task("+12155550147");
+
+    (void)unused;
+    world_report(&world, number, 1, REPORT_OUTCOME, OUTCOME_UNSUBSCRIBED, "a1");
+    assert_int_equal(world_report(&world, number, 1, REPORT_AMEND, OUTCOME_NO_ANSWER, "a1"),
+                     STATUS_FORBIDDEN);
+    world.manager = true;
+    assert_int_equal(world_report(&world, number, 1, REPORT_AMEND, OUTCOME_NO_ANSWER, "m1"),
+                     STATUS_OK);
+    assert_true(world_person(&world, 1, &person));
+    assert_false(person.flags & PERSON_DO_NOT_CONTACT);
+}
+
 static void do_not_contact_ends_everything_and_lasts(void **unused)
 {
     struct person_row person;
@@ -790,6 +832,8 @@ int main(void)
         TEST(extend_renews_the_lease),
         TEST(dead_is_refused_before_the_seventh_attempt),
         TEST(the_seventh_attempt_may_be_amended_to_dead),
+        TEST(unsubscribed_on_the_phone_is_do_not_contact),
+        TEST(a_manager_takes_unsubscribed_back_by_an_amendment),
         TEST(do_not_contact_ends_everything_and_lasts),
         TEST(amend_replaces_the_outcome_for_five_minutes),
         TEST(stream_entry_read_again_leaves_no_record),

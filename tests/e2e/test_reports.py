@@ -76,6 +76,14 @@ class Streams(Scenario):
         self.assertIn("a7", json.dumps(self.get(f"/v1/tasks/{task['id']}")))
         self.assertIsNone(self.redis("EVAL", script, 2, self.key("tasks"), self.key("reports:n1"), "a7"))
 
+    def test_unsubscribed_on_the_phone_is_do_not_contact(self):
+        self.accept_optin(self.person_number(1))
+        task = self.pop()
+        self.report(task, "outcome", outcome="unsubscribed")
+        wait_until(lambda: self.metric("hotlead_tasks_ended_total") == 1, what="the outcome")
+        again = self.accept_optin({**self.person_number(1), "fields": {"again": 1}})
+        self.assertEqual((None, "do_not_contact"), (again["task"], again["reason"]))
+
     def test_do_not_contact_is_kept_until_there_is_consent_given_later(self):
         self.one_task()
         task = self.pop()
