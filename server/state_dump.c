@@ -60,6 +60,7 @@ static void print_task_row(FILE *out, const struct task_row *row)
     FIELD(out, row, kind);
     FIELD(out, row, stage);
     FIELD(out, row, renderer);
+    FIELD(out, row, more_seq);
 }
 
 static void print_person_row(FILE *out, const struct person_row *row)

@@ -189,7 +189,7 @@ struct state_stored_put {
     uint64_t person, task;
 };
 
-_Static_assert(sizeof(struct outbox_row) == 152, "stored");
+_Static_assert(sizeof(struct outbox_row) == 160, "stored");
 _Static_assert(sizeof(struct state_queue) == 32, "stored");
 
 /* Fixed-size rows of another size are damage. */

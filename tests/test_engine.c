@@ -155,6 +155,162 @@ static void phone_and_email_of_two_people_are_flagged_not_merged(void **unused)
     assert_true(hash_is_none(row.email));
 }
 
+/* --- an update: a visitor sends other content under the same id ------------------------ */
+
+static enum status from_page(const char *phone, const char *email, const char *content,
+                             uint8_t flags)
+{
+    world.credential = CREDENTIAL_PUBLIC;
+    return world_optin(&world, phone, email, "form-1", content, flags);
+}
+
+static void a_phone_said_later_gives_the_open_call_out_anew(void **unused)
+{
+    struct person_row person;
+    struct task_row task;
+    uint64_t number;
+
+    (void)unused;
+    from_page(NULL, "a@example.com", "step 1", 0);
+    number = world.settlement.optin.task;
+    world.now_ms += MINUTE;
+    assert_int_equal(from_page("+12155550147", "a@example.com", "step 2", 0), STATUS_OK);
+    assert_true(world.settlement.kept);
+    assert_int_equal(world.record.header.kind, RECORD_REPEATED);
+    assert_true(world_person(&world, 1, &person));
+    assert_false(hash_is_none(person.phone));
+    assert_int_equal(person.optins, 1);
+    assert_true(world_task(&world, 1, number, &task));
+    assert_int_equal(task.delivery, 2);
+    assert_int_equal(task.more_seq, world.record.header.seq);
+    assert_int_equal(task.deadline_ms, WORLD_START_MS + 5 * MINUTE);
+    assert_last_operations(OUTBOX_DROP, OUTBOX_PUT);
+    assert_int_equal(world_visible(&world, world.queue), 1);
+    /* Said again, it is not new. */
+    from_page("+12155550147", "a@example.com", "step 2", 0);
+    assert_true(world_task(&world, 1, number, &task));
+    assert_int_equal(task.delivery, 2);
+    world_optin(&world, "+12155550147", NULL, NULL, "later", 0);
+    assert_int_equal(world.settlement.optin.person, 1);
+}
+
+static void an_update_never_overwrites(void **unused)
+{
+    struct person_row before, after;
+
+    (void)unused;
+    from_page("+12155550147", "a@example.com", "step 1", 0);
+    assert_true(world_person(&world, 1, &before));
+    from_page("+12155550199", "b@example.com", "step 2", 0);
+    assert_true(world_person(&world, 1, &after));
+    assert_true(hash_equal(before.phone, after.phone));
+    assert_true(hash_equal(before.email, after.email));
+    assert_int_equal(outbox_seq(), 1);
+}
+
+static void whoever_has_the_call_in_hand_keeps_it_and_the_next_delivery_has_the_phone(void **unused)
+{
+    struct task_row task;
+    uint64_t number;
+
+    (void)unused;
+    from_page(NULL, "a@example.com", "step 1", 0);
+    number = world.settlement.optin.task;
+    world_report(&world, number, 1, REPORT_CLAIM, 0, "a1");
+    from_page("+12155550147", NULL, "step 2", 0);
+    assert_true(world_task(&world, 1, number, &task));
+    assert_int_equal(task.delivery, 1);
+    assert_int_equal(task.state, TASK_CLAIMED);
+    assert_int_equal(world_visible(&world, world.queue), 0);
+    assert_int_equal(world_report(&world, number, 1, REPORT_RELEASE, 0, "a1"), STATUS_OK);
+    assert_true(world_task(&world, 1, number, &task));
+    assert_int_not_equal(task.more_seq, 0);
+}
+
+static void a_name_that_gets_a_phone_is_called_and_not_looked_for_any_more(void **unused)
+{
+    struct person_row person;
+    struct task_row task;
+
+    (void)unused;
+    from_page(NULL, NULL, "step 1", INTAKE_NAME);
+    assert_int_equal(world.settlement.optin.reason, NO_TASK_UNREACHABLE);
+    world.now_ms += 10 * MINUTE;
+    from_page("+12155550147", NULL, "step 2", INTAKE_NAME);
+    assert_true(world_person(&world, 1, &person));
+    assert_int_equal(person.reason, NO_TASK_HAS_ONE);
+    assert_true(world_task(&world, 1, world.record.header.seq << 3, &task));
+    assert_int_equal(task.channel, TASK_CALL);
+    assert_int_equal(task.deadline_ms, world.now_ms + 5 * MINUTE);
+    assert_int_equal(task.optin_seq, person.first_seq);
+    assert_int_equal(world_visible(&world, world.queue), 1);
+    assert_int_equal(state_meta(world.state)->tasks_ended, 1);
+}
+
+static void an_ended_call_is_opened_again_by_a_phone_that_was_missing_only(void **unused)
+{
+    (void)unused;
+    from_page(NULL, "a@example.com", "step 1", 0);
+    world_report(&world, world.settlement.optin.task, 1, REPORT_OUTCOME, OUTCOME_NO_ANSWER, "a1");
+    from_page(NULL, "a@example.com", "step 2", 0);
+    assert_int_equal(world_visible(&world, world.queue), 0);
+    from_page("+12155550147", NULL, "step 3", 0);
+    assert_int_equal(world_visible(&world, world.queue), 1);
+}
+
+static void a_consent_said_later_goes_to_the_open_call_once(void **unused)
+{
+    struct task_row task;
+    uint64_t number;
+
+    (void)unused;
+    from_page("+12155550147", NULL, "step 1", 0);
+    number = world.settlement.optin.task;
+    from_page("+12155550147", NULL, "step 2", INTAKE_CONSENT);
+    from_page("+12155550147", NULL, "step 3", INTAKE_CONSENT);
+    assert_true(world_task(&world, 1, number, &task));
+    assert_int_equal(task.delivery, 2);
+}
+
+static void an_update_with_somebody_elses_phone_is_flagged(void **unused)
+{
+    struct person_row person;
+
+    (void)unused;
+    from_page(NULL, "a@example.com", "step 1", 0);
+    world_optin(&world, "+12155550147", NULL, NULL, "another", 0);
+    assert_int_equal(world.settlement.optin.person, 2);
+    from_page("+12155550147", NULL, "step 2", 0);
+    assert_true(world_person(&world, 1, &person));
+    assert_true(hash_is_none(person.phone));
+    assert_true(person.flags & PERSON_REVIEW);
+}
+
+static void a_suspect_or_test_update_opens_nothing(void **unused)
+{
+    (void)unused;
+    from_page(NULL, NULL, "step 1", INTAKE_NAME | INTAKE_TEST);
+    from_page("+12155550147", NULL, "step 2", 0);
+    assert_int_equal(world_visible(&world, world.queue), 0);
+    from_page("+12155550147", NULL, "step 3", INTAKE_SUSPECT);
+    assert_int_equal(world_visible(&world, world.queue), 0);
+}
+
+static void a_second_optin_brings_the_phone_that_the_open_call_lacked(void **unused)
+{
+    struct task_row task;
+    uint64_t number;
+
+    (void)unused;
+    world_optin(&world, NULL, "a@example.com", NULL, "first", 0);
+    number = world.settlement.optin.task;
+    world_optin(&world, "+12155550147", "a@example.com", NULL, "second", 0);
+    assert_int_equal(world.settlement.optin.task, number);
+    assert_true(world_task(&world, 1, number, &task));
+    assert_int_equal(task.delivery, 2);
+    assert_int_equal(task.more_seq, world.settlement.seq);
+}
+
 static void test_and_suspect_get_no_task(void **unused)
 {
     (void)unused;
@@ -804,6 +960,15 @@ int main(void)
         TEST(second_optin_joins_the_open_call),
         TEST(email_learned_later_finds_the_person),
         TEST(phone_and_email_of_two_people_are_flagged_not_merged),
+        TEST(a_phone_said_later_gives_the_open_call_out_anew),
+        TEST(an_update_never_overwrites),
+        TEST(whoever_has_the_call_in_hand_keeps_it_and_the_next_delivery_has_the_phone),
+        TEST(a_name_that_gets_a_phone_is_called_and_not_looked_for_any_more),
+        TEST(an_ended_call_is_opened_again_by_a_phone_that_was_missing_only),
+        TEST(a_consent_said_later_goes_to_the_open_call_once),
+        TEST(an_update_with_somebody_elses_phone_is_flagged),
+        TEST(a_suspect_or_test_update_opens_nothing),
+        TEST(a_second_optin_brings_the_phone_that_the_open_call_lacked),
         TEST(test_and_suspect_get_no_task),
         TEST(name_alone_is_unreachable_and_gets_research),
         TEST(research_goes_to_the_agencys_own_queue),

@@ -125,6 +125,61 @@ class Forms(Scenario):
         self.assert_stays(lambda: not self.tasks(), 0.5, "a suspect opt-in has no call")
 
 
+class Steps(Scenario):
+    """A form of several steps, each sent under the same event_id with the public key."""
+
+    def step(self, **said):
+        answer = self.web.post(f"/v1/optins?key={self.pk}", {"event_id": "form-1", **said})
+        self.assertEqual((201, {"id"}), (answer.status, set(answer.json)), answer)
+        return self.get(f"/v1/optins/{answer.json['id']}")
+
+    def person(self, id):
+        return self.get(f"/v1/people/{id}")
+
+    def test_phone_of_the_second_step_is_called(self):
+        first = self.step(email="dana@example.com", name="Dana Rivera", fields={"rooms": 3})
+        task = self.wait_task(first["task"])
+        self.assertEqual((None, "Dana Rivera"), (task["phone"], task["name"]))
+        second = self.step(phone="215 555 0147", consent={"text": "Ring me.", "given": True}, fields={"pool": True})
+        self.assertEqual(first["id"], second["id"], "the public key is told nothing")
+        again = self.wait_task(first["task"], delivery=2)
+        expected = {**task, "delivery": 2, "phone": "+12155550147", "consent": again["consent"], "context": again["context"]}
+        self.assertEqual(expected, again)
+        self.assertEqual(({"rooms": 3, "pool": True}, "Ring me."), (again["context"]["fields"], again["consent"]["text"]))
+        person = self.person(first["person"])
+        self.assertEqual(("215 555 0147", 1), (person["phone"], person["optins"]))
+        found = self.web.post("/v1/people/search", {"phone": "+12155550147"}, bearer=self.sk).json["people"]
+        self.assertEqual([first["person"]], [person["id"] for person in found])
+        self.assertIn("Ring me.", json.dumps(self.get(f"/v1/people/{first['person']}/history")))
+
+    def test_redis_that_forgets_gets_the_call_with_its_phone_again(self):
+        task = self.step(email="dana@example.com")["task"]
+        self.step(phone="+12155550147")
+        before = self.wait_task(task, delivery=2)
+        self.redis("FLUSHALL")
+        self.assertEqual(before, self.wait_task(task, delivery=2))
+
+    def test_name_that_gets_a_phone_is_called_within_five_minutes_and_not_researched(self):
+        first = self.step(name="Dana Rivera")
+        self.wait_task_count(1)
+        self.step(phone="+12155550147")
+        wait_until(lambda: [task["channel"] for task, _ in self.tasks().values()] == ["call"], what="the call")
+        ((task, _),) = self.tasks().values()
+        self.assertEqual(("+12155550147", "Dana Rivera"), (task["phone"], task["name"]))
+        self.assertEqual((first["id"], first["received_ms"]), (task["optin"], task["received_ms"]))
+        self.assertLess(abs(task["deadline_ms"] - task["not_before_ms"] - 300_000), 1)
+        self.report(self.pop(), "outcome", outcome="conversation")
+        wait_until(lambda: self.person(first["person"])["stage"] == "lead", what="the outcome")
+
+    def test_update_overwrites_nothing(self):
+        first = self.step(phone="+12155550147", name="Dana Rivera")
+        task = self.wait_task(first["task"])
+        self.step(phone="+12155550199", name="Mallory")
+        self.assert_stays(lambda: self.tasks()[task["id"]][0] == task, 1, "the call stays as it was")
+        person = self.person(first["person"])
+        self.assertEqual(("+12155550147", "Dana Rivera"), (person["phone"], person["name"]))
+
+
 class Reasons(Scenario):
     def test_test_opt_in_is_stored_and_not_called(self):
         answer = self.accept_optin({**self.person_number(1), "test": True})
