@@ -54,6 +54,7 @@ static const struct route routes[] = {
     REPORT("release", REPORT_RELEASE),
     REPORT("amend", REPORT_AMEND),
 
+    ROUTE(GET, "/v1/optins", api_optin_list, MANAGERS, 0, 0, false),
     ROUTE(GET, "/v1/optins/{}", api_optin_get, TASKMEN, 0, 0, false),
     ROUTE(GET, "/v1/tasks/{}", api_task_get, TASKMEN, 0, 0, false),
     ROUTE(POST, "/v1/people/search", api_person_search, READERS, 0, API_BODY_MAX, false),

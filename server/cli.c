@@ -24,7 +24,8 @@ static const struct entity {
     bool is_kept; /* it has settings: add, list, show, set, rm */
 } entities[] = {
     {"agency", "agencies", true}, {"site", "sites", true},   {"queue", "queues", true},
-    {"agent", "agents", true},    {"token", "tokens", true}, {"clock", "clock", false},
+    {"agent", "agents", true},    {"token", "tokens", true}, {"optin", "optins", false},
+    {"clock", "clock", false},
 };
 
 /* One command, taken apart. */
@@ -58,6 +59,10 @@ static int usage(const struct call *call, FILE *out)
     if (strcmp(name, "queue") == 0)
         fprintf(out,
                 "       hotlead queue acl ID [--user NAME]  the Redis ACL line of a consumer\n");
+    if (strcmp(name, "optin") == 0)
+        fprintf(out,
+                "usage: hotlead optin suspects [--agency ID] [--site ID]\n\n"
+                "What was stored as suspect and is not called, the newest first, for review.\n");
     if (strcmp(name, "clock") == 0)
         fprintf(out, "usage: hotlead clock show | accept\n\n"
                      "A wall clock that jumps by more than a day holds deadlines and redeliveries\n"
@@ -319,17 +324,19 @@ static void print_items(const struct call *call, const struct text *lines)
     free(table.bytes);
 }
 
-static int verb_list(struct call *call)
+/* All pages of a list; `query` is "?" and what else is asked, each with an & behind it. */
+static int list_pages(struct call *call, const char *query)
 {
     struct text lines = text_over(NULL, 0);
-    char path[2048], rest[300] = "", next[256] = "";
+    char path[2048], rest[1024], next[256] = "";
     struct client_answer answer;
-    int code = call->count > 0 ? usage(call, stderr) : 0;
+    int code;
 
     do {
+        /* ids need no escapes */
+        snprintf(rest, sizeof rest, *next ? "%safter=%s" : "%s", query, next);
         make_path(path, call, NULL, rest);
-        if (code == 0)
-            code = request(call, "GET", path, (struct slice){0}, &answer);
+        code = request(call, "GET", path, (struct slice){0}, &answer);
         if (code != 0)
             break;
         size_t capacity = lines.length + 2 * answer.body.length + 64;
@@ -341,12 +348,36 @@ static int verb_list(struct call *call)
             fprintf(stderr, "hotlead: the answer is no list of %s\n", call->entity->plural);
             code = EXIT_FAILED;
         }
-        snprintf(rest, sizeof rest, "?after=%s", next); /* ids need no escapes */
     } while (code == 0 && *next);
     if (code == 0)
         print_items(call, &lines);
     free(lines.bytes);
     return code;
+}
+
+static int verb_list(struct call *call)
+{
+    return call->count > 0 ? usage(call, stderr) : list_pages(call, "?");
+}
+
+/* Whose: a word may name an agency or a site, and ids need no escapes. */
+static int verb_suspects(struct call *call)
+{
+    char query[512] = "?suspect=1&";
+    size_t length = strlen(query);
+
+    for (int i = 0; i < call->count; i += 2) {
+        bool known =
+            strcmp(call->words[i], "--agency") == 0 || strcmp(call->words[i], "--site") == 0;
+        const char *id = i + 1 < call->count ? call->words[i + 1] : "";
+        if (!known || !*id || id[strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789.-")])
+            return usage(call, stderr);
+        length += (size_t)snprintf(query + length, sizeof query - length, "%s=%.100s&",
+                                   call->words[i] + 2, id);
+        if (length > sizeof query - 128)
+            return usage(call, stderr);
+    }
+    return list_pages(call, query);
 }
 
 static int verb_add_key(struct call *call)
@@ -437,6 +468,7 @@ static const struct verb {
     {"add-key", "site", verb_add_key, false},
     {"retire-key", "site", verb_retire_key, false},
     {"acl", "queue", verb_acl, true},
+    {"suspects", "optin", verb_suspects, false},
     {"show", "clock", verb_clock_show, false},
     {"accept", "clock", verb_clock_accept, false},
 };

@@ -21,6 +21,7 @@ enum state_table {
     TABLE_VISIBLE,
     TABLE_DROPPED,
     TABLE_ENTITY,
+    TABLE_SUSPECT,
     TABLE_COUNT
 };
 
@@ -131,6 +132,16 @@ static inline struct state_key key_of_dropped(uint64_t dropped_ms, uint32_t queu
     key_add64(&key, dropped_ms);
     key_add32(&key, queue);
     key_add64(&key, seq);
+    return key;
+}
+
+/* Inverted, so that the newest stands first. */
+static inline struct state_key key_of_suspect(uint32_t agency, uint64_t optin_seq)
+{
+    struct state_key key = {.length = 0};
+
+    key_add32(&key, agency);
+    key_add64(&key, ~optin_seq);
     return key;
 }
 

@@ -195,6 +195,72 @@ class Reasons(Scenario):
         self.assertEqual(("research", answer["id"], None), (task["channel"], task["optin"], task["phone"]))
 
 
+class Suspects(Scenario):
+    """Nobody who was taken for a robot by mistake is lost: a manager finds him."""
+
+    def suspect(self, number, site="acme-www"):
+        answer = self.web.post(
+            f"/v1/optins?key={self.keys[site]}", {**self.person_number(number), "_hp": "http://spam.example"}
+        )
+        return answer.json["id"]
+
+    def setUp(self):
+        super().setUp()
+        self.keys = {"acme-www": self.pk}
+        site = self.create("sites", id="acme-shop", agency="acme", queue=self.queue)
+        self.keys["acme-shop"] = site["pk"]
+        self.keys["other-www"] = self.set_up_agency("other")["pk"]
+
+    def page(self, bearer=None, status=200, **query):
+        answer = self.web.get(f"/v1/optins?{urllib.parse.urlencode(query)}", bearer=bearer or self.admin)
+        self.assertEqual(status, answer.status, answer)
+        return answer.json
+
+    def ids(self, **query):
+        return [optin["id"] for optin in self.page(suspect=1, **query)["optins"]]
+
+    def test_newest_first_in_pages_of_an_agency_or_a_site(self):
+        first = [self.suspect(number) for number in range(3)]
+        self.accept_optin(self.person_number(9))
+        shop = [self.suspect(number, "acme-shop") for number in range(3, 5)]
+        self.suspect(5, "other-www")
+        self.assertEqual([*first, *shop][::-1], self.ids(agency="acme"))
+        self.assertEqual(first[::-1], self.ids(site="acme-www"))
+        self.assertEqual(shop[::-1], self.ids(site="acme-shop", agency="acme"))
+        pages, after = [], {}
+        while after is not None:
+            page = self.page(suspect=1, agency="acme", limit=2, **after)
+            pages += [optin["id"] for optin in page["optins"]]
+            after = {"after": page["next"]} if page["next"] else None
+        self.assertEqual([*first, *shop][::-1], pages)
+        item = self.page(suspect=1, agency="acme", limit=1)["optins"][0]
+        self.assertEqual(self.get(f"/v1/optins/{shop[-1]}"), item)
+        self.assertEqual(("Person 4", "suspect", None), (item["name"], item["reason"], item["task"]))
+        listed = self.server.run("optin", "suspects", "--site", "acme-www", "--json", "--data", self.server.data).stdout
+        self.assertEqual(first[::-1], [json.loads(line)["id"] for line in listed.splitlines()])
+
+    def test_each_sees_ones_own(self):
+        mine, others = self.suspect(1), self.suspect(2, "other-www")
+        manager = self.create("tokens", id="boss", agency="acme", role="manager")["token"]
+        agent = self.create("tokens", id="desk", agency="acme", role="agent")["token"]
+        self.assertEqual([mine], self.ids(bearer=manager))
+        self.assertEqual([others], self.ids(agency="other"))
+        self.page(bearer=manager, status=422, suspect=1, agency="other")
+        self.page(bearer=manager, status=422, suspect=1, site="other-www")
+        self.page(bearer=agent, status=403, suspect=1)
+        self.page(bearer=self.sk, status=403, suspect=1)
+        for wrong in ({}, {"suspect": 1}, {"suspect": 1, "agency": "none"}, {"suspect": 1, "agency": "acme", "limit": 101},
+                      {"suspect": 1, "agency": "acme", "after": "x"}, {"suspect": 1, "agency": "acme", "site": "other-www"}):  # fmt: skip
+            self.page(status=422, **wrong)
+
+    def test_the_list_is_there_after_a_rebuild(self):
+        suspects = [self.suspect(number) for number in range(3)]
+        self.assertEqual(0, self.server.stop())
+        self.server.run("rebuild", "--data", self.server.data)
+        self.start_server()
+        self.assertEqual(suspects[::-1], self.ids(agency="acme"))
+
+
 class Limits(Scenario):
     site_settings = {"rate_limit": 5, "suspect_limit": 2}
 

@@ -1,5 +1,6 @@
 /* Preloaded into a server: its wall clock is off by as many ns as stand in the file WALL_CLOCK (a
- * native 64-bit number). All other clocks are the real ones, so timeouts and polls stay as they are. */
+ * native 64-bit number). All other clocks are the real ones, so timeouts and polls stay as they
+ * are. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
