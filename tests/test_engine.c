@@ -311,7 +311,7 @@ static void a_second_optin_brings_the_phone_that_the_open_call_lacked(void **unu
     assert_int_equal(task.more_seq, world.settlement.seq);
 }
 
-static void test_and_suspect_get_no_task(void **unused)
+static void test_suspect_and_imported_get_no_task(void **unused)
 {
     (void)unused;
     world_optin(&world, "+12155550147", NULL, NULL, "a", INTAKE_TEST);
@@ -319,6 +319,8 @@ static void test_and_suspect_get_no_task(void **unused)
     assert_int_equal(world.settlement.optin.task, 0);
     world_optin(&world, "+12155550148", NULL, NULL, "b", INTAKE_SUSPECT);
     assert_int_equal(world.settlement.optin.reason, NO_TASK_SUSPECT);
+    world_optin(&world, "+12155550149", NULL, NULL, "c", INTAKE_IMPORTED);
+    assert_int_equal(world.settlement.optin.reason, NO_TASK_IMPORTED);
     assert_int_equal(world_visible(&world, world.queue), 0);
 }
 
@@ -969,7 +971,7 @@ int main(void)
         TEST(an_update_with_somebody_elses_phone_is_flagged),
         TEST(a_suspect_or_test_update_opens_nothing),
         TEST(a_second_optin_brings_the_phone_that_the_open_call_lacked),
-        TEST(test_and_suspect_get_no_task),
+        TEST(test_suspect_and_imported_get_no_task),
         TEST(name_alone_is_unreachable_and_gets_research),
         TEST(research_goes_to_the_agencys_own_queue),
         TEST(claim_said_again_by_its_holder_changes_nothing),

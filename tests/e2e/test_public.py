@@ -187,6 +187,14 @@ class Reasons(Scenario):
         self.get(f"/v1/optins/{answer['id']}")
         self.assert_stays(lambda: not self.tasks(), 0.5, "a test has no call")
 
+    def test_imported_opt_in_is_stored_and_not_called(self):
+        answer = self.accept_optin({**self.person_number(1), "source_kind": "import"})
+        self.assertEqual((None, "imported"), (answer["task"], answer["reason"]))
+        self.assertIn('"imported"', json.dumps(self.get(f"/v1/optins/{answer['id']}")))
+        self.assert_stays(lambda: not self.tasks(), 0.5, "a list asked for nothing just now")
+        again = self.accept_optin({**self.person_number(1), "source_kind": "form"})
+        self.wait_task(again["task"])
+
     def test_name_alone_is_stored_and_researched(self):
         answer = self.accept_optin({"name": "Dana Rivera", "company": "Acme"})
         self.assertEqual((None, "unreachable"), (answer["task"], answer["reason"]))
