@@ -245,6 +245,43 @@ enum status optin_decode(struct slice bytes, struct optin *out)
     return STATUS_OK;
 }
 
+/* --- filling ---------------------------------------------------------------------- */
+
+static bool is_consent(int field)
+{
+    return field >= OPTIN_CONSENT_TEXT && field <= OPTIN_CONSENT_CHANNELS;
+}
+
+static void fill_consent(struct optin *optin, const struct optin *more)
+{
+    if (optin->consent_given == OPTIN_YES || more->consent_given != OPTIN_YES)
+        return;
+    optin->consent_given = OPTIN_YES;
+    for (int field = OPTIN_CONSENT_TEXT; field <= OPTIN_CONSENT_CHANNELS; field++)
+        optin->text[field] = more->text[field];
+}
+
+static bool has_extra(const struct optin *optin, struct slice name)
+{
+    for (size_t i = 0; i < optin->extra_count; i++)
+        if (slice_equal(optin->extra[i].name, name))
+            return true;
+    return false;
+}
+
+void optin_fill(struct optin *optin, const struct optin *more)
+{
+    if (optin->text[OPTIN_PHONE_E164].length == 0 && more->text[OPTIN_PHONE_E164].length > 0)
+        optin->text[OPTIN_PHONE] = more->text[OPTIN_PHONE];
+    for (int field = 1; field < OPTIN_TEXT_END; field++)
+        if (optin->text[field].length == 0 && !is_consent(field))
+            optin->text[field] = more->text[field];
+    fill_consent(optin, more);
+    for (size_t i = 0; i < more->extra_count && optin->extra_count < OPTIN_FIELDS_MAX; i++)
+        if (!has_extra(optin, more->extra[i].name))
+            optin->extra[optin->extra_count++] = more->extra[i];
+}
+
 /* --- content ----------------------------------------------------------------
  *
  * Content hashes are stored, so what goes into them is as fixed as the stored form:

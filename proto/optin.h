@@ -116,6 +116,11 @@ enum status optin_from_pair(struct optin *optin, struct slice name, struct slice
 size_t optin_encode(const struct optin *optin, char *buffer, size_t capacity);
 enum status optin_decode(struct slice bytes, struct optin *out);
 
+/* Takes from `more` what `optin` lacks, and overwrites nothing: only a phone that was not
+ * understood gives way to one that is, and a consent that was not given to one that was, as a
+ * whole. Slices of both live as long as the result. */
+void optin_fill(struct optin *optin, const struct optin *more);
+
 /* Hash of what the visitor said: all but submitted_at, event_id and what the
  * server set; independent of the order of unknown keys, and of how a phone that
  * PHONE_E164 says, or an e-mail, was written. */

@@ -10,6 +10,8 @@
 #ifndef HOTLEAD_PROTO_PHONE_H
 #define HOTLEAD_PROTO_PHONE_H
 
+#include <stdbool.h>
+
 #include "proto/slice.h"
 #include "proto/status.h"
 #include "proto/text.h"
@@ -34,6 +36,9 @@ struct phone {
 /* `country` is the site's (two letters), used when the number is in national
  * form. INVALID: not a number that could exist, or over 100 bytes as typed. */
 enum status phone_parse(struct slice as_typed, const char country[2], struct phone *out);
+
+/* Whether numbers of that country can be read: two capital letters of ISO 3166. */
+bool phone_knows_country(struct slice country);
 
 void phone_warm(void);
 

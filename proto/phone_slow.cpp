@@ -96,6 +96,11 @@ const struct nanp_plan *phone_nanp(void)
     return &nanp;
 }
 
+bool phone_knows_country(struct slice country)
+{
+    return util().GetCountryCodeForRegion(std::string(country.bytes, country.length)) != 0;
+}
+
 enum status phone_parse_slow(struct slice as_typed, const char country[2], struct phone *out)
 {
     PhoneNumber number;

@@ -43,6 +43,8 @@ static const struct route routes[] = {
     ROUTE(GET, "/livez", api_livez, WHO_ANYONE, 0, 0, true),
     ROUTE(GET, "/readyz", api_readyz, WHO_ANYONE, 0, 0, true),
     ROUTE(GET, "/metrics", api_metrics, WHO_ANYONE, 0, 0, false),
+    ROUTE(GET, "/v1/clock", api_clock_get, WHO_ADMIN, 0, 0, false),
+    ROUTE(POST, "/v1/clock/accept", api_clock_accept, WHO_ADMIN, 0, API_BODY_MAX, false),
     ROUTE(GET, "/openapi.yaml", api_openapi, WHO_ANYONE, 0, 0, false),
     ROUTE(GET, "/demo", api_demo, WHO_ANYONE, 0, 0, false),
 
@@ -52,6 +54,7 @@ static const struct route routes[] = {
     REPORT("release", REPORT_RELEASE),
     REPORT("amend", REPORT_AMEND),
 
+    ROUTE(GET, "/v1/optins", api_optin_list, MANAGERS, 0, 0, false),
     ROUTE(GET, "/v1/optins/{}", api_optin_get, TASKMEN, 0, 0, false),
     ROUTE(GET, "/v1/tasks/{}", api_task_get, TASKMEN, 0, 0, false),
     ROUTE(POST, "/v1/people/search", api_person_search, READERS, 0, API_BODY_MAX, false),

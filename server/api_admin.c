@@ -282,6 +282,17 @@ enum status api_admin_check(struct api *api, enum entity_kind kind, uint32_t num
     return status;
 }
 
+static void refuse(struct api *api, const struct api_call *call, enum status status,
+                   struct slice field)
+{
+    const char *advice = status == STATUS_INVALID ? registry_advice(field) : NULL;
+
+    if (advice)
+        api_problem(api, call->request->ticket, status, advice);
+    else
+        api_problem_field(api, call->request->ticket, status, field);
+}
+
 /* --- creating ------------------------------------------------------------------------------ */
 
 /* The agency that a new entity says it belongs to; a manager's own when it says nothing. Empty:
@@ -371,7 +382,7 @@ void api_entity_create(struct api *api, const struct api_call *call)
         return;
     enum status status = create(api, call, body, &field);
     if (status != STATUS_OK)
-        api_problem_field(api, call->request->ticket, status, field);
+        refuse(api, call, status, field);
 }
 
 /* --- changing and removing ------------------------------------------------------------------- */
@@ -393,7 +404,7 @@ void api_admin_change(struct api *api, const struct api_call *call, enum entity_
     if (status == STATUS_OK)
         status = api_admin_submit(api, call->request->ticket, kind, number, answer);
     if (status != STATUS_OK)
-        api_problem_field(api, call->request->ticket, status, field);
+        refuse(api, call, status, field);
 }
 
 void api_entity_change(struct api *api, const struct api_call *call)

@@ -92,7 +92,8 @@ struct pending {
         struct {
             read_fn *run;
             uint64_t number, at_ms; /* of the id asked for */
-            uint64_t before;        /* of a history */
+            uint64_t before;        /* of a history or a list */
+            uint32_t site, limit;   /* of a list; site 0: all */
             uint64_t person;        /* that COMMAND_FIND found; PERSON_NONE: nobody */
             uint32_t agency;        /* the caller's; 0: all */
         } read;
@@ -212,10 +213,12 @@ void api_add_id(const struct api *api, struct text *out, const char *name, enum 
 route_fn api_optin_post, api_optin_preflight, api_batch_post;
 route_fn api_form_post, api_form_preflight;
 route_fn api_task_claim, api_task_report;
-route_fn api_optin_get, api_task_get, api_person_get, api_person_history, api_person_search;
+route_fn api_optin_list, api_optin_get, api_task_get, api_person_get, api_person_history,
+    api_person_search;
 route_fn api_entity_list, api_entity_create, api_entity_show, api_entity_change, api_entity_remove;
 route_fn api_key_add, api_key_retire;
 route_fn api_livez, api_readyz, api_metrics, api_openapi, api_tag, api_demo;
+route_fn api_clock_get, api_clock_accept;
 
 /* --- opt-ins ------------------------------------------------------------------------------ */
 

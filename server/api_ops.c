@@ -17,11 +17,16 @@ void api_readyz(struct api *api, const struct api_call *call)
     bool redis = publish_is_up(api->publish);
     bool ready = writer_is_ready(api->writer);
     bool tight = journal_is_tight(writer_journal(api->writer));
-    const char *status = redis && ready && !tight ? "ok" : "degraded";
+    bool held = clock_is_held(api->options.clock);
+    const char *status = redis && ready && !tight && !held ? "ok" : "degraded";
 
-    text_printf(&body, "{\"status\":\"%s\",\"redis\":\"%s\",\"state\":\"%s\",\"disk\":\"%s\"",
-                api->draining ? "draining" : status, redis ? "up" : "down",
-                ready ? "ready" : "rebuilding", tight ? "tight" : "ok");
+    text_printf(
+        &body,
+        "{\"status\":\"%s\",\"redis\":\"%s\",\"state\":\"%s\",\"disk\":\"%s\",\"clock\":\"%s\"",
+        api->draining ? "draining" : status, redis ? "up" : "down", ready ? "ready" : "rebuilding",
+        tight ? "tight" : "ok", held ? "held" : "ok");
+    if (held)
+        text_string(&body, ",\"advice\":\"" CLOCK_ADVICE "\"");
     text_string(&body, ",\"node\":");
     text_json_string(&body, slice_of(api->options.node));
     if (clock_is_test(api->options.clock))
@@ -29,6 +34,45 @@ void api_readyz(struct api *api, const struct api_call *call)
     text_char(&body, '}');
     api_json(api, call->request->ticket, api->draining ? 503 : 200, &body);
 }
+
+/* --- the clock ------------------------------------------------------------------------- */
+
+static void answer_clock(struct api *api, const struct api_call *call)
+{
+    struct clock *clock = api->options.clock;
+    char bytes[256];
+    struct text body = text_over(bytes, sizeof(bytes));
+    int64_t jump_ms = clock_jump_ms(clock);
+
+    text_printf(&body, "{\"held\":%s,\"jump_ms\":%s", clock_is_held(clock) ? "true" : "false",
+                jump_ms < 0 ? "-" : "");
+    text_uint(&body, (uint64_t)(jump_ms < 0 ? -jump_ms : jump_ms));
+    text_string(&body, ",\"engine_ms\":");
+    text_uint(&body, clock_now_ms(clock));
+    text_string(&body, ",\"wall_ms\":");
+    text_uint(&body, clock_wall_ms());
+    text_char(&body, '}');
+    api_json(api, call->request->ticket, 200, &body);
+}
+
+void api_clock_get(struct api *api, const struct api_call *call)
+{
+    answer_clock(api, call);
+}
+
+/* Also when nothing is held: who asks twice gets the same answer. */
+void api_clock_accept(struct api *api, const struct api_call *call)
+{
+    struct clock *clock = api->options.clock;
+
+    if (clock_is_held(clock))
+        log_write(api->options.log, LOG_WARN, "the wall clock was accepted",
+                  LOG_INT("jump_ms", clock_jump_ms(clock)), LOG_END);
+    clock_accept(clock);
+    answer_clock(api, call);
+}
+
+/* --- metrics, the contract, pages -------------------------------------------------------- */
 
 void api_metrics(struct api *api, const struct api_call *call)
 {
@@ -40,6 +84,7 @@ void api_metrics(struct api *api, const struct api_call *call)
     stats_set(stats, STATS_GAUGE_OUTBOX_LAG, publish_lag(api->publish));
     stats_set(stats, STATS_GAUGE_JOURNAL_BYTES, journal_bytes(writer_journal(api->writer)));
     stats_set(stats, STATS_GAUGE_READY, writer_is_ready(api->writer));
+    stats_set(stats, STATS_GAUGE_CLOCK_HELD, clock_is_held(api->options.clock));
     stats_write(stats, &body);
     if (body.overflow)
         api_problem(api, call->request->ticket, STATUS_INTERNAL, "the metrics do not fit");

@@ -351,9 +351,9 @@ static void write_event(struct reading *reading, struct text *out, const struct 
         text_printf(out, ",\"delivery\":%u", (unsigned)task.row.delivery);
         if (task.row.flags & TASK_BREACHED)
             text_string(out, ",\"breached\":true");
-    } else if (record->header.kind == RECORD_REPEATED) {
-        write_content(reading, out, record);
     }
+    if (record->header.kind == RECORD_REPEATED)
+        write_content(reading, out, record);
     text_char(out, '}');
 }
 

@@ -136,6 +136,20 @@ void read_begin(struct api *api, const struct api_call *call, enum id_kind kind,
     hand_over(api, pending, &(struct command){.kind = COMMAND_BARRIER}, barrier_settled);
 }
 
+void read_list(struct api *api, const struct api_call *call, const struct read_page *page,
+               read_fn *run)
+{
+    struct pending *pending = pend(api, call, run);
+
+    if (!pending)
+        return;
+    pending->read.agency = page->agency;
+    pending->read.site = page->site;
+    pending->read.limit = page->limit;
+    pending->read.before = page->before;
+    hand_over(api, pending, &(struct command){.kind = COMMAND_BARRIER}, barrier_settled);
+}
+
 void read_find(struct api *api, const struct api_call *call, const struct effect_received *facts,
                uint32_t agency, read_fn *run)
 {

@@ -28,6 +28,14 @@ void read_find(struct api *api, const struct api_call *call, const struct effect
 /* What `run` returns to be called again once the person of reading->received was looked for. */
 #define READ_LATER STATUS_ACCEPTED
 
+/* One page of what an agency has, from before a seq on. */
+struct read_page {
+    uint32_t agency, site, limit; /* site 0: all */
+    uint64_t before;
+};
+void read_list(struct api *api, const struct api_call *call, const struct read_page *page,
+               read_fn *run);
+
 bool read_is_callers(const struct pending *pending, uint32_t agency);
 
 /* The record of a public id's number; NOT_FOUND when it is not that old or not the caller's. */
@@ -52,6 +60,10 @@ struct task_story {
 enum status read_story(struct reading *reading, uint64_t task, struct task_story *story);
 /* `{"id":...` of a task, not closed. */
 void write_story(const struct reading *reading, struct text *out, const struct task_story *story);
+/* The opt-in that was said in `record` (of that seq), and what became of it: `optin`, NULL while it
+ * is not decided. */
+enum status write_optin(struct reading *reading, struct text *out, uint64_t seq,
+                        const struct record_view *record, const struct effect_optin *optin);
 const char *story_state(const struct task_story *story);
 
 #endif

@@ -252,12 +252,37 @@ static enum status write_fate(struct reading *reading, struct text *out,
     return status;
 }
 
-static enum status run_optin(struct reading *reading, struct pending *pending, struct text *out)
+enum status write_optin(struct reading *reading, struct text *out, uint64_t seq,
+                        const struct record_view *record, const struct effect_optin *optin)
 {
     struct api *api = reading->api;
+    const struct registry *registry = api->options.registry;
+    char id[ID_TEXT_LENGTH];
+    enum status status = STATUS_OK;
+
+    id_format(id, writer_id_key(api->writer), ID_OPTIN, record->header.now_ms, seq);
+    text_string(out, "{\"id\":\"");
+    text_bytes(out, id, sizeof(id));
+    text_char(out, '"');
+    write_member_ms(out, "received_ms", record->header.now_ms);
+    write_member_text(out, "agency", registry_name(registry, ENTITY_AGENCY, record->header.agency));
+    write_member_text(
+        out, "site",
+        registry_name(registry, ENTITY_SITE, optin ? optin->site : reading->received.site));
+    if (optin)
+        status = write_fate(reading, out, optin);
+    else
+        text_string(out, ",\"person\":null,\"task\":null,\"reason\":null,\"state\":\"received\"");
+    if (status == STATUS_OK)
+        status = write_said(api, out, record);
+    text_char(out, '}');
+    return status;
+}
+
+static enum status run_optin(struct reading *reading, struct pending *pending, struct text *out)
+{
     struct record_view record;
     struct effect_optin optin;
-    char id[ID_TEXT_LENGTH];
     uint64_t seq = pending->read.number, at_ms = pending->read.at_ms;
     enum status status = read_record(reading, pending, seq, at_ms, &record);
 
@@ -273,24 +298,7 @@ static enum status run_optin(struct reading *reading, struct pending *pending, s
     if (!decided)
         decided = find_decision(reading, pending->read.person, seq, &optin);
 
-    id_format(id, writer_id_key(api->writer), ID_OPTIN, at_ms, seq);
-    text_string(out, "{\"id\":\"");
-    text_bytes(out, id, sizeof(id));
-    text_char(out, '"');
-    write_member_ms(out, "received_ms", at_ms);
-    write_member_text(out, "agency",
-                      registry_name(api->options.registry, ENTITY_AGENCY, record.header.agency));
-    write_member_text(out, "site",
-                      registry_name(api->options.registry, ENTITY_SITE,
-                                    decided ? optin.site : reading->received.site));
-    if (decided)
-        status = write_fate(reading, out, &optin);
-    else
-        text_string(out, ",\"person\":null,\"task\":null,\"reason\":null,\"state\":\"received\"");
-    if (status == STATUS_OK)
-        status = write_said(api, out, &record);
-    text_char(out, '}');
-    return status;
+    return write_optin(reading, out, seq, &record, decided ? &optin : NULL);
 }
 
 void api_optin_get(struct api *api, const struct api_call *call)

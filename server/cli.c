@@ -21,9 +21,11 @@
 
 static const struct entity {
     const char *name, *plural;
+    bool is_kept; /* it has settings: add, list, show, set, rm */
 } entities[] = {
-    {"agency", "agencies"}, {"site", "sites"},   {"queue", "queues"},
-    {"agent", "agents"},    {"token", "tokens"},
+    {"agency", "agencies", true}, {"site", "sites", true},   {"queue", "queues", true},
+    {"agent", "agents", true},    {"token", "tokens", true}, {"optin", "optins", false},
+    {"clock", "clock", false},
 };
 
 /* One command, taken apart. */
@@ -45,19 +47,29 @@ static int usage(const struct call *call, FILE *out)
 {
     const char *name = call->entity->name;
 
-    fprintf(out,
-            "usage: hotlead %s add ID [--SETTING VALUE ...]\n"
-            "       hotlead %s list | show ID | rm ID\n"
-            "       hotlead %s set ID --SETTING VALUE ...\n",
-            name, name, name);
+    if (call->entity->is_kept)
+        fprintf(out,
+                "usage: hotlead %s add ID [--SETTING VALUE ...]\n"
+                "       hotlead %s list | show ID | rm ID\n"
+                "       hotlead %s set ID --SETTING VALUE ...\n",
+                name, name, name);
     if (strcmp(name, "site") == 0)
         fprintf(out, "       hotlead site add-key ID pk|sk      a second live key\n"
                      "       hotlead site retire-key ID pk|sk   the older of two\n");
     if (strcmp(name, "queue") == 0)
         fprintf(out,
                 "       hotlead queue acl ID [--user NAME]  the Redis ACL line of a consumer\n");
-    fprintf(out, "\nA setting given more than once is a list; an empty value takes it back.\n\n"
-                 "  --server URL   [HOTLEAD_URL; DIR/admin.url; " URL_DEFAULT "]\n"
+    if (strcmp(name, "optin") == 0)
+        fprintf(out,
+                "usage: hotlead optin suspects [--agency ID] [--site ID]\n\n"
+                "What was stored as suspect and is not called, the newest first, for review.\n");
+    if (strcmp(name, "clock") == 0)
+        fprintf(out, "usage: hotlead clock show | accept\n\n"
+                     "A wall clock that jumps by more than a day holds deadlines and redeliveries\n"
+                     "until it is set right, or accepted as it is.\n");
+    if (call->entity->is_kept)
+        fprintf(out, "\nA setting given more than once is a list; an empty value takes it back.\n");
+    fprintf(out, "\n  --server URL   [HOTLEAD_URL; DIR/admin.url; " URL_DEFAULT "]\n"
                  "  --token TOKEN  [HOTLEAD_TOKEN; HOTLEAD_TOKEN_FILE; DIR/admin.token]\n"
                  "  --data DIR     data folder on this machine [HOTLEAD_DATA; " FOLDER_DEFAULT "]\n"
                  "  --json         one JSON document a line\n");
@@ -312,17 +324,19 @@ static void print_items(const struct call *call, const struct text *lines)
     free(table.bytes);
 }
 
-static int verb_list(struct call *call)
+/* All pages of a list; `query` is "?" and what else is asked, each with an & behind it. */
+static int list_pages(struct call *call, const char *query)
 {
     struct text lines = text_over(NULL, 0);
-    char path[2048], rest[300] = "", next[256] = "";
+    char path[2048], rest[1024], next[256] = "";
     struct client_answer answer;
-    int code = call->count > 0 ? usage(call, stderr) : 0;
+    int code;
 
     do {
+        /* ids need no escapes */
+        snprintf(rest, sizeof rest, *next ? "%safter=%s" : "%s", query, next);
         make_path(path, call, NULL, rest);
-        if (code == 0)
-            code = request(call, "GET", path, (struct slice){0}, &answer);
+        code = request(call, "GET", path, (struct slice){0}, &answer);
         if (code != 0)
             break;
         size_t capacity = lines.length + 2 * answer.body.length + 64;
@@ -334,12 +348,36 @@ static int verb_list(struct call *call)
             fprintf(stderr, "hotlead: the answer is no list of %s\n", call->entity->plural);
             code = EXIT_FAILED;
         }
-        snprintf(rest, sizeof rest, "?after=%s", next); /* ids need no escapes */
     } while (code == 0 && *next);
     if (code == 0)
         print_items(call, &lines);
     free(lines.bytes);
     return code;
+}
+
+static int verb_list(struct call *call)
+{
+    return call->count > 0 ? usage(call, stderr) : list_pages(call, "?");
+}
+
+/* Whose: a word may name an agency or a site, and ids need no escapes. */
+static int verb_suspects(struct call *call)
+{
+    char query[512] = "?suspect=1&";
+    size_t length = strlen(query);
+
+    for (int i = 0; i < call->count; i += 2) {
+        bool known =
+            strcmp(call->words[i], "--agency") == 0 || strcmp(call->words[i], "--site") == 0;
+        const char *id = i + 1 < call->count ? call->words[i + 1] : "";
+        if (!known || !*id || id[strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789.-")])
+            return usage(call, stderr);
+        length += (size_t)snprintf(query + length, sizeof query - length, "%s=%.100s&",
+                                   call->words[i] + 2, id);
+        if (length > sizeof query - 128)
+            return usage(call, stderr);
+    }
+    return list_pages(call, query);
 }
 
 static int verb_add_key(struct call *call)
@@ -392,9 +430,33 @@ static int verb_acl(struct call *call)
     return 0;
 }
 
+static int ask_clock(struct call *call, const char *method, const char *rest, struct slice body)
+{
+    struct client_answer answer;
+    char path[2048];
+
+    if (call->count != 0)
+        return usage(call, stderr);
+    make_path(path, call, NULL, rest);
+    int code = request(call, method, path, body, &answer);
+    if (code == 0)
+        print_document(call, answer.body);
+    return code;
+}
+
+static int verb_clock_show(struct call *call)
+{
+    return ask_clock(call, "GET", "", (struct slice){0});
+}
+
+static int verb_clock_accept(struct call *call)
+{
+    return ask_clock(call, "POST", "/accept", SLICE("{}"));
+}
+
 static const struct verb {
     const char *name;
-    const char *entity; /* NULL: all */
+    const char *entity; /* NULL: all that are kept */
     verb_fn *run;
     bool offline;
 } verbs[] = {
@@ -406,14 +468,21 @@ static const struct verb {
     {"add-key", "site", verb_add_key, false},
     {"retire-key", "site", verb_retire_key, false},
     {"acl", "queue", verb_acl, true},
+    {"suspects", "optin", verb_suspects, false},
+    {"show", "clock", verb_clock_show, false},
+    {"accept", "clock", verb_clock_accept, false},
 };
 #define VERB_COUNT (sizeof verbs / sizeof *verbs)
+
+static bool has_verb(const struct entity *entity, const struct verb *verb)
+{
+    return verb->entity ? strcmp(verb->entity, entity->name) == 0 : entity->is_kept;
+}
 
 static const struct verb *find_verb(const struct call *call)
 {
     for (size_t i = 0; i < VERB_COUNT; i++) {
-        if (strcmp(verbs[i].name, call->verb) == 0 &&
-            (!verbs[i].entity || strcmp(verbs[i].entity, call->entity->name) == 0))
+        if (strcmp(verbs[i].name, call->verb) == 0 && has_verb(call->entity, &verbs[i]))
             return &verbs[i];
     }
     return NULL;
@@ -461,10 +530,12 @@ static bool take_words(struct call *call, int argc, char **argv)
 static int unknown_verb(const struct call *call)
 {
     const char *names[VERB_COUNT];
+    size_t count = 0;
 
     for (size_t i = 0; i < VERB_COUNT; i++)
-        names[i] = verbs[i].name;
-    const char *closest = config_closest(call->verb, names, VERB_COUNT);
+        if (has_verb(call->entity, &verbs[i]))
+            names[count++] = verbs[i].name;
+    const char *closest = config_closest(call->verb, names, count);
     fprintf(stderr, "hotlead: %s: there is no '%s'", call->entity->name, call->verb);
     fprintf(stderr, closest ? "; did you mean '%s'?\n" : "\n", closest);
     return EXIT_USAGE;

@@ -1,4 +1,5 @@
-/* hotlead agency|site|queue|agent|token VERB ...: administration of a running server over HTTP.
+/* hotlead agency|site|queue|agent|token|optin|clock VERB ...: administration of a running server
+ * over HTTP.
  *
  *   hotlead site add acme-main --agency acme --queue acme.calls --origin https://a.example
  *   hotlead site set acme-main country=GB

@@ -1,9 +1,10 @@
-/* Engine time = source + offset. The source is the wall clock or the test file's number;
- * the offset is what the source has fallen, all in all. So after a fall time runs on from
- * where it was, at the source's pace, and the whole thing is two numbers that any thread may
- * raise: `now_ms` is the newest answer, `offset_ms` makes up for the falls.
+/* Engine time from the wall clock = the steady clock + `ahead_ns`, the largest difference between
+ * the two that was ever seen and believed. So a rise raises it, a fall changes nothing, and a
+ * jump, which is not believed, changes nothing either: no thread has to agree with another on
+ * when that happened.
  *
- * The test file is read at each question, so whoever set it finds everything that happens
+ * Engine time from the test file = its number + `offset_ms`, which is what the number has fallen,
+ * all in all. The file is read at each question, so whoever set it finds everything that happens
  * afterwards at the new time. It is opened by its path, because it may be replaced by a
  * rename as well as rewritten in place. What is not one sound number, read alike twice, is a
  * rewrite in progress: the newest answer stands. */
@@ -18,20 +19,28 @@
 
 #include "proto/must.h"
 
+#define NS_PER_MS    1000000
+#define NS_PER_S     1000000000
 #define TEST_LOOK_MS 5
 #define WALL_LOOK_MS 1000
 #define WALL_STEP_MS 2000 /* less is ordinary slewing and a busy machine */
 
 struct clock {
-    char *test_file;                 /* NULL: the wall clock */
+    char *test_file; /* NULL: the wall clock */
+
+    /* With the wall clock: differences between it and the steady clock. */
+    atomic_int_least64_t home_ns;  /* at the start or the last accept: where it belongs */
+    atomic_int_least64_t ahead_ns; /* the largest that was believed */
+
+    /* With a test file. */
     atomic_uint_least64_t offset_ms; /* sum of falls */
     atomic_uint_least64_t now_ms;    /* newest answer */
 
     uv_timer_t *timer; /* loop thread, as all below */
     clock_changed_fn *on_changed;
     void *owner;
-    uint64_t test_ms;               /* what the latest look at the test file saw */
-    uint64_t wall_ms, monotonic_ms; /* at the latest look at the wall clock */
+    uint64_t test_ms;  /* what the latest look at the test file saw */
+    int64_t looked_ns; /* the difference, at the latest look at the wall clock */
 };
 
 static uint64_t read_clock(clockid_t id, uint64_t per_second)
@@ -55,6 +64,28 @@ uint64_t clock_monotonic_ms(void)
 uint64_t clock_wall_ms(void)
 {
     return read_clock(CLOCK_REALTIME, 1000);
+}
+
+static int64_t read_steady_ns(void)
+{
+    return (int64_t)read_clock(CLOCK_BOOTTIME, NS_PER_S);
+}
+
+/* What the wall clock shows more than the steady one. The wall is read first: a thread that is
+ * stopped between the two sees too little, which changes nothing, and never too much. */
+static int64_t read_difference_ns(int64_t *steady_ns_out)
+{
+    int64_t wall_ns = (int64_t)read_clock(CLOCK_REALTIME, NS_PER_S);
+
+    *steady_ns_out = read_steady_ns();
+    return wall_ns - *steady_ns_out;
+}
+
+static int64_t difference_ns(void)
+{
+    int64_t steady_ns;
+
+    return read_difference_ns(&steady_ns);
 }
 
 /* Digits, then nothing but white space. Numbers of the year 5138 and later are not times. */
@@ -107,6 +138,8 @@ enum status clock_open(const char *test_file, struct clock **out)
         MUST(clock->test_file);
     }
     atomic_store(&clock->now_ms, first_ms);
+    atomic_store(&clock->home_ns, difference_ns());
+    atomic_store(&clock->ahead_ns, atomic_load(&clock->home_ns));
     clock_now_ms(clock); /* a fall counts from here on, whether or not somebody asked before */
     *out = clock;
     return STATUS_OK;
@@ -126,14 +159,53 @@ bool clock_is_test(const struct clock *clock)
     return clock->test_file;
 }
 
-/* False: the test file cannot be read just now. */
-static bool read_source(const struct clock *clock, uint64_t *out)
+/* --- the wall clock -------------------------------------------------------------- */
+
+static bool is_jump(const struct clock *clock, int64_t difference)
+{
+    int64_t away_ns = difference - atomic_load(&clock->home_ns);
+
+    return away_ns > (int64_t)CLOCK_JUMP_MS * NS_PER_MS ||
+           away_ns < -(int64_t)CLOCK_JUMP_MS * NS_PER_MS;
+}
+
+static int64_t raise_ahead(struct clock *clock, int64_t least_ns)
+{
+    int64_t present = atomic_load(&clock->ahead_ns);
+
+    while (present < least_ns &&
+           !atomic_compare_exchange_weak(&clock->ahead_ns, &present, least_ns))
+        ;
+    return present < least_ns ? least_ns : present;
+}
+
+static uint64_t wall_now_ms(struct clock *clock)
+{
+    int64_t steady_ns, difference = read_difference_ns(&steady_ns);
+    int64_t ahead_ns =
+        is_jump(clock, difference) ? atomic_load(&clock->ahead_ns) : raise_ahead(clock, difference);
+
+    return (uint64_t)(steady_ns + ahead_ns) / NS_PER_MS;
+}
+
+bool clock_is_held(const struct clock *clock)
+{
+    return !clock->test_file && is_jump(clock, difference_ns());
+}
+
+int64_t clock_jump_ms(const struct clock *clock)
 {
     if (clock->test_file)
-        return read_test_file(clock->test_file, out);
-    *out = clock_wall_ms();
-    return true;
+        return 0;
+    return (difference_ns() - atomic_load(&clock->home_ns)) / NS_PER_MS;
 }
+
+void clock_accept(struct clock *clock)
+{
+    atomic_store(&clock->home_ns, difference_ns());
+}
+
+/* --- the test file --------------------------------------------------------------- */
 
 /* Raises `newest` to `least`; answers what it is then. */
 static uint64_t raise_to(atomic_uint_least64_t *newest, uint64_t least)
@@ -145,18 +217,18 @@ static uint64_t raise_to(atomic_uint_least64_t *newest, uint64_t least)
     return present < least ? least : present;
 }
 
-/* The order of the loads decides. `newest` is read before the source, so an answer below it
- * means that the source fell, not that another thread was faster. The offset is read on
- * both sides of the source, so that a source from before a fall is not added to the offset
+/* The order of the loads decides. `newest` is read before the file, so an answer below it
+ * means that the number fell, not that another thread was faster. The offset is read on
+ * both sides of the file, so that a number from before a fall is not added to the offset
  * that makes up for it. */
-uint64_t clock_now_ms(struct clock *clock)
+static uint64_t test_now_ms(struct clock *clock)
 {
     for (;;) {
         uint64_t newest_ms = atomic_load(&clock->now_ms);
         uint64_t offset_ms = atomic_load(&clock->offset_ms);
         uint64_t ms;
 
-        if (!read_source(clock, &ms))
+        if (!read_test_file(clock->test_file, &ms))
             return atomic_load(&clock->now_ms);
         if (ms + offset_ms >= newest_ms) {
             if (atomic_load(&clock->offset_ms) == offset_ms)
@@ -168,9 +240,19 @@ uint64_t clock_now_ms(struct clock *clock)
     }
 }
 
+/* --- either ---------------------------------------------------------------------- */
+
+uint64_t clock_now_ms(struct clock *clock)
+{
+    return clock->test_file ? test_now_ms(clock) : wall_now_ms(clock);
+}
+
 void clock_at_least(struct clock *clock, uint64_t now_ms)
 {
-    raise_to(&clock->now_ms, now_ms);
+    if (clock->test_file)
+        raise_to(&clock->now_ms, now_ms);
+    else
+        raise_ahead(clock, (int64_t)now_ms * NS_PER_MS - read_steady_ns());
 }
 
 /* --- watching, loop thread ---------------------------------------------------- */
@@ -189,12 +271,10 @@ static void look_at_test_file(struct clock *clock)
 
 static void look_at_wall(struct clock *clock)
 {
-    uint64_t wall_ms = clock_wall_ms(), monotonic_ms = clock_monotonic_ms();
-    int64_t step_ms =
-        (int64_t)(wall_ms - clock->wall_ms) - (int64_t)(monotonic_ms - clock->monotonic_ms);
+    int64_t difference = difference_ns();
+    int64_t step_ms = (difference - clock->looked_ns) / NS_PER_MS;
 
-    clock->wall_ms = wall_ms;
-    clock->monotonic_ms = monotonic_ms;
+    clock->looked_ns = difference;
     clock_now_ms(clock);
     if (step_ms > WALL_STEP_MS || step_ms < -WALL_STEP_MS)
         clock->on_changed(clock->owner, step_ms);
@@ -219,8 +299,7 @@ void clock_watch(struct clock *clock, uv_loop_t *loop, clock_changed_fn *on_chan
     clock->owner = owner;
     if (clock->test_file && !read_test_file(clock->test_file, &clock->test_ms))
         clock->test_ms = 0; /* the first sound look is a change */
-    clock->wall_ms = clock_wall_ms();
-    clock->monotonic_ms = clock_monotonic_ms();
+    clock->looked_ns = difference_ns();
     clock->timer = malloc(sizeof *clock->timer);
     MUST(clock->timer);
     MUST(uv_timer_init(loop, clock->timer) == 0);

@@ -77,15 +77,17 @@ void engine_schedule(struct task_row *row)
     }
 }
 
-static void breach(struct engine *engine, struct task_row *row, uint64_t now_ms)
+/* The rank follows from when the promise was broken, not from when that was noticed: a server that
+ * was down leaves the order as it would have been. */
+static void breach(struct engine *engine, struct task_row *row, uint64_t broken_ms)
 {
     const struct queue *queue = registry_queue(engine->options.registry, row->queue);
 
     row->flags |= TASK_BREACHED;
-    row->rank_ms = now_ms + (queue != NULL ? queue->overdue_after_ms : 86400000);
+    row->rank_ms = broken_ms + (queue != NULL ? queue->overdue_after_ms : 86400000);
 }
 
-uint64_t engine_requeue(struct engine *engine, struct task_row *row, uint64_t now_ms)
+uint64_t engine_requeue(struct engine *engine, struct task_row *row, uint64_t given_back_ms)
 {
     uint64_t drop_seq = engine_outbox_seq(engine, row->queue, 0);
 
@@ -95,8 +97,8 @@ uint64_t engine_requeue(struct engine *engine, struct task_row *row, uint64_t no
     row->claimed_ms = 0;
     row->lease_until_ms = 0;
     row->put_seq = row->first_put_seq = drop_seq + 1;
-    if (!(row->flags & TASK_BREACHED) && row->deadline_ms <= now_ms)
-        breach(engine, row, now_ms);
+    if (!(row->flags & TASK_BREACHED) && row->deadline_ms <= given_back_ms)
+        breach(engine, row, given_back_ms);
     engine_schedule(row);
     return drop_seq;
 }
@@ -203,9 +205,9 @@ enum status engine_decide_due(struct engine *engine, const struct turn *turn, st
     task.drop_seq = 0;
 
     if (task.row.due_kind == DUE_LEASE) {
-        task.drop_seq = engine_requeue(engine, &task.row, turn->now_ms);
+        task.drop_seq = engine_requeue(engine, &task.row, due.due_ms);
     } else {
-        breach(engine, &task.row, turn->now_ms);
+        breach(engine, &task.row, due.due_ms);
         /* The same member under a later rank. A list has no ranks: it stays where it is. */
         if (!(task.row.flags & TASK_IN_LIST))
             task.row.put_seq = engine_outbox_seq(engine, task.row.queue, 0);

@@ -224,6 +224,16 @@ static enum status apply_popped(struct engine *engine, const struct record_view 
 
 /* --- opt-ins, people, reports, settings ----------------------------------------------- */
 
+static enum status apply_suspect(struct engine *engine, const struct record_view *record,
+                                 const struct effect_optin *effect)
+{
+    const struct suspect_row row = {.decided_seq = record->header.seq, .site = effect->site};
+
+    if (effect->reason != NO_TASK_SUSPECT)
+        return STATUS_OK;
+    return state_suspect_put(engine->options.state, record->header.agency, effect->optin_seq, &row);
+}
+
 static enum status apply_optin(struct engine *engine, const struct record_view *record,
                                const struct effect_optin *effect)
 {
@@ -231,6 +241,7 @@ static enum status apply_optin(struct engine *engine, const struct record_view *
     struct index *index = engine->options.index;
 
     meta->optins++;
+    TRY(apply_suspect(engine, record, effect));
     if (record->header.kind == RECORD_DECIDED)
         meta->received_seq = effect->optin_seq;
     if (!hash_is_none(effect->event))

@@ -36,8 +36,8 @@ bool engine_open_task(struct engine *engine, const struct engine_person *who, ui
 uint64_t engine_outbox_seq(struct engine *engine, uint32_t queue, unsigned taken);
 
 /* Withdraws the delivery that was out and puts the next one; a deadline that passed during the
- * lease is a breach now. Returns the drop's outbox seq. */
-uint64_t engine_requeue(struct engine *engine, struct task_row *row, uint64_t now_ms);
+ * lease is a breach when that ended. Returns the drop's outbox seq. */
+uint64_t engine_requeue(struct engine *engine, struct task_row *row, uint64_t given_back_ms);
 
 /* Sets the row's one due entry from what it waits for. */
 void engine_schedule(struct task_row *row);

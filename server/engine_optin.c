@@ -83,6 +83,20 @@ static bool find_person(struct engine *engine, const struct effect_received *fac
 }
 
 /* Input from outside adds to a person, it never overwrites. */
+static void person_add(struct person_row *row, const struct effect_received *facts, bool review)
+{
+    if (hash_is_none(row->phone))
+        row->phone = facts->phone;
+    if (hash_is_none(row->email) && !review)
+        row->email = facts->email;
+    if (review)
+        row->flags |= PERSON_REVIEW;
+    if (facts->flags & INTAKE_BAD_PHONE)
+        row->flags |= PERSON_BAD_PHONE;
+    if (facts->flags & INTAKE_BAD_EMAIL)
+        row->flags |= PERSON_BAD_EMAIL;
+}
+
 static void person_meet(struct engine_person *who, const struct effect_received *facts,
                         uint32_t agency, uint64_t optin_seq, uint64_t now_ms, bool review)
 {
@@ -97,16 +111,7 @@ static void person_meet(struct engine_person *who, const struct effect_received 
     row->optins++;
     row->last_ms = now_ms;
     row->optin_seq = optin_seq;
-    if (hash_is_none(row->phone))
-        row->phone = facts->phone;
-    if (hash_is_none(row->email) && !review)
-        row->email = facts->email;
-    if (review)
-        row->flags |= PERSON_REVIEW;
-    if (facts->flags & INTAKE_BAD_PHONE)
-        row->flags |= PERSON_BAD_PHONE;
-    if (facts->flags & INTAKE_BAD_EMAIL)
-        row->flags |= PERSON_BAD_EMAIL;
+    person_add(row, facts, review);
 }
 
 static enum no_task reason_for(struct person_row *row, const struct effect_received *facts)
@@ -198,9 +203,23 @@ static void open_task(struct engine *engine, const struct engine_person *who,
     engine_schedule(row);
 }
 
-/* Fills the person's and the task's effects and the answer's task. */
+/* The open call learns what was said later, such as the phone that it lacked. Where it stands in
+ * its queue it is given out anew; whoever has it in hand finds it with the person, and the next
+ * delivery has it. */
+static void add_to_task(struct engine *engine, const struct engine_person *who,
+                        struct task_row *open, uint64_t said_seq, const struct turn *turn,
+                        struct effect_task *task)
+{
+    open->more_seq = said_seq;
+    task->person = who->number;
+    task->drop_seq = open->state == TASK_QUEUED ? engine_requeue(engine, open, turn->now_ms) : 0;
+    task->row = *open;
+}
+
+/* Fills the person's and the task's effects and the answer's task. `phone_is_new`: the person had
+ * none before. */
 static void give_task(struct engine *engine, struct engine_person *who, const struct site *site,
-                      const struct turn *turn, struct effect_optin *decision,
+                      bool phone_is_new, const struct turn *turn, struct effect_optin *decision,
                       struct effect_task *task)
 {
     bool unreachable = decision->reason == NO_TASK_UNREACHABLE;
@@ -216,6 +235,8 @@ static void give_task(struct engine *engine, struct engine_person *who, const st
         task->person = who->number;
         task->drop_seq = 0;
         task->row = open;
+    } else if (phone_is_new) {
+        add_to_task(engine, who, &open, decision->optin_seq, turn, task);
     }
     /* Who cannot be reached has no call to answer with; the research is the house's own. */
     if (unreachable)
@@ -234,10 +255,11 @@ static void decide_facts(struct engine *engine, const struct effect_received *fa
     struct engine_person who;
     struct effect_person person;
     struct effect_task task;
-    bool review = false;
+    bool review = false, had_phone;
 
     if (!find_person(engine, facts, &who, &review))
         who = (struct engine_person){.number = state_meta(engine->options.state)->people + 1};
+    had_phone = !hash_is_none(who.row.phone);
     person_meet(&who, facts, site->agency, optin_seq, received_ms, review);
 
     *decision = (struct effect_optin){
@@ -252,7 +274,8 @@ static void decide_facts(struct engine *engine, const struct effect_received *fa
         .flags = facts->flags,
         .reason = (uint8_t)reason_for(&who.row, facts),
     };
-    give_task(engine, &who, site, turn, decision, &task);
+    give_task(engine, &who, site, !had_phone && !hash_is_none(who.row.phone), turn, decision,
+              &task);
     who.row.reason = decision->reason;
 
     engine_begin(record, kind, turn, who.number, who.last_seq, site->agency);
@@ -290,9 +313,113 @@ static bool same_content(struct engine *engine, const struct effect_optin *found
     return same;
 }
 
+/* --- an update: other content under the same id, from a public key -------------------- */
+
+static bool is_anothers(struct engine *engine, struct hash hash, bool phone,
+                        const struct engine_person *who)
+{
+    struct engine_person other;
+
+    return find_identity(engine, hash, phone, &other) && other.number != who->number;
+}
+
+/* What the update says and the person may be told by it: identifiers of somebody else are left out,
+ * and what is true of the opt-in (a test, a robot's) is true of its update. */
+static struct effect_received update_of(struct engine *engine, const struct effect_received *facts,
+                                        const struct effect_optin *found,
+                                        const struct engine_person *who, bool *review_out)
+{
+    struct effect_received update = *facts;
+    bool phone = is_anothers(engine, facts->phone, true, who);
+    bool email = is_anothers(engine, facts->email, false, who);
+
+    if (phone)
+        update.phone = (struct hash){{0}};
+    if (email)
+        update.email = (struct hash){{0}};
+    update.flags |= found->flags & (INTAKE_TEST | INTAKE_SUSPECT | INTAKE_IMPORTED);
+    *review_out = phone || email;
+    return update;
+}
+
+/* Whoever can be called now need not be looked for any more. The call's outbox operations come
+ * before in the record, so where the queue is the same they have taken their numbers. */
+static void end_research(struct engine *engine, const struct engine_person *who,
+                         const struct effect_task *call, struct record *record)
+{
+    struct effect_task_end end = {.person = who->number};
+    struct task_row research;
+
+    if (!find_open_channel(engine, who, TASK_RESEARCH, &research))
+        return;
+    end.task = research.number;
+    if (research.state == TASK_QUEUED) {
+        unsigned taken = (call->drop_seq != 0) + (call->row.put_seq != 0);
+        bool same = call->row.queue == research.queue;
+        end.drop_seq = engine_outbox_seq(engine, research.queue, same ? taken : 0);
+    }
+    engine_effect(record, EFFECT_TASK_END, &end, sizeof(end));
+}
+
+/* The open call learns of an update that makes it possible, or, the first time, of a consent. Where
+ * none is open there is one now, if the update made it possible; its five minutes begin then. */
+static void give_update_task(struct engine *engine, const struct engine_person *who,
+                             const struct site *site, const struct effect_optin *found,
+                             bool possible, bool consents, uint64_t said_seq,
+                             const struct turn *turn, struct effect_task *task)
+{
+    struct task_row open;
+
+    if (find_open_channel(engine, who, TASK_CALL, &open)) {
+        if (possible || (consents && open.more_seq == 0))
+            add_to_task(engine, who, &open, said_seq, turn, task);
+        return;
+    }
+    if (!possible)
+        return;
+    open_task(engine, who, site, TASK_CALL, TASK_FIRST_RESPONSE, found->optin_seq,
+              found->received_ms, turn, &open);
+    open.more_seq = said_seq;
+    open.deadline_ms = open.rank_ms = turn->now_ms + DEADLINE_MS;
+    open.not_before_ms = turn->now_ms;
+    engine_schedule(&open);
+    *task = (struct effect_task){.person = who->number, .row = open};
+}
+
+/* Appends what follows from an update to the record at hand, which is the person's; its words are
+ * the payload of record `said_seq`. */
+static void decide_update(struct engine *engine, const struct effect_received *facts,
+                          const struct effect_optin *found, const struct site *site,
+                          uint64_t said_seq, const struct turn *turn, struct engine_person *who,
+                          struct record *record)
+{
+    const struct person_row before = who->row;
+    struct effect_task task = {0};
+    struct effect_person person;
+    bool review, possible, consents;
+    struct effect_received update = update_of(engine, facts, found, who, &review);
+
+    person_add(&who->row, &update, review);
+    who->row.optin_seq = said_seq;
+    who->row.reason = (uint8_t)reason_for(&who->row, &update);
+    possible = (hash_is_none(before.phone) && !hash_is_none(who->row.phone)) ||
+               (hash_is_none(before.phone) && hash_is_none(before.email)) ||
+               (before.flags & ~who->row.flags & PERSON_DO_NOT_CONTACT);
+    consents = update.flags & ~found->flags & INTAKE_CONSENT;
+
+    person = (struct effect_person){.person = who->number, .row = who->row};
+    engine_effect(record, EFFECT_PERSON, &person, sizeof(person));
+    if (who->row.reason == NO_TASK_HAS_ONE)
+        give_update_task(engine, who, site, found, possible, consents, said_seq, turn, &task);
+    if (task.person == 0)
+        return;
+    engine_effect(record, EFFECT_TASK, &task, sizeof(task));
+    end_research(engine, who, &task, record);
+}
+
 static enum status answer_replay(struct engine *engine, const struct command *command,
-                                 const struct effect_optin *found, uint64_t found_seq,
-                                 const struct turn *turn, struct record *record,
+                                 const struct site *site, const struct effect_optin *found,
+                                 uint64_t found_seq, const struct turn *turn, struct record *record,
                                  struct settlement *settlement)
 {
     struct engine_person who;
@@ -304,10 +431,11 @@ static enum status answer_replay(struct engine *engine, const struct command *co
     if (command->optin.credential == CREDENTIAL_SECRET)
         return settlement->status = STATUS_KEY_REUSED;
 
-    /* A visitor cannot be told, so what he said second is kept beside the first. */
+    /* A visitor cannot be told, so what he said second is kept beside the first, and adds to it. */
     if (!engine_load_person(engine, found->person, &who))
         return settlement->status = STATUS_CORRUPT;
     engine_begin(record, RECORD_REPEATED, turn, who.number, who.last_seq, who.row.agency);
+    decide_update(engine, &command->optin, found, site, turn->seq, turn, &who, record);
     record->payload = command->payload;
     record_seal(record);
     settlement->kept = true;
@@ -326,7 +454,7 @@ enum status engine_decide_optin(struct engine *engine, const struct command *com
     if (site == NULL)
         return settlement->status = STATUS_NOT_FOUND;
     if (find_replay(engine, facts, turn->now_ms, &found, &found_seq))
-        return answer_replay(engine, command, &found, found_seq, turn, record, settlement);
+        return answer_replay(engine, command, site, &found, found_seq, turn, record, settlement);
     decide_facts(engine, facts, site, turn->seq, turn->now_ms, turn, RECORD_OPTIN, record,
                  &settlement->optin);
     record->payload = command->payload;
@@ -355,6 +483,26 @@ enum status engine_receive(struct engine *engine, const struct command *command,
     return STATUS_OK;
 }
 
+/* A received opt-in that repeats one that was decided: the same answer, under its own id. */
+static void decide_repeated(struct engine *engine, const struct record_view *received,
+                            const struct effect_received *facts, const struct site *site,
+                            const struct effect_optin *found, struct engine_person *who,
+                            const struct turn *turn, struct record *record)
+{
+    struct effect_optin decision = *found;
+    bool is_update = site != NULL && facts->credential != CREDENTIAL_SECRET &&
+                     !same_content(engine, found, facts);
+
+    decision.optin_seq = received->header.seq;
+    decision.received_ms = received->header.now_ms;
+    decision.event = decision.content = (struct hash){{0}};
+    engine_begin(record, RECORD_DECIDED, turn, who->number, who->last_seq, who->row.agency);
+    engine_effect(record, EFFECT_OPTIN, &decision, sizeof(decision));
+    if (is_update)
+        decide_update(engine, facts, found, site, received->header.seq, turn, who, record);
+    record_seal(record);
+}
+
 enum status engine_decide_received(struct engine *engine, const struct record_view *received,
                                    const struct turn *turn, struct record *record)
 {
@@ -367,18 +515,12 @@ enum status engine_decide_received(struct engine *engine, const struct record_vi
 
     if (!effect_find(received, EFFECT_RECEIVED, &facts, sizeof(facts)))
         return STATUS_CORRUPT;
+    site = registry_site(engine->options.registry, facts.site);
     if (find_replay(engine, &facts, received->header.now_ms, &decision, &found_seq) &&
         engine_load_person(engine, decision.person, &who)) {
-        /* It repeats an opt-in that was decided: the same answer, under its own id. */
-        decision.optin_seq = received->header.seq;
-        decision.received_ms = received->header.now_ms;
-        decision.event = decision.content = (struct hash){{0}};
-        engine_begin(record, RECORD_DECIDED, turn, who.number, who.last_seq, who.row.agency);
-        engine_effect(record, EFFECT_OPTIN, &decision, sizeof(decision));
-        record_seal(record);
+        decide_repeated(engine, received, &facts, site, &decision, &who, turn, record);
         return STATUS_OK;
     }
-    site = registry_site(engine->options.registry, facts.site);
     if (site == NULL) {
         /* Its site was removed since: no queue to put it on, so a person has to look. */
         facts.flags |= INTAKE_SUSPECT;

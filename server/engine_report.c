@@ -24,6 +24,7 @@ struct hearing {
     struct engine_person who;
     struct task_row row; /* number 0: not open */
     uint32_t queue;      /* that the task was put on */
+    enum task_channel channel;
     struct hash identity;
     size_t taken_count; /* outbox operations that this record takes, by queue */
     struct {
@@ -79,6 +80,7 @@ static enum status find_task(struct hearing *hearing)
     if (hearing->report->queue != 0 && hearing->report->queue != task.row.queue)
         return STATUS_FORBIDDEN;
     hearing->queue = task.row.queue;
+    hearing->channel = (enum task_channel)task.row.channel;
     MUST(engine_load_person(engine, opened.header.person, &hearing->who));
     if (!engine_open_task(engine, &hearing->who, hearing->report->task, &hearing->row))
         hearing->row.number = 0;
@@ -217,8 +219,7 @@ static enum status hear_release(struct hearing *hearing)
 static bool is_attempt(enum outcome outcome)
 {
     return outcome != OUTCOME_DELIVERED && outcome != OUTCOME_BOUNCED &&
-           outcome != OUTCOME_RESEARCHED && outcome != OUTCOME_DEAD &&
-           outcome != OUTCOME_UNSUBSCRIBED;
+           outcome != OUTCOME_RESEARCHED && outcome != OUTCOME_UNSUBSCRIBED;
 }
 
 /* When the person was first tried by a human: as reported, else when claimed, else now. */
@@ -229,9 +230,19 @@ static uint64_t contact_at(const struct hearing *hearing)
     return hearing->row.claimed_ms != 0 ? hearing->row.claimed_ms : said_at(hearing);
 }
 
-/* Only a conversation, or information asked for or given, makes a lead of an opt-in. */
-static void person_learn(struct person_row *row, enum outcome outcome)
+/* "Stop" counts by whatever means it is said, at once and for all channels; only who unsubscribes
+ * from mail has said nothing about calls. */
+static bool is_revocation(enum outcome outcome, enum task_channel channel)
 {
+    return outcome == OUTCOME_DO_NOT_CONTACT ||
+           (outcome == OUTCOME_UNSUBSCRIBED && channel != TASK_EMAIL);
+}
+
+/* Only a conversation, or information asked for or given, makes a lead of an opt-in. */
+static void person_learn(struct person_row *row, enum outcome outcome, enum task_channel channel)
+{
+    if (is_revocation(outcome, channel))
+        row->flags |= PERSON_DO_NOT_CONTACT;
     switch (outcome) {
     case OUTCOME_CONVERSATION:
     case OUTCOME_APPOINTMENT:
@@ -242,9 +253,6 @@ static void person_learn(struct person_row *row, enum outcome outcome)
     case OUTCOME_SOLD:
         row->stage = STAGE_CUSTOMER;
         row->flags |= PERSON_CUSTOMER;
-        break;
-    case OUTCOME_DO_NOT_CONTACT:
-        row->flags |= PERSON_DO_NOT_CONTACT;
         break;
     default:
         break;
@@ -306,7 +314,8 @@ static enum status hear_outcome(struct hearing *hearing)
         return hear_late(hearing);
     if (hearing->report->delivery > hearing->row.delivery)
         return refuse(hearing, STATUS_INVALID);
-    if (outcome == OUTCOME_DEAD && hearing->who.row.attempts < ATTEMPTS_BEFORE_DEAD)
+    /* The attempt that is reported with it is one of the seven. */
+    if (outcome == OUTCOME_DEAD && hearing->who.row.attempts + 1 < ATTEMPTS_BEFORE_DEAD)
         return refuse(hearing, STATUS_TOO_FEW_ATTEMPTS);
 
     begin(hearing, RECORD_OUTCOME);
@@ -316,11 +325,11 @@ static enum status hear_outcome(struct hearing *hearing)
         if (hearing->who.row.contact_ms == 0)
             hearing->who.row.contact_ms = contact_at(hearing);
     }
-    person_learn(&hearing->who.row, outcome);
+    person_learn(&hearing->who.row, outcome, hearing->channel);
     person = (struct effect_person){.person = hearing->who.number, .row = hearing->who.row};
     engine_effect(hearing->record, EFFECT_PERSON, &person, sizeof(person));
     end_task(hearing, &hearing->row);
-    if (outcome == OUTCOME_DO_NOT_CONTACT)
+    if (is_revocation(outcome, hearing->channel))
         end_other_tasks(hearing);
     hearing->settlement->delivery = hearing->row.delivery;
     return finish(hearing, STATUS_OK);
@@ -370,9 +379,9 @@ static enum status hear_amend(struct hearing *hearing)
         return refuse(hearing, STATUS_TOO_FEW_ATTEMPTS);
     begin(hearing, RECORD_AMEND);
     hearing->settlement->delivery = hearing->report->delivery;
-    if (hearing->who.row.end == OUTCOME_DO_NOT_CONTACT)
+    if (is_revocation(hearing->who.row.end, hearing->channel))
         hearing->who.row.flags &= (uint8_t)~PERSON_DO_NOT_CONTACT;
-    person_learn(&hearing->who.row, hearing->report->outcome);
+    person_learn(&hearing->who.row, hearing->report->outcome, hearing->channel);
     person = (struct effect_person){.person = hearing->who.number, .row = hearing->who.row};
     engine_effect(hearing->record, EFFECT_PERSON, &person, sizeof(person));
     return finish(hearing, STATUS_OK);

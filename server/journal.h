@@ -53,7 +53,7 @@ enum status journal_commit(struct journal *journal);
 void journal_abort(struct journal *journal);
 
 /* A record as the writer sees it, of the open batch too. NOT_FOUND; CORRUPT. Slices are valid
- * until the next call for this journal on the writer thread. */
+ * in a batch until the next append or its end, else until the next call on the writer thread. */
 enum status journal_batch_read(struct journal *journal, uint64_t seq, struct record_view *out);
 
 /* Short reads of what is committed, as of the first read after a release. Slices are valid

@@ -48,6 +48,8 @@ static const struct command_row commands[] = {
     {"queue", cli, "... queues; acl QUEUE: the Redis ACL line of a consumer"},
     {"agent", cli, "... agents"},
     {"token", cli, "... tokens of administrators, managers and agents"},
+    {"optin", cli, "suspects: what waits for review"},
+    {"clock", cli, "show|accept: what to do when the machine's clock jumped"},
     {"fsck", maintain_fsck, "check every record of a data folder"},
     {"backup", maintain_backup, "copy a data folder, also of a running server"},
     {"restore", maintain_restore, "make a data folder out of a backup"},

@@ -36,7 +36,7 @@ enum record_kind {
     RECORD_OPTIN,       /* an opt-in with its decision */
     RECORD_RECEIVED,    /* an opt-in while state is rebuilt: decided later */
     RECORD_DECIDED,     /* the decision for a received one */
-    RECORD_REPEATED,    /* other content under an id already used, from a public key: kept */
+    RECORD_REPEATED,    /* other content under an id already used, from a public key: adds */
     RECORD_CLAIM,
     RECORD_EXTEND,
     RECORD_RELEASE,
@@ -107,6 +107,7 @@ struct task_row {
     uint8_t stage; /* as rendered into the member */
     uint8_t renderer;
     uint8_t reserved;
+    uint64_t more_seq; /* a later record whose payload says what the first one lacks; 0: none */
 };
 
 enum person_flag {
@@ -274,7 +275,8 @@ struct effect_report {
 };
 
 _Static_assert(sizeof(struct record_header) == 72, "stored");
-_Static_assert(sizeof(struct task_row) == 128, "stored");
+/* Records of before more_seq have rows that end without it; it reads as 0. */
+_Static_assert(sizeof(struct task_row) == 136, "stored");
 _Static_assert(sizeof(struct person_row) == 96, "stored");
 _Static_assert(sizeof(struct effect_received) == 72, "stored");
 _Static_assert(sizeof(struct effect_optin) == 96, "stored");

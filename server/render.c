@@ -3,8 +3,22 @@
 #include "proto/id.h"
 #include "proto/task.h"
 
+static enum status read_optin(struct slice payload, struct slice more, struct optin *out)
+{
+    struct optin added;
+    enum status result = optin_decode(payload, out);
+
+    if (result != STATUS_OK || more.length == 0)
+        return result;
+    result = optin_decode(more, &added);
+    if (result == STATUS_OK)
+        optin_fill(out, &added);
+    return result;
+}
+
 enum status render_member_of(struct renderer *renderer, uint64_t person, uint64_t person_first_ms,
-                             const struct task_row *task, struct slice payload, struct text *out)
+                             const struct task_row *task, struct slice payload, struct slice more,
+                             struct text *out)
 {
     char id[ID_TEXT_LENGTH], person_id[ID_TEXT_LENGTH], optin_id[ID_TEXT_LENGTH];
     const struct registry *registry = renderer->registry;
@@ -29,7 +43,7 @@ enum status render_member_of(struct renderer *renderer, uint64_t person, uint64_
         .deadline_ms = task->deadline_ms,
         .not_before_ms = task->not_before_ms,
     };
-    enum status result = optin_decode(payload, renderer->optin);
+    enum status result = read_optin(payload, more, renderer->optin);
 
     if (result != STATUS_OK)
         return result;
@@ -42,10 +56,13 @@ enum status render_member_of(struct renderer *renderer, uint64_t person, uint64_
 enum status render_member(struct renderer *renderer, uint64_t person, uint64_t person_first_ms,
                           const struct task_row *task, struct text *out)
 {
-    struct record_view record;
+    struct record_view record, more = {0};
     enum status result = journal_read(renderer->reader, task->optin_seq, &record);
 
+    if (result == STATUS_OK && task->more_seq != 0)
+        result = journal_read(renderer->reader, task->more_seq, &more);
     if (result != STATUS_OK)
         return result;
-    return render_member_of(renderer, person, person_first_ms, task, record.payload, out);
+    return render_member_of(renderer, person, person_first_ms, task, record.payload, more.payload,
+                            out);
 }

@@ -19,8 +19,9 @@ struct renderer {
 enum status render_member(struct renderer *renderer, uint64_t person, uint64_t person_first_ms,
                           const struct task_row *task, struct text *out);
 
-/* As above, with the opt-in's payload at hand. */
+/* As above, with the opt-in's payload at hand, and that of the task's more_seq (empty: none). */
 enum status render_member_of(struct renderer *renderer, uint64_t person, uint64_t person_first_ms,
-                             const struct task_row *task, struct slice payload, struct text *out);
+                             const struct task_row *task, struct slice payload, struct slice more,
+                             struct text *out);
 
 #endif

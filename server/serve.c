@@ -145,8 +145,13 @@ static void on_clock_changed(void *owner, int64_t step_ms)
     struct server *server = owner;
     bool test = clock_is_test(server->clock);
 
-    log_write(server->log, test ? LOG_DEBUG : LOG_WARN, "the clock was set",
-              LOG_INT("step_ms", step_ms), LOG_END);
+    if (clock_is_held(server->clock))
+        log_write(server->log, LOG_WARN,
+                  "the wall clock jumped by more than a day: deadlines and redeliveries wait",
+                  LOG_INT("step_ms", step_ms), LOG_TEXT("advice", CLOCK_ADVICE), LOG_END);
+    else
+        log_write(server->log, test ? LOG_DEBUG : LOG_WARN, "the clock was set",
+                  LOG_INT("step_ms", step_ms), LOG_END);
 }
 
 static void on_watchdog(uv_timer_t *timer)

@@ -1,8 +1,7 @@
 /* The registry: arrays by number, and one hash table from every name to a number.
  *
- * An entity is one block of memory: its struct, its settings as they are stored, and the
- * strings decoded from them, so that setting one is one allocation. Each entity counts those that
- * depend on it, so that asking whether it may go needs no search.
+ * Each entity (site_entity.c makes them) counts those that depend on it, so that asking whether it
+ * may go needs no search.
  *
  * Applying again what was applied long ago is allowed: a rebuild does so on a registry that
  * knows the end already, and for a while two numbers may then have the same name. */
@@ -13,22 +12,9 @@
 #include <stdlib.h>
 
 #include "proto/must.h"
+#include "proto/phone.h"
+#include "server/site_entity.h"
 #include "server/site_names.h"
-#include "server/site_settings.h"
-
-struct entity {
-    uint32_t dependents;
-    bool removed; /* kept for its name only */
-    struct slice settings;
-    union {
-        struct agency agency;
-        struct site site;
-        struct queue queue;
-        struct agent agent;
-        struct token token;
-    };
-    char bytes[]; /* settings, JSON_PADDING, strings */
-};
 
 struct table {
     struct entity **entities; /* by number; NULL: never used */
@@ -304,138 +290,6 @@ static enum status check_names(const struct registry *registry, enum entity_kind
     return status;
 }
 
-/* --- filling an entity from its settings ------------------------------------------ */
-
-/* Strings are copied behind the settings: the document they were read from is reused. */
-static struct slice keep(char **room, struct slice text)
-{
-    struct slice kept = {*room, text.length};
-
-    if (text.length != 0)
-        memcpy(*room, text.bytes, text.length);
-    *room += text.length;
-    return kept;
-}
-
-static size_t keep_list(char **room, const struct settings_list *list, struct slice *out)
-{
-    for (size_t i = 0; i < list->count; i++)
-        out[i] = keep(room, list->items[i]);
-    return list->count;
-}
-
-static void name_copy(char out[SITE_NAME_MAX + 1], struct slice id)
-{
-    MUST(id.length <= SITE_NAME_MAX);
-    if (id.length != 0)
-        memcpy(out, id.bytes, id.length);
-    out[id.length] = '\0';
-}
-
-static bool fill_site(const struct registry *registry, const struct settings *settings, char *room,
-                      struct site *site)
-{
-    site->queue = registry_number(registry, ENTITY_QUEUE, settings->queue);
-    memcpy(site->country, settings->country.bytes, 2);
-    if (slice_equal(settings->hours_policy, SLICE("always")))
-        site->hours_policy = HOURS_ALWAYS;
-    site->rate_limit = (unsigned)settings->rate_limit;
-    site->suspect_limit = (unsigned)settings->suspect_limit;
-    site->origin_count = keep_list(&room, &settings->origins, site->origins);
-    site->redirect_count = keep_list(&room, &settings->redirects, site->redirects);
-    site->country_count = keep_list(&room, &settings->countries, site->countries);
-    site->public_key_count = keep_list(&room, &settings->public_keys, site->public_keys);
-    site->secret_key_count = keep_list(&room, &settings->secret_keys, site->secret_key_hashes);
-    return site->queue != 0;
-}
-
-static bool fill_token(const struct registry *registry, const struct settings *settings, char *room,
-                       struct token *token)
-{
-    token->role = settings_role(settings);
-    name_copy(token->agent, settings->agent);
-    token->agent_number = registry_number(registry, ENTITY_AGENT, settings->agent);
-    token->hash = keep(&room, settings->hash);
-    return (token->role == ROLE_ADMIN) == (token->agency == 0) &&
-           (settings->agent.length == 0) == (token->agent_number == 0);
-}
-
-static void fill_queue(const struct settings *settings, struct queue *queue)
-{
-    queue->shape = slice_equal(settings->shape, SLICE("list")) ? QUEUE_LIST : QUEUE_ZSET;
-    queue->report_within_ms = settings->report_within_s * 1000;
-    queue->claim_holds_ms = settings->claim_holds_s * 1000;
-    queue->overdue_after_ms = settings->overdue_after_s * 1000;
-}
-
-/* False: it names something that is not there. */
-static bool fill(const struct registry *registry, enum entity_kind kind, uint32_t number,
-                 const struct settings *settings, char *room, struct entity *entity)
-{
-    uint32_t agency = registry_number(registry, ENTITY_AGENCY, settings->agency);
-
-    switch (kind) {
-    case ENTITY_AGENCY:
-        entity->agency.number = number;
-        name_copy(entity->agency.id, settings->id);
-        entity->agency.name = keep(&room, settings->name);
-        return true;
-    case ENTITY_SITE:
-        entity->site.number = number;
-        entity->site.agency = agency;
-        name_copy(entity->site.id, settings->id);
-        return fill_site(registry, settings, room, &entity->site) && agency != 0;
-    case ENTITY_QUEUE:
-        entity->queue.number = number;
-        entity->queue.agency = agency;
-        name_copy(entity->queue.id, settings->id);
-        fill_queue(settings, &entity->queue);
-        return agency != 0;
-    case ENTITY_AGENT:
-        entity->agent.number = number;
-        entity->agent.agency = agency;
-        name_copy(entity->agent.id, settings->id);
-        entity->agent.name = keep(&room, settings->name);
-        return agency != 0;
-    case ENTITY_TOKEN:
-        entity->token.number = number;
-        entity->token.agency = agency;
-        name_copy(entity->token.id, settings->id);
-        return fill_token(registry, settings, room, &entity->token);
-    case ENTITY_KIND_END:
-        break;
-    }
-    return false;
-}
-
-/* NULL: `settings` cannot be read, or not in this registry. */
-static struct entity *entity_of(struct registry *registry, enum entity_kind kind, uint32_t number,
-                                struct slice settings, enum status *status_out)
-{
-    struct entity *entity = calloc(1, sizeof(*entity) + 2 * settings.length + JSON_PADDING);
-    struct settings read;
-    struct json_value root;
-    struct slice field;
-
-    *status_out = STATUS_INTERNAL;
-    if (!entity)
-        return NULL;
-    memcpy(entity->bytes, settings.bytes, settings.length);
-    entity->settings = (struct slice){entity->bytes, settings.length};
-    settings_default(kind, &read);
-    *status_out = STATUS_OK;
-    if (json_parse(registry->json, entity->bytes, settings.length, &root) != STATUS_OK ||
-        settings_read(kind, root, false, &read, &field) != STATUS_OK ||
-        settings_complete(kind, &read, &field) != STATUS_OK ||
-        !fill(registry, kind, number, &read, entity->bytes + settings.length + JSON_PADDING,
-              entity)) {
-        free(entity);
-        *status_out = STATUS_CORRUPT;
-        return NULL;
-    }
-    return entity;
-}
-
 /* --- applying ----------------------------------------------------------------------- */
 
 static bool table_reserve(struct table *table, uint32_t number)
@@ -509,7 +363,7 @@ enum status registry_apply(struct registry *registry, enum entity_kind kind, uin
     if (!table_reserve(table, number) || !names_reserve(&registry->names, NAMES_OF_ONE))
         return STATUS_INTERNAL;
     if (settings.length != 0) {
-        entity = entity_of(registry, kind, number, settings, &status);
+        entity = site_entity(registry, registry->json, kind, number, settings, &status);
         if (!entity)
             return status;
         if (find(registry, kind, number))
@@ -543,6 +397,18 @@ static enum status invalid(const char *field, struct slice *field_out)
     return STATUS_INVALID;
 }
 
+/* What is stored already is not looked at again: another version of the phone rules may know
+ * other countries. */
+static enum status check_countries(const struct settings *settings, struct slice *field_out)
+{
+    if (!phone_knows_country(settings->country))
+        return invalid("country", field_out);
+    for (size_t i = 0; i < settings->countries.count; i++)
+        if (!phone_knows_country(settings->countries.items[i]))
+            return invalid("countries", field_out);
+    return STATUS_OK;
+}
+
 /* What settings must fit to beyond themselves. */
 static enum status check_references(const struct registry *registry, enum entity_kind kind,
                                     const struct settings *settings, struct slice *field_out)
@@ -560,6 +426,7 @@ static enum status check_references(const struct registry *registry, enum entity
         uint32_t queue = registry_number(registry, ENTITY_QUEUE, settings->queue);
         if (queue == 0 || registry_queue(registry, queue)->agency != agency)
             return invalid("queue", field_out);
+        return check_countries(settings, field_out);
     }
     if (kind == ENTITY_TOKEN && settings->agent.length != 0) {
         uint32_t agent = registry_number(registry, ENTITY_AGENT, settings->agent);

@@ -107,6 +107,8 @@ enum status registry_apply(struct registry *registry, enum entity_kind kind, uin
 enum status registry_check(const struct registry *registry, enum entity_kind kind, uint32_t number,
                            struct json_value patch, struct text *settings_out,
                            struct slice *field_out);
+/* What a key takes, for whoever wrote something else; NULL: its name says it. */
+const char *registry_advice(struct slice key);
 /* CONFLICT: others depend on it. NOT_FOUND. */
 enum status registry_check_remove(const struct registry *registry, enum entity_kind kind,
                                   uint32_t number);

@@ -13,6 +13,7 @@ static const char *const table_names[TABLE_COUNT] = {
     [TABLE_META] = "meta",       [TABLE_QUEUE] = "queue",     [TABLE_PERSON] = "person",
     [TABLE_TASK] = "task",       [TABLE_DUE] = "due",         [TABLE_OUTBOX] = "outbox",
     [TABLE_VISIBLE] = "visible", [TABLE_DROPPED] = "dropped", [TABLE_ENTITY] = "entity",
+    [TABLE_SUSPECT] = "suspect",
 };
 
 /* --- open ----------------------------------------------------------------- */

@@ -7,6 +7,7 @@
  *   outbox      queue, seq               person, task: puts until withdrawn or gone; outbox_row:
  * drops for an hour after they were made visible     queue, rank_ms, task     person, outbox seq:
  * the puts by rank dropped     dropped_ms, queue, seq   (nothing): drops by age, for trimming
+ *   suspect     agency, ~optin seq       suspect_row: newest first, for review
  *   entity      kind, number             settings (JSON)
  *   queue       number                   state_queue
  *   meta        (one row)                version, state_meta
@@ -27,7 +28,7 @@
 
 #include "server/record.h"
 
-#define STATE_VERSION 1 /* another one in the file: rebuild */
+#define STATE_VERSION 2 /* another one in the file: rebuild */
 
 struct log;
 struct state;
@@ -48,6 +49,13 @@ struct outbox_row {
     struct task_row task;
     uint8_t op;
     uint8_t reserved[7];
+};
+
+/* An opt-in that was stored as suspect. */
+struct suspect_row {
+    uint64_t decided_seq; /* the record that decided so */
+    uint32_t site;
+    uint32_t reserved;
 };
 
 /* Kept with every commit of state, whole. */
@@ -110,6 +118,9 @@ bool state_task_find(struct state *state, uint64_t person, uint64_t task, struct
 /* The person's further open tasks in order; false: no more. `after` 0 starts. */
 bool state_task_next(struct state *state, uint64_t person, uint64_t after, struct task_row *out);
 
+enum status state_suspect_put(struct state *state, uint32_t agency, uint64_t optin_seq,
+                              const struct suspect_row *row);
+
 enum status state_due_put(struct state *state, uint64_t due_ms, uint64_t person, uint64_t task,
                           enum due_kind kind);
 enum status state_due_delete(struct state *state, uint64_t due_ms, uint64_t person, uint64_t task);
@@ -156,6 +167,9 @@ bool state_read_task(struct state_reader *reader, uint64_t person, uint64_t task
                      struct task_row *out);
 bool state_read_task_next(struct state_reader *reader, uint64_t person, uint64_t after,
                           struct task_row *out);
+/* An agency's newest suspect opt-in of those with seq < before; false: no more. */
+bool state_read_suspect_next(struct state_reader *reader, uint32_t agency, uint64_t before,
+                             uint64_t *optin_seq_out, struct suspect_row *out);
 /* Operations of a queue with seq > after, in order; false: no more. */
 bool state_read_outbox_next(struct state_reader *reader, uint32_t queue, uint64_t after,
                             uint64_t *seq_out, struct outbox_row *out);

@@ -60,6 +60,7 @@ static void print_task_row(FILE *out, const struct task_row *row)
     FIELD(out, row, kind);
     FIELD(out, row, stage);
     FIELD(out, row, renderer);
+    FIELD(out, row, more_seq);
 }
 
 static void print_person_row(FILE *out, const struct person_row *row)
@@ -226,6 +227,20 @@ static int print_entity(FILE *out, const void *key, MDB_val value)
     return 0;
 }
 
+static int print_suspect(FILE *out, const void *key, MDB_val value)
+{
+    struct suspect_row row;
+    int code = state_row_copy(value, &row, sizeof row);
+
+    if (code != 0)
+        return code;
+    print_number(out, "agency", key_part32(key, 0));
+    print_number(out, "optin_seq", ~key_part64(key, 4));
+    FIELD(out, &row, decided_seq);
+    FIELD(out, &row, site);
+    return 0;
+}
+
 /* --- all of it ---------------------------------------------------------------- */
 
 struct dump_table {
@@ -240,7 +255,7 @@ static const struct dump_table dump_tables[] = {
     {"entity", TABLE_ENTITY, 8, print_entity},     {"person", TABLE_PERSON, 8, print_person},
     {"task", TABLE_TASK, 16, print_task},          {"due", TABLE_DUE, 24, print_due},
     {"outbox", TABLE_OUTBOX, 12, print_outbox},    {"visible", TABLE_VISIBLE, 20, print_visible},
-    {"dropped", TABLE_DROPPED, 20, print_dropped},
+    {"dropped", TABLE_DROPPED, 20, print_dropped}, {"suspect", TABLE_SUSPECT, 12, print_suspect},
 };
 
 static int dump_table(const struct state_reader *reader, const struct dump_table *table, FILE *out)

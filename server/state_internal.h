@@ -21,6 +21,7 @@ enum state_table {
     TABLE_VISIBLE,
     TABLE_DROPPED,
     TABLE_ENTITY,
+    TABLE_SUSPECT,
     TABLE_COUNT
 };
 
@@ -135,6 +136,16 @@ static inline struct state_key key_of_dropped(uint64_t dropped_ms, uint32_t queu
     return key;
 }
 
+/* Inverted, so that the newest stands first. */
+static inline struct state_key key_of_suspect(uint32_t agency, uint64_t optin_seq)
+{
+    struct state_key key = {.length = 0};
+
+    key_add32(&key, agency);
+    key_add64(&key, ~optin_seq);
+    return key;
+}
+
 static inline struct state_key key_of_entity(uint32_t kind, uint32_t number)
 {
     struct state_key key = {.length = 0};
@@ -190,7 +201,7 @@ struct state_stored_put {
     uint64_t person, task;
 };
 
-_Static_assert(sizeof(struct outbox_row) == 152, "stored");
+_Static_assert(sizeof(struct outbox_row) == 160, "stored");
 _Static_assert(sizeof(struct state_queue) == 32, "stored");
 
 /* Fixed-size rows of another size are damage. */

@@ -140,3 +140,21 @@ bool state_read_outbox_next(struct state_reader *reader, uint32_t queue, uint64_
         code = state_row_copy(value, out, sizeof *out);
     return found(reader, "outbox", code);
 }
+
+bool state_read_suspect_next(struct state_reader *reader, uint32_t agency, uint64_t before,
+                             uint64_t *optin_seq_out, struct suspect_row *out)
+{
+    struct state_key key = key_of_suspect(agency, before - 1), next;
+    MDB_val value;
+
+    if (before == 0 || state_reader_begin(reader) != STATUS_OK)
+        return false;
+    int code = state_get_from(reader->state, reader->snapshot, TABLE_SUSPECT, &key, &next, &value);
+    if (code == 0 && key_part32(next.bytes, 0) != agency)
+        code = MDB_NOTFOUND;
+    if (code == 0)
+        code = state_row_copy(value, out, sizeof *out);
+    if (code == 0)
+        *optin_seq_out = ~key_part64(next.bytes, 4);
+    return found(reader, "suspect", code);
+}

@@ -291,6 +291,12 @@ enum status state_task_delete(struct state *state, uint64_t person, uint64_t tas
     return delete_row(state, TABLE_TASK, key_of_task(person, task));
 }
 
+enum status state_suspect_put(struct state *state, uint32_t agency, uint64_t optin_seq,
+                              const struct suspect_row *row)
+{
+    return put_row(state, TABLE_SUSPECT, key_of_suspect(agency, optin_seq), row, sizeof *row);
+}
+
 enum status state_due_put(struct state *state, uint64_t due_ms, uint64_t person, uint64_t task,
                           enum due_kind kind)
 {

@@ -61,7 +61,9 @@ enum stats_counter {
     XX(INDEX_BYTES, "hotlead_index_bytes", "Size of the index.")                                   \
     XX(JOURNAL_SEQ, "hotlead_journal_seq", "Number of the newest record.")                         \
     XX(PEOPLE, "hotlead_people", "People ever seen.")                                              \
-    XX(READY, "hotlead_state_ready", "1 once state has caught up with the journal.")
+    XX(READY, "hotlead_state_ready", "1 once state has caught up with the journal.")               \
+    XX(CLOCK_HELD, "hotlead_clock_held",                                                           \
+       "1 while deadlines and redeliveries wait because the wall clock jumped.")
 
 enum stats_gauge {
 #define XX(name, metric, help) STATS_GAUGE_##name,

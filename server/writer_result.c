@@ -35,26 +35,37 @@ static bool reserve(void **array, size_t *capacity, size_t wanted, size_t item)
     return true;
 }
 
-/* Appends the member to the result's, from the record at hand or from the one that the opt-in came
- * in; its length, 0 when that could not be done. */
+/* The payload of the record at hand, or of another one; false: it cannot be read. */
+static bool find_payload(struct writer *writer, const struct engine_outbox *made, uint64_t seq,
+                         struct slice *out)
+{
+    struct record_view other;
+
+    *out = made->record->payload;
+    if (seq == made->record->header.seq)
+        return true;
+    if (journal_batch_read(writer->journal, seq, &other) != STATUS_OK)
+        return false;
+    *out = other.payload;
+    return true;
+}
+
+/* Appends the member to the result's; its length, 0 when that could not be done. */
 static size_t render_into(struct writer *writer, const struct engine_outbox *made)
 {
     struct result_batch *result = writer->result;
-    struct slice payload = made->record->payload;
-    struct record_view other;
+    struct slice payload, more = {0};
     struct text text;
 
     if (!reserve((void **)&result->members, &result->members_capacity,
                  result->members_length + TASK_BYTES_MAX + 1, 1))
         return 0;
-    if (made->task.optin_seq != made->record->header.seq) {
-        if (journal_batch_read(writer->journal, made->task.optin_seq, &other) != STATUS_OK)
-            return 0;
-        payload = other.payload;
-    }
+    if (!find_payload(writer, made, made->task.optin_seq, &payload) ||
+        (made->task.more_seq != 0 && !find_payload(writer, made, made->task.more_seq, &more)))
+        return 0;
     text = text_over(result->members + result->members_length, TASK_BYTES_MAX + 1);
     if (render_member_of(&writer->renderer, made->person, made->person_first_ms, &made->task,
-                         payload, &text) != STATUS_OK ||
+                         payload, more, &text) != STATUS_OK ||
         text.overflow)
         return 0;
     return text.length;

@@ -178,10 +178,10 @@ static enum status process(struct writer *writer, const struct command *command)
 
 /* What happened while nobody looked comes first: reports and pops that wait in Redis are read
  * within a moment of the start, and a lease that was renewed, or a call that was made in time, must
- * not be judged before. */
+ * not be judged before. Nor is anything judged by a clock that is in doubt. */
 static bool may_judge(const struct writer *writer)
 {
-    return clock_monotonic_ms() >= writer->judge_from_ms;
+    return clock_monotonic_ms() >= writer->judge_from_ms && !clock_is_held(writer->options.clock);
 }
 
 static enum status process_due(struct writer *writer, uint64_t now_ms)

@@ -627,8 +627,12 @@ static void unknown_paths_are_404_and_wrong_methods_405(void **state)
     assert_answer(ask("GET /nothing", "", ""), 404);
     assert_answer(ask("POST /v1/optins/", "", ""), 404);
     assert_answer(ask("POST /f/", "", ""), 404);
+    assert_answer(ask("PUT /v1/optins", "", ""), 405);
+    assert_header("Allow: GET, HEAD, POST, OPTIONS\r\n");
+    rig_listener = API_PUBLIC;
     assert_answer(ask("GET /v1/optins", "", ""), 405);
     assert_header("Allow: POST, OPTIONS\r\n");
+    rig_listener = API_ALL;
     assert_answer(ask("DELETE /v1/sites", "", ""), 405);
     assert_header("Allow: GET, HEAD, POST\r\n");
     assert_answer(ask("HEAD /livez", "", ""), 200);

@@ -222,6 +222,10 @@ static void what_is_wrong_is_named(void **state)
     assert_answer(ask_as(rig.token, "POST /v1/queues", "{\"id\":\"a.b\",\"agency\":\"acme\"}"),
                   422);
     assert_body_has("the value of id cannot be used");
+    assert_answer(ask_as(rig.token, "PATCH /v1/sites/www", "{\"country\":\"XX\"}"), 422);
+    assert_body_has("the value of country cannot be used: give a country's two capital letters");
+    assert_answer(ask_as(rig.token, "PATCH /v1/sites/www", "{\"countries\":[\"US\",\"de\"]}"), 422);
+    assert_body_has("the value of countries cannot be used: give a list");
     assert_answer(ask_as(rig.token, "PATCH /v1/sites/www", "{\"<b>\":1}"), 422);
     assert_body_lacks("<b>");
     assert_answer(ask_as(rig.token, "POST /v1/sites", "nonsense"), 400);

@@ -1,7 +1,8 @@
 /* Tasks over HTTP, and reading back what is stored: opt-ins, tasks, people, histories. */
 #include "tests/api_rig.h"
 
-static char sk[SECRET_TEXT_MAX], manager[SECRET_TEXT_MAX], agent[SECRET_TEXT_MAX];
+static char sk[SECRET_TEXT_MAX], pk[SECRET_TEXT_MAX], manager[SECRET_TEXT_MAX],
+    agent[SECRET_TEXT_MAX];
 static char free_agent[SECRET_TEXT_MAX], rival[SECRET_TEXT_MAX];
 static char optin[64], person[64], task[64];
 
@@ -24,6 +25,7 @@ static int set_up(void **state)
 {
     rig_open(state);
     add("sites", "{\"id\":\"www\",\"agency\":\"acme\",\"queue\":\"acme.calls\"}", "sk", sk);
+    told("pk", pk, sizeof(pk));
     add("agents", "{\"id\":\"a42\",\"agency\":\"acme\"}", NULL, NULL);
     add("tokens", "{\"id\":\"m\",\"role\":\"manager\",\"agency\":\"acme\"}", "token", manager);
     add("tokens", "{\"id\":\"t\",\"role\":\"agent\",\"agency\":\"acme\",\"agent\":\"a42\"}",
@@ -269,6 +271,27 @@ static void a_person_is_found_by_phone_and_by_email(void **state)
     assert_body_has(person);
 }
 
+static void a_page_never_changes_a_persons_first_words_but_the_agencys_server_does(void **state)
+{
+    char line[256];
+
+    (void)state;
+    snprintf(line, sizeof(line), "POST /v1/optins?key=%s", pk);
+    assert_answer(ask(line, "",
+                      "{\"phone\":\"+14155552671\",\"name\":\"Mallory\","
+                      "\"company\":\"Engines\"}"),
+                  201);
+    assert_answer(get(sk, "people", person, ""), 200);
+    assert_body_has("\"name\":\"Ada \\\"L\\\"\"");
+    assert_body_has("\"company\":\"Engines\"");
+    assert_body_lacks("Mallory");
+    assert_answer(
+        ask_as(sk, "POST /v1/optins", "{\"phone\":\"+14155552671\",\"name\":\"Ada King\"}"), 201);
+    assert_answer(get(sk, "people", person, ""), 200);
+    assert_body_has("\"name\":\"Ada King\"");
+    assert_body_has("\"email\":\"ada@example.com\""); /* from the first */
+}
+
 static void a_person_is_shown_with_open_tasks(void **state)
 {
     (void)state;
@@ -367,6 +390,38 @@ static void no_task_in_time_is_204_and_no_redis_503(void **state)
     assert_body_has("redis_away");
 }
 
+/* As the claim script on Redis gives it out. */
+static void give_out(const char *id)
+{
+    char member[128];
+
+    snprintf(member, sizeof(member), "{\"id\":\"%s\",\"delivery\":1}", id);
+    api_on_claimed(rig.api, rig.claim_ticket, STATUS_OK, slice_of(member));
+    settle();
+}
+
+static void a_task_that_is_claimed_already_is_not_handed_out_but_the_next_one(void **state)
+{
+    char second[64];
+
+    (void)state;
+    assert_answer(ask_as(sk, "POST /v1/optins", "{\"phone\":\"+14155552672\"}"), 201);
+    told("task", second, sizeof(second));
+    start_claim(free_agent, "{\"queue\":\"acme.calls\",\"agent\":\"b\"}");
+    give_out(task);
+    assert_int_equal(rig.status, 200);
+
+    start_claim(agent, "{\"queue\":\"acme.calls\",\"wait_s\":30}");
+    assert_int_equal(rig.claims, 2);
+    give_out(task); /* by a Redis that forgot that it was popped */
+    assert_int_equal(rig.replies, 0);
+    assert_int_equal(rig.claims, 3);
+    give_out(second);
+    assert_int_equal(rig.replies, 1);
+    assert_int_equal(rig.status, 200);
+    assert_body_has(second);
+}
+
 static void a_claim_names_queue_and_agent(void **state)
 {
     (void)state;
@@ -436,11 +491,13 @@ int main(void)
         TEST(an_id_of_another_kind_or_altered_is_not_there),
         TEST(while_state_is_rebuilt_reads_wait),
         TEST(a_person_is_found_by_phone_and_by_email),
+        TEST(a_page_never_changes_a_persons_first_words_but_the_agencys_server_does),
         TEST(a_person_is_shown_with_open_tasks),
         TEST(a_history_is_told_newest_first),
         TEST(a_long_history_comes_in_pages),
         TEST(a_claim_is_answered_with_the_task),
         TEST(no_task_in_time_is_204_and_no_redis_503),
+        TEST(a_task_that_is_claimed_already_is_not_handed_out_but_the_next_one),
         TEST(a_claim_names_queue_and_agent),
         TEST(a_claimer_that_hangs_up_claims_no_longer),
         TEST(a_task_for_one_who_hung_up_goes_back_at_once),

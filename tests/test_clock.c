@@ -17,19 +17,20 @@
 
 #include "server/clock.h"
 
-/* The wall clock of this program, interposed: real while `fake_wall_ms` is 0. */
-static atomic_int_least64_t fake_wall_ms;
+/* The wall clock of this program and the steady one, interposed: real while they are 0. */
+static atomic_int_least64_t fake_wall_ms, fake_steady_ms;
 
 int clock_gettime(clockid_t id, struct timespec *out)
 {
-    int64_t wall_ms = atomic_load(&fake_wall_ms);
+    int64_t fake_ms = id == CLOCK_REALTIME   ? atomic_load(&fake_wall_ms)
+                      : id == CLOCK_BOOTTIME ? atomic_load(&fake_steady_ms)
+                                             : 0;
 
-    if (id == CLOCK_REALTIME && wall_ms != 0) {
-        out->tv_sec = wall_ms / 1000;
-        out->tv_nsec = wall_ms % 1000 * 1000000;
-        return 0;
-    }
-    return (int)syscall(SYS_clock_gettime, id, out);
+    if (fake_ms == 0)
+        return (int)syscall(SYS_clock_gettime, id, out);
+    out->tv_sec = fake_ms / 1000;
+    out->tv_nsec = fake_ms % 1000 * 1000000;
+    return 0;
 }
 
 static char path[64], next_path[72];
@@ -64,10 +65,15 @@ static int remove_file(void **state)
 
 /* --- the wall clock ------------------------------------------------------------- */
 
+#define HOUR   INT64_C(3600000)
+#define DAY    (24 * HOUR)
+#define WALL_0 INT64_C(1700000000000)
+
 static int open_wall(void **state)
 {
     (void)state;
-    atomic_store(&fake_wall_ms, 1);
+    atomic_store(&fake_wall_ms, WALL_0);
+    atomic_store(&fake_steady_ms, 5000);
     return clock_open(NULL, &test_clock) == STATUS_OK ? 0 : -1;
 }
 
@@ -76,67 +82,137 @@ static int close_wall(void **state)
     (void)state;
     clock_close(test_clock);
     atomic_store(&fake_wall_ms, 0);
+    atomic_store(&fake_steady_ms, 0);
     return 0;
+}
+
+/* Somebody sets the wall clock; engine time now, as against the start, comes back. */
+static int64_t step(int64_t wall_ms)
+{
+    atomic_fetch_add(&fake_wall_ms, wall_ms);
+    return (int64_t)clock_now_ms(test_clock) - WALL_0;
+}
+
+/* Time passes. */
+static int64_t pass(int64_t ms)
+{
+    atomic_fetch_add(&fake_steady_ms, ms);
+    return step(ms);
 }
 
 static void engine_time_is_the_wall_clock(void **state)
 {
     (void)state;
-    atomic_store(&fake_wall_ms, 1700000000000);
-    assert_int_equal(clock_now_ms(test_clock), 1700000000000);
-    atomic_store(&fake_wall_ms, 1700000000005);
-    assert_int_equal(clock_now_ms(test_clock), 1700000000005);
+    assert_int_equal(pass(0), 0);
+    assert_int_equal(pass(5), 5);
+    assert_int_equal(pass(400 * DAY), 400 * DAY + 5);
+    assert_false(clock_is_held(test_clock));
     assert_false(clock_is_test(test_clock));
 }
 
 static void after_a_fall_time_runs_on_from_where_it_was(void **state)
 {
     (void)state;
-    atomic_store(&fake_wall_ms, 1700000000000);
-    assert_int_equal(clock_now_ms(test_clock), 1700000000000);
-    atomic_store(&fake_wall_ms, 1600000000000);
-    assert_int_equal(clock_now_ms(test_clock), 1700000000000);
-    atomic_store(&fake_wall_ms, 1600000000250);
-    assert_int_equal(clock_now_ms(test_clock), 1700000000250);
+    pass(1000);
+    assert_int_equal(step(-HOUR), 1000);
+    assert_int_equal(pass(250), 1250);
+    assert_false(clock_is_held(test_clock));
 }
 
-static void falls_add_up(void **state)
+static void a_fall_that_is_mended_leaves_no_trace(void **state)
 {
-    static const int64_t walls[] = {9000, 5000, 6000, 100, 101};
-    static const uint64_t engine[] = {9000, 9000, 10000, 10000, 10001};
+    (void)state;
+    step(-HOUR);
+    pass(1000);
+    assert_int_equal(step(HOUR), 1000);
+    assert_int_equal(pass(1), 1001);
+}
+
+static void a_rise_of_less_than_a_day_is_time_passing(void **state)
+{
+    (void)state;
+    assert_int_equal(step(DAY), DAY);
+    assert_false(clock_is_held(test_clock));
+    assert_int_equal(clock_jump_ms(test_clock), DAY);
+}
+
+static void a_jump_holds_the_clock_and_time_runs_on_as_if_nothing_had_happened(void **state)
+{
+    static const int64_t jumps[] = {DAY + 1, 3650 * DAY, -DAY - 1, -3650 * DAY};
+    int64_t passed_ms = 0;
 
     (void)state;
-    for (size_t i = 0; i < 5; i++) {
-        atomic_store(&fake_wall_ms, walls[i]);
-        assert_int_equal(clock_now_ms(test_clock), engine[i]);
+    for (size_t i = 0; i < sizeof jumps / sizeof *jumps; i++) {
+        assert_int_equal(step(jumps[i]), passed_ms);
+        assert_true(clock_is_held(test_clock));
+        assert_int_equal(clock_jump_ms(test_clock), jumps[i]);
+        passed_ms += 1000;
+        assert_int_equal(pass(1000), passed_ms);
+        step(-jumps[i]);
     }
 }
 
-static void a_rise_is_time_passing(void **state)
+static void a_wall_clock_that_comes_back_is_not_held_any_more(void **state)
 {
     (void)state;
-    atomic_store(&fake_wall_ms, 1000);
-    assert_int_equal(clock_now_ms(test_clock), 1000);
-    atomic_store(&fake_wall_ms, 86400000);
-    assert_int_equal(clock_now_ms(test_clock), 86400000);
+    step(2 * DAY);
+    pass(1000);
+    assert_int_equal(step(-2 * DAY), 1000);
+    assert_false(clock_is_held(test_clock));
+    assert_int_equal(pass(1000), 2000);
+}
+
+static void small_steps_that_add_up_are_a_jump(void **state)
+{
+    (void)state;
+    assert_int_equal(step(20 * HOUR), 20 * HOUR);
+    assert_int_equal(step(20 * HOUR), 20 * HOUR);
+    assert_true(clock_is_held(test_clock));
+}
+
+static void an_accepted_rise_is_followed(void **state)
+{
+    (void)state;
+    step(10 * DAY);
+    clock_accept(test_clock);
+    assert_false(clock_is_held(test_clock));
+    assert_int_equal(clock_jump_ms(test_clock), 0);
+    assert_int_equal(pass(1000), 10 * DAY + 1000);
+    step(DAY + 1);
+    assert_true(clock_is_held(test_clock));
+}
+
+static void after_an_accepted_fall_time_runs_on(void **state)
+{
+    (void)state;
+    pass(1000);
+    step(-10 * DAY);
+    clock_accept(test_clock);
+    assert_false(clock_is_held(test_clock));
+    assert_int_equal(pass(500), 1500);
+}
+
+static void a_machine_that_slept_has_not_jumped(void **state)
+{
+    (void)state;
+    assert_int_equal(pass(3 * DAY), 3 * DAY); /* the steady clock went on */
+    assert_false(clock_is_held(test_clock));
 }
 
 static void time_goes_on_from_the_last_record_when_the_clock_fell_while_down(void **state)
 {
     (void)state;
-    atomic_store(&fake_wall_ms, 5000);
-    clock_at_least(test_clock, 8000);
-    assert_int_equal(clock_now_ms(test_clock), 8000);
-    atomic_store(&fake_wall_ms, 5100);
-    assert_int_equal(clock_now_ms(test_clock), 8100);
+    clock_at_least(test_clock, (uint64_t)(WALL_0 + 3 * DAY));
+    assert_false(clock_is_held(test_clock));
+    assert_int_equal(pass(0), 3 * DAY);
+    assert_int_equal(pass(100), 3 * DAY + 100);
 }
 
 static void an_older_last_record_changes_nothing(void **state)
 {
     (void)state;
-    atomic_store(&fake_wall_ms, 5000);
-    clock_at_least(test_clock, 4000);
-    assert_int_equal(clock_now_ms(test_clock), 5000);
+    clock_at_least(test_clock, (uint64_t)(WALL_0 - 1000));
+    assert_int_equal(pass(0), 0);
 }
 
 static atomic_bool falls_are_over;
@@ -156,27 +232,25 @@ static void *ask_all_the_time(void *unused)
     return NULL;
 }
 
-static void no_thread_sees_time_fall_and_no_fall_is_counted_twice(void **state)
+static void no_thread_sees_time_fall_whatever_the_wall_clock_does(void **state)
 {
+    static const int64_t steps[] = {HOUR, -HOUR, 2 * DAY, -2 * DAY, -3 * DAY, 3 * DAY};
     pthread_t threads[2];
-    const int64_t rise = 10, fall = 6;
 
     (void)state;
     atomic_store(&falls_are_over, false);
-    atomic_store(&fake_wall_ms, 1000000);
     for (int i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, ask_all_the_time, NULL), 0);
-    for (int i = 0; i < 20000; i++) {
-        atomic_fetch_add(&fake_wall_ms, rise);
-        clock_now_ms(test_clock);
-        atomic_fetch_sub(&fake_wall_ms, fall);
-        clock_now_ms(test_clock);
+    for (size_t i = 0; i < 20000; i++) {
+        pass(1);
+        step(steps[i % (sizeof steps / sizeof *steps)]);
     }
     atomic_store(&falls_are_over, true);
     for (int i = 0; i < 2; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
     assert_int_equal(atomic_load(&falls_seen), 0);
-    assert_int_equal(clock_now_ms(test_clock), 1000000 + 20000 * rise);
+    /* A rise by an hour was believed, what jumped never. */
+    assert_in_range(clock_now_ms(test_clock), WALL_0 + 20000 + HOUR, WALL_0 + 20001 + HOUR);
 }
 
 static void monotonic_time_does_not_follow_the_wall(void **state)
@@ -378,8 +452,19 @@ static void a_step_of_the_wall_clock_is_told(void **state)
     atomic_store(&fake_wall_ms, wall_ms - 3600000);
     assert_true(watch_sees_change(&watch, 10000));
     assert_in_range(-watch.step_ms, 3600000, 3660000);
-    assert_int_equal(watch.now_ms, wall_ms);
+    assert_in_range(watch.now_ms, wall_ms, wall_ms + 60000);
     watch_end(&watch);
+    clock_close(test_clock);
+}
+
+static void no_test_file_is_ever_held(void **state)
+{
+    (void)state;
+    assert_int_equal(clock_open(path, &test_clock), STATUS_OK);
+    file_says(path, "1700000000000");
+    assert_int_equal(clock_now_ms(test_clock), 1700000000000);
+    assert_false(clock_is_held(test_clock));
+    assert_int_equal(clock_jump_ms(test_clock), 0);
     clock_close(test_clock);
 }
 
@@ -391,11 +476,17 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WALL(engine_time_is_the_wall_clock),
         WALL(after_a_fall_time_runs_on_from_where_it_was),
-        WALL(falls_add_up),
-        WALL(a_rise_is_time_passing),
+        WALL(a_fall_that_is_mended_leaves_no_trace),
+        WALL(a_rise_of_less_than_a_day_is_time_passing),
+        WALL(a_jump_holds_the_clock_and_time_runs_on_as_if_nothing_had_happened),
+        WALL(a_wall_clock_that_comes_back_is_not_held_any_more),
+        WALL(small_steps_that_add_up_are_a_jump),
+        WALL(an_accepted_rise_is_followed),
+        WALL(after_an_accepted_fall_time_runs_on),
+        WALL(a_machine_that_slept_has_not_jumped),
         WALL(time_goes_on_from_the_last_record_when_the_clock_fell_while_down),
         WALL(an_older_last_record_changes_nothing),
-        WALL(no_thread_sees_time_fall_and_no_fall_is_counted_twice),
+        WALL(no_thread_sees_time_fall_whatever_the_wall_clock_does),
         WALL(monotonic_time_does_not_follow_the_wall),
         FILED(time_in_test_mode_is_what_the_file_says),
         FILED(a_file_without_a_sound_number_is_invalid),
@@ -405,6 +496,7 @@ int main(void)
         FILED(a_fall_of_the_file_is_a_step_back_of_the_wall_clock),
         FILED(garbage_in_the_file_leaves_the_last_value),
         FILED(a_step_of_the_wall_clock_is_told),
+        FILED(no_test_file_is_ever_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -155,7 +155,163 @@ static void phone_and_email_of_two_people_are_flagged_not_merged(void **unused)
     assert_true(hash_is_none(row.email));
 }
 
-static void test_and_suspect_get_no_task(void **unused)
+/* --- an update: a visitor sends other content under the same id ------------------------ */
+
+static enum status from_page(const char *phone, const char *email, const char *content,
+                             uint8_t flags)
+{
+    world.credential = CREDENTIAL_PUBLIC;
+    return world_optin(&world, phone, email, "form-1", content, flags);
+}
+
+static void a_phone_said_later_gives_the_open_call_out_anew(void **unused)
+{
+    struct person_row person;
+    struct task_row task;
+    uint64_t number;
+
+    (void)unused;
+    from_page(NULL, "a@example.com", "step 1", 0);
+    number = world.settlement.optin.task;
+    world.now_ms += MINUTE;
+    assert_int_equal(from_page("+12155550147", "a@example.com", "step 2", 0), STATUS_OK);
+    assert_true(world.settlement.kept);
+    assert_int_equal(world.record.header.kind, RECORD_REPEATED);
+    assert_true(world_person(&world, 1, &person));
+    assert_false(hash_is_none(person.phone));
+    assert_int_equal(person.optins, 1);
+    assert_true(world_task(&world, 1, number, &task));
+    assert_int_equal(task.delivery, 2);
+    assert_int_equal(task.more_seq, world.record.header.seq);
+    assert_int_equal(task.deadline_ms, WORLD_START_MS + 5 * MINUTE);
+    assert_last_operations(OUTBOX_DROP, OUTBOX_PUT);
+    assert_int_equal(world_visible(&world, world.queue), 1);
+    /* Said again, it is not new. */
+    from_page("+12155550147", "a@example.com", "step 2", 0);
+    assert_true(world_task(&world, 1, number, &task));
+    assert_int_equal(task.delivery, 2);
+    world_optin(&world, "+12155550147", NULL, NULL, "later", 0);
+    assert_int_equal(world.settlement.optin.person, 1);
+}
+
+static void an_update_never_overwrites(void **unused)
+{
+    struct person_row before, after;
+
+    (void)unused;
+    from_page("+12155550147", "a@example.com", "step 1", 0);
+    assert_true(world_person(&world, 1, &before));
+    from_page("+12155550199", "b@example.com", "step 2", 0);
+    assert_true(world_person(&world, 1, &after));
+    assert_true(hash_equal(before.phone, after.phone));
+    assert_true(hash_equal(before.email, after.email));
+    assert_int_equal(outbox_seq(), 1);
+}
+
+static void whoever_has_the_call_in_hand_keeps_it_and_the_next_delivery_has_the_phone(void **unused)
+{
+    struct task_row task;
+    uint64_t number;
+
+    (void)unused;
+    from_page(NULL, "a@example.com", "step 1", 0);
+    number = world.settlement.optin.task;
+    world_report(&world, number, 1, REPORT_CLAIM, 0, "a1");
+    from_page("+12155550147", NULL, "step 2", 0);
+    assert_true(world_task(&world, 1, number, &task));
+    assert_int_equal(task.delivery, 1);
+    assert_int_equal(task.state, TASK_CLAIMED);
+    assert_int_equal(world_visible(&world, world.queue), 0);
+    assert_int_equal(world_report(&world, number, 1, REPORT_RELEASE, 0, "a1"), STATUS_OK);
+    assert_true(world_task(&world, 1, number, &task));
+    assert_int_not_equal(task.more_seq, 0);
+}
+
+static void a_name_that_gets_a_phone_is_called_and_not_looked_for_any_more(void **unused)
+{
+    struct person_row person;
+    struct task_row task;
+
+    (void)unused;
+    from_page(NULL, NULL, "step 1", INTAKE_NAME);
+    assert_int_equal(world.settlement.optin.reason, NO_TASK_UNREACHABLE);
+    world.now_ms += 10 * MINUTE;
+    from_page("+12155550147", NULL, "step 2", INTAKE_NAME);
+    assert_true(world_person(&world, 1, &person));
+    assert_int_equal(person.reason, NO_TASK_HAS_ONE);
+    assert_true(world_task(&world, 1, world.record.header.seq << 3, &task));
+    assert_int_equal(task.channel, TASK_CALL);
+    assert_int_equal(task.deadline_ms, world.now_ms + 5 * MINUTE);
+    assert_int_equal(task.optin_seq, person.first_seq);
+    assert_int_equal(world_visible(&world, world.queue), 1);
+    assert_int_equal(state_meta(world.state)->tasks_ended, 1);
+}
+
+static void an_ended_call_is_opened_again_by_a_phone_that_was_missing_only(void **unused)
+{
+    (void)unused;
+    from_page(NULL, "a@example.com", "step 1", 0);
+    world_report(&world, world.settlement.optin.task, 1, REPORT_OUTCOME, OUTCOME_NO_ANSWER, "a1");
+    from_page(NULL, "a@example.com", "step 2", 0);
+    assert_int_equal(world_visible(&world, world.queue), 0);
+    from_page("+12155550147", NULL, "step 3", 0);
+    assert_int_equal(world_visible(&world, world.queue), 1);
+}
+
+static void a_consent_said_later_goes_to_the_open_call_once(void **unused)
+{
+    struct task_row task;
+    uint64_t number;
+
+    (void)unused;
+    from_page("+12155550147", NULL, "step 1", 0);
+    number = world.settlement.optin.task;
+    from_page("+12155550147", NULL, "step 2", INTAKE_CONSENT);
+    from_page("+12155550147", NULL, "step 3", INTAKE_CONSENT);
+    assert_true(world_task(&world, 1, number, &task));
+    assert_int_equal(task.delivery, 2);
+}
+
+static void an_update_with_somebody_elses_phone_is_flagged(void **unused)
+{
+    struct person_row person;
+
+    (void)unused;
+    from_page(NULL, "a@example.com", "step 1", 0);
+    world_optin(&world, "+12155550147", NULL, NULL, "another", 0);
+    assert_int_equal(world.settlement.optin.person, 2);
+    from_page("+12155550147", NULL, "step 2", 0);
+    assert_true(world_person(&world, 1, &person));
+    assert_true(hash_is_none(person.phone));
+    assert_true(person.flags & PERSON_REVIEW);
+}
+
+static void a_suspect_or_test_update_opens_nothing(void **unused)
+{
+    (void)unused;
+    from_page(NULL, NULL, "step 1", INTAKE_NAME | INTAKE_TEST);
+    from_page("+12155550147", NULL, "step 2", 0);
+    assert_int_equal(world_visible(&world, world.queue), 0);
+    from_page("+12155550147", NULL, "step 3", INTAKE_SUSPECT);
+    assert_int_equal(world_visible(&world, world.queue), 0);
+}
+
+static void a_second_optin_brings_the_phone_that_the_open_call_lacked(void **unused)
+{
+    struct task_row task;
+    uint64_t number;
+
+    (void)unused;
+    world_optin(&world, NULL, "a@example.com", NULL, "first", 0);
+    number = world.settlement.optin.task;
+    world_optin(&world, "+12155550147", "a@example.com", NULL, "second", 0);
+    assert_int_equal(world.settlement.optin.task, number);
+    assert_true(world_task(&world, 1, number, &task));
+    assert_int_equal(task.delivery, 2);
+    assert_int_equal(task.more_seq, world.settlement.seq);
+}
+
+static void test_suspect_and_imported_get_no_task(void **unused)
 {
     (void)unused;
     world_optin(&world, "+12155550147", NULL, NULL, "a", INTAKE_TEST);
@@ -163,6 +319,8 @@ static void test_and_suspect_get_no_task(void **unused)
     assert_int_equal(world.settlement.optin.task, 0);
     world_optin(&world, "+12155550148", NULL, NULL, "b", INTAKE_SUSPECT);
     assert_int_equal(world.settlement.optin.reason, NO_TASK_SUSPECT);
+    world_optin(&world, "+12155550149", NULL, NULL, "c", INTAKE_IMPORTED);
+    assert_int_equal(world.settlement.optin.reason, NO_TASK_IMPORTED);
     assert_int_equal(world_visible(&world, world.queue), 0);
 }
 
@@ -410,6 +568,50 @@ static void leased_at_the_deadline_breaches_only_when_the_lease_ends(void **unus
     assert_int_equal(task.rank_ms, world.now_ms + DAY);
 }
 
+static void breaches_that_passed_while_down_keep_the_order_of_their_deadlines(void **unused)
+{
+    struct task_row task;
+    uint64_t first = fresh_task("+12155550147"), second;
+
+    (void)unused;
+    world.now_ms += MINUTE;
+    second = fresh_task("+12155550148");
+    world_reopen(&world, false, false);
+    assert_int_equal(world_pass(&world, 7 * DAY), 2);
+    assert_true(world_task(&world, 1, first, &task));
+    assert_int_equal(task.rank_ms, WORLD_START_MS + 5 * MINUTE + DAY);
+    assert_true(world_task(&world, 2, second, &task));
+    assert_int_equal(task.rank_ms, WORLD_START_MS + 6 * MINUTE + DAY);
+}
+
+static void a_lease_over_the_deadline_that_ended_while_down_is_a_breach_from_its_end(void **unused)
+{
+    struct task_row task;
+    uint64_t number = fresh_task("+12155550147");
+
+    (void)unused;
+    world_report(&world, number, 1, REPORT_CLAIM, 0, "a1");
+    world_pass(&world, 7 * DAY);
+    assert_true(world_task(&world, 1, number, &task));
+    assert_int_equal(task.rank_ms, WORLD_START_MS + 30 * MINUTE + DAY);
+    assert_int_equal(state_meta(world.state)->breaches, 1);
+}
+
+static void
+a_lease_before_the_deadline_that_ended_while_down_breaches_at_the_deadline(void **unused)
+{
+    struct task_row task;
+    uint64_t number = fresh_task("+12155550147");
+
+    (void)unused;
+    world_popped(&world, outbox_seq()); /* leased for two minutes */
+    world_pass(&world, 7 * DAY);
+    assert_true(world_task(&world, 1, number, &task));
+    assert_int_equal(task.delivery, 2);
+    assert_int_equal(task.rank_ms, WORLD_START_MS + 5 * MINUTE + DAY);
+    assert_int_equal(state_meta(world.state)->breaches, 1);
+}
+
 static void outcome_during_a_lease_over_the_deadline_is_no_breach(void **unused)
 {
     uint64_t number = fresh_task("+12155550147");
@@ -483,10 +685,12 @@ static void extend_renews_the_lease(void **unused)
     assert_int_equal(world_report(&world, number, 1, REPORT_EXTEND, 0, "a1"), STATUS_CONFLICT);
 }
 
-static void dead_is_refused_before_seven_attempts(void **unused)
+static void dead_is_refused_before_the_seventh_attempt(void **unused)
 {
+    struct person_row person;
+
     (void)unused;
-    for (unsigned i = 0; i < 7; i++) {
+    for (unsigned i = 0; i < 6; i++) {
         uint64_t number = fresh_task("+12155550147");
 
         assert_int_equal(world_report(&world, number, 1, REPORT_OUTCOME, OUTCOME_DEAD, "a1"),
@@ -497,6 +701,64 @@ static void dead_is_refused_before_seven_attempts(void **unused)
     assert_int_equal(
         world_report(&world, fresh_task("+12155550147"), 1, REPORT_OUTCOME, OUTCOME_DEAD, "a1"),
         STATUS_OK);
+    assert_true(world_person(&world, 1, &person));
+    assert_int_equal(person.attempts, 7);
+}
+
+static void the_seventh_attempt_may_be_amended_to_dead(void **unused)
+{
+    uint64_t number = 0;
+
+    (void)unused;
+    for (unsigned i = 0; i < 7; i++) {
+        number = fresh_task("+12155550147");
+        world_report(&world, number, 1, REPORT_OUTCOME, OUTCOME_NO_ANSWER, "a1");
+        assert_int_equal(world_report(&world, number, 1, REPORT_AMEND, OUTCOME_DEAD, "a1"),
+                         i < 6 ? STATUS_TOO_FEW_ATTEMPTS : STATUS_OK);
+        world.now_ms += HOUR;
+    }
+}
+
+static void unsubscribed_on_the_phone_is_do_not_contact(void **unused)
+{
+    struct person_row person;
+    struct task_row task;
+    uint64_t research, number;
+
+    (void)unused;
+    world_optin(&world, NULL, NULL, NULL, "n", INTAKE_NAME);
+    assert_true(world_person(&world, 1, &person));
+    research = (person.first_seq << 3);
+    assert_true(world_task(&world, 1, research, &task));
+    world_report(&world, research, 1, REPORT_OUTCOME, OUTCOME_UNSUBSCRIBED, "a1");
+    assert_true(world_person(&world, 1, &person));
+    assert_true(person.flags & PERSON_DO_NOT_CONTACT);
+
+    number = fresh_task("+12155550147");
+    world_report(&world, number, 1, REPORT_OUTCOME, OUTCOME_UNSUBSCRIBED, "a1");
+    world.now_ms += DAY;
+    world_optin(&world, "+12155550147", NULL, NULL, "again", 0);
+    assert_int_equal(world.settlement.optin.reason, NO_TASK_DO_NOT_CONTACT);
+    world_optin(&world, "+12155550147", NULL, NULL, "with consent", INTAKE_CONSENT);
+    assert_int_equal(world.settlement.optin.reason, NO_TASK_HAS_ONE);
+    assert_true(world_person(&world, 2, &person));
+    assert_true(person.flags & PERSON_CONSENT_AGAIN);
+}
+
+static void a_manager_takes_unsubscribed_back_by_an_amendment(void **unused)
+{
+    struct person_row person;
+    uint64_t number = fresh_task("+12155550147");
+
+    (void)unused;
+    world_report(&world, number, 1, REPORT_OUTCOME, OUTCOME_UNSUBSCRIBED, "a1");
+    assert_int_equal(world_report(&world, number, 1, REPORT_AMEND, OUTCOME_NO_ANSWER, "a1"),
+                     STATUS_FORBIDDEN);
+    world.manager = true;
+    assert_int_equal(world_report(&world, number, 1, REPORT_AMEND, OUTCOME_NO_ANSWER, "m1"),
+                     STATUS_OK);
+    assert_true(world_person(&world, 1, &person));
+    assert_false(person.flags & PERSON_DO_NOT_CONTACT);
 }
 
 static void do_not_contact_ends_everything_and_lasts(void **unused)
@@ -700,7 +962,16 @@ int main(void)
         TEST(second_optin_joins_the_open_call),
         TEST(email_learned_later_finds_the_person),
         TEST(phone_and_email_of_two_people_are_flagged_not_merged),
-        TEST(test_and_suspect_get_no_task),
+        TEST(a_phone_said_later_gives_the_open_call_out_anew),
+        TEST(an_update_never_overwrites),
+        TEST(whoever_has_the_call_in_hand_keeps_it_and_the_next_delivery_has_the_phone),
+        TEST(a_name_that_gets_a_phone_is_called_and_not_looked_for_any_more),
+        TEST(an_ended_call_is_opened_again_by_a_phone_that_was_missing_only),
+        TEST(a_consent_said_later_goes_to_the_open_call_once),
+        TEST(an_update_with_somebody_elses_phone_is_flagged),
+        TEST(a_suspect_or_test_update_opens_nothing),
+        TEST(a_second_optin_brings_the_phone_that_the_open_call_lacked),
+        TEST(test_suspect_and_imported_get_no_task),
         TEST(name_alone_is_unreachable_and_gets_research),
         TEST(research_goes_to_the_agencys_own_queue),
         TEST(claim_said_again_by_its_holder_changes_nothing),
@@ -718,12 +989,18 @@ int main(void)
         TEST(only_what_sorts_before_the_head_is_popped),
         TEST(many_pops_take_several_records),
         TEST(leased_at_the_deadline_breaches_only_when_the_lease_ends),
+        TEST(breaches_that_passed_while_down_keep_the_order_of_their_deadlines),
+        TEST(a_lease_over_the_deadline_that_ended_while_down_is_a_breach_from_its_end),
+        TEST(a_lease_before_the_deadline_that_ended_while_down_breaches_at_the_deadline),
         TEST(outcome_during_a_lease_over_the_deadline_is_no_breach),
         TEST(stale_deliverys_first_outcome_counts_and_withdraws_the_newer),
         TEST(outcome_for_a_delivery_yet_to_come_is_refused),
         TEST(release_puts_the_task_back_with_the_next_delivery),
         TEST(extend_renews_the_lease),
-        TEST(dead_is_refused_before_seven_attempts),
+        TEST(dead_is_refused_before_the_seventh_attempt),
+        TEST(the_seventh_attempt_may_be_amended_to_dead),
+        TEST(unsubscribed_on_the_phone_is_do_not_contact),
+        TEST(a_manager_takes_unsubscribed_back_by_an_amendment),
         TEST(do_not_contact_ends_everything_and_lasts),
         TEST(amend_replaces_the_outcome_for_five_minutes),
         TEST(stream_entry_read_again_leaves_no_record),

@@ -273,6 +273,21 @@ static void a_name_alone_identifies(void **state)
     assert_true(hash_is_none(facts.email));
 }
 
+static void what_the_agencys_server_imports_is_flagged_and_no_page_can(void **state)
+{
+    (void)state;
+    flagged("{\"phone\":\"+12155550147\",\"source_kind\":\"import\"}", INTAKE_IMPORTED);
+    flagged("{\"phone\":\"+12155550147\",\"source_kind\":\"imported\"}", INTAKE_IMPORTED);
+    flagged("{\"phone\":\"+12155550147\",\"source_kind\":\"important\"}", 0);
+    assert_status(
+        read_as("application/json", "{\"phone\":\"+12155550147\",\"source_kind\":\"import\"}"),
+        STATUS_OK);
+    assert_status(
+        intake_facts(intake, &site, CREDENTIAL_PUBLIC, (struct slice){0}, false, &optin, &facts),
+        STATUS_OK);
+    assert_int_equal(facts.flags, 0);
+}
+
 static void nothing_that_identifies_is_refused(void **state)
 {
     (void)state;
@@ -581,6 +596,7 @@ int main(void)
         cmocka_unit_test_setup(a_form_has_at_most_200_pairs, reset),
         cmocka_unit_test_setup(phone_and_email_are_hashed_in_normal_form, reset),
         cmocka_unit_test_setup(a_name_alone_identifies, reset),
+        cmocka_unit_test_setup(what_the_agencys_server_imports_is_flagged_and_no_page_can, reset),
         cmocka_unit_test_setup(nothing_that_identifies_is_refused, reset),
         cmocka_unit_test_setup(a_malformed_identifier_alone_is_refused, reset),
         cmocka_unit_test_setup(a_malformed_identifier_beside_a_good_one_is_flagged, reset),

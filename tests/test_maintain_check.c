@@ -167,6 +167,18 @@ static void a_person_who_cannot_be_is_named(void **state)
     assert_one_wrong("record 3: names person 1099511627776, who cannot be\n");
 }
 
+static void a_task_row_of_before_it_grew_is_sound(void **state)
+{
+    const struct effect_task task = {.person = 1};
+
+    (void)state;
+    append_head();
+    begin(RECORD_BREACH, 1, 0);
+    record_effect(&record, EFFECT_TASK, &task, offsetof(struct effect_task, row.more_seq));
+    append_record();
+    assert_int_equal(check().wrong, 0);
+}
+
 static void effects_of_another_kind_or_size_are_named(void **state)
 {
     (void)state;
@@ -256,6 +268,7 @@ int main(void)
         TEST(a_chain_of_settings_that_skips_a_record_is_named),
         TEST(a_time_that_goes_back_is_named),
         TEST(a_person_who_cannot_be_is_named),
+        TEST(a_task_row_of_before_it_grew_is_sound),
         TEST(effects_of_another_kind_or_size_are_named),
         TEST(bytes_behind_the_effects_are_named),
         TEST(keys_stand_in_the_first_record_only),

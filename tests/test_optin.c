@@ -279,6 +279,80 @@ static void content_of_any_length_is_hashed_to_its_last_byte(void **state)
     }
 }
 
+/* --- filling --------------------------------------------------------------------- */
+
+static struct optin more;
+
+static void what_is_missing_is_filled_and_nothing_is_overwritten(void **state)
+{
+    (void)state;
+    optin_clear(&optin);
+    optin_clear(&more);
+    optin.text[OPTIN_NAME] = SLICE("Dana");
+    optin.extra[0] = (struct optin_extra){SLICE("rooms"), SLICE("3")};
+    optin.extra_count = 1;
+    more.text[OPTIN_NAME] = SLICE("Mallory");
+    more.text[OPTIN_EMAIL] = SLICE("d@example.com");
+    more.extra[0] = (struct optin_extra){SLICE("rooms"), SLICE("4")};
+    more.extra[1] = (struct optin_extra){SLICE("pool"), SLICE("true")};
+    more.extra_count = 2;
+    optin_fill(&optin, &more);
+    shows("{\"email\":\"d@example.com\",\"name\":\"Dana\",\"fields\":{\"rooms\":3,\"pool\":true}}");
+}
+
+static void a_phone_that_was_not_understood_gives_way(void **state)
+{
+    (void)state;
+    optin_clear(&optin);
+    optin_clear(&more);
+    optin.text[OPTIN_PHONE] = SLICE("call me");
+    more.text[OPTIN_PHONE] = SLICE("215 555 0147");
+    optin_fill(&optin, &more);
+    shows("{\"phone\":\"call me\"}");
+    more.text[OPTIN_PHONE_E164] = SLICE("+12155550147");
+    optin_fill(&optin, &more);
+    shows("{\"phone\":\"215 555 0147\",\"phone_e164\":\"+12155550147\"}");
+    more.text[OPTIN_PHONE] = more.text[OPTIN_PHONE_E164] = SLICE("+12155550199");
+    optin_fill(&optin, &more);
+    shows("{\"phone\":\"215 555 0147\",\"phone_e164\":\"+12155550147\"}");
+}
+
+static void consent_is_filled_as_a_whole(void **state)
+{
+    (void)state;
+    optin_clear(&optin);
+    optin_clear(&more);
+    optin.text[OPTIN_CONSENT_TEXT] = SLICE("old");
+    optin.consent_given = OPTIN_NO;
+    more.text[OPTIN_CONSENT_TEXT] = SLICE("new");
+    optin_fill(&optin, &more);
+    shows("{\"consent\":{\"text\":\"old\",\"given\":false}}");
+    more.consent_given = OPTIN_YES;
+    optin_fill(&optin, &more);
+    shows("{\"consent\":{\"text\":\"new\",\"given\":true}}");
+    more.text[OPTIN_CONSENT_TEXT] = SLICE("newer");
+    optin_fill(&optin, &more);
+    shows("{\"consent\":{\"text\":\"new\",\"given\":true}}");
+}
+
+static void no_more_fields_are_filled_than_an_opt_in_has(void **state)
+{
+    static char names[OPTIN_FIELDS_MAX][8];
+
+    (void)state;
+    optin_clear(&optin);
+    optin_clear(&more);
+    for (size_t i = 0; i < OPTIN_FIELDS_MAX; i++) {
+        snprintf(names[i], sizeof(names[i]), "k%zu", i);
+        more.extra[i] = (struct optin_extra){slice_of(names[i]), SLICE("1")};
+    }
+    more.extra_count = OPTIN_FIELDS_MAX;
+    optin.extra[0] = (struct optin_extra){SLICE("own"), SLICE("1")};
+    optin.extra_count = 1;
+    optin_fill(&optin, &more);
+    assert_int_equal(optin.extra_count, OPTIN_FIELDS_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +363,10 @@ int main(void)
         cmocka_unit_test(damaged_stored_opt_ins_are_corrupt),
         cmocka_unit_test(more_stored_extras_than_allowed_are_corrupt),
         cmocka_unit_test(what_is_over_the_stored_size_does_not_encode),
+        cmocka_unit_test(what_is_missing_is_filled_and_nothing_is_overwritten),
+        cmocka_unit_test(a_phone_that_was_not_understood_gives_way),
+        cmocka_unit_test(consent_is_filled_as_a_whole),
+        cmocka_unit_test(no_more_fields_are_filled_than_an_opt_in_has),
         cmocka_unit_test(content_does_not_depend_on_order),
         cmocka_unit_test(content_is_not_when_and_under_which_id),
         cmocka_unit_test(content_does_not_depend_on_how_a_phone_is_written),

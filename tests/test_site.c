@@ -206,6 +206,8 @@ static void unknown_and_wrongly_typed_keys_are_named(void **state)
     assert_refused(ENTITY_SITE, 1, "{\"origins\":\"https://acme.com\"}", "origins");
     assert_refused(ENTITY_SITE, 1, "{\"origins\":[7]}", "origins");
     assert_refused(ENTITY_SITE, 1, "{\"country\":\"Germany\"}", "country");
+    assert_refused(ENTITY_SITE, 1, "{\"country\":\"XX\"}", "country");
+    assert_refused(ENTITY_SITE, 1, "{\"countries\":[\"US\",\"ZZ\"]}", "countries");
     assert_refused(ENTITY_SITE, 1, "{\"rate_limit\":-1}", "rate_limit");
     assert_refused(ENTITY_SITE, 1, "{\"hours_policy\":\"sometimes\"}", "hours_policy");
     assert_refused(ENTITY_SITE, 1, "[]", "");

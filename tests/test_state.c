@@ -714,7 +714,7 @@ static void the_dump_names_every_field(void **state)
     state_meta(rows)->folded_seq = 70;
     assert_ok(state_commit(rows));
     char *text = dump();
-    assert_int_equal(strncmp(text, "meta version=1 folded_seq=70 ", 29), 0);
+    assert_int_equal(strncmp(text, "meta version=2 folded_seq=70 ", 29), 0);
     assert_non_null(strstr(text, "\nperson person=7 last_seq=70 first_ms=1007 last_ms=0 "));
     assert_non_null(strstr(text, " phone=0107ff00000000000000000000000000 "));
     assert_non_null(strstr(text, "\ndue due_ms=9 person=7 task=56 kind=2\n"));
@@ -737,6 +737,34 @@ static void a_dump_that_cannot_be_written_says_so(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void suspects_of_an_agency_come_newest_first(void **state)
+{
+    struct state_reader *reader;
+    struct suspect_row row;
+    uint64_t seq = UINT64_MAX;
+
+    (void)state;
+    assert_ok(state_begin(rows));
+    for (uint64_t i = 1; i <= 3; i++)
+        assert_ok(state_suspect_put(rows, (uint32_t)(1 + i % 2), 10 * i,
+                                    &(struct suspect_row){.decided_seq = 10 * i + 1, .site = 7}));
+    assert_ok(state_commit(rows));
+    assert_ok(state_reader_open(rows, &reader));
+    assert_true(state_read_suspect_next(reader, 2, seq, &seq, &row));
+    assert_int_equal(seq, 30);
+    assert_int_equal(row.decided_seq, 31);
+    assert_int_equal(row.site, 7);
+    assert_true(state_read_suspect_next(reader, 2, seq, &seq, &row));
+    assert_int_equal(seq, 10);
+    assert_false(state_read_suspect_next(reader, 2, seq, &seq, &row));
+    seq = UINT64_MAX;
+    assert_true(state_read_suspect_next(reader, 1, seq, &seq, &row));
+    assert_int_equal(seq, 20);
+    assert_false(state_read_suspect_next(reader, 1, seq, &seq, &row));
+    assert_false(state_read_suspect_next(reader, 3, UINT64_MAX, &seq, &row));
+    state_reader_close(reader);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -746,6 +774,7 @@ int main(void)
         TEST(further_tasks_come_in_order_and_end_with_the_person),
         TEST(the_earliest_due_is_first),
         TEST(visible_puts_come_by_rank_and_stay_within_their_queue),
+        TEST(suspects_of_an_agency_come_newest_first),
         TEST(a_put_is_read_with_the_row_of_its_task),
         TEST(operations_of_a_queue_are_read_in_order),
         TEST(drops_are_trimmed_by_age_a_few_at_a_time),

@@ -50,6 +50,7 @@ void world_open(struct world *world)
     MUST(mkdtemp(world->directory) != NULL);
     world->log = log_open(STDERR_FILENO, LOG_ERROR);
     world->now_ms = WORLD_START_MS;
+    world->credential = CREDENTIAL_SECRET;
     open_recovery(world, false);
     world->agency = world_admin(world, ENTITY_AGENCY, "{\"id\":\"acme\",\"name\":\"Acme\"}");
     world->queue = world_admin(world, ENTITY_QUEUE, "{\"id\":\"acme.calls\",\"agency\":\"acme\"}");
@@ -171,7 +172,7 @@ enum status world_optin(struct world *world, const char *phone, const char *emai
         .event = hash_text(world, HASH_IDEMPOTENCY, event),
         .content = optin_content(&optin, recovery_hash_key(world->recovery), world->site),
         .site = world->site,
-        .credential = CREDENTIAL_SECRET,
+        .credential = (uint8_t)world->credential,
         .flags = flags,
     };
     return world_do(world, &command);
@@ -194,6 +195,7 @@ enum status world_report(struct world *world, uint64_t task, unsigned delivery, 
         .delivery = (uint16_t)delivery,
         .op = (uint8_t)op,
         .outcome = (uint8_t)outcome,
+        .manager = world->manager,
     };
     return world_do(world, &command);
 }

@@ -19,6 +19,8 @@ struct world {
     struct engine_outbox operations[256]; /* told by apply since world_forget_operations */
     unsigned operation_count;
     uint32_t site, queue, agency;
+    bool manager;               /* who reports is one */
+    enum credential credential; /* of opt-ins */
 };
 
 #define WORLD_START_MS 1700000000000ull

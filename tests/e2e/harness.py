@@ -12,7 +12,7 @@ import threading
 import time
 import unittest
 
-from servers import ROOT, Hotlead, RedisServer, TestClock, wait_until
+from servers import ROOT, Hotlead, RedisServer, TestClock, WallClock, wait_until
 from web import Web
 
 LONG = bool(os.environ.get("E2E_LONG"))
@@ -42,6 +42,7 @@ class Scenario(unittest.TestCase):
     """Class attributes say what the scenario wants; setUp makes it so."""
 
     clock = False  # run on a test clock, as self.clock
+    wall_clock = False  # the server's wall clock can be set, as self.wall_clock
     redis_first = True  # Redis is there when hotlead starts
     queue_settings = {}
     site_settings = {}
@@ -60,6 +61,9 @@ class Scenario(unittest.TestCase):
         if type(self).clock:
             self.clock = TestClock(self.folder / "clock")
             self.server.arguments += ["--test-clock", str(self.folder / "clock")]
+        if type(self).wall_clock:
+            self.wall_clock = WallClock(self.folder)
+            self.server.environment = self.wall_clock.environment
         self.start_server()
         self.set_up_agency("acme")
         self.is_set_up = True

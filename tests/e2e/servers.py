@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -151,6 +152,32 @@ class TestClock:
         self.set(self.now_ms + round(seconds * 1000))
 
 
+class WallClock:
+    """The machine's wall clock as a server sees it that is started with this environment; every other clock
+    is the real one."""
+
+    def __init__(self, folder):
+        library = folder / "wall_clock.so"
+        source = ROOT / "tests" / "e2e" / "wall_clock.c"
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+        self.path = folder / "wall_clock"
+        self.offset_ms = 0
+        self.path.write_bytes(bytes(8))
+        # A sanitizer that is a library of its own would want to come first.
+        sanitizer = f"{os.environ.get('ASAN_OPTIONS', '')}:verify_asan_link_order=0"
+        self.environment = {"LD_PRELOAD": str(library), "WALL_CLOCK": str(self.path), "ASAN_OPTIONS": sanitizer}
+
+    @property
+    def now_ms(self):
+        return time.time_ns() // 1_000_000 + self.offset_ms
+
+    def step(self, seconds):
+        self.offset_ms += seconds * 1000
+        descriptor = os.open(self.path, os.O_WRONLY)
+        os.pwrite(descriptor, (self.offset_ms * 1_000_000).to_bytes(8, sys.byteorder, signed=True), 0)
+        os.close(descriptor)
+
+
 class Hotlead(Process):
     def __init__(self, folder, redis_url, data=None):
         super().__init__(folder / "hotlead.log")
@@ -158,6 +185,7 @@ class Hotlead(Process):
         self.redis_url = redis_url
         self.port = free_port()
         self.arguments = []
+        self.environment = {}
         self.wrapper = []  # put before every command, such as nsenter
         self.web = Web(self.port)
 
@@ -174,7 +202,7 @@ class Hotlead(Process):
         self.spawn([
             *self.wrapper, HOTLEAD, "serve", "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}",
             "--redis", self.redis_url, *self.arguments,
-        ])  # fmt: skip
+        ], self.environment)  # fmt: skip
         if ready:
             wait_until(self._is_ready, timeout=20, what="hotlead to be ready")
 

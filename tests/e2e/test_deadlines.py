@@ -173,6 +173,10 @@ class Breaches(Scenario):
         self.start_server()
         wait_until(lambda: self.breaches() == 20, what="20 breaches")
         self.assertEqual(set(tasks), set(self.tasks()))
+        wait_until(
+            lambda: all(score == task["deadline_ms"] + DAY * 1000 for task, score in self.tasks().values()),
+            what="the ranks, as if the server had been there",
+        )
         self.server.kill()
         self.start_server()
         self.wait_tasks(tasks)
@@ -218,3 +222,91 @@ class Steps(Scenario):
 
     def test_readiness_says_that_time_is_a_test(self):
         self.assertIn("test", self.web.get("/readyz").text)
+
+
+class Jumps(Scenario):
+    """Without a test clock: the machine's wall clock is set while the server runs."""
+
+    wall_clock = True
+
+    def setUp(self):
+        super().setUp()
+        self.task = self.wait_task(self.accept_optin(self.person_number(1))["task"])
+        self.wall_clock.step(299)  # less than a day is time passing
+        shown = self.get("/v1/clock", bearer=self.admin)
+        self.assertAlmostEqual(self.wall_clock.now_ms, shown["engine_ms"], delta=5000)
+
+    def breaches(self):
+        return self.metric("hotlead_sla_breaches_total")
+
+    def jump(self, days):
+        self.wall_clock.step(days * DAY)
+        wait_until(lambda: self.log_lines("jumped"), what="the line in the log")
+        self.assert_stays(lambda: self.breaches() == 0, 2.5, "no deadline is judged by a clock in doubt")
+
+    def log_lines(self, word):
+        return [line for line in self.server.log.read_text().splitlines() if word in line]
+
+    def ready(self):
+        return self.web.get("/readyz").json
+
+    def clock_command(self, verb):
+        return json.loads(self.server.run("clock", verb, "--json", "--data", self.server.data).stdout)
+
+    def test_a_jump_holds_deadlines_until_it_is_accepted(self):
+        self.assertEqual(("ok", "ok"), (self.ready()["clock"], self.ready()["status"]))
+        self.jump(days=2)
+        self.assertEqual(("held", "degraded"), (self.ready()["clock"], self.ready()["status"]))
+        self.assertIn("hotlead clock accept", self.ready()["advice"])
+        self.assertEqual(1, self.metric("hotlead_clock_held"))
+        self.assertIn("hotlead clock accept", self.log_lines("jumped")[0])
+        self.assertEqual(1, len(self.log_lines("jumped")), "said once")
+        shown = self.clock_command("show")
+        self.assertTrue(shown["held"])
+        self.assertAlmostEqual(2 * DAY * 1000 + 299_000, shown["jump_ms"], delta=5000)
+
+        second = self.accept_optin(self.person_number(2))
+        self.assertLess(second["deadline_ms"], self.task["deadline_ms"] + HOUR * 1000, "time runs on without the jump")
+        self.wait_task(second["task"])
+
+        self.assertFalse(self.clock_command("accept")["held"])
+        wait_until(lambda: self.breaches() == 2, what="both deadlines")
+        self.assertEqual(("ok", 0), (self.ready()["clock"], self.metric("hotlead_clock_held")))
+        third = self.accept_optin(self.person_number(3))
+        self.assertAlmostEqual(self.wall_clock.now_ms + 300_000, third["deadline_ms"], delta=5000)
+        self.assertFalse(self.clock_command("accept")["held"], "twice is once")
+
+    def test_a_lease_does_not_end_by_a_jump(self):
+        task = self.pop()
+        self.report(task, "claim")
+        wait_until(lambda: self.metric('hotlead_reports_total{result="applied"}') == 1, what="the claim")
+        self.jump(days=30)
+        self.assertEqual({}, self.tasks())
+        self.report(task, "outcome", outcome="conversation")
+        wait_until(lambda: self.metric("hotlead_tasks_ended_total") == 1, what="reports go on")
+
+    def test_a_fall_holds_too_and_accepted_time_runs_on_from_the_last_record(self):
+        self.jump(days=-30)
+        self.clock_command("accept")
+        wait_until(lambda: self.breaches() == 1, what="the deadline")
+        second = self.accept_optin(self.person_number(2))
+        self.assertGreater(second["deadline_ms"], self.task["deadline_ms"], "time in records never goes back")
+
+    def test_a_clock_that_is_set_right_frees_what_waited(self):
+        self.jump(days=400)
+        self.wall_clock.step(-400 * DAY)
+        wait_until(lambda: self.breaches() == 1, what="the deadline")
+        self.assertEqual("ok", self.ready()["clock"])
+        second = self.accept_optin(self.person_number(2))
+        self.assertAlmostEqual(self.wall_clock.now_ms + 300_000, second["deadline_ms"], delta=5000)
+
+    def test_time_that_passed_while_the_server_was_down_is_no_jump(self):
+        self.assertEqual(0, self.server.stop())
+        self.wall_clock.step(8 * DAY)
+        self.start_server()
+        wait_until(lambda: self.breaches() == 1, what="the deadline")
+        self.assertEqual("ok", self.ready()["clock"])
+
+    def test_only_an_administrator_accepts(self):
+        self.assertEqual(401, self.web.post("/v1/clock/accept").status)
+        self.assertEqual(403, self.web.post("/v1/clock/accept", bearer=self.sk).status)

@@ -174,6 +174,61 @@ class Forms(Scenario):
         self.assert_stays(lambda: not self.tasks(), 0.5, "a suspect opt-in has no call")
 
 
+class Steps(Scenario):
+    """A form of several steps, each sent under the same event_id with the public key."""
+
+    def step(self, **said):
+        answer = self.web.post(f"/v1/optins?key={self.pk}", {"event_id": "form-1", **said})
+        self.assertEqual((201, {"id"}), (answer.status, set(answer.json)), answer)
+        return self.get(f"/v1/optins/{answer.json['id']}")
+
+    def person(self, id):
+        return self.get(f"/v1/people/{id}")
+
+    def test_phone_of_the_second_step_is_called(self):
+        first = self.step(email="dana@example.com", name="Dana Rivera", fields={"rooms": 3})
+        task = self.wait_task(first["task"])
+        self.assertEqual((None, "Dana Rivera"), (task["phone"], task["name"]))
+        second = self.step(phone="215 555 0147", consent={"text": "Ring me.", "given": True}, fields={"pool": True})
+        self.assertEqual(first["id"], second["id"], "the public key is told nothing")
+        again = self.wait_task(first["task"], delivery=2)
+        expected = {**task, "delivery": 2, "phone": "+12155550147", "consent": again["consent"], "context": again["context"]}
+        self.assertEqual(expected, again)
+        self.assertEqual(({"rooms": 3, "pool": True}, "Ring me."), (again["context"]["fields"], again["consent"]["text"]))
+        person = self.person(first["person"])
+        self.assertEqual(("215 555 0147", 1), (person["phone"], person["optins"]))
+        found = self.web.post("/v1/people/search", {"phone": "+12155550147"}, bearer=self.sk).json["people"]
+        self.assertEqual([first["person"]], [person["id"] for person in found])
+        self.assertIn("Ring me.", json.dumps(self.get(f"/v1/people/{first['person']}/history")))
+
+    def test_redis_that_forgets_gets_the_call_with_its_phone_again(self):
+        task = self.step(email="dana@example.com")["task"]
+        self.step(phone="+12155550147")
+        before = self.wait_task(task, delivery=2)
+        self.redis("FLUSHALL")
+        self.assertEqual(before, self.wait_task(task, delivery=2))
+
+    def test_name_that_gets_a_phone_is_called_within_five_minutes_and_not_researched(self):
+        first = self.step(name="Dana Rivera")
+        self.wait_task_count(1)
+        self.step(phone="+12155550147")
+        wait_until(lambda: [task["channel"] for task, _ in self.tasks().values()] == ["call"], what="the call")
+        ((task, _),) = self.tasks().values()
+        self.assertEqual(("+12155550147", "Dana Rivera"), (task["phone"], task["name"]))
+        self.assertEqual((first["id"], first["received_ms"]), (task["optin"], task["received_ms"]))
+        self.assertLess(abs(task["deadline_ms"] - task["not_before_ms"] - 300_000), 1)
+        self.report(self.pop(), "outcome", outcome="conversation")
+        wait_until(lambda: self.person(first["person"])["stage"] == "lead", what="the outcome")
+
+    def test_update_overwrites_nothing(self):
+        first = self.step(phone="+12155550147", name="Dana Rivera")
+        task = self.wait_task(first["task"])
+        self.step(phone="+12155550199", name="Mallory")
+        self.assert_stays(lambda: self.tasks()[task["id"]][0] == task, 1, "the call stays as it was")
+        person = self.person(first["person"])
+        self.assertEqual(("+12155550147", "Dana Rivera"), (person["phone"], person["name"]))
+
+
 class Reasons(Scenario):
     def test_test_opt_in_is_stored_and_not_called(self):
         answer = self.accept_optin({**self.person_number(1), "test": True})
@@ -181,12 +236,86 @@ class Reasons(Scenario):
         self.get(f"/v1/optins/{answer['id']}")
         self.assert_stays(lambda: not self.tasks(), 0.5, "a test has no call")
 
+    def test_imported_opt_in_is_stored_and_not_called(self):
+        answer = self.accept_optin({**self.person_number(1), "source_kind": "import"})
+        self.assertEqual((None, "imported"), (answer["task"], answer["reason"]))
+        self.assertIn('"imported"', json.dumps(self.get(f"/v1/optins/{answer['id']}")))
+        self.assert_stays(lambda: not self.tasks(), 0.5, "a list asked for nothing just now")
+        again = self.accept_optin({**self.person_number(1), "source_kind": "form"})
+        self.wait_task(again["task"])
+
     def test_name_alone_is_stored_and_researched(self):
         answer = self.accept_optin({"name": "Dana Rivera", "company": "Acme"})
         self.assertEqual((None, "unreachable"), (answer["task"], answer["reason"]))
         self.wait_task_count(1)
         ((task, _),) = self.tasks().values()
         self.assertEqual(("research", answer["id"], None), (task["channel"], task["optin"], task["phone"]))
+
+
+class Suspects(Scenario):
+    """Nobody who was taken for a robot by mistake is lost: a manager finds him."""
+
+    def suspect(self, number, site="acme-www"):
+        answer = self.web.post(
+            f"/v1/optins?key={self.keys[site]}", {**self.person_number(number), "_hp": "http://spam.example"}
+        )
+        return answer.json["id"]
+
+    def setUp(self):
+        super().setUp()
+        self.keys = {"acme-www": self.pk}
+        site = self.create("sites", id="acme-shop", agency="acme", queue=self.queue)
+        self.keys["acme-shop"] = site["pk"]
+        self.keys["other-www"] = self.set_up_agency("other")["pk"]
+
+    def page(self, bearer=None, status=200, **query):
+        answer = self.web.get(f"/v1/optins?{urllib.parse.urlencode(query)}", bearer=bearer or self.admin)
+        self.assertEqual(status, answer.status, answer)
+        return answer.json
+
+    def ids(self, **query):
+        return [optin["id"] for optin in self.page(suspect=1, **query)["optins"]]
+
+    def test_newest_first_in_pages_of_an_agency_or_a_site(self):
+        first = [self.suspect(number) for number in range(3)]
+        self.accept_optin(self.person_number(9))
+        shop = [self.suspect(number, "acme-shop") for number in range(3, 5)]
+        self.suspect(5, "other-www")
+        self.assertEqual([*first, *shop][::-1], self.ids(agency="acme"))
+        self.assertEqual(first[::-1], self.ids(site="acme-www"))
+        self.assertEqual(shop[::-1], self.ids(site="acme-shop", agency="acme"))
+        pages, after = [], {}
+        while after is not None:
+            page = self.page(suspect=1, agency="acme", limit=2, **after)
+            pages += [optin["id"] for optin in page["optins"]]
+            after = {"after": page["next"]} if page["next"] else None
+        self.assertEqual([*first, *shop][::-1], pages)
+        item = self.page(suspect=1, agency="acme", limit=1)["optins"][0]
+        self.assertEqual(self.get(f"/v1/optins/{shop[-1]}"), item)
+        self.assertEqual(("Person 4", "suspect", None), (item["name"], item["reason"], item["task"]))
+        listed = self.server.run("optin", "suspects", "--site", "acme-www", "--json", "--data", self.server.data).stdout
+        self.assertEqual(first[::-1], [json.loads(line)["id"] for line in listed.splitlines()])
+
+    def test_each_sees_ones_own(self):
+        mine, others = self.suspect(1), self.suspect(2, "other-www")
+        manager = self.create("tokens", id="boss", agency="acme", role="manager")["token"]
+        agent = self.create("tokens", id="desk", agency="acme", role="agent")["token"]
+        self.assertEqual([mine], self.ids(bearer=manager))
+        self.assertEqual([others], self.ids(agency="other"))
+        self.page(bearer=manager, status=422, suspect=1, agency="other")
+        self.page(bearer=manager, status=422, suspect=1, site="other-www")
+        self.page(bearer=agent, status=403, suspect=1)
+        self.page(bearer=self.sk, status=403, suspect=1)
+        for wrong in ({}, {"suspect": 1}, {"suspect": 1, "agency": "none"}, {"suspect": 1, "agency": "acme", "limit": 101},
+                      {"suspect": 1, "agency": "acme", "after": "x"}, {"suspect": 1, "agency": "acme", "site": "other-www"}):  # fmt: skip
+            self.page(status=422, **wrong)
+
+    def test_the_list_is_there_after_a_rebuild(self):
+        suspects = [self.suspect(number) for number in range(3)]
+        self.assertEqual(0, self.server.stop())
+        self.server.run("rebuild", "--data", self.server.data)
+        self.start_server()
+        self.assertEqual(suspects[::-1], self.ids(agency="acme"))
 
 
 class Limits(Scenario):

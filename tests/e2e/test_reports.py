@@ -76,6 +76,14 @@ class Streams(Scenario):
         self.assertIn("a7", json.dumps(self.get(f"/v1/tasks/{task['id']}")))
         self.assertIsNone(self.redis("EVAL", script, 2, self.key("tasks"), self.key("reports:n1"), "a7"))
 
+    def test_unsubscribed_on_the_phone_is_do_not_contact(self):
+        self.accept_optin(self.person_number(1))
+        task = self.pop()
+        self.report(task, "outcome", outcome="unsubscribed")
+        wait_until(lambda: self.metric("hotlead_tasks_ended_total") == 1, what="the outcome")
+        again = self.accept_optin({**self.person_number(1), "fields": {"again": 1}})
+        self.assertEqual((None, "do_not_contact"), (again["task"], again["reason"]))
+
     def test_do_not_contact_is_kept_until_there_is_consent_given_later(self):
         self.one_task()
         task = self.pop()
@@ -173,11 +181,16 @@ class Http(Scenario):
         self.assertEqual(200, self.tell(task, "amend", outcome="voicemail").status)
         self.assertIn("voicemail", json.dumps(self.get(f"/v1/people/{task['person']}/history")))
 
-    def test_nobody_is_given_up_before_seven_attempts(self):
-        self.accept_optin(self.person_number(1))
-        task = self.claim().json
-        answer = self.tell(task, "outcome", outcome="dead")
-        self.assertEqual((422, "too_few_attempts"), (answer.status, answer.json["code"]))
+    def test_nobody_is_given_up_before_the_seventh_attempt(self):
+        for attempt in range(1, 8):
+            self.accept_optin({**self.person_number(1), "fields": {"attempt": attempt}})
+            task = self.claim().json
+            self.assertEqual(attempt, task["attempt"])
+            answer = self.tell(task, "outcome", outcome="dead")
+            if attempt < 7:
+                self.assertEqual((422, "too_few_attempts"), (answer.status, answer.json["code"]))
+                answer = self.tell(task, "outcome", outcome="no_answer")
+            self.assertEqual(200, answer.status, answer)
 
     def test_reports_with_missing_or_unknown_words_are_named(self):
         self.accept_optin(self.person_number(1))
