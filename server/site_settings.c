@@ -287,12 +287,12 @@ void settings_default(enum entity_kind kind, struct settings *out)
 const char *registry_advice(struct slice key)
 {
     if (slice_equal(key, SLICE("country")))
-        return "the value of country cannot be used: give a country's two capital letters (ISO "
-               "3166: US, GB, DE)";
+        return "the value of country cannot be used: give a country's two capital letters "
+               "(ISO 3166: US, GB, DE)";
     if (slice_equal(key, SLICE("countries")))
         return "the value of countries cannot be used: give a list of countries in two capital "
-               "letters each (ISO "
-               "3166: US, GB, DE)";
+               "letters each "
+               "(ISO 3166: US, GB, DE)";
     return NULL;
 }
 
