@@ -45,8 +45,9 @@ struct command {
     union {
         struct effect_received optin;
         struct command_report {
-            uint64_t task;  /* number */
-            uint64_t agent; /* keyed hash, 0: none */
+            uint64_t task;      /* number */
+            uint64_t opened_ms; /* of the task, as its id says; 0: not known */
+            uint64_t agent;     /* keyed hash, 0: none */
             uint64_t started_ms, ended_ms;
             uint64_t stream_ms, stream_seq; /* 0: over HTTP */
             uint32_t queue;                 /* whose stream it came in by; 0: over HTTP */

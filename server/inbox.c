@@ -84,12 +84,11 @@ static enum status submit(struct inbox *inbox, struct inbox_stream *stream, stru
     struct inbox_sent *sent = inbox->free_sent;
     struct command command = {.kind = COMMAND_REPORT};
     char payload[REPORT_STORED_MAX];
-    uint64_t opened_ms;
 
     if (sent == NULL)
         return STATUS_BUSY;
-    if (!id_parse(report->task, writer_id_key(inbox->options.writer), ID_TASK, &opened_ms,
-                  &command.report.task))
+    if (!id_parse(report->task, writer_id_key(inbox->options.writer), ID_TASK,
+                  &command.report.opened_ms, &command.report.task))
         return STATUS_INVALID;
     command.ticket = INBOX_TICKET | (uint64_t)(sent - inbox->sent);
     command.now_ms = clock_now_ms(inbox->options.clock);

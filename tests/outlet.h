@@ -120,7 +120,8 @@ void journal_reader_release(struct journal_reader *reader)
 enum status journal_read(struct journal_reader *reader, uint64_t seq, struct record_view *out)
 {
     (void)reader;
-    *out = (struct record_view){.header = {.seq = seq, .person = seq}};
+    *out =
+        (struct record_view){.header = {.seq = seq, .person = seq, .now_ms = 1700000000000 + seq}};
     return seq < 1000000 ? STATUS_OK : STATUS_NOT_FOUND;
 }
 

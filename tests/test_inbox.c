@@ -224,6 +224,7 @@ static void report_becomes_a_command(void **state)
     assert_int_equal(command->kind, COMMAND_REPORT);
     assert_int_equal(command->ticket & INBOX_TICKET, INBOX_TICKET);
     assert_int_equal(command->report.task, 80);
+    assert_int_equal(command->report.opened_ms, 1700000000000);
     assert_int_equal(command->report.queue, 1);
     assert_int_equal(command->report.agency, 0);
     assert_int_equal(command->report.delivery, 2);
