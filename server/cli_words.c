@@ -185,8 +185,8 @@ void cli_acl(const char *prefix, const char *queue, bool is_list, const char *us
                 "ACL SETUSER %s reset on >%s -@all +ping +auth +hello +client|setname +select "
                 "+command",
                 user, password);
-    text_printf(out, " (~%s:{%s}:tasks", prefix, queue);
-    text_string(out, is_list ? " +blpop +lpop +lrange)" : " +bzpopmin +zpopmin +zrange)");
+    text_printf(out, " (~%s:{%s}:tasks +bzpopmin +zpopmin +zrange +blpop +lpop +lrange)", prefix,
+                queue);
     text_printf(out, " (~%s:{%s}:reports:* +xadd)", prefix, queue);
     text_printf(out, " (~%s:{%s}:tasks ~%s:{%s}:reports:* +type +eval +evalsha)", prefix, queue,
                 prefix, queue);

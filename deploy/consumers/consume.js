@@ -13,7 +13,8 @@ function parse(at) { // one RESP reply: [value, where it ends], or undefined whe
   const line = input.indexOf('\r\n', at), length = Number(input.slice(at + 1, line)), start = line + 2;
   if (line < 0) return undefined;
   if (input[at] === '-') return [new Error(input.slice(at + 1, line)), start];
-  if (input[at] === '$' && length >= 0) return input.length < start + length + 2 ? undefined : [Buffer.from(input.substr(start, length), 'latin1').toString(), start + length + 2];
+  if (length < 0) return [null, start];
+  if (input[at] === '$') return input.length < start + length + 2 ? undefined : [Buffer.from(input.substr(start, length), 'latin1').toString(), start + length + 2];
   if (input[at] !== '*') return [input.slice(at + 1, line), start];
   const items = [];
   for (at = start; items.length < length;) { const item = parse(at); if (!item) return undefined; items.push(item[0]); at = item[1]; }
