@@ -8,6 +8,16 @@ void api_livez(struct api *api, const struct api_call *call)
               (struct slice){0});
 }
 
+/* Between here and the queues, or back. NULL: nothing. */
+static const char *trouble_of(const struct api *api)
+{
+    const char *trouble = publish_trouble(api->publish);
+
+    if (!trouble && stats_value(api->options.stats, STATS_GAUGE_STREAMS_REFUSED) > 0)
+        trouble = "reports cannot be read from Redis: the log says why";
+    return trouble;
+}
+
 /* Opt-ins are taken while Redis is away and while state is rebuilt, so both are ready, only
  * degraded. */
 void api_readyz(struct api *api, const struct api_call *call)
@@ -17,11 +27,16 @@ void api_readyz(struct api *api, const struct api_call *call)
     bool redis = publish_is_up(api->publish);
     bool ready = writer_is_ready(api->writer);
     bool tight = journal_is_tight(writer_journal(api->writer));
-    const char *status = redis && ready && !tight ? "ok" : "degraded";
+    const char *trouble = trouble_of(api);
+    const char *status = !trouble && ready && !tight ? "ok" : "degraded";
 
     text_printf(&body, "{\"status\":\"%s\",\"redis\":\"%s\",\"state\":\"%s\",\"disk\":\"%s\"",
                 api->draining ? "draining" : status, redis ? "up" : "down",
                 ready ? "ready" : "rebuilding", tight ? "tight" : "ok");
+    if (trouble) {
+        text_string(&body, ",\"reason\":");
+        text_json_string(&body, slice_of(trouble));
+    }
     text_string(&body, ",\"node\":");
     text_json_string(&body, slice_of(api->options.node));
     if (clock_is_test(api->options.clock))

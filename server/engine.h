@@ -32,6 +32,7 @@ enum command_kind {
     COMMAND_POPPED,
     COMMAND_ADMIN,
     COMMAND_BARRIER, /* nothing to decide: settled when state has committed all before it */
+    COMMAND_EPOCH,   /* a new incarnation; the writer's own record */
     COMMAND_FIND,    /* who has this phone or e-mail? optin.phone, optin.email */
 };
 
@@ -68,6 +69,7 @@ struct command {
             uint32_t number; /* 0: new */
             bool remove;
         } admin;
+        uint64_t epoch; /* random, not 0 */
     };
 };
 

@@ -18,6 +18,9 @@
 #include "proto/text.h"
 #include "server/redis_internal.h"
 
+#define CONNECT_TIMEOUT_MS 2000
+#define COMMAND_TIMEOUT_MS 5000
+
 #define BACKOFF_LEAST_MS 50
 #define BACKOFF_MOST_MS  5000
 #define STEADY_MS        5000 /* a link that held so long starts its back-off anew */
@@ -72,10 +75,25 @@ bool redis_reply_is_error(const struct redis_reply *reply, const char *code)
            memcmp(reply->text.bytes, code, length) == 0;
 }
 
-static bool means_another_server(const struct redis_reply *reply)
+bool redis_server_equal(const struct redis_server *a, const struct redis_server *b)
 {
-    return redis_reply_is_error(reply, "READONLY") || redis_reply_is_error(reply, "LOADING") ||
-           redis_reply_is_error(reply, "MASTERDOWN") || redis_reply_is_error(reply, "NOAUTH");
+    return strcmp(a->run_id, b->run_id) == 0 && strcmp(a->replication_id, b->replication_id) == 0;
+}
+
+/* Errors that say: this is no place for writes. NULL: it is none of them. */
+static const char *wrong_server(const struct redis_reply *reply)
+{
+    static const char *const errors[][2] = {
+        {"READONLY", "it was made a replica"},
+        {"LOADING", "it is loading its data"},
+        {"MASTERDOWN", "it is a replica whose primary is away"},
+        {"NOAUTH", "it wants a password: put one into the URL"},
+    };
+
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+        if (redis_reply_is_error(reply, errors[i][0]))
+            return errors[i][1];
+    return NULL;
 }
 
 /* --- time and trouble -------------------------------------------------------------------- */
@@ -208,8 +226,9 @@ static void on_reply(redisAsyncContext *context, void *hiredis_reply, void *data
     redis_command_give_back(&redis->commands, command);
     if (!redis->closing)
         call(owner, &reply);
-    if (means_another_server(&reply))
-        redis_doom(redis, "the server takes no commands from us");
+    const char *wrong = wrong_server(&reply);
+    if (wrong != NULL)
+        redis_doom(redis, wrong);
 }
 
 /* Takes a slot if one more command of the owner's may be sent now. */
@@ -634,6 +653,10 @@ enum status redis_open(const struct redis_options *options, struct redis **out)
         return STATUS_INTERNAL;
     }
     redis->options = *options;
+    if (redis->options.connect_timeout_ms == 0)
+        redis->options.connect_timeout_ms = CONNECT_TIMEOUT_MS;
+    if (redis->options.command_timeout_ms == 0)
+        redis->options.command_timeout_ms = COMMAND_TIMEOUT_MS;
     redis->options.url = NULL; /* it may hold a password, and is the caller's */
     redis->state = LINK_RESTING;
     redis->backoff_ms = BACKOFF_LEAST_MS;
@@ -653,6 +676,11 @@ void redis_close(struct redis *redis)
         return;
     redis->closing = true;
     wake_at(redis, 0);
+}
+
+const char *redis_trouble(const struct redis *redis)
+{
+    return redis->trouble;
 }
 
 bool redis_is_up(const struct redis *redis)
