@@ -21,7 +21,7 @@
 --   OK last        applied
 --   DUP mark       everything was there already
 --   REWIND mark    operations behind the mark were lost: send again from there
---   NOMARK 0       the mark was lost: send everything again, with 'init' from 0
+--   NOMARK 0       the mark was lost, or overwritten by somebody: send everything again, with 'init' from 0
 --   FENCED mark    another process writes under this node and epoch
 --
 -- An error in mid-script is not rolled back: everything that could raise one is checked before
@@ -51,15 +51,19 @@ if kind ~= 'none' and kind ~= shape then
   return redis.error_reply('WRONGTYPE the queue is not a ' .. shape)
 end
 
-local mark = redis.call('GET', mark_key)
-local at, owner = 0, nonce
-if mark then
+-- A mark that somebody wrote over is as good as lost. (An error here may also be an ACL's.)
+local mark = redis.pcall('GET', mark_key)
+if type(mark) == 'table' and not mark.err:find('WRONGTYPE', 1, true) then return mark end
+local at, owner
+if type(mark) == 'string' and #mark:match('^%d*') <= 16 then
   at, owner = mark:match('^(%d+) (%S+)$')
-  at = tonumber(at)
-  if not at then return refuse('mark') end
-elseif mode ~= 'init' or prev > 0 then
-  return {'NOMARK', 0}
 end
+mark = at ~= nil
+if not mark then
+  if mode ~= 'init' or prev > 0 then return {'NOMARK', 0} end
+  at, owner = 0, nonce
+end
+at = tonumber(at)
 if owner ~= nonce and mode ~= 'init' then return {'FENCED', at} end
 
 local function drop(member)

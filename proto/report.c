@@ -214,6 +214,22 @@ enum status report_set(struct report *report, struct slice field_name, struct sl
     }
 }
 
+const char *report_optional_field(struct slice field_name)
+{
+    enum field field = field_of(field_name);
+
+    switch (field) {
+    case FIELD_NOTE:
+    case FIELD_VALUE:
+    case FIELD_CHANNEL:
+    case FIELD_STARTED_MS:
+    case FIELD_ENDED_MS:
+        return field_names[field];
+    default:
+        return NULL;
+    }
+}
+
 /* --- JSON ----------------------------------------------------------------------- */
 
 /* "value": 1200 is kept as the text that it would be in a stream. The text has a place

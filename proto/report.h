@@ -81,6 +81,11 @@ void report_clear(struct report *report);
  * plain decimals. AMEND is bad here: who may amend is known only over HTTP. */
 enum status report_set(struct report *report, struct slice field, struct slice value);
 
+/* A field that a report can do without, whatever its op: nobody answers a stream entry, so a bad
+ * one is left out rather than the outcome that it came with. Its name as it stands in our table,
+ * NULL for any other. */
+const char *report_optional_field(struct slice field);
+
 /* From the JSON body of POST /v1/tasks/{id}/<op>; `op` and `task` come from the
  * path. Null means not said; `value` may be a number. INVALID names the bad field in
  * *field_out; MALFORMED: not an object. Slices live until the thread's next call. */

@@ -8,6 +8,16 @@ void api_livez(struct api *api, const struct api_call *call)
               (struct slice){0});
 }
 
+/* Between here and the queues, or back. NULL: nothing. */
+static const char *trouble_of(const struct api *api)
+{
+    const char *trouble = publish_trouble(api->publish);
+
+    if (!trouble && stats_value(api->options.stats, STATS_GAUGE_STREAMS_REFUSED) > 0)
+        trouble = "reports cannot be read from Redis: the log says why";
+    return trouble;
+}
+
 /* Opt-ins are taken while Redis is away and while state is rebuilt, so both are ready, only
  * degraded. */
 void api_readyz(struct api *api, const struct api_call *call)
@@ -18,13 +28,18 @@ void api_readyz(struct api *api, const struct api_call *call)
     bool ready = writer_is_ready(api->writer);
     bool tight = journal_is_tight(writer_journal(api->writer));
     bool held = clock_is_held(api->options.clock);
-    const char *status = redis && ready && !tight && !held ? "ok" : "degraded";
+    const char *trouble = trouble_of(api);
+    const char *status = !trouble && ready && !tight && !held ? "ok" : "degraded";
 
     text_printf(
         &body,
         "{\"status\":\"%s\",\"redis\":\"%s\",\"state\":\"%s\",\"disk\":\"%s\",\"clock\":\"%s\"",
         api->draining ? "draining" : status, redis ? "up" : "down", ready ? "ready" : "rebuilding",
         tight ? "tight" : "ok", held ? "held" : "ok");
+    if (trouble) {
+        text_string(&body, ",\"reason\":");
+        text_json_string(&body, slice_of(trouble));
+    }
     if (held)
         text_string(&body, ",\"advice\":\"" CLOCK_ADVICE "\"");
     text_string(&body, ",\"node\":");

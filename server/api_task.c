@@ -389,6 +389,7 @@ static enum status submit_report(struct api *api, const struct api_call *call,
     struct pending *pending = api_pend(api, call->request->ticket, report_settled);
     if (!pending)
         return STATUS_BUSY;
+    command.report.opened_ms = opened_ms;
     pending->report.task = task;
     pending->report.opened_ms = opened_ms;
     pending->report.op = report->op;

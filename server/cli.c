@@ -406,26 +406,48 @@ static int verb_retire_key(struct call *call)
     return request(call, "DELETE", path, (struct slice){0}, &answer);
 }
 
-/* Asks nobody: the line follows from the queue's name, and works before the queue is made. */
+/* False: this is no queue as a server of ours shows it. */
+static bool read_shape(struct slice body, bool *is_list)
+{
+    struct json *json = json_open(body.length + 1);
+    struct json_value root;
+    struct slice shape = {0};
+    bool sound = json && json_parse(json, body.bytes, body.length, &root) == STATUS_OK &&
+                 member_text(root, "shape", &shape);
+
+    *is_list = slice_equal(shape, SLICE("list"));
+    json_close(json);
+    return sound;
+}
+
+/* For a queue that is there: a slip in its name would make a user who waits for ever. */
 static int verb_acl(struct call *call)
 {
     unsigned char secret[24];
-    char password[2 * sizeof secret + 1], line[1024];
+    char password[2 * sizeof secret + 1], line[2048], path[2048];
     struct text out = text_over(line, sizeof line);
+    struct client_answer answer;
     const char *prefix = or_variable(call->prefix, "HOTLEAD_REDIS_PREFIX");
     const char *queue = call->count == 1 ? call->words[0] : "";
     const char *user = call->user ? call->user : queue;
+    bool is_list;
 
     if (!*queue)
         return usage(call, stderr);
-    if (strlen(queue) > 64 || queue[strspn(queue, "abcdefghijklmnopqrstuvwxyz0123456789.-")])
-        return complain("no queue has such a name: ", queue);
-    if (strlen(user) > 64 || user[strcspn(user, " \t\r\n")])
+    if (strlen(user) > 64 || user[strcspn(user, " \t\r\n()")])
         return complain("Redis takes no such name of a user: ", user);
+    make_path(path, call, queue, "");
+    int code = request(call, "GET", path, (struct slice){0}, &answer);
+    if (code != 0)
+        return code;
+    if (!read_shape(answer.body, &is_list)) {
+        complain("the server's answer is no queue: ", queue);
+        return EXIT_FAILED;
+    }
     MUST(sodium_init() >= 0);
     randombytes_buf(secret, sizeof secret);
     sodium_bin2hex(password, sizeof password, secret, sizeof secret);
-    cli_acl(prefix ? prefix : "hl", queue, user, password, &out);
+    cli_acl(prefix ? prefix : "hl", queue, is_list, user, password, &out);
     print_text(&out);
     return 0;
 }
@@ -458,19 +480,18 @@ static const struct verb {
     const char *name;
     const char *entity; /* NULL: all that are kept */
     verb_fn *run;
-    bool offline;
 } verbs[] = {
-    {"add", NULL, verb_add, false},
-    {"list", NULL, verb_list, false},
-    {"show", NULL, verb_show, false},
-    {"set", NULL, verb_set, false},
-    {"rm", NULL, verb_rm, false},
-    {"add-key", "site", verb_add_key, false},
-    {"retire-key", "site", verb_retire_key, false},
-    {"acl", "queue", verb_acl, true},
-    {"suspects", "optin", verb_suspects, false},
-    {"show", "clock", verb_clock_show, false},
-    {"accept", "clock", verb_clock_accept, false},
+    {"add", NULL, verb_add},
+    {"list", NULL, verb_list},
+    {"show", NULL, verb_show},
+    {"set", NULL, verb_set},
+    {"rm", NULL, verb_rm},
+    {"add-key", "site", verb_add_key},
+    {"retire-key", "site", verb_retire_key},
+    {"acl", "queue", verb_acl},
+    {"suspects", "optin", verb_suspects},
+    {"show", "clock", verb_clock_show},
+    {"accept", "clock", verb_clock_accept},
 };
 #define VERB_COUNT (sizeof verbs / sizeof *verbs)
 
@@ -561,7 +582,7 @@ int cli(int argc, char **argv)
     const struct verb *verb = find_verb(&call);
     if (!verb)
         return unknown_verb(&call);
-    code = verb->offline ? 0 : open_client(&call);
+    code = open_client(&call);
     if (code == 0)
         code = verb->run(&call);
     client_close(call.client);

@@ -23,8 +23,8 @@ int cli(int argc, char **argv);
 const char *cli_settings(int argc, const char *const *argv, bool with_id, struct text *out);
 
 /* The line for redis-cli that makes a user `user` who may consume that queue and nothing else. */
-void cli_acl(const char *prefix, const char *queue, const char *user, const char *password,
-             struct text *out);
+void cli_acl(const char *prefix, const char *queue, bool is_list, const char *user,
+             const char *password, struct text *out);
 
 /* A document as people read it, indented; a list of objects as a table. `json` is followed by
  * 64 readable bytes. False: it is no JSON. */

@@ -173,18 +173,25 @@ const char *cli_settings(int argc, const char *const *argv, bool with_id, struct
 
 /* --- the ACL line ------------------------------------------------------------------------ */
 
-/* What consumers call, and what claim.lua calls for them. No DEL, SET, EXPIRE, FLUSHALL, KEYS. */
-static const char *const consumer_commands[] = {
-    "bzpopmin", "zpopmin", "blpop", "lpop",           "blmove", "lmove",
-    "zrange",   "lrange",  "type",  "xadd",           "eval",   "evalsha",
-    "ping",     "auth",    "hello", "client|setname", "select", "command",
-};
-
-void cli_acl(const char *prefix, const char *queue, const char *user, const char *password,
-             struct text *out)
+/* What a consumer may do, and with which key: selectors (Redis 7). Nothing that writes but popping
+ * meets the queue's own key, so that no consumer can make it another type: an XADD there would.
+ * What claim.lua calls is checked like a call of the consumer's own. A list may also be moved to
+ * keys that begin with "work:", for dialers that know BLMOVE; what is moved back is an element of a
+ * list again. No DEL, SET, EXPIRE, FLUSHALL, KEYS; the marks are out of reach. */
+void cli_acl(const char *prefix, const char *queue, bool is_list, const char *user,
+             const char *password, struct text *out)
 {
-    text_printf(out, "ACL SETUSER %s reset on >%s ~%s:{%s}:* -@all", user, password, prefix, queue);
-    for (size_t i = 0; i < sizeof consumer_commands / sizeof *consumer_commands; i++)
-        text_printf(out, " +%s", consumer_commands[i]);
+    text_printf(out,
+                "ACL SETUSER %s reset on >%s -@all +ping +auth +hello +client|setname +select "
+                "+command",
+                user, password);
+    text_printf(out, " (~%s:{%s}:tasks +bzpopmin +zpopmin +zrange +blpop +lpop +lrange)", prefix,
+                queue);
+    text_printf(out, " (~%s:{%s}:reports:* +xadd)", prefix, queue);
+    text_printf(out, " (~%s:{%s}:tasks ~%s:{%s}:reports:* +type +eval +evalsha)", prefix, queue,
+                prefix, queue);
+    if (is_list)
+        text_printf(out, " (~%s:{%s}:tasks ~%s:{%s}:work:* +blmove +lmove +lrange +lrem)", prefix,
+                    queue, prefix, queue);
     text_char(out, '\n');
 }

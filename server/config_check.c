@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "server/clock.h"
 #include "server/config.h"
 #include "server/log.h"
 
@@ -175,6 +176,19 @@ static void check_urls(struct check *check, const struct config *config)
         complain(check, "public_url: '%s' must begin with https:// or http://", public_url);
 }
 
+/* A server that reads its time from a file that is not there would only say so when it starts. */
+static void check_test_clock(struct check *check, const struct config *config)
+{
+    struct clock *clock;
+
+    if (!*config->test_clock)
+        return;
+    if (clock_open(config->test_clock, &clock) == STATUS_OK)
+        clock_close(clock);
+    else
+        complain(check, "test_clock: %s: there must be decimal ms in it", config->test_clock);
+}
+
 enum status config_check(const struct config *config, FILE *talk)
 {
     struct check check = {.talk = talk};
@@ -182,6 +196,7 @@ enum status config_check(const struct config *config, FILE *talk)
     check_addresses(&check, config);
     check_names(&check, config);
     check_urls(&check, config);
+    check_test_clock(&check, config);
     if (config->reserve_bytes >= config->journal_map_bytes)
         complain(&check, "reserve_bytes: must be less than journal_map_bytes");
     return check.failed ? STATUS_INVALID : STATUS_OK;

@@ -297,6 +297,7 @@ enum status engine_decide(struct engine *engine, const struct command *command,
     case COMMAND_FIND:
         return engine_decide_find(engine, command, settlement);
     case COMMAND_BARRIER:
+    case COMMAND_EPOCH: /* both are the writer's own */
         return STATUS_DUPLICATE;
     }
     MUST(!"a command of no kind");

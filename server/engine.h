@@ -32,6 +32,7 @@ enum command_kind {
     COMMAND_POPPED,
     COMMAND_ADMIN,
     COMMAND_BARRIER, /* nothing to decide: settled when state has committed all before it */
+    COMMAND_EPOCH,   /* a new incarnation; the writer's own record */
     COMMAND_FIND,    /* who has this phone or e-mail? optin.phone, optin.email */
 };
 
@@ -45,8 +46,9 @@ struct command {
     union {
         struct effect_received optin;
         struct command_report {
-            uint64_t task;  /* number */
-            uint64_t agent; /* keyed hash, 0: none */
+            uint64_t task;      /* number */
+            uint64_t opened_ms; /* of the task, as its id says; 0: not known */
+            uint64_t agent;     /* keyed hash, 0: none */
             uint64_t started_ms, ended_ms;
             uint64_t stream_ms, stream_seq; /* 0: over HTTP */
             uint32_t queue;                 /* whose stream it came in by; 0: over HTTP */
@@ -67,6 +69,7 @@ struct command {
             uint32_t number; /* 0: new */
             bool remove;
         } admin;
+        uint64_t epoch; /* random, not 0 */
     };
 };
 

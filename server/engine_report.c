@@ -63,7 +63,9 @@ static bool was_heard(struct hearing *hearing)
     return false;
 }
 
-/* Finds the task's person through the record that opened it, and the task if it is open. */
+/* Finds the task's person through the record that opened it, and the task if it is open. A journal
+ * that was restored or copied gives numbers a second time: the time in the id tells whose task is
+ * meant. */
 static enum status find_task(struct hearing *hearing)
 {
     struct engine *engine = hearing->engine;
@@ -74,6 +76,8 @@ static enum status find_task(struct hearing *hearing)
             STATUS_OK ||
         !effect_find(&opened, EFFECT_TASK, &task, sizeof(task)) ||
         task.row.number != hearing->report->task)
+        return STATUS_NOT_FOUND;
+    if (hearing->report->opened_ms != 0 && hearing->report->opened_ms != task.row.opened_ms)
         return STATUS_NOT_FOUND;
     if (hearing->report->agency != 0 && hearing->report->agency != opened.header.agency)
         return STATUS_NOT_FOUND;

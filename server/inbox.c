@@ -14,9 +14,7 @@
 #include "proto/id.h"
 #include "proto/must.h"
 
-#define BLOCK_MS           1000
-#define COMMAND_TIMEOUT_MS 5000
-#define CONNECT_TIMEOUT_MS 2000
+#define BLOCK_MS           100 /* an XREAD that blocks does not hear of a queue that is new */
 #define PAGE_ENTRIES_LEAST 16
 #define COMMANDS_MAX       64
 #define HOLD_MS            50    /* the writer had no room */
@@ -59,17 +57,36 @@ static void turn_back(struct inbox *inbox)
 
 /* --- entries ----------------------------------------------------------------------------- */
 
-static void refuse(struct inbox *inbox, const struct inbox_stream *stream, struct inbox_id id)
+/* One line for many: consumers write what they like, as often as they like. */
+static void note_bad_entry(struct inbox *inbox, const struct inbox_stream *stream,
+                           struct inbox_id id, const char *what)
 {
-    stats_add(inbox->options.stats, STATS_REPORTS_REFUSED, 1);
     inbox->refused++;
     if (now_of(inbox) < inbox->logged_ms)
         return;
-    log_write(inbox->options.log, LOG_WARN, "entries of a report stream are no reports",
-              LOG_INT("queue", stream->queue), LOG_INT("entry_ms", id.ms),
+    log_write(inbox->options.log, LOG_WARN, "entries of a report stream are not as they should be",
+              LOG_TEXT("what", what), LOG_INT("queue", stream->queue), LOG_INT("entry_ms", id.ms),
               LOG_INT("entry_seq", id.seq), LOG_INT("entries", inbox->refused), LOG_END);
     inbox->refused = 0;
     inbox->logged_ms = now_of(inbox) + LOG_EVERY_MS;
+}
+
+static void refuse(struct inbox *inbox, const struct inbox_stream *stream, struct inbox_id id)
+{
+    stats_add(inbox->options.stats, STATS_REPORTS_REFUSED, 1);
+    note_bad_entry(inbox, stream, id, "no report, or about no task of ours");
+}
+
+static void leave_out(struct inbox *inbox, const struct inbox_stream *stream, struct inbox_id id,
+                      const char *field)
+{
+    char buffer[64];
+    struct text what = text_over(buffer, sizeof(buffer) - 1);
+
+    text_printf(&what, "a bad %s was left out", field);
+    buffer[what.length] = '\0';
+    stats_add(inbox->options.stats, STATS_REPORT_FIELDS_LEFT_OUT, 1);
+    note_bad_entry(inbox, stream, id, buffer);
 }
 
 static bool is_passing(enum status status)
@@ -84,12 +101,11 @@ static enum status submit(struct inbox *inbox, struct inbox_stream *stream, stru
     struct inbox_sent *sent = inbox->free_sent;
     struct command command = {.kind = COMMAND_REPORT};
     char payload[REPORT_STORED_MAX];
-    uint64_t opened_ms;
 
     if (sent == NULL)
         return STATUS_BUSY;
-    if (!id_parse(report->task, writer_id_key(inbox->options.writer), ID_TASK, &opened_ms,
-                  &command.report.task))
+    if (!id_parse(report->task, writer_id_key(inbox->options.writer), ID_TASK,
+                  &command.report.opened_ms, &command.report.task))
         return STATUS_INVALID;
     command.ticket = INBOX_TICKET | (uint64_t)(sent - inbox->sent);
     command.now_ms = clock_now_ms(inbox->options.clock);
@@ -126,13 +142,16 @@ static bool take_entries(struct inbox_stream *stream, const struct redis_reply *
         struct redis_reply entry = redis_item(entries, i);
         struct inbox_id id = stream->cursor;
         struct report report;
-        enum status status = inbox_entry_read(&entry, &id, &report);
+        const char *left_out;
+        enum status status = inbox_entry_read(&entry, &id, &report, &left_out);
         if (status == STATUS_OK)
             status = submit(inbox, stream, id, &report);
         if (is_passing(status))
             return false;
         if (status != STATUS_OK)
             refuse(inbox, stream, id);
+        else if (left_out != NULL)
+            leave_out(inbox, stream, id, left_out);
         stream->cursor = id;
     }
     return true;
@@ -198,6 +217,29 @@ void inbox_on_settled(struct inbox *inbox, const struct settlement *settlement)
 
 /* --- reading ----------------------------------------------------------------------------- */
 
+/* The first time that nothing is left to read and nothing on its way. */
+static void note_drained(struct inbox *inbox)
+{
+    if (inbox->drained || inbox->in_flight > 0 || inbox->turning)
+        return;
+    inbox->drained = true;
+    inbox->options.on_drained(inbox->options.owner);
+}
+
+/* Streams of another type are found one by one (inbox_check); what else Redis says no with, such as
+ * a missing permission, is about all of them. */
+static void note_barred(struct inbox *inbox, const struct redis_reply *reply)
+{
+    bool barred = reply->type == REDIS_ERROR && !redis_reply_is_error(reply, "WRONGTYPE");
+    const char *why = redis_reply_is_error(reply, "NOPERM") ? "NOPERM" : "an error";
+
+    if (barred && !inbox->barred)
+        log_write(inbox->options.log, LOG_ERROR, "redis does not let us read reports",
+                  LOG_TEXT("why", why), LOG_END);
+    inbox->barred = barred;
+    inbox_count_refused(inbox);
+}
+
 static void on_read(void *owner, const struct redis_reply *reply)
 {
     struct inbox *inbox = owner;
@@ -205,11 +247,16 @@ static void on_read(void *owner, const struct redis_reply *reply)
     inbox->phase = PHASE_IDLE;
     if (reply->type == REDIS_UNKNOWN)
         return; /* on_up starts again */
+    note_barred(inbox, reply);
     if (reply->type == REDIS_ERROR) {
         inbox->check_ms = 0; /* finds the key that is to blame */
         pause_for(inbox, ERROR_PAUSE_MS);
         return;
     }
+    if (reply->type == REDIS_NIL && !inbox->drained && inbox->in_flight > 0)
+        return; /* the last settlement comes here again */
+    if (reply->type == REDIS_NIL)
+        note_drained(inbox);
     /* What was asked for before somebody said "again" would move cursors forward. */
     if (reply->type == REDIS_ARRAY && !inbox->again && !take_streams(inbox, reply))
         pause_for(inbox, HOLD_MS);
@@ -243,45 +290,67 @@ static struct slice id_text(char buffer[48], struct inbox_id id)
     return text_slice(&text);
 }
 
-/* XREAD BLOCK ms COUNT n STREAMS key... id...  The count is for each stream. */
+/* Writes the streams that can be read and their cursors behind `words`; how many words there are
+ * then. */
+static size_t add_streams(struct inbox *inbox, size_t words)
+{
+    size_t usable = 0, next = 0;
+
+    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
+        if (inbox->streams[number] != NULL && !inbox->streams[number]->unusable)
+            inbox->words[words + usable++] = inbox->streams[number]->key;
+    }
+    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
+        struct inbox_stream *stream = inbox->streams[number];
+        if (stream == NULL || stream->unusable)
+            continue;
+        inbox->words[words + usable + next] = id_text(inbox->ids[next], stream->cursor);
+        next++;
+    }
+    return words + 2 * usable;
+}
+
+/* The count is for each stream. */
+static uint64_t page_entries(const struct inbox *inbox)
+{
+    uint64_t entries = INBOX_PAGE_ENTRIES;
+
+    if (inbox->stream_count > 0)
+        entries /= inbox->stream_count;
+    return entries > PAGE_ENTRIES_LEAST ? entries : PAGE_ENTRIES_LEAST;
+}
+
+/* XREAD COUNT n [BLOCK ms] STREAMS key... id... */
 static void read_streams(struct inbox *inbox)
 {
     char count_digits[24], block_digits[24];
     struct text count = text_over(count_digits, sizeof(count_digits));
     struct text block = text_over(block_digits, sizeof(block_digits));
-    size_t keys = 6, usable = 0;
+    size_t words = 0;
 
-    if (!make_room(inbox, keys + 2 * (size_t)inbox->stream_count)) {
+    if (!make_room(inbox, 6 + 2 * (size_t)inbox->stream_count)) {
         pause_for(inbox, ERROR_PAUSE_MS);
         return;
     }
-    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
-        if (inbox->streams[number] != NULL && !inbox->streams[number]->unusable)
-            inbox->words[keys + usable++] = inbox->streams[number]->key;
-    }
-    size_t next = 0;
-    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
-        struct inbox_stream *stream = inbox->streams[number];
-        if (stream == NULL || stream->unusable)
-            continue;
-        inbox->words[keys + usable + next] = id_text(inbox->ids[next], stream->cursor);
-        next++;
-    }
-    if (usable == 0) {
-        pause_for(inbox, BLOCK_MS);
-        return;
-    }
-    text_uint(&count, INBOX_PAGE_ENTRIES / usable > PAGE_ENTRIES_LEAST ? INBOX_PAGE_ENTRIES / usable
-                                                                       : PAGE_ENTRIES_LEAST);
+    text_uint(&count, page_entries(inbox));
     text_uint(&block, BLOCK_MS);
-    const struct slice head[] = {SLICE("XREAD"), SLICE("BLOCK"),     text_slice(&block),
-                                 SLICE("COUNT"), text_slice(&count), SLICE("STREAMS")};
-    memcpy(inbox->words, head, sizeof(head));
-    if (redis_command(inbox->redis, inbox->words, keys + 2 * usable, BLOCK_MS + COMMAND_TIMEOUT_MS,
-                      on_read, inbox))
+    inbox->words[words++] = SLICE("XREAD");
+    inbox->words[words++] = SLICE("COUNT");
+    inbox->words[words++] = text_slice(&count);
+    if (inbox->drained) {
+        inbox->words[words++] = SLICE("BLOCK");
+        inbox->words[words++] = text_slice(&block);
+    }
+    inbox->words[words++] = SLICE("STREAMS");
+    size_t all = add_streams(inbox, words);
+    if (all == words) {
+        note_drained(inbox);
+        pause_for(inbox, BLOCK_MS);
+    } else if (redis_command(inbox->redis, inbox->words, all, 0, on_read, inbox)) {
         inbox->phase = PHASE_READ;
-    else
+    } else {
         pause_for(inbox, HOLD_MS);
+    }
 }
 
 /* The next step, with nothing of ours in flight on the link. */
@@ -318,10 +387,8 @@ void inbox_checked(struct inbox *inbox)
 static void on_up(void *owner, const struct redis_server *server)
 {
     struct inbox *inbox = owner;
-    bool same = strcmp(inbox->server.run_id, server->run_id) == 0 &&
-                strcmp(inbox->server.replication_id, server->replication_id) == 0;
 
-    if (inbox->server.run_id[0] != '\0' && !same)
+    if (inbox->server.run_id[0] != '\0' && !redis_server_equal(&inbox->server, server))
         inbox_again(inbox);
     inbox->server = *server;
     inbox->check_ms = 0;
@@ -369,19 +436,16 @@ enum status inbox_open(const struct inbox_options *options, struct inbox **out)
         inbox->sent[i - 1].next_free = inbox->free_sent;
         inbox->free_sent = &inbox->sent[i - 1];
     }
-    enum status status =
-        redis_open(&(struct redis_options){.loop = options->loop,
-                                           .url = options->redis_url,
-                                           .name = "hotlead-inbox",
-                                           .connect_timeout_ms = CONNECT_TIMEOUT_MS,
-                                           .command_timeout_ms = COMMAND_TIMEOUT_MS,
-                                           .in_flight_max = COMMANDS_MAX,
-                                           .log = options->log,
-                                           .stats = options->stats,
-                                           .on_up = on_up,
-                                           .on_down = on_down,
-                                           .owner = inbox},
-                   &inbox->redis);
+    enum status status = redis_open(&(struct redis_options){.loop = options->loop,
+                                                            .url = options->redis_url,
+                                                            .name = "hotlead-inbox",
+                                                            .in_flight_max = COMMANDS_MAX,
+                                                            .log = options->log,
+                                                            .stats = options->stats,
+                                                            .on_up = on_up,
+                                                            .on_down = on_down,
+                                                            .owner = inbox},
+                                    &inbox->redis);
     if (status != STATUS_OK) {
         free_all(inbox);
         return status;

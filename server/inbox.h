@@ -12,6 +12,9 @@
 
 struct inbox;
 
+/* Every report that waited in Redis at the start was read and is settled; once. */
+typedef void inbox_drained_fn(void *owner);
+
 struct inbox_options {
     uv_loop_t *loop;
     const char *redis_url;
@@ -21,6 +24,8 @@ struct inbox_options {
     struct clock *clock;
     struct log *log;
     struct stats *stats;
+    inbox_drained_fn *on_drained;
+    void *owner;
 };
 
 /* INVALID: the URL. INTERNAL: out of memory. */

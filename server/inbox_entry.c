@@ -45,11 +45,22 @@ struct inbox_id inbox_id_before(struct inbox_id id)
     return id.ms > 0 ? (struct inbox_id){id.ms - 1, UINT64_MAX} : id;
 }
 
+/* INVALID: without this field it is no report. */
+static enum status read_field(struct slice name, struct slice value, struct report *report,
+                              const char **left_out)
+{
+    if (report_set(report, name, value) == STATUS_OK)
+        return STATUS_OK;
+    *left_out = report_optional_field(name);
+    return *left_out != NULL ? STATUS_OK : STATUS_INVALID;
+}
+
 enum status inbox_entry_read(const struct redis_reply *entry, struct inbox_id *id_out,
-                             struct report *report_out)
+                             struct report *report_out, const char **left_out)
 {
     struct slice field;
 
+    *left_out = NULL;
     if (entry->type != REDIS_ARRAY || entry->count != 2)
         return STATUS_MALFORMED;
     struct redis_reply id = redis_item(entry, 0), fields = redis_item(entry, 1);
@@ -62,7 +73,7 @@ enum status inbox_entry_read(const struct redis_reply *entry, struct inbox_id *i
     for (size_t i = 0; i < fields.count; i += 2) {
         struct redis_reply name = redis_item(&fields, i), value = redis_item(&fields, i + 1);
         if (name.type != REDIS_STRING || value.type != REDIS_STRING ||
-            report_set(report_out, name.text, value.text) != STATUS_OK)
+            read_field(name.text, value.text, report_out, left_out) != STATUS_OK)
             return STATUS_INVALID;
     }
     if (report_check(report_out, &field) != STATUS_OK || report_out->delivery > UINT16_MAX)

@@ -23,9 +23,10 @@ int inbox_id_compare(struct inbox_id a, struct inbox_id b);
 struct inbox_id inbox_id_before(struct inbox_id id); /* of 0-0: itself */
 
 /* One entry of XREAD, as a checked report whose slices live as long as the reply. MALFORMED: not
- * even an entry. INVALID: its id is good, but what consumers wrote is no report. */
+ * even an entry. INVALID: its id is good, but what consumers wrote is no report. *left_out: the
+ * name of an optional field whose value was bad, NULL if there was none. */
 enum status inbox_entry_read(const struct redis_reply *entry, struct inbox_id *id_out,
-                             struct report *report_out);
+                             struct report *report_out, const char **left_out);
 
 /* --- inbox.c ----------------------------------------------------------------------------- */
 
@@ -61,6 +62,7 @@ struct inbox {
     bool ready, closing;
     bool turning; /* streams are to be read again, once nothing is in flight */
     bool again;   /* ... all of them from 0 */
+    bool drained; /* the first time through; until then nothing blocks */
     enum inbox_phase phase;
     uv_timer_t timer; /* ends a pause */
 
@@ -68,6 +70,7 @@ struct inbox {
     uint32_t stream_count;                          /* those not NULL */
     uint64_t check_ms, trim_ms, logged_ms;          /* uv_now: next check, next trim, last line */
     uint64_t refused;                               /* since the last line */
+    bool barred;                                    /* Redis does not let us read */
     uint32_t check_next, trim_next;                 /* queue numbers */
     unsigned checks;                                /* in flight */
 
@@ -83,6 +86,8 @@ struct inbox {
 /* --- inbox_stream.c ---------------------------------------------------------------------- */
 
 void inbox_find_streams(struct inbox *inbox); /* of queues that are new */
+/* Tells stats how many streams cannot be read. */
+void inbox_count_refused(const struct inbox *inbox);
 /* Asks where the streams end, and reads those again that went back. Ends in inbox_checked. */
 void inbox_check(struct inbox *inbox);
 /* Trims what was read long ago: a few streams a call, each about once a minute. */

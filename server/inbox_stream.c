@@ -111,6 +111,17 @@ static void on_checked(void *owner, const struct redis_reply *reply)
     check_on(inbox);
 }
 
+void inbox_count_refused(const struct inbox *inbox)
+{
+    uint64_t refused = 0;
+
+    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
+        const struct inbox_stream *stream = inbox->streams[number];
+        refused += stream != NULL && (inbox->barred || stream->unusable);
+    }
+    stats_set(inbox->options.stats, STATS_GAUGE_STREAMS_REFUSED, refused);
+}
+
 /* Asks about the streams in turn, some at a time; then reading goes on. */
 static void check_on(struct inbox *inbox)
 {
@@ -124,8 +135,10 @@ static void check_on(struct inbox *inbox)
         }
         inbox->check_next++;
     }
-    if (inbox->checks == 0 && inbox->phase == PHASE_CHECK)
-        inbox_checked(inbox);
+    if (inbox->checks > 0 || inbox->phase != PHASE_CHECK)
+        return;
+    inbox_count_refused(inbox);
+    inbox_checked(inbox);
 }
 
 void inbox_check(struct inbox *inbox)

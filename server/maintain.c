@@ -434,6 +434,12 @@ static int restore(struct job *job)
     state_path(job, "OWNER", owner);
     if (code == 0 && unlink(owner) != 0 && errno != ENOENT)
         return fail_as(owner, STATUS_IO);
+    if (code == 0)
+        fputs(
+            "What came after the backup is not in it. Its tasks that stand in Redis stay there and "
+            "can be called,\nbut reports about them will be refused; what was done after the "
+            "backup is open again.\n",
+            stderr);
     return code;
 }
 

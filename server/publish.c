@@ -9,8 +9,9 @@
 /* A link that was away for long: drops are kept for an hour, and some may be gone unsent. */
 #define LONG_AWAY_MS 1800000ull
 
-#define CONNECT_TIMEOUT_MS 2000
-#define COMMAND_TIMEOUT_MS 5000
+/* At a start others wait to hear who is gone from the queues, but not for ever. */
+#define FIRST_WATCH_MS 50
+#define HURRY_MS       5000
 
 /* --- queues ------------------------------------------------------------------------------ */
 
@@ -24,18 +25,23 @@ static struct slice copy_text(struct publish_queue *queue, size_t *used, const s
 }
 
 /* Keys share the queue's name in braces, so that a queue is one slot of a Redis Cluster. */
-static bool name_keys(struct publish_queue *queue, const char *id)
+bool publish_name_keys(struct publish_queue *queue)
 {
     const struct publish_options *options = &queue->publish->options;
-    char buffer[4][1024];
+    const struct queue *settings = registry_queue(options->registry, queue->number);
+    uint64_t epoch = queue->publish->epoch.present;
+    char buffer[4][1024], *texts;
     struct text text[4];
     size_t bytes = 0, used = 0;
 
+    if (settings == NULL)
+        return false;
+    const char *id = settings->id;
     for (int i = 0; i < 4; i++)
         text[i] = text_over(buffer[i], sizeof(buffer[i]));
     text_printf(&text[0], "%s:{%s}:tasks", options->prefix, id);
     text_printf(&text[1], "%s:{%s}:mark:%s:%llx", options->prefix, id, options->node,
-                (unsigned long long)writer_epoch(options->writer));
+                (unsigned long long)epoch);
     text_printf(&text[2], "%s:{%s}:reports:%s", options->prefix, id, options->node);
     text_string(&text[3], "\"report\":");
     text_json_string(&text[3], text_slice(&text[2]));
@@ -43,9 +49,12 @@ static bool name_keys(struct publish_queue *queue, const char *id)
         MUST(!text[i].overflow);
         bytes += text[i].length;
     }
-    queue->texts = malloc(bytes);
-    if (queue->texts == NULL)
+    texts = malloc(bytes);
+    if (texts == NULL)
         return false;
+    free(queue->texts);
+    queue->texts = texts;
+    queue->epoch = epoch;
     queue->tasks = copy_text(queue, &used, &text[0]);
     queue->mark = copy_text(queue, &used, &text[1]);
     queue->reports = copy_text(queue, &used, &text[2]);
@@ -68,7 +77,7 @@ struct publish_queue *publish_queue_of(struct publish *publish, uint32_t number)
     queue->number = number;
     queue->is_list = settings->shape == QUEUE_LIST;
     queue->reconcile = true; /* what happened to it while nobody looked? */
-    if (!name_keys(queue, settings->id)) {
+    if (!publish_name_keys(queue)) {
         free(queue);
         return NULL;
     }
@@ -115,8 +124,9 @@ static void on_tick(uv_timer_t *timer)
     struct publish *publish = timer->data;
 
     for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
-        if (publish->queues[number] != NULL)
-            publish_push(publish->queues[number]);
+        struct publish_queue *queue = publish->queues[number];
+        if (queue != NULL && publish_follow_epoch(queue))
+            publish_push(queue);
     }
     publish_reconcile(publish);
 }
@@ -131,7 +141,10 @@ static void on_watch(uv_timer_t *timer)
 {
     struct publish *publish = timer->data;
 
+    publish_begin_epoch(publish);
     publish_watch(publish);
+    if (publish->watched || uv_now(publish->options.loop) >= publish->hurry_until_ms)
+        uv_timer_set_repeat(timer, publish->options.watch_ms);
     publish_tick_soon(publish);
     stats_set(publish->options.stats, STATS_GAUGE_OUTBOX_LAG, publish_lag(publish));
 }
@@ -151,8 +164,7 @@ void publish_tell_forgot(struct publish *publish)
 static void meet_server(struct publish *publish, const struct redis_server *server)
 {
     bool first = publish->server.run_id[0] == '\0';
-    bool same = strcmp(publish->server.run_id, server->run_id) == 0 &&
-                strcmp(publish->server.replication_id, server->replication_id) == 0;
+    bool same = redis_server_equal(&publish->server, server);
     bool long_away = uv_now(publish->options.loop) - publish->down_since_ms >= LONG_AWAY_MS;
 
     publish->server = *server;
@@ -228,10 +240,13 @@ void publish_flush(struct publish *publish)
 void publish_on_settled(struct publish *publish, const struct settlement *settlement)
 {
     struct publish_queue *queue = publish_queue_of(publish, settlement->ticket & UINT32_MAX);
+    unsigned purpose = settlement->ticket >> 32 & 0xff;
 
+    if (purpose == PURPOSE_EPOCH && !publish->closing)
+        publish_epoch_settled(publish, settlement->status);
     if (queue == NULL || publish->closing)
         return;
-    switch (settlement->ticket >> 32 & 0xff) {
+    switch (purpose) {
     case PURPOSE_POPPED:
         publish_popped_settled(queue, settlement->status);
         break;
@@ -330,8 +345,6 @@ enum status publish_open(const struct publish_options *options, struct publish *
         status = redis_open(&(struct redis_options){.loop = options->loop,
                                                     .url = options->redis_url,
                                                     .name = "hotlead-publish",
-                                                    .connect_timeout_ms = CONNECT_TIMEOUT_MS,
-                                                    .command_timeout_ms = COMMAND_TIMEOUT_MS,
                                                     .in_flight_max = COMMANDS_MAX,
                                                     .log = options->log,
                                                     .stats = options->stats,
@@ -344,6 +357,7 @@ enum status publish_open(const struct publish_options *options, struct publish *
         return status;
     }
     make_nonce(publish);
+    publish->epoch.present = writer_epoch(options->writer);
     redis_script_init(&publish->push_script, embedded_push_lua);
     redis_script_init(&publish->claim_script, embedded_claim_lua);
     start_timer(publish, &publish->tick_timer);
@@ -369,6 +383,8 @@ void publish_ready(struct publish *publish)
     publish->renderer.node = publish->options.node;
     publish->renderer.prefix = publish->options.prefix;
     publish->ready = true;
+    publish->hurry_until_ms = uv_now(publish->options.loop) + HURRY_MS;
+    uv_timer_start(&publish->watch_timer, on_watch, FIRST_WATCH_MS, FIRST_WATCH_MS);
     publish_watch(publish);
 }
 

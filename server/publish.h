@@ -2,8 +2,8 @@
  * reconciling, and the watch for pops. Nothing waits for it: while Redis is away operations
  * stay in state, and are read from there afterwards.
  *
- * A queue whose mark belongs to another process, or is ahead of the journal, is stopped: that is
- * an alarm (log, STATS_REDIS_FENCED), and nothing is pushed to it until a new start or epoch.
+ * A mark that belongs to another process, or is ahead of the journal, means a second writer: that
+ * is an alarm (log, STATS_REDIS_FENCED, publish_trouble), and this one goes on under a new epoch.
  *
  * Loop thread. The protocol: proto/PROTOCOL.md, proto/push.lua. */
 #ifndef HOTLEAD_SERVER_PUBLISH_H
@@ -32,6 +32,9 @@ typedef void publish_claimed_fn(void *owner, uint64_t ticket, enum status status
  * below what was read (inbox_again). */
 typedef void publish_forgot_fn(void *owner);
 
+/* Every queue with open tasks was looked at, and what was gone from it is settled; once. */
+typedef void publish_watched_fn(void *owner);
+
 struct publish_options {
     uv_loop_t *loop;
     const char *redis_url;
@@ -46,6 +49,7 @@ struct publish_options {
     unsigned watch_ms; /* 1,000 */
     publish_claimed_fn *on_claimed;
     publish_forgot_fn *on_forgot;
+    publish_watched_fn *on_watched;
     void *owner;
 };
 
@@ -65,6 +69,8 @@ void publish_flush(struct publish *publish);
 /* True when everything handed over so far is in Redis, or Redis is away. For a drain. */
 bool publish_is_idle(const struct publish *publish);
 bool publish_is_up(const struct publish *publish);
+/* What is wrong between here and the queues, in words for an operator. NULL: nothing. */
+const char *publish_trouble(const struct publish *publish);
 uint64_t publish_lag(const struct publish *publish); /* operations not yet in Redis */
 
 /* Claims the first task of a queue for `agent` by the claim script, waiting up to `wait_ms` for

@@ -4,6 +4,8 @@
  *   publish_buffer.c     members that wait to be sent
  *   publish_push.c       one call of push.lua after the other, from the buffer or from state
  *   publish_watch.c      a look at each queue once a second: marks, and who is gone
+ *   publish_epoch.c      going on under another name when a second writer shows up
+ *   publish_refusal.c    what Redis refuses, and until when
  *   publish_reconcile.c  taking out what should not stand in a queue
  *   publish_claim.c      claims over HTTP
  *
@@ -33,6 +35,21 @@
 struct publish_chunk;
 struct publish_claim;
 
+/* What Redis says no with: publish_refusal.c. */
+enum publish_refusal {
+    REFUSAL_NONE,
+    REFUSAL_OTHER,
+    REFUSAL_MEMORY,
+    REFUSAL_DISK,
+    REFUSAL_PERMISSION,
+    REFUSAL_TYPE,
+    REFUSAL_READONLY,
+    REFUSAL_LOADING,
+    REFUSAL_BUSY,
+    REFUSAL_REPLICAS,
+    REFUSAL_END
+};
+
 /* What stands first in a queue, as far as popped tasks can be told from it. */
 struct publish_head {
     bool empty;
@@ -48,19 +65,25 @@ struct publish_queue {
     struct slice tasks, mark, reports; /* keys in Redis */
     struct slice report_field;         /* as it stands in own members */
     char *texts;                       /* of the slices above */
+    uint64_t epoch;                    /* that `mark` names */
 
-    bool known;   /* `acked` is what the mark says, on this link */
-    bool learned; /* it was, on some link: a lower mark means that Redis has forgotten */
-    bool taken;   /* the mark is this process's */
-    bool stopped; /* another writer, or a mark from the future */
-    bool refused; /* the last push had an error: the next look tries again */
-    bool dirty;   /* in publish->dirty */
+    bool known;       /* `acked` is what the mark says, on this link */
+    bool learned;     /* it was, on some link: a lower mark means that Redis has forgotten */
+    bool taken;       /* the mark is this process's */
+    bool stopped;     /* another writer, or a mark from the future: until the next epoch */
+    bool refused;     /* the last push or look had an error: the next look tries again */
+    bool broken_mark; /* the mark is none, which was said */
+    bool dirty;       /* in publish->dirty */
     struct publish_queue *next_dirty;
     uint64_t acked, newest;
     uint64_t ahead_seq;    /* a mark that was over `newest` */
     uint64_t again_until;  /* up to here, puts may be in the queue already */
     uint64_t rewind_until; /* up to here, the queue lacks what it should hold */
     uint64_t open_tasks;
+
+    enum publish_refusal refusal; /* until something went through */
+    unsigned refusals;            /* in a row */
+    uint64_t retry_ms;            /* uv_now: no look before */
 
     struct { /* the call in flight */
         bool running;
@@ -84,6 +107,7 @@ struct publish_queue {
 
     char stray_id[ID_TEXT_LENGTH]; /* stood first at the last look, and should not */
     bool head_settled;             /* `head` was decided upon */
+    bool watched;                  /* a head of it was decided upon and settled */
     struct publish_head head;
 
     bool reconcile; /* wanted */
@@ -91,7 +115,7 @@ struct publish_queue {
 };
 
 /* Why a command was submitted, in its ticket above the queue's number. */
-enum publish_purpose { PURPOSE_POPPED = 1, PURPOSE_AHEAD, PURPOSE_RECONCILE };
+enum publish_purpose { PURPOSE_POPPED = 1, PURPOSE_AHEAD, PURPOSE_RECONCILE, PURPOSE_EPOCH };
 
 struct publish {
     struct publish_options options;
@@ -101,10 +125,16 @@ struct publish {
     bool ready, closing;
     unsigned handles;
 
+    struct { /* publish_epoch.c */
+        uint64_t present, next;
+        bool wanted, submitted;
+        uint64_t not_before_ms, alarm_until_ms; /* uv_now */
+    } epoch;
+
     struct redis_server server; /* the last that was met; run_id "": none */
     uint64_t down_since_ms;     /* uv_now */
     bool forgot;                /* on_forgot was called since the last watch */
-    char refusal[32];           /* error code that was logged last */
+    unsigned refused;           /* queues that Redis refuses */
 
     struct state_reader *state;
     struct journal_reader *journal;
@@ -113,8 +143,10 @@ struct publish {
     struct publish_queue *queues[STATE_QUEUES_MAX];
     struct publish_queue *first_dirty;
     uv_timer_t tick_timer, watch_timer, claim_timer;
-    uint32_t look_next; /* number of the queue to be looked at next */
-    unsigned looks;     /* in flight */
+    bool watched;            /* every queue was */
+    uint64_t hurry_until_ms; /* uv_now: watches come fast until then */
+    uint32_t look_next;      /* number of the queue to be looked at next */
+    unsigned looks;          /* in flight */
 
     struct { /* chunks of members: publish_buffer.c */
         char *memory;
@@ -147,6 +179,9 @@ struct publish {
 
 /* NULL: there is no such queue (any more), or no memory. */
 struct publish_queue *publish_queue_of(struct publish *publish, uint32_t number);
+/* Makes the texts of a queue's keys, as of the present epoch. False: there is no such queue, or no
+ * memory; then they are as before. */
+bool publish_name_keys(struct publish_queue *queue);
 /* Looks after all queues again in TICK_MS. */
 void publish_tick_soon(struct publish *publish);
 /* Lets go of what was read: before going back to the loop. */
@@ -202,6 +237,22 @@ bool publish_withdraw(struct publish_queue *queue, const struct slice *members, 
 void publish_watch(struct publish *publish); /* all queues that may need it */
 void publish_look(struct publish_queue *queue);
 void publish_popped_settled(struct publish_queue *queue, enum status status);
+
+/* --- publish_epoch.c --------------------------------------------------------------------- */
+
+void publish_want_epoch(struct publish_queue *queue);
+void publish_begin_epoch(struct publish *publish); /* if one is wanted, and it is time */
+void publish_epoch_settled(struct publish *publish, enum status status);
+/* True: the queue's mark is of the present epoch; false: not yet, something is in flight. */
+bool publish_follow_epoch(struct publish_queue *queue);
+bool publish_epoch_alarm(const struct publish *publish); /* there was a second writer lately */
+
+/* --- publish_refusal.c ------------------------------------------------------------------- */
+
+/* Redis had an error for a push or a look. */
+void publish_refuse(struct publish_queue *queue, const struct redis_reply *reply);
+/* It took a push, or there is nothing to push and it let us look. */
+void publish_accepted(struct publish_queue *queue);
 
 /* --- publish_reconcile.c ----------------------------------------------------------------- */
 

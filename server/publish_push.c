@@ -168,7 +168,7 @@ void publish_push(struct publish_queue *queue)
     struct publish *publish = queue->publish;
 
     if (!queue->known || queue->stopped || queue->refused || queue->call.running ||
-        !redis_is_up(publish->redis))
+        queue->epoch != publish->epoch.present || !redis_is_up(publish->redis))
         return;
     if (queue->newest == 0 || (queue->taken && queue->acked >= queue->newest))
         return;
@@ -194,34 +194,17 @@ static void count_push(struct publish_queue *queue)
 static void pushed(struct publish_queue *queue, uint64_t mark)
 {
     queue->taken = true;
+    publish_accepted(queue);
     publish_learn(queue, true, mark, true, false);
     if (queue->reconcile)
         publish_tick_soon(queue->publish);
     publish_claims_wake(queue, queue->call.puts);
 }
 
-/* Redis is up but refuses: memory, a busy script, too few replicas, a key of another type. It may
- * have stopped in the middle, and only the next look tries again. */
+/* The script may have stopped in the middle: what it was to put may be there already. */
 static void refused(struct publish_queue *queue, const struct redis_reply *reply)
 {
-    struct publish *publish = queue->publish;
-    char code[sizeof(publish->refusal)] = "an unknown answer";
-
-    if (reply->type == REDIS_ERROR) {
-        size_t length = 0;
-        while (length < reply->text.length && length < sizeof(code) - 1 &&
-               reply->text.bytes[length] != ' ')
-            length++;
-        memcpy(code, reply->text.bytes, length);
-        code[length] = '\0';
-    }
-    if (strcmp(code, publish->refusal) != 0) {
-        memcpy(publish->refusal, code, sizeof(code));
-        log_write(publish->options.log, LOG_ERROR, "redis refuses a push",
-                  LOG_INT("queue", queue->number), LOG_TEXT("why", code), LOG_END);
-    }
-    queue->refused = true;
-    queue->known = false;
+    publish_refuse(queue, reply);
     if (queue->call.last > queue->again_until)
         queue->again_until = queue->call.last;
 }
@@ -244,7 +227,6 @@ static void on_pushed(void *owner, const struct redis_reply *reply)
         refused(queue, reply);
         return;
     }
-    publish->refusal[0] = '\0';
     count_push(queue);
     if (slice_equal(word.text, SLICE("OK")) || slice_equal(word.text, SLICE("DUP"))) {
         pushed(queue, (uint64_t)seq.integer);
@@ -272,8 +254,8 @@ static void stop(struct publish_queue *queue, const char *why, uint64_t seq)
     stats_add(publish->options.stats, STATS_REDIS_FENCED, 1);
     log_write(publish->options.log, LOG_ERROR, why, LOG_INT("queue", queue->number),
               LOG_INT("mark", seq), LOG_INT("newest", queue->newest),
-              LOG_TEXT("effect", "nothing is pushed to this queue until a new start or epoch"),
-              LOG_END);
+              LOG_TEXT("effect", "this server goes on under a new epoch"), LOG_END);
+    publish_want_epoch(queue);
 }
 
 void publish_fence(struct publish_queue *queue, uint64_t seq)

@@ -1,8 +1,11 @@
 /* Taking out what should not stand in a queue: a Redis that forgot a pop or a withdrawal shows the
  * member again, under a mark that may look right. So after every sign of forgetting the queue is
- * paged through. A member is ours if it reports to our stream and its id was made with our key;
- * it should stand there if its task is open, queued, and renders to exactly these bytes. (What
- * is missing in turn is put by the rewind, or counts as popped.)
+ * paged through. A member is ours if it reports to our stream, its id was made with our key, and
+ * our journal opened a task of that number at that time; then it should stand there if its task is
+ * open, queued, and renders to exactly these bytes. (What is missing in turn is put by the rewind,
+ * or counts as popped.) What our journal knows nothing of was put by another history of it: a copy
+ * that runs, or the life before a restore. Nobody but a consumer may take that out, for it may be
+ * the only trace of an opt-in.
  *
  * State is up to 100 ms behind, so a member that it does not know is a suspect only. The writer is
  * asked to commit all (a barrier), and then the suspects are judged again. What was decided after
@@ -40,10 +43,13 @@ static bool stands_as(struct publish *publish, uint64_t person, uint64_t first_m
            slice_equal(text_slice(&text), member);
 }
 
-/* The number of the task that a member is about; false: it is not ours. */
-static bool own_task(struct publish_queue *queue, struct slice member, uint64_t *number_out)
+/* The number of the task that a member is about, and the record that opened it; false: it is not
+ * ours, or that cannot be told: better one too many in a queue than one too few. */
+static bool own_task(struct publish_queue *queue, struct slice member, uint64_t *number_out,
+                     struct record_view *opened_out)
 {
     static const char begin[] = "{\"v\":1,\"id\":\"";
+    struct publish *publish = queue->publish;
     size_t length = sizeof(begin) - 1;
     uint64_t opened_ms;
 
@@ -51,8 +57,10 @@ static bool own_task(struct publish_queue *queue, struct slice member, uint64_t 
         memmem(member.bytes, member.length, queue->report_field.bytes,
                queue->report_field.length) == NULL)
         return false;
-    return id_parse((struct slice){member.bytes + length, ID_TEXT_LENGTH},
-                    queue->publish->renderer.id_key, ID_TASK, &opened_ms, number_out);
+    return id_parse((struct slice){member.bytes + length, ID_TEXT_LENGTH}, publish->renderer.id_key,
+                    ID_TASK, &opened_ms, number_out) &&
+           journal_read(publish->journal, *number_out >> 3, opened_out) == STATUS_OK &&
+           opened_out->header.now_ms == opened_ms;
 }
 
 enum publish_member publish_judge(struct publish_queue *queue, struct slice member,
@@ -63,12 +71,7 @@ enum publish_member publish_judge(struct publish_queue *queue, struct slice memb
     struct person_row person;
     uint64_t number;
 
-    if (!own_task(queue, member, &number))
-        return MEMBER_FOREIGN;
-    enum status status = journal_read(publish->journal, number >> 3, &opened);
-    if (status == STATUS_NOT_FOUND) /* of a journal that went on after ours was copied */
-        return MEMBER_STRAY;
-    if (status != STATUS_OK) /* better one too many than one too few */
+    if (!own_task(queue, member, &number, &opened))
         return MEMBER_FOREIGN;
     if (!find_task(publish, opened.header.person, number, &person, row_out) ||
         row_out->state != TASK_QUEUED || row_out->queue != queue->number || row_out->put_seq == 0)

@@ -5,13 +5,15 @@
  *
  * The mark is read before the head and in the same breath: every put up to it was in the queue
  * when the head was looked at, or gone already. */
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/publish_internal.h"
 
-#define LOOKS_MAX 16
+#define LOOKS_MAX       16
+#define MARK_DIGITS_MAX 16 /* about what Lua counts without loss; push.lua has it too */
 
 /* A list is looked at from its front, further back if only other nodes' tasks stand there. */
 static const size_t list_looks[] = {16, 256, 4096};
@@ -59,11 +61,25 @@ static void submit_popped(struct publish_queue *queue, struct publish_head *head
         queue->head_settled = false;
 }
 
+/* The first time that it is known of every queue who is gone. */
+static void note_watched(struct publish *publish)
+{
+    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
+        const struct publish_queue *queue = publish->queues[number];
+        if (queue != NULL && queue->open_tasks > 0 && !queue->watched)
+            return;
+    }
+    publish->watched = true;
+    publish->options.on_watched(publish->options.owner);
+}
+
 void publish_popped_settled(struct publish_queue *queue, enum status status)
 {
     if (status == STATUS_BUSY || status == STATUS_DISK_FULL || status == STATUS_IO ||
         status == STATUS_CLOSING)
         queue->head_settled = false; /* said again at the next look */
+    else
+        queue->watched = true;
 }
 
 /* A score as Redis writes it. Ours are whole milliseconds; others' are only compared with. */
@@ -155,7 +171,8 @@ static void look_on(struct publish *publish)
     while (publish->looks < LOOKS_MAX && publish->look_next <= count &&
            publish->look_next < STATE_QUEUES_MAX) {
         struct publish_queue *queue = publish->queues[publish->look_next++];
-        if (queue != NULL && (queue->open_tasks > 0 || queue->acked < queue->newest))
+        if (queue != NULL && (queue->open_tasks > 0 || queue->acked < queue->newest) &&
+            queue->retry_ms <= uv_now(publish->options.loop))
             publish_look(queue);
     }
 }
@@ -167,23 +184,50 @@ static void look_ended(struct publish_queue *queue)
     look_on(queue->publish);
 }
 
-/* "<seq> <nonce>" */
+/* "<seq> <nonce>", as push.lua reads it. False: that is no mark of ours. */
+static bool read_mark(struct publish_queue *queue, struct slice mark)
+{
+    size_t digits = 0;
+    uint64_t seq = 0;
+
+    while (digits < mark.length && digits < MARK_DIGITS_MAX && mark.bytes[digits] >= '0' &&
+           mark.bytes[digits] <= '9')
+        seq = seq * 10 + (uint64_t)(mark.bytes[digits++] - '0');
+    if (digits == 0 || digits + 1 >= mark.length || mark.bytes[digits] != ' ')
+        return false;
+    struct slice nonce = {mark.bytes + digits + 1, mark.length - digits - 1};
+    for (size_t i = 0; i < nonce.length; i++)
+        if (isspace((unsigned char)nonce.bytes[i]))
+            return false;
+    queue->look.seq = seq;
+    queue->look.ours = slice_equal(nonce, slice_of(queue->publish->nonce));
+    return true;
+}
+
+/* Somebody wrote over it: as good as lost, and taken over like a lost one. */
+static void see_broken_mark(struct publish_queue *queue, bool broken)
+{
+    if (broken && !queue->broken_mark)
+        log_write(queue->publish->options.log, LOG_ERROR,
+                  "a mark in redis was overwritten with something else: it is written anew",
+                  LOG_INT("queue", queue->number), LOG_END);
+    queue->broken_mark = broken;
+}
+
 static void on_mark(void *owner, const struct redis_reply *reply)
 {
     struct publish_queue *queue = owner;
-    char text[32 + NONCE_LENGTH];
+    bool wrong_type = redis_reply_is_error(reply, "WRONGTYPE");
 
-    queue->look.present = false;
-    queue->look.readable = reply->type == REDIS_NIL;
+    queue->look.present = queue->look.ours = false;
+    queue->look.readable = reply->type == REDIS_NIL || reply->type == REDIS_STRING || wrong_type;
     queue->look.seq = 0;
-    if (reply->type == REDIS_STRING && reply->text.length < sizeof(text)) {
-        char *end;
-        memcpy(text, reply->text.bytes, reply->text.length);
-        text[reply->text.length] = '\0';
-        queue->look.seq = strtoull(text, &end, 10);
-        queue->look.present = queue->look.readable = end != text && *end == ' ';
-        queue->look.ours = queue->look.present && strcmp(end + 1, queue->publish->nonce) == 0;
-    }
+    if (reply->type == REDIS_STRING)
+        queue->look.present = read_mark(queue, reply->text);
+    if (queue->look.readable)
+        see_broken_mark(queue, reply->type != REDIS_NIL && !queue->look.present);
+    else if (reply->type == REDIS_ERROR)
+        publish_refuse(queue, reply);
     if (!queue->look.whole)
         look_ended(queue);
 }
@@ -201,7 +245,11 @@ static void on_head(void *owner, const struct redis_reply *reply)
             more = see_list(queue, reply);
         else if (queue->known && queue->look.present)
             see_zset(queue, reply);
+        if (queue->taken && queue->acked >= queue->newest)
+            publish_accepted(queue);
         publish_push(queue);
+    } else if (reply->type == REDIS_ERROR) {
+        publish_refuse(queue, reply);
     }
     if (!more)
         look_ended(queue);
@@ -231,7 +279,7 @@ static bool ask_head(struct publish_queue *queue, redis_reply_fn *on_reply)
 
 void publish_look(struct publish_queue *queue)
 {
-    if (queue->look.running || queue->stopped)
+    if (queue->look.running || !publish_follow_epoch(queue) || queue->stopped)
         return;
     queue->look.asked = list_looks[0];
     if (!command(queue, (struct slice[]){SLICE("GET"), queue->mark}, 2, on_mark))
@@ -270,6 +318,8 @@ void publish_watch(struct publish *publish)
             publish_read_queue(queue);
     }
     publish_release(publish);
+    if (!publish->watched)
+        note_watched(publish);
     if (publish->look_next > count)
         publish->look_next = 1; /* the round before is through */
     look_on(publish);

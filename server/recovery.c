@@ -139,18 +139,27 @@ static uint64_t machine_hash(const struct recovery *recovery)
         hash_of(&recovery->genesis.hash_key, HASH_ID, 0, (struct slice){text, length}));
 }
 
+static void make_own(struct record *record, enum record_kind kind, const struct turn *turn,
+                     enum effect_kind effect_kind, const void *effect, size_t bytes)
+{
+    record_begin(record, kind, turn->now_ms, 0);
+    record->header.seq = turn->seq;
+    record->header.admin_prev = turn->admin_seq;
+    MUST(record_effect(record, effect_kind, effect, bytes));
+    record_seal(record);
+}
+
 static enum status append_own(struct recovery *recovery, enum record_kind kind,
                               enum effect_kind effect_kind, const void *effect, size_t bytes)
 {
     struct record record;
     uint64_t now_ms = recovery->options.now_ms;
+    struct turn turn = {.seq = journal_last_seq(recovery->journal) + 1,
+                        .admin_seq = recovery->admin_seq,
+                        .now_ms = now_ms > recovery->last_ms ? now_ms : recovery->last_ms};
     enum status result;
 
-    record_begin(&record, kind, now_ms > recovery->last_ms ? now_ms : recovery->last_ms, 0);
-    record.header.seq = journal_last_seq(recovery->journal) + 1;
-    record.header.admin_prev = recovery->admin_seq;
-    MUST(record_effect(&record, effect_kind, effect, bytes));
-    record_seal(&record);
+    make_own(&record, kind, &turn, effect_kind, effect, bytes);
     result = journal_begin(recovery->journal);
     if (result == STATUS_OK)
         result = journal_append(recovery->journal, &record);
@@ -190,6 +199,15 @@ static enum status bind_epoch(struct recovery *recovery)
     while (recovery->epoch.epoch == 0);
     return append_own(recovery, RECORD_EPOCH, EFFECT_EPOCH, &recovery->epoch,
                       sizeof(recovery->epoch));
+}
+
+void recovery_begin_epoch(const struct recovery *recovery, uint64_t epoch, const struct turn *turn,
+                          struct record *record)
+{
+    struct effect_epoch effect = recovery->epoch;
+
+    effect.epoch = epoch;
+    make_own(record, RECORD_EPOCH, turn, EFFECT_EPOCH, &effect, sizeof(effect));
 }
 
 /* Seqs of the admin chain, oldest first. */

@@ -55,9 +55,13 @@ struct registry *recovery_registry(struct recovery *recovery);
 struct engine *recovery_engine(struct recovery *recovery);
 const struct hash_key *recovery_hash_key(const struct recovery *recovery);
 const struct hash_key *recovery_id_key(const struct recovery *recovery);
-uint64_t recovery_epoch(const struct recovery *recovery);
+uint64_t recovery_epoch(const struct recovery *recovery);     /* as of recovery_open */
 uint64_t recovery_admin_seq(const struct recovery *recovery); /* newest in the journal */
 uint64_t recovery_last_ms(const struct recovery *recovery);   /* time of the last record */
+
+/* The record that begins another epoch on this machine, sealed; to be applied and appended. */
+void recovery_begin_epoch(const struct recovery *recovery, uint64_t epoch, const struct turn *turn,
+                          struct record *record);
 
 /* Reads all settings along the admin chain that ends at admin_seq into an empty registry. */
 enum status recovery_read_registry(struct journal_reader *reader, uint64_t admin_seq,

@@ -1,11 +1,9 @@
-/* The link: hiredis 0.14's asynchronous part on libuv handles of our own, as a small state
- * machine that one timer drives (states: redis_internal.h).
+/* The link: hiredis 0.14's asynchronous part as a small state machine that one timer drives
+ * (states: redis_internal.h).
  *
  * hiredis frees its context while it calls back, and freeing it inside some of its callbacks is
  * an error that only some versions catch. So here nothing is ever freed in a callback: what goes
- * wrong there dooms the link, and the timer, with a clean stack, drops it. The adapters that
- * come with hiredis are not used: 0.14's never reports a refused connect, because it leaves when
- * libuv reports an error on the socket instead of letting hiredis read it. */
+ * wrong there dooms the link, and the timer, with a clean stack, drops it. */
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
 #include <netinet/in.h>
@@ -17,6 +15,9 @@
 #include "proto/must.h"
 #include "proto/text.h"
 #include "server/redis_internal.h"
+
+#define CONNECT_TIMEOUT_MS 2000
+#define COMMAND_TIMEOUT_MS 5000
 
 #define BACKOFF_LEAST_MS 50
 #define BACKOFF_MOST_MS  5000
@@ -72,10 +73,25 @@ bool redis_reply_is_error(const struct redis_reply *reply, const char *code)
            memcmp(reply->text.bytes, code, length) == 0;
 }
 
-static bool means_another_server(const struct redis_reply *reply)
+bool redis_server_equal(const struct redis_server *a, const struct redis_server *b)
 {
-    return redis_reply_is_error(reply, "READONLY") || redis_reply_is_error(reply, "LOADING") ||
-           redis_reply_is_error(reply, "MASTERDOWN") || redis_reply_is_error(reply, "NOAUTH");
+    return strcmp(a->run_id, b->run_id) == 0 && strcmp(a->replication_id, b->replication_id) == 0;
+}
+
+/* Errors that say: this is no place for writes. NULL: it is none of them. */
+static const char *wrong_server(const struct redis_reply *reply)
+{
+    static const char *const errors[][2] = {
+        {"READONLY", "it was made a replica"},
+        {"LOADING", "it is loading its data"},
+        {"MASTERDOWN", "it is a replica whose primary is away"},
+        {"NOAUTH", "it wants a password: put one into the URL"},
+    };
+
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+        if (redis_reply_is_error(reply, errors[i][0]))
+            return errors[i][1];
+    return NULL;
 }
 
 /* --- time and trouble -------------------------------------------------------------------- */
@@ -208,8 +224,9 @@ static void on_reply(redisAsyncContext *context, void *hiredis_reply, void *data
     redis_command_give_back(&redis->commands, command);
     if (!redis->closing)
         call(owner, &reply);
-    if (means_another_server(&reply))
-        redis_doom(redis, "the server takes no commands from us");
+    const char *wrong = wrong_server(&reply);
+    if (wrong != NULL)
+        redis_doom(redis, wrong);
 }
 
 /* Takes a slot if one more command of the owner's may be sent now. */
@@ -286,122 +303,15 @@ void redis_go_up(struct redis *redis)
     redis->options.on_up(redis->options.owner, &redis->server);
 }
 
-/* --- hiredis on libuv -------------------------------------------------------------------- */
+/* --- connecting and losing the socket ----------------------------------------------------- */
 
-/* libuv's side of one hiredis context; outlives it until libuv has let go.
- *
- * What is sent in a turn of the loop goes out together at its end, by `flush`. Only what the
- * socket did not take then waits for the poll, so that a command costs no change of it. */
-struct socket_watch {
-    uv_poll_t poll;
-    uv_prepare_t flush;
-    unsigned handles; /* of the two, not closed yet */
-    struct redis *redis;
-    redisAsyncContext *context; /* NULL: gone */
-    int events;
-    bool flushing;
-};
-
-static void free_when_unused(struct redis *redis)
+void redis_free_when_unused(struct redis *redis)
 {
     if (redis->handles > 0 || redis->resolving)
         return;
     redis_commands_close(&redis->commands);
     explicit_bzero(&redis->address, sizeof(redis->address));
     free(redis);
-}
-
-static void on_watch_closed(uv_handle_t *handle)
-{
-    struct socket_watch *watch = handle->data;
-    struct redis *redis = watch->redis;
-
-    if (--watch->handles > 0)
-        return;
-    free(watch);
-    redis->handles--;
-    if (redis->closing)
-        free_when_unused(redis);
-}
-
-static void on_poll(uv_poll_t *poll, int status, int events)
-{
-    struct socket_watch *watch = poll->data;
-
-    if (status < 0) {
-        /* The error is still on the socket: reading makes hiredis find and report it. If it
-         * does not, the socket is no longer polled and the link is of no use. */
-        redisAsyncHandleRead(watch->context);
-        if (watch->context != NULL)
-            redis_doom(watch->redis, "the socket failed");
-        return;
-    }
-    if (events & UV_READABLE)
-        redisAsyncHandleRead(watch->context);
-    if (watch->context != NULL && (events & UV_WRITABLE))
-        redisAsyncHandleWrite(watch->context);
-}
-
-static void watch_for(struct socket_watch *watch, int events)
-{
-    if (events == watch->events)
-        return;
-    watch->events = events;
-    if (events == 0)
-        uv_poll_stop(&watch->poll);
-    else
-        uv_poll_start(&watch->poll, events, on_poll);
-}
-
-static void add_read(void *data)
-{
-    struct socket_watch *watch = data;
-    watch_for(watch, watch->events | UV_READABLE);
-}
-
-static void del_read(void *data)
-{
-    struct socket_watch *watch = data;
-    watch_for(watch, watch->events & ~UV_READABLE);
-}
-
-static void on_flush(uv_prepare_t *flush)
-{
-    struct socket_watch *watch = flush->data;
-
-    uv_prepare_stop(flush);
-    watch->flushing = true;
-    redisAsyncHandleWrite(watch->context);
-    watch->flushing = false;
-}
-
-/* Until it is connected, and when it is full, only the socket knows when it can be written to. */
-static void add_write(void *data)
-{
-    struct socket_watch *watch = data;
-    bool connected = watch->context->c.flags & REDIS_CONNECTED;
-
-    if (watch->flushing || !connected)
-        watch_for(watch, watch->events | UV_WRITABLE);
-    else if (!(watch->events & UV_WRITABLE))
-        uv_prepare_start(&watch->flush, on_flush);
-}
-
-static void del_write(void *data)
-{
-    struct socket_watch *watch = data;
-    watch_for(watch, watch->events & ~UV_WRITABLE);
-}
-
-/* hiredis is done with the socket and will close it. */
-static void clean_up(void *data)
-{
-    struct socket_watch *watch = data;
-
-    watch->context = NULL;
-    uv_poll_stop(&watch->poll);
-    uv_close((uv_handle_t *)&watch->poll, on_watch_closed);
-    uv_close((uv_handle_t *)&watch->flush, on_watch_closed);
 }
 
 static void on_connected(const redisAsyncContext *context, int status)
@@ -426,31 +336,6 @@ static void on_disconnected(const redisAsyncContext *context, int status)
     link_lost(redis);
 }
 
-static bool watch_socket(struct redis *redis, redisAsyncContext *context)
-{
-    struct socket_watch *watch = calloc(1, sizeof(*watch));
-
-    if (watch == NULL)
-        return false;
-    if (uv_poll_init(redis->options.loop, &watch->poll, context->c.fd) != 0) {
-        free(watch);
-        return false;
-    }
-    MUST(uv_prepare_init(redis->options.loop, &watch->flush) == 0);
-    redis->handles++;
-    watch->handles = 2;
-    watch->poll.data = watch->flush.data = watch;
-    watch->redis = redis;
-    watch->context = context;
-    context->ev.addRead = add_read;
-    context->ev.delRead = del_read;
-    context->ev.addWrite = add_write;
-    context->ev.delWrite = del_write;
-    context->ev.cleanup = clean_up;
-    context->ev.data = watch;
-    return true;
-}
-
 /* Commands are small and each waits for its answer; and a peer that vanished without a word is
  * found out by the kernel too. */
 static void set_tcp_options(int fd)
@@ -463,7 +348,7 @@ static void set_tcp_options(int fd)
 
 static void use_context(struct redis *redis, redisAsyncContext *context)
 {
-    if (context == NULL || context->err != 0 || !watch_socket(redis, context)) {
+    if (context == NULL || context->err != 0 || !redis_watch_socket(redis, context)) {
         note_trouble(redis, "connecting failed", context != NULL ? context->errstr : "no memory");
         if (context != NULL)
             redisAsyncFree(context);
@@ -502,7 +387,7 @@ static void on_resolved(uv_getaddrinfo_t *resolver, int status, struct addrinfo 
     uv_freeaddrinfo(found);
     redis->resolving = false;
     if (redis->closing) {
-        free_when_unused(redis);
+        redis_free_when_unused(redis);
     } else if (redis->state != LINK_RESOLVING) {
         /* It took too long: the next attempt asks again. */
     } else if (!known) {
@@ -592,7 +477,7 @@ static void on_timer_closed(uv_handle_t *handle)
     struct redis *redis = handle->data;
 
     redis->handles--;
-    free_when_unused(redis);
+    redis_free_when_unused(redis);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -634,6 +519,10 @@ enum status redis_open(const struct redis_options *options, struct redis **out)
         return STATUS_INTERNAL;
     }
     redis->options = *options;
+    if (redis->options.connect_timeout_ms == 0)
+        redis->options.connect_timeout_ms = CONNECT_TIMEOUT_MS;
+    if (redis->options.command_timeout_ms == 0)
+        redis->options.command_timeout_ms = COMMAND_TIMEOUT_MS;
     redis->options.url = NULL; /* it may hold a password, and is the caller's */
     redis->state = LINK_RESTING;
     redis->backoff_ms = BACKOFF_LEAST_MS;
@@ -653,6 +542,11 @@ void redis_close(struct redis *redis)
         return;
     redis->closing = true;
     wake_at(redis, 0);
+}
+
+const char *redis_trouble(const struct redis *redis)
+{
+    return redis->trouble;
 }
 
 bool redis_is_up(const struct redis *redis)

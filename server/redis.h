@@ -53,6 +53,8 @@ struct redis_server {
     char replication_id[41];
     bool primary;
 };
+/* The same process with the same history. */
+bool redis_server_equal(const struct redis_server *a, const struct redis_server *b);
 typedef void redis_up_fn(void *owner, const struct redis_server *server);
 typedef void redis_down_fn(void *owner);
 
@@ -60,8 +62,8 @@ struct redis_options {
     uv_loop_t *loop;
     const char *url;  /* redis://[user:password@]host[:port][/db] or unix:///path[?db=n] */
     const char *name; /* for logs and CLIENT SETNAME: no spaces */
-    unsigned connect_timeout_ms; /* 2,000 */
-    unsigned command_timeout_ms; /* 5,000 */
+    unsigned connect_timeout_ms; /* 0: 2,000 */
+    unsigned command_timeout_ms; /* 0: 5,000 */
     unsigned in_flight_max;      /* 64 commands */
     struct log *log;
     struct stats *stats;
@@ -75,6 +77,8 @@ struct redis_options {
 enum status redis_open(const struct redis_options *options, struct redis **out);
 void redis_close(struct redis *redis);
 bool redis_is_up(const struct redis *redis);
+/* Why it is not up, as it was logged; "" when nothing is known yet. */
+const char *redis_trouble(const struct redis *redis);
 
 /* Sends one command (argument slices are copied). False: not up or too much in flight; then
  * the callback is not called. `timeout_ms` 0: the default; blocking commands give theirs, and

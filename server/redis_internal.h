@@ -1,6 +1,6 @@
-/* What the link is made of: redis.c (hiredis, libuv, the states), redis_command.c (commands in
- * flight and their bytes), redis_greet.c (what is asked before a link is up), redis_url.c,
- * redis_script.c. Nobody else includes this but their tests. */
+/* What the link is made of: redis.c (the states), redis_socket.c (hiredis on libuv),
+ * redis_command.c (commands in flight and their bytes), redis_greet.c (what is asked before a link
+ * is up), redis_url.c, redis_script.c. Nobody else includes this but their tests. */
 #ifndef HOTLEAD_SERVER_REDIS_INTERNAL_H
 #define HOTLEAD_SERVER_REDIS_INTERNAL_H
 
@@ -109,8 +109,16 @@ void redis_doom(struct redis *redis, const char *what);
 void redis_send_own(struct redis *redis, const struct slice *arguments, size_t count,
                     redis_reply_fn *on_reply);
 
+/* Ends what is left of a closed link once libuv has let go of all of it. */
+void redis_free_when_unused(struct redis *redis);
+
 /* The greeting went well: commands are taken from now on. */
 void redis_go_up(struct redis *redis);
+
+/* --- redis_socket.c ---------------------------------------------------------------------- */
+
+/* Has libuv look after the context's socket. False: out of memory, or libuv will not. */
+bool redis_watch_socket(struct redis *redis, struct redisAsyncContext *context);
 
 /* --- redis_greet.c ----------------------------------------------------------------------- */
 

@@ -27,7 +27,7 @@
 #define DRAIN_STEP_MS  5
 #define COMMANDS_MAX   4096
 #define WAITING_MAX    65536 /* requests waiting for a commit */
-#define JUDGE_AFTER_MS 1500  /* one watch, one reading of the report streams */
+#define JUDGE_AFTER_MS 5000  /* at the latest: Redis may be away */
 #define WATCH_MS       1000  /* looks at marks and heads of queues */
 
 /* What a stopping server waits for. */
@@ -50,6 +50,7 @@ struct server {
     uv_timer_t drain_timer, watchdog;
     enum drain drain;
     bool barrier_submitted;
+    bool reports_read, pops_seen;         /* those that waited at the start */
     uint64_t drain_until_ms;              /* monotonic */
     char listen_url[128], admin_url[128]; /* as this machine reaches them */
     const char *public_url;               /* as sites do */
@@ -138,6 +139,29 @@ static void on_forgot(void *owner)
 
     if (server->inbox)
         inbox_again(server->inbox);
+}
+
+/* Deadlines and leases are judged by what had happened, not by what had been heard of. */
+static void judge_when_all_is_known(struct server *server)
+{
+    if (server->reports_read && server->pops_seen)
+        writer_judge(server->writer);
+}
+
+static void on_drained(void *owner)
+{
+    struct server *server = owner;
+
+    server->reports_read = true;
+    judge_when_all_is_known(server);
+}
+
+static void on_watched(void *owner)
+{
+    struct server *server = owner;
+
+    server->pops_seen = true;
+    judge_when_all_is_known(server);
 }
 
 static void on_clock_changed(void *owner, int64_t step_ms)
@@ -283,6 +307,7 @@ static enum status open_redis(struct server *server)
         .watch_ms = WATCH_MS,
         .on_claimed = on_claimed,
         .on_forgot = on_forgot,
+        .on_watched = on_watched,
         .owner = server,
     };
     const struct inbox_options inbox = {
@@ -295,6 +320,8 @@ static enum status open_redis(struct server *server)
         .clock = server->clock,
         .log = server->log,
         .stats = server->stats,
+        .on_drained = on_drained,
+        .owner = server,
     };
     enum status status = publish_open(&publish, &server->publish);
 

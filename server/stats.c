@@ -141,6 +141,11 @@ static void observe(struct histogram *histogram, const struct bucket_list *list,
     raise_by(&histogram->sum_us, microseconds);
 }
 
+uint64_t stats_value(const struct stats *stats, enum stats_gauge gauge)
+{
+    return value_of(&stats->gauges[gauge]);
+}
+
 void stats_observe_us(struct stats *stats, enum stats_histogram histogram, uint64_t microseconds)
 {
     observe(&stats->histograms[histogram], histogram_table[histogram].list, microseconds);

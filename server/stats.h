@@ -27,6 +27,8 @@
     XX(REPORTS_REPEATED, "hotlead_reports_total", "result=\"repeated\"", "")                       \
     XX(REPORTS_LATE, "hotlead_reports_total", "result=\"late\"", "")                               \
     XX(REPORTS_REFUSED, "hotlead_reports_total", "result=\"refused\"", "")                         \
+    XX(REPORT_FIELDS_LEFT_OUT, "hotlead_report_fields_left_out_total", "",                         \
+       "Reports whose bad note, value, channel or time was left out.")                             \
     XX(COMMITS, "hotlead_journal_commits_total", "", "Commits of the journal.")                    \
     XX(COMMIT_RECORDS, "hotlead_journal_records_total", "", "Records in committed batches.")       \
     XX(COMMIT_FAILURES, "hotlead_journal_failures_total", "",                                      \
@@ -41,6 +43,18 @@
        "Comparisons of a queue with what should be in it.")                                        \
     XX(REDIS_FENCED, "hotlead_redis_fenced_total", "",                                             \
        "Pushes refused because another writer has the mark.")                                      \
+    XX(REDIS_REFUSED_MEMORY, "hotlead_redis_refusals_total", "reason=\"memory\"",                  \
+       "Pushes and looks that Redis refused, by why.")                                             \
+    XX(REDIS_REFUSED_DISK, "hotlead_redis_refusals_total", "reason=\"disk\"", "")                  \
+    XX(REDIS_REFUSED_PERMISSION, "hotlead_redis_refusals_total", "reason=\"permission\"", "")      \
+    XX(REDIS_REFUSED_TYPE, "hotlead_redis_refusals_total", "reason=\"type\"", "")                  \
+    XX(REDIS_REFUSED_READONLY, "hotlead_redis_refusals_total", "reason=\"readonly\"", "")          \
+    XX(REDIS_REFUSED_LOADING, "hotlead_redis_refusals_total", "reason=\"loading\"", "")            \
+    XX(REDIS_REFUSED_BUSY, "hotlead_redis_refusals_total", "reason=\"busy\"", "")                  \
+    XX(REDIS_REFUSED_REPLICAS, "hotlead_redis_refusals_total", "reason=\"replicas\"", "")          \
+    XX(REDIS_REFUSED_OTHER, "hotlead_redis_refusals_total", "reason=\"other\"", "")                \
+    XX(EPOCHS, "hotlead_epochs_total", "",                                                         \
+       "New epochs begun because another writer has the mark.")                                    \
     XX(HTTP_CONNECTIONS, "hotlead_http_connections_total", "", "Connections accepted.")            \
     XX(HTTP_TIMEOUTS, "hotlead_http_timeouts_total", "",                                           \
        "Connections cut because the peer was slow.")
@@ -55,6 +69,9 @@ enum stats_counter {
 #define STATS_GAUGE_MAP(XX)                                                                        \
     XX(HTTP_OPEN, "hotlead_http_connections", "Connections open now.")                             \
     XX(REDIS_UP, "hotlead_redis_up", "1 while Redis can be used.")                                 \
+    XX(QUEUES_REFUSED, "hotlead_redis_queues_refused", "Queues whose tasks Redis refuses now.")    \
+    XX(STREAMS_REFUSED, "hotlead_redis_streams_refused",                                           \
+       "Report streams that Redis does not let us read now.")                                      \
     XX(OUTBOX_LAG, "hotlead_outbox_lag_operations", "Outbox operations not yet in Redis.")         \
     XX(JOURNAL_BYTES, "hotlead_journal_bytes", "Size of the journal.")                             \
     XX(STATE_BYTES, "hotlead_state_bytes", "Size of the state.")                                   \
@@ -101,6 +118,7 @@ void stats_close(struct stats *stats);
 void stats_add(struct stats *stats, enum stats_counter counter, uint64_t amount);
 uint64_t stats_count(const struct stats *stats, enum stats_counter counter);
 void stats_set(struct stats *stats, enum stats_gauge gauge, uint64_t value);
+uint64_t stats_value(const struct stats *stats, enum stats_gauge gauge);
 void stats_observe_us(struct stats *stats, enum stats_histogram histogram, uint64_t microseconds);
 
 /* Loop thread. `name` is static; returns the route's number. */

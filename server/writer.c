@@ -104,6 +104,11 @@ enum status writer_submit(struct writer *writer, const struct command *command)
     return result;
 }
 
+void writer_judge(struct writer *writer)
+{
+    atomic_store(&writer->judging, true);
+}
+
 bool writer_is_ready(const struct writer *writer)
 {
     return atomic_load(&writer->ready_flag);

@@ -56,7 +56,7 @@ struct writer_options {
     uint64_t journal_map_bytes, state_map_bytes, reserve_bytes;
     size_t batch_bytes_max;      /* hand-over: 8 MiB */
     unsigned batch_commands_max; /* 4096 */
-    unsigned judge_after_ms;     /* after the start: what is due waits for reports that waited */
+    unsigned judge_after_ms;     /* at the latest, if nobody calls writer_judge */
     struct clock *clock;
     struct log *log;
     struct stats *stats;
@@ -78,6 +78,10 @@ void writer_close(struct writer *writer);
  * nothing was kept. DISK_FULL: no room for opt-ins. CLOSING after writer_close began. */
 enum status writer_submit(struct writer *writer, const struct command *command);
 
+/* What happened while nobody looked is submitted and settled: deadlines and leases may be judged.
+ * Before this, or judge_after_ms after on_ready, nothing that is due is decided. */
+void writer_judge(struct writer *writer);
+
 bool writer_is_ready(const struct writer *writer);
 /* Redis is there to take operations: render members (they are left empty otherwise). */
 void writer_render(struct writer *writer, bool wanted);
@@ -85,7 +89,7 @@ void writer_render(struct writer *writer, bool wanted);
 /* Fixed after writer_open. */
 const struct hash_key *writer_hash_key(const struct writer *writer);
 const struct hash_key *writer_id_key(const struct writer *writer);
-uint64_t writer_epoch(const struct writer *writer);
+uint64_t writer_epoch(const struct writer *writer); /* later ones: COMMAND_EPOCH */
 struct journal *writer_journal(const struct writer *writer);
 struct state *writer_state(const struct writer *writer); /* for readers, once ready */
 /* Reads the registry as of now from the journal into another one (the loop's at start). */

@@ -75,7 +75,7 @@ struct writer {
     unsigned result_next; /* thread: to be filled; the loop fetches in the same order */
     unsigned fetch_next;  /* loop */
     bool stop, stopped;
-    atomic_bool ready_flag, render_wanted, stalled;
+    atomic_bool ready_flag, render_wanted, stalled, judging;
 
     /* the thread's own */
     struct record record;
@@ -89,7 +89,7 @@ struct writer {
     uint64_t *barriers; /* tickets of this batch's barriers, settled after the state commit */
     unsigned barrier_count;
     struct postponed postponed;
-    uint64_t judge_from_ms;    /* monotonic: what is due waits until then */
+    uint64_t judge_from_ms;    /* monotonic: what is due waits until then, or for `judging` */
     struct state_meta counted; /* what stats were told so far */
     struct renderer renderer;
     struct optin optin;

@@ -72,7 +72,7 @@ enum status writer_keep(struct writer *writer)
         result = journal_append(writer->journal, &writer->record);
     if (result != STATUS_OK)
         return result;
-    if (view.header.kind == RECORD_ADMIN) {
+    if (view.header.kind == RECORD_ADMIN || view.header.kind == RECORD_EPOCH) {
         writer->admin_seq = view.header.seq;
         writer->admin_in_batch = true;
     }
@@ -160,6 +160,18 @@ static void forget_postponed(struct writer *writer)
     postponed->done = false;
 }
 
+/* Nothing to decide: who asks for it has chosen the number. */
+static enum status process_epoch(struct writer *writer, const struct command *command)
+{
+    struct turn turn = writer_turn(writer, command->now_ms);
+
+    recovery_begin_epoch(writer->recovery, command->epoch, &turn, &writer->record);
+    enum status result = writer_keep(writer);
+    if (result == STATUS_OK)
+        writer_settle_as(writer, command, STATUS_OK);
+    return result;
+}
+
 static enum status process(struct writer *writer, const struct command *command)
 {
     bool more;
@@ -171,17 +183,20 @@ static enum status process(struct writer *writer, const struct command *command)
     case COMMAND_POPPED:
         postpone(writer, command);
         return STATUS_OK;
+    case COMMAND_EPOCH:
+        return process_epoch(writer, command);
     default:
         return process_command(writer, command, UINT_MAX, &more);
     }
 }
 
-/* What happened while nobody looked comes first: reports and pops that wait in Redis are read
- * within a moment of the start, and a lease that was renewed, or a call that was made in time, must
- * not be judged before. Nor is anything judged by a clock that is in doubt. */
+/* What happened while nobody looked comes first: reports and pops that wait in Redis are read after
+ * the start, and a lease that was renewed, or a call that was made in time, must not be judged
+ * before. Nor is anything judged by a clock that is in doubt. */
 static bool may_judge(const struct writer *writer)
 {
-    return clock_monotonic_ms() >= writer->judge_from_ms && !clock_is_held(writer->options.clock);
+    return (atomic_load(&writer->judging) || clock_monotonic_ms() >= writer->judge_from_ms) &&
+           !clock_is_held(writer->options.clock);
 }
 
 static enum status process_due(struct writer *writer, uint64_t now_ms)

@@ -39,6 +39,7 @@ static struct rig {
     /* what is replaced */
     bool gone; /* the peer hung up */
     bool ready, redis_up;
+    const char *trouble;       /* of publish; NULL: none */
     enum status submit_status; /* of the next submits */
     bool receiving;            /* opt-ins are journalled only */
     struct settlement settled[RIG_COMMANDS_MAX];
@@ -189,6 +190,12 @@ void publish_unclaim(struct publish *publish, uint64_t ticket)
     (void)publish;
     assert_true(ticket == rig.claim_ticket);
     rig.unclaims++;
+}
+
+const char *publish_trouble(const struct publish *publish)
+{
+    (void)publish;
+    return rig.redis_up ? rig.trouble : "Redis cannot be reached";
 }
 
 bool publish_is_up(const struct publish *publish)

@@ -32,7 +32,8 @@ struct outlet {
     bool holding_commits;  /* state does not commit but for a barrier */
     enum status submit;    /* what the writer says to commands */
     struct command popped; /* the last of its kind */
-    unsigned popped_count, barrier_count, forgot_count;
+    uint64_t epoch;        /* in force */
+    unsigned popped_count, barrier_count, forgot_count, epoch_count, watched_count;
     struct settlement settlements[SETTLED_MAX]; /* on their way back */
     unsigned settlement_count;
 
@@ -59,6 +60,9 @@ enum status writer_submit(struct writer *writer, const struct command *command)
     if (command->kind == COMMAND_POPPED) {
         outlet->popped = *command;
         outlet->popped_count++;
+    } else if (command->kind == COMMAND_EPOCH) {
+        outlet->epoch = command->epoch;
+        outlet->epoch_count++;
     } else {
         MUST(command->kind == COMMAND_BARRIER);
         outlet->barrier_count++;
@@ -82,7 +86,7 @@ const struct hash_key *writer_id_key(const struct writer *writer)
 uint64_t writer_epoch(const struct writer *writer)
 {
     (void)writer;
-    return OUTLET_EPOCH;
+    return outlet->epoch;
 }
 
 struct journal *writer_journal(const struct writer *writer)
@@ -120,7 +124,8 @@ void journal_reader_release(struct journal_reader *reader)
 enum status journal_read(struct journal_reader *reader, uint64_t seq, struct record_view *out)
 {
     (void)reader;
-    *out = (struct record_view){.header = {.seq = seq, .person = seq}};
+    *out =
+        (struct record_view){.header = {.seq = seq, .person = seq, .now_ms = 1700000000000 + seq}};
     return seq < 1000000 ? STATUS_OK : STATUS_NOT_FOUND;
 }
 
@@ -286,6 +291,12 @@ static inline void outlet_on_claimed(void *owner, uint64_t ticket, enum status s
     outlet->claimed[member.length] = '\0';
 }
 
+static inline void outlet_on_watched(void *owner)
+{
+    (void)owner;
+    outlet->watched_count++;
+}
+
 static inline void outlet_on_forgot(void *owner)
 {
     (void)owner;
@@ -368,7 +379,8 @@ static inline void outlet_launch(void)
                                       .memory_max = outlet->memory_max,
                                       .watch_ms = 100,
                                       .on_claimed = outlet_on_claimed,
-                                      .on_forgot = outlet_on_forgot};
+                                      .on_forgot = outlet_on_forgot,
+                                      .on_watched = outlet_on_watched};
 
     assert_status(publish_open(&options, &outlet->publish), STATUS_OK);
     publish_ready(outlet->publish);
@@ -410,6 +422,7 @@ static inline int outlet_set_up(void **state)
     outlet->queues[1] = (struct queue){.number = 1, .id = "acme.calls", .shape = QUEUE_ZSET};
     outlet->queues[2] = (struct queue){.number = 2, .id = "acme.mails", .shape = QUEUE_ZSET};
     outlet->memory_max = 1 << 20;
+    outlet->epoch = OUTLET_EPOCH;
     return 0;
 }
 
@@ -480,9 +493,11 @@ static inline bool outlet_holds(void *persons)
                      expected_);                                                                   \
     } while (0)
 
+/* The mark of the epoch in force. */
 static inline uint64_t outlet_mark(void)
 {
-    redisReply *reply = server_do(&outlet->server, "GET %s", OUTLET_MARK);
+    redisReply *reply = server_do(&outlet->server, "GET hl:{acme.calls}:mark:n1:%llx",
+                                  (unsigned long long)outlet->epoch);
     uint64_t seq = reply->str != NULL ? strtoull(reply->str, NULL, 10) : 0;
 
     freeReplyObject(reply);

@@ -677,6 +677,10 @@ static void health_is_told(void **state)
     assert_answer(ask("GET /livez", "", ""), 200);
     assert_answer(ask("GET /readyz", "", ""), 200);
     assert_body_has("\"status\":\"ok\"");
+    rig.trouble = "Redis is \"full\"";
+    assert_answer(ask("GET /readyz", "", ""), 200);
+    assert_body_has("\"status\":\"degraded\",\"redis\":\"up\"");
+    assert_body_has("\"reason\":\"Redis is \\\"full\\\"\"");
     rig.redis_up = false;
     assert_answer(ask("GET /readyz", "", ""), 200);
     assert_body_has("\"status\":\"degraded\",\"redis\":\"down\"");

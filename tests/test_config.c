@@ -122,6 +122,16 @@ static void a_flag_beats_a_variable_beats_the_file_beats_the_default(void **stat
     }
 }
 
+static void a_test_clock_is_read_when_it_is_checked(void **state)
+{
+    (void)state;
+    write_file(path, "1700000000000\n");
+    assert_read(ARGUMENTS("--test-clock", path), VARIABLES());
+    write_file(path, "noon");
+    assert_refused(ARGUMENTS("--test-clock", path), VARIABLES(), "test_clock");
+    assert_refused(ARGUMENTS("--test-clock", "/nowhere/clock"), VARIABLES(), "test_clock");
+}
+
 static void a_flag_takes_its_value_behind_a_space_or_an_equals_sign(void **state)
 {
     (void)state;
@@ -503,6 +513,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(without_anything_the_defaults_hold),
         TEST(a_flag_beats_a_variable_beats_the_file_beats_the_default),
+        TEST(a_test_clock_is_read_when_it_is_checked),
         TEST(a_flag_takes_its_value_behind_a_space_or_an_equals_sign),
         TEST(a_flag_without_its_value_is_refused),
         TEST(an_unknown_flag_is_refused_with_a_suggestion),

@@ -832,6 +832,24 @@ static void report_from_another_queue_does_not_count(void **unused)
     assert_int_equal(world_do(&world, &command), STATUS_FORBIDDEN);
 }
 
+/* A restored or copied journal gives the numbers of tasks a second time. */
+static void report_about_a_task_of_that_number_of_another_time_is_not_found(void **unused)
+{
+    uint64_t number = fresh_task("+12155550147");
+    struct command command = {.kind = COMMAND_REPORT,
+                              .report = {.task = number,
+                                         .opened_ms = world.now_ms + 1,
+                                         .delivery = 1,
+                                         .op = REPORT_OUTCOME,
+                                         .outcome = OUTCOME_DO_NOT_CONTACT}};
+
+    (void)unused;
+    assert_int_equal(world_do(&world, &command), STATUS_NOT_FOUND);
+    assert_int_equal(world.records, 0);
+    command.report.opened_ms = world.now_ms;
+    assert_int_equal(world_do(&world, &command), STATUS_OK);
+}
+
 static void report_of_another_agency_is_not_found(void **unused)
 {
     uint64_t number = fresh_task("+12155550147");
@@ -1005,6 +1023,7 @@ int main(void)
         TEST(amend_replaces_the_outcome_for_five_minutes),
         TEST(stream_entry_read_again_leaves_no_record),
         TEST(report_from_another_queue_does_not_count),
+        TEST(report_about_a_task_of_that_number_of_another_time_is_not_found),
         TEST(report_of_another_agency_is_not_found),
         TEST(list_queue_ranks_by_put_and_is_not_put_twice_at_breach),
         TEST(drops_are_kept_for_an_hour_and_trimmed),

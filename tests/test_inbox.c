@@ -33,7 +33,7 @@ struct fixture {
     struct report reports[HEARD_MAX]; /* decoded, texts in `texts` */
     char texts[HEARD_MAX][256];
     uint64_t tickets[HEARD_MAX];
-    unsigned heard_count, ticket_count;
+    unsigned heard_count, ticket_count, drained_count;
 };
 
 static struct fixture *fixture; /* the fakes below have no other way to it */
@@ -112,6 +112,12 @@ static void settle(void)
 
 /* --- the fixture ------------------------------------------------------------------------- */
 
+static void on_drained(void *owner)
+{
+    (void)owner;
+    fixture->drained_count++;
+}
+
 static void launch(void)
 {
     struct inbox_options options = {.loop = &fixture->loop,
@@ -120,7 +126,8 @@ static void launch(void)
                                     .node = "n1",
                                     .clock = fixture->clock,
                                     .log = fixture->log,
-                                    .stats = fixture->stats};
+                                    .stats = fixture->stats,
+                                    .on_drained = on_drained};
 
     assert_status(inbox_open(&options, &fixture->inbox), STATUS_OK);
     inbox_ready(fixture->inbox);
@@ -224,6 +231,7 @@ static void report_becomes_a_command(void **state)
     assert_int_equal(command->kind, COMMAND_REPORT);
     assert_int_equal(command->ticket & INBOX_TICKET, INBOX_TICKET);
     assert_int_equal(command->report.task, 80);
+    assert_int_equal(command->report.opened_ms, 1700000000000);
     assert_int_equal(command->report.queue, 1);
     assert_int_equal(command->report.agency, 0);
     assert_int_equal(command->report.delivery, 2);
@@ -269,8 +277,22 @@ static void queue_that_is_added_later_is_read_too(void **state)
     pass(100);
     fixture->queue_count = 2;
     report_outcome(STREAM2, 8);
+    uint64_t start_ns = uv_hrtime();
     await_heard(1);
+    assert_in_range(uv_hrtime() - start_ns, 0, 500000000);
     assert_int_equal(fixture->heard[0].report.queue, 2);
+}
+
+/* Redis wakes who waits for a key that is not there yet. */
+static void first_report_of_a_stream_is_heard_at_once(void **state)
+{
+    (void)state;
+    launch();
+    pass(300);
+    report_outcome(STREAM, 8);
+    uint64_t start_ns = uv_hrtime();
+    await_heard(1);
+    assert_in_range(uv_hrtime() - start_ns, 0, 50000000);
 }
 
 static void start_reads_from_a_little_before_its_cursor(void **state)
@@ -312,10 +334,87 @@ static void poison_entries_are_skipped_counted_and_logged_once(void **state)
     await_heard(1);
     assert_int_equal(fixture->heard[0].report.task, 9);
     assert_int_equal(stats_count(fixture->stats, STATS_REPORTS_REFUSED), 8);
-    const char *lines = logged(), *line = strstr(lines, "are no reports");
+    const char *lines = logged(), *line = strstr(lines, "are not as they should be");
     assert_non_null(line);
-    assert_null(strstr(line + 1, "are no reports"));
+    assert_null(strstr(line + 1, "are not as they should be"));
     assert_null(strstr(lines, "secret"));
+}
+
+/* Nobody answers a stream entry: what matters in it must not be lost for what does not. */
+static void bad_optional_field_is_left_out_of_its_report(void **state)
+{
+    (void)state;
+    server_run(&fixture->server,
+               "XADD %s * task %s delivery 2 op outcome outcome sold agent a42 started_ms soon "
+               "ended_ms -1 note %b value %b channel %b",
+               STREAM, task(8), "secret\x01", (size_t)7, "\xff", (size_t)1,
+               "0123456789012345678901234567890123456789", (size_t)40);
+    server_run(&fixture->server,
+               "XADD %s * task %s delivery 1 op claim agent a42 started_ms 1700000000001 note fine",
+               STREAM, task(9));
+    launch();
+    await_heard(2);
+    assert_int_equal(fixture->heard[0].report.outcome, OUTCOME_SOLD);
+    assert_int_equal(fixture->heard[0].report.started_ms, 0);
+    assert_int_equal(fixture->heard[0].report.ended_ms, 0);
+    assert_slice(fixture->reports[0].agent, "a42");
+    assert_slice(fixture->reports[0].note, "");
+    assert_slice(fixture->reports[0].value, "");
+    assert_slice(fixture->reports[0].channel, "");
+    assert_int_equal(fixture->heard[1].report.started_ms, 1700000000001);
+    assert_int_equal(stats_count(fixture->stats, STATS_REPORT_FIELDS_LEFT_OUT), 1);
+    assert_int_equal(stats_count(fixture->stats, STATS_REPORTS_REFUSED), 0);
+    const char *lines = logged();
+    assert_non_null(strstr(lines, "left out"));
+    assert_null(strstr(lines, "secret"));
+}
+
+static bool is_drained(void *owner)
+{
+    turn(NULL);
+    return fixture->drained_count > 0 && owner == NULL;
+}
+
+/* Deadlines wait for this: not longer than it takes, and not before the last one is stored. */
+static void drained_is_told_once_when_all_that_waited_is_settled(void **state)
+{
+    (void)state;
+    for (uint64_t i = 0; i < 700; i++)
+        report_outcome(STREAM, 8 + i);
+    fixture->holding = true;
+    launch();
+    pass(300);
+    assert_int_equal(fixture->heard_count, 700);
+    assert_int_equal(fixture->drained_count, 0);
+    fixture->holding = false;
+    assert_true(loop_until(&fixture->loop, is_drained, NULL, 500));
+    report_outcome(STREAM, 8);
+    await_heard(701);
+    pass(100);
+    assert_int_equal(fixture->drained_count, 1);
+}
+
+static void empty_streams_are_drained_at_once(void **state)
+{
+    (void)state;
+    launch();
+    assert_true(loop_until(&fixture->loop, is_drained, NULL, 500));
+}
+
+static void missing_permission_to_read_is_told(void **state)
+{
+    (void)state;
+    launch();
+    pass(100);
+    assert_int_equal(stats_value(fixture->stats, STATS_GAUGE_STREAMS_REFUSED), 0);
+    server_run(&fixture->server, "ACL SETUSER default -xread");
+    pass(1500);
+    assert_int_equal(stats_value(fixture->stats, STATS_GAUGE_STREAMS_REFUSED), 1);
+    assert_non_null(strstr(logged(), "NOPERM"));
+    server_run(&fixture->server, "ACL SETUSER default +@all");
+    report_outcome(STREAM, 8);
+    await_heard(1);
+    assert_int_equal(stats_value(fixture->stats, STATS_GAUGE_STREAMS_REFUSED), 0);
 }
 
 static void what_came_of_reports_is_counted(void **state)
@@ -504,7 +603,8 @@ static enum status read_entry(const char *bytes, struct inbox_id *id)
     redisReaderFeed(reader, bytes, strlen(bytes));
     MUST(redisReaderGetReply(reader, &found) == 0 && found != NULL);
     struct redis_reply reply = redis_reply_of(found);
-    enum status status = inbox_entry_read(&reply, id, &report);
+    const char *left_out;
+    enum status status = inbox_entry_read(&reply, id, &report, &left_out);
     freeReplyObject(found);
     redisReaderFree(reader);
     return status;
@@ -538,8 +638,13 @@ int main(void)
         TEST(report_becomes_a_command),
         TEST(reports_of_all_queues_are_heard_in_order),
         TEST(queue_that_is_added_later_is_read_too),
+        TEST(first_report_of_a_stream_is_heard_at_once),
         TEST(start_reads_from_a_little_before_its_cursor),
         TEST(poison_entries_are_skipped_counted_and_logged_once),
+        TEST(bad_optional_field_is_left_out_of_its_report),
+        TEST(drained_is_told_once_when_all_that_waited_is_settled),
+        TEST(empty_streams_are_drained_at_once),
+        TEST(missing_permission_to_read_is_told),
         TEST(what_came_of_reports_is_counted),
         TEST(busy_writer_holds_reading_up_and_nothing_is_skipped),
         TEST(report_that_was_not_stored_is_read_again),

@@ -358,24 +358,175 @@ static void full_redis_gets_it_when_there_is_room(void **state)
     assert_queue("1 2", 3000);
 }
 
-/* --- alarms ------------------------------------------------------------------------------ */
+static bool is_refused(void *owner)
+{
+    (void)owner;
+    return publish_trouble(outlet->publish) != NULL;
+}
 
-static void second_writer_stops_the_queue(void **state)
+static bool is_well(void *owner)
+{
+    return !is_refused(owner);
+}
+
+/* In words for an operator, counted, and over when it is over. */
+static void refusals_are_told_until_they_end(void **state)
 {
     (void)state;
     outlet_launch();
     assert_true(outlet_until(outlet_is_up, NULL, 3000));
     outlet_put(1, 100);
     outlet_catch_up();
-    server_run(&outlet->server, "SET %s %s", OUTLET_MARK, "1 somebody-else");
+    server_run(&outlet->server, "CONFIG SET maxmemory 1");
     outlet_put(2, 200);
+    assert_true(outlet_until(is_refused, NULL, 3000));
+    assert_non_null(strstr(publish_trouble(outlet->publish), "Redis is full"));
+    assert_int_equal(stats_value(outlet->stats, STATS_GAUGE_QUEUES_REFUSED), 1);
+    outlet_for(1500);
+    assert_in_range(stats_count(outlet->stats, STATS_REDIS_REFUSED_MEMORY), 3, 8); /* not 15 */
+    server_run(&outlet->server, "CONFIG SET maxmemory 0");
+    assert_queue("1 2", 3000);
+    assert_true(outlet_until(is_well, NULL, 3000));
+    assert_int_equal(stats_value(outlet->stats, STATS_GAUGE_QUEUES_REFUSED), 0);
+}
+
+static void missing_permission_is_told(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 100);
+    outlet_catch_up();
+    server_run(&outlet->server, "ACL SETUSER default -evalsha -eval");
+    outlet_put(2, 200);
+    assert_true(outlet_until(is_refused, NULL, 3000));
+    assert_non_null(strstr(publish_trouble(outlet->publish), "ACL"));
+    assert_non_null(strstr(outlet_logged(), "NOPERM"));
+    server_run(&outlet->server, "ACL SETUSER default +@all");
+    assert_queue("1 2", 3000);
+    assert_true(outlet_until(is_well, NULL, 3000));
+
+    server_run(&outlet->server, "ACL SETUSER default -zadd"); /* which the script calls */
+    outlet_put(3, 300);
+    assert_true(outlet_until(is_refused, NULL, 3000));
+    assert_non_null(strstr(publish_trouble(outlet->publish), "ACL"));
+    server_run(&outlet->server, "ACL SETUSER default +@all");
+    assert_queue("1 2 3", 3000);
+    assert_true(outlet_until(is_well, NULL, 3000));
+
+    server_run(&outlet->server, "ACL SETUSER default -get");
+    assert_true(outlet_until(is_refused, NULL, 3000)); /* the look, with nothing to push */
+    server_run(&outlet->server, "ACL SETUSER default +@all");
+    assert_true(outlet_until(is_well, NULL, 3000));
+}
+
+/* --- keys that somebody wrote over ------------------------------------------------------- */
+
+static void overwritten_mark_is_taken_over(void **state)
+{
+    static const char *const writes[] = {"SET %s rubbish", "SET %s 7", "RPUSH %s 1"};
+
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 100);
+    outlet_catch_up();
+    for (uint64_t i = 0; i < sizeof(writes) / sizeof(writes[0]); i++) {
+        server_run(&outlet->server, "DEL %s", OUTLET_MARK);
+        server_run(&outlet->server, writes[i], OUTLET_MARK);
+        outlet_for(300);
+        redisReply *mark = server_do(&outlet->server, "GET %s", OUTLET_MARK);
+        assert_int_equal(mark->type, REDIS_REPLY_STRING);
+        assert_int_equal(strncmp(mark->str, "1 ", 2), 0);
+        freeReplyObject(mark);
+    }
+    outlet_put(2, 200);
+    assert_queue("1 2", 3000);
+    assert_non_null(strstr(outlet_logged(), "overwritten"));
+    assert_null(publish_trouble(outlet->publish));
+}
+
+static void overwritten_mark_is_taken_over_at_a_start(void **state)
+{
+    (void)state;
+    server_run(&outlet->server, "HSET %s a b", OUTLET_MARK);
+    outlet_put(1, 100);
+    outlet_launch();
+    assert_queue("1", 3000);
+    assert_int_equal(outlet_mark(), 1);
+}
+
+static void queue_whose_key_is_of_another_type_waits_alone(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    server_run(&outlet->server, "SET %s nonsense", OUTLET_TASKS);
+    outlet_put(1, 100);
     outlet_put_in(2, 9, 100);
     outlet_flush();
     outlet_for(400);
+    assert_string_equal(outlet_queue_of(OUTLET_TASKS2), "9");
+    assert_non_null(strstr(publish_trouble(outlet->publish), "another type"));
+    assert_non_null(strstr(outlet_logged(), "acme.calls"));
+    assert_true(stats_count(outlet->stats, STATS_REDIS_REFUSED_TYPE) > 0);
+    assert_int_equal(stats_value(outlet->stats, STATS_GAUGE_QUEUES_REFUSED), 1);
+    server_run(&outlet->server, "DEL %s", OUTLET_TASKS);
+    assert_queue("1", 3000);
+    assert_true(outlet_until(is_well, NULL, 3000));
+}
+
+/* Nothing is to be pushed: the look notices. */
+static void idle_queue_that_became_of_another_type_is_told(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 100);
+    outlet_catch_up();
+    server_run(&outlet->server, "DEL %s", OUTLET_TASKS);
+    server_run(&outlet->server, "RPUSH %s x", OUTLET_TASKS);
+    assert_true(outlet_until(is_refused, NULL, 3000));
+    server_run(&outlet->server, "DEL %s", OUTLET_TASKS);
+    assert_true(outlet_until(is_well, NULL, 3000));
+}
+
+/* --- alarms ------------------------------------------------------------------------------ */
+
+static bool is_new_epoch(void *owner)
+{
+    (void)owner;
+    return outlet->epoch_count > 0;
+}
+
+static void second_writer_makes_a_new_epoch_begin(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 100);
+    outlet_put_in(2, 9, 100);
+    outlet_put(2, 200);
+    outlet_drop(2);
+    outlet_catch_up();
+    assert_null(publish_trouble(outlet->publish));
+    server_run(&outlet->server, "SET %s %s", OUTLET_MARK, "3 somebody-else");
+    outlet_put(3, 300);
+    assert_queue("1 3", 3000);
+    outlet_catch_up();
+    outlet_for(300);
+    assert_string_equal(outlet_queue_of(OUTLET_TASKS), "1 3");
+    assert_string_equal(outlet_queue_of(OUTLET_TASKS2), "9");
+    assert_int_equal(outlet_mark(), 4);
+    assert_int_equal(outlet->epoch_count, 1);
     assert_int_equal(stats_count(outlet->stats, STATS_REDIS_FENCED), 1);
-    assert_string_equal(outlet_queue_of(OUTLET_TASKS), "1");
-    assert_string_equal(outlet_queue_of(OUTLET_TASKS2), "9"); /* others go on */
+    assert_int_equal(stats_count(outlet->stats, STATS_EPOCHS), 1);
     assert_non_null(strstr(outlet_logged(), "another process"));
+    assert_non_null(strstr(publish_trouble(outlet->publish), "another server"));
+    /* The other one's mark stays his. */
+    redisReply *mark = server_do(&outlet->server, "GET %s", OUTLET_MARK);
+    assert_string_equal(mark->str, "3 somebody-else");
+    freeReplyObject(mark);
 }
 
 static void second_writer_is_noticed_on_an_idle_queue(void **state)
@@ -386,20 +537,109 @@ static void second_writer_is_noticed_on_an_idle_queue(void **state)
     outlet_put(1, 100);
     outlet_catch_up();
     server_run(&outlet->server, "SET %s %s", OUTLET_MARK, "1 somebody-else");
-    outlet_for(300);
+    assert_true(outlet_until(is_new_epoch, NULL, 3000));
     assert_int_equal(stats_count(outlet->stats, STATS_REDIS_FENCED), 1);
 }
 
-static void mark_of_a_journal_that_went_on_stops_the_queue(void **state)
+/* Under load a call of each queue is always in flight, on its way to the mark that is given up. */
+static void queue_with_a_call_in_flight_changes_over_after_it(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put_in(1, 1, 100);
+    outlet_put_in(2, 2, 100);
+    outlet_flush();
+    outlet_catch_up();
+    server_run(&outlet->server, "SET %s %s", OUTLET_MARK, "1 somebody-else");
+    kill(outlet->server.pid, SIGSTOP);
+    outlet_put_in(1, 3, 300);
+    outlet_put_in(2, 4, 400);
+    outlet_flush();
+    kill(outlet->server.pid, SIGCONT);
+    assert_true(outlet_until(is_new_epoch, NULL, 3000));
+    for (uint64_t person = 5; person < 40; person++) {
+        outlet_put_in(2, person, person * 100);
+        outlet_flush();
+        outlet_for(5);
+    }
+    outlet_catch_up();
+    assert_string_equal(outlet_queue_of(OUTLET_TASKS), "1 3");
+    assert_int_equal(server_number(&outlet->server, "ZCARD %s", OUTLET_TASKS2), 37);
+    assert_int_equal(server_number(&outlet->server, "EXISTS hl:{acme.mails}:mark:n1:%llx",
+                                   (unsigned long long)outlet->epoch),
+                     1);
+    assert_int_equal(outlet->epoch_count, 1);
+}
+
+static void list_is_not_doubled_by_a_new_epoch(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    for (uint64_t person = 1; person <= 600; person++)
+        outlet_put_in(1, person, person);
+    outlet_flush();
+    outlet_catch_up();
+    server_run(&outlet->server, "SET %s %s", OUTLET_MARK, "600 somebody-else");
+    assert_true(outlet_until(is_new_epoch, NULL, 3000));
+    outlet_for(300);
+    outlet_catch_up();
+    assert_int_equal(server_number(&outlet->server, "LLEN %s", OUTLET_TASKS), 600);
+    assert_int_equal(outlet_mark(), 600);
+}
+
+/* Whoever does that again and again is no server that was copied. */
+static void second_fence_within_a_minute_waits(void **state)
+{
+    char mark[64];
+
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 100);
+    outlet_catch_up();
+    server_run(&outlet->server, "SET %s %s", OUTLET_MARK, "1 somebody-else");
+    assert_true(outlet_until(is_new_epoch, NULL, 3000));
+    outlet_for(200);
+    outlet_catch_up();
+    snprintf(mark, sizeof(mark), "hl:{acme.calls}:mark:n1:%llx", (unsigned long long)outlet->epoch);
+    server_run(&outlet->server, "SET %s %s", mark, "1 somebody-else");
+    outlet_put(2, 200);
+    outlet_for(500);
+    assert_int_equal(outlet->epoch_count, 1);
+    assert_int_equal(stats_count(outlet->stats, STATS_REDIS_FENCED), 2);
+    outlet->publish->epoch.not_before_ms = uv_now(&outlet->loop); /* the minute is over */
+    assert_queue("1 2", 3000);
+    assert_int_equal(outlet->epoch_count, 2);
+}
+
+static void epoch_that_the_writer_had_no_room_for_begins_later(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 100);
+    outlet_catch_up();
+    outlet->submit = STATUS_BUSY;
+    server_run(&outlet->server, "SET %s %s", OUTLET_MARK, "1 somebody-else");
+    outlet_put(2, 200);
+    outlet_for(300);
+    assert_string_equal(outlet_queue_of(OUTLET_TASKS), "1");
+    outlet->submit = STATUS_OK;
+    assert_queue("1 2", 3000);
+}
+
+static void mark_of_a_journal_that_went_on_makes_a_new_epoch_begin(void **state)
 {
     (void)state;
     server_run(&outlet->server, "SET %s %s", OUTLET_MARK, "50 the-life-before");
     outlet_put(1, 100);
     outlet_launch();
-    outlet_for(400);
+    assert_queue("1", 3000);
     assert_int_equal(stats_count(outlet->stats, STATS_REDIS_FENCED), 1);
     assert_true(outlet->barrier_count > 0); /* it was not for state lagging behind */
-    assert_string_equal(outlet_queue_of(OUTLET_TASKS), "");
+    assert_int_equal(outlet_mark(), 1);
     assert_non_null(strstr(outlet_logged(), "ahead"));
 }
 
@@ -446,9 +686,19 @@ int main(void)
         TEST(scripts_that_redis_forgot_are_sent_again),
         LIST_TEST(push_of_unknown_outcome_is_neither_lost_nor_doubled),
         TEST(full_redis_gets_it_when_there_is_room),
-        TEST(second_writer_stops_the_queue),
+        TEST(refusals_are_told_until_they_end),
+        TEST(missing_permission_is_told),
+        TEST(overwritten_mark_is_taken_over),
+        TEST(overwritten_mark_is_taken_over_at_a_start),
+        TEST(queue_whose_key_is_of_another_type_waits_alone),
+        TEST(idle_queue_that_became_of_another_type_is_told),
+        TEST(second_writer_makes_a_new_epoch_begin),
         TEST(second_writer_is_noticed_on_an_idle_queue),
-        TEST(mark_of_a_journal_that_went_on_stops_the_queue),
+        TEST(queue_with_a_call_in_flight_changes_over_after_it),
+        LIST_TEST(list_is_not_doubled_by_a_new_epoch),
+        TEST(second_fence_within_a_minute_waits),
+        TEST(epoch_that_the_writer_had_no_room_for_begins_later),
+        TEST(mark_of_a_journal_that_went_on_makes_a_new_epoch_begin),
         TEST(mark_ahead_of_what_state_has_committed_is_no_alarm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -206,6 +206,38 @@ static void list_is_not_judged_by_a_state_that_lags(void **state)
     assert_head(4, 4, 5);
 }
 
+static bool is_watched(void *owner)
+{
+    (void)owner;
+    return outlet->watched_count > 0;
+}
+
+/* Deadlines wait for this: who is gone from which queue. */
+static void watched_is_told_once_when_pops_of_all_queues_are_settled(void **state)
+{
+    (void)state;
+    outlet_put(1, 1700000000100);
+    outlet_put(2, 1700000000200);
+    outlet_put_in(2, 3, 1700000000300);
+    outlet_flush();
+    outlet->submit = STATUS_BUSY;
+    outlet_launch();
+    outlet_for(300);
+    assert_int_equal(outlet->watched_count, 0);
+    outlet->submit = STATUS_OK;
+    assert_true(outlet_until(is_watched, NULL, 1000));
+    assert_int_equal(outlet->popped_count, 2);
+    outlet_for(300);
+    assert_int_equal(outlet->watched_count, 1);
+}
+
+static void nothing_open_is_watched_at_once(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(is_watched, NULL, 1000));
+}
+
 /* --- reconcile --------------------------------------------------------------------------- */
 
 static bool is_reconciled(void *owner)
@@ -240,12 +272,29 @@ static void start_takes_out_what_should_not_stand_there(void **state)
     outlet_put(3, 300);
     outlet_popped(2); /* Redis forgot the pop of 2, */
     add_member(member_of(2, 1));
-    add_member(member_of(1, 0));       /* the withdrawal of an older delivery of 1, */
-    add_member(member_of(8, 1));       /* of a task that has ended, */
-    add_member(member_of(9999999, 1)); /* and of one that a restored journal never had. */
+    add_member(member_of(1, 0)); /* the withdrawal of an older delivery of 1, */
+    add_member(member_of(8, 1)); /* and of a task that has ended. */
     outlet_launch();
     assert_true(outlet_until(is_reconciled, NULL, 3000));
     assert_queue("1 3", 3000);
+}
+
+/* A copy that runs, or the life before a restore, has put tasks under numbers that our journal
+ * gave to others, or did not come to. */
+static void tasks_of_another_history_are_left_alone(void **state)
+{
+    struct task_row other = {.number = 8 << 3, .opened_ms = 1700000099999, .queue = 1};
+
+    (void)state;
+    outlet_put(1, 100);
+    add_member(outlet_member(&other));
+    add_member(member_of(9999999, 1));
+    outlet_launch();
+    assert_true(outlet_until(is_reconciled, NULL, 3000));
+    outlet_catch_up();
+    bool list = outlet->queues[1].shape == QUEUE_LIST;
+    assert_int_equal(server_number(&outlet->server, list ? "LLEN %s" : "ZCARD %s", OUTLET_TASKS),
+                     3);
 }
 
 static void tasks_of_other_nodes_are_left_alone(void **state)
@@ -318,6 +367,39 @@ static void busy_writer_only_delays_a_reconcile(void **state)
     assert_queue("1", 3000);
 }
 
+/* Nothing was forgotten, so nothing calls for a reconcile but the look itself: the member stands
+ * first, at two looks in a row, and its task is done. */
+static void stray_that_stands_first_is_taken_out(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 100);
+    outlet_put(2, 200);
+    outlet_drop(1);
+    outlet_catch_up();
+    assert_true(outlet_until(is_reconciled, NULL, 3000)); /* the one of the start */
+    outlet_for(300);
+    uint64_t reconciles = stats_count(outlet->stats, STATS_REDIS_RECONCILES);
+    add_member(member_of(1, 1)); /* somebody put it back, at 50 */
+    assert_queue("2", 3000);
+    outlet_for(300);
+    assert_int_equal(stats_count(outlet->stats, STATS_REDIS_RECONCILES), reconciles + 1);
+    assert_int_equal(outlet->forgot_count, 0);
+}
+
+/* What is first and right is looked at all the time, and never calls for one. */
+static void open_task_that_stands_first_calls_for_no_reconcile(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 100);
+    assert_true(outlet_until(is_reconciled, NULL, 3000));
+    outlet_for(500);
+    assert_int_equal(stats_count(outlet->stats, STATS_REDIS_RECONCILES), 1);
+}
+
 /* A failover that lost a withdrawal alone: the mark looks right, only the server is another. */
 static void another_server_is_reconciled_even_if_the_mark_is_right(void **state)
 {
@@ -355,14 +437,20 @@ int main(void)
         LIST_TEST(head_of_a_list_is_told_by_its_seq),
         LIST_TEST(own_head_of_a_list_is_found_behind_others),
         LIST_TEST(list_is_not_judged_by_a_state_that_lags),
+        TEST(watched_is_told_once_when_pops_of_all_queues_are_settled),
+        TEST(nothing_open_is_watched_at_once),
         TEST(start_takes_out_what_should_not_stand_there),
         LIST_TEST(start_takes_out_what_should_not_stand_there),
+        TEST(tasks_of_another_history_are_left_alone),
+        LIST_TEST(tasks_of_another_history_are_left_alone),
         TEST(tasks_of_other_nodes_are_left_alone),
         LIST_TEST(tasks_of_other_nodes_are_left_alone),
         TEST(long_queue_is_reconciled_page_by_page),
         LIST_TEST(long_queue_is_reconciled_page_by_page),
         TEST(what_state_has_not_committed_is_not_taken_out),
         TEST(busy_writer_only_delays_a_reconcile),
+        TEST(stray_that_stands_first_is_taken_out),
+        TEST(open_task_that_stands_first_calls_for_no_reconcile),
         TEST(another_server_is_reconciled_even_if_the_mark_is_right),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,6 +24,7 @@ struct scene {
     struct writer *writer;
     struct settlement settled[KEPT];
     unsigned settled_count, operation_count, rendered_count;
+    unsigned judge_after_ms;
     struct writer_outbox last_operation;
     bool ready;
     uint32_t site;
@@ -89,6 +90,7 @@ static enum status start(unsigned commands_max)
         .reserve_bytes = 1 << 20,
         .batch_bytes_max = 1 << 20,
         .batch_commands_max = commands_max,
+        .judge_after_ms = scene.judge_after_ms,
         .clock = scene.clock,
         .log = scene.log,
         .stats = scene.stats,
@@ -360,6 +362,54 @@ static void registry_is_read_for_the_loop(void **unused)
     registry_close(registry);
 }
 
+/* With settings before and behind it, which are read along the same chain. */
+static void epoch_that_was_begun_is_in_force_after_a_restart(void **unused)
+{
+    struct command command = {.kind = COMMAND_EPOCH, .ticket = 9, .epoch = 0x1234567890abcdef};
+    uint64_t before = writer_epoch(scene.writer);
+
+    (void)unused;
+    assert_int_equal(submit_and_wait(&command)->status, STATUS_OK);
+    assert_int_not_equal(before, command.epoch);
+    uint32_t site =
+        admin(ENTITY_SITE, "{\"id\":\"second\",\"agency\":\"acme\",\"queue\":\"acme.calls\"}");
+    stop();
+    start_ready(4096);
+    assert_int_equal(writer_epoch(scene.writer), command.epoch);
+    struct registry *registry = registry_open();
+    assert_int_equal(writer_read_registry(scene.writer, registry), STATUS_OK);
+    assert_int_equal(registry_number(registry, ENTITY_SITE, SLICE("second")), site);
+    assert_int_equal(registry_number(registry, ENTITY_SITE, SLICE("main")), scene.site);
+    registry_close(registry);
+}
+
+static void run_for(unsigned ms)
+{
+    uint64_t end_ms = clock_monotonic_ms() + ms;
+
+    while (clock_monotonic_ms() < end_ms)
+        uv_run(&scene.loop, UV_RUN_ONCE);
+}
+
+/* The breach of a deadline is an operation: the task is ranked anew. */
+static void nothing_is_judged_before_the_owner_knows_what_waited(void **unused)
+{
+    struct command command = optin_command(1);
+
+    (void)unused;
+    submit_and_wait(&command);
+    stop();
+    scene.judge_after_ms = 60000;
+    set_clock(1700000000000 + 400000);
+    start_ready(4096);
+    scene.operation_count = 0;
+    run_for(150);
+    assert_int_equal(scene.operation_count, 0);
+    writer_judge(scene.writer);
+    run_for(300);
+    assert_int_equal(scene.operation_count, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -375,6 +425,8 @@ int main(void)
         TEST(deadline_fires_when_the_clock_says_so),
         TEST(barrier_settles_when_readers_see_it_all),
         TEST(registry_is_read_for_the_loop),
+        TEST(epoch_that_was_begun_is_in_force_after_a_restart),
+        TEST(nothing_is_judged_before_the_owner_knows_what_waited),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,8 @@
 
     QUEUE=acme.calls AGENT=a42 OUTCOME=no_answer REDIS_URL=redis://127.0.0.1:6379/0 ONCE=1 consume.py
 
-REDIS_URL may also be unix:///path. With ONCE it ends after one task."""
+REDIS_URL may also be unix:///path. With ONCE it ends after one task. PREFIX, where hotlead's redis_prefix is not
+"hl". SHAPE (zset or list), where the queue's shape is not to be found out by looking."""
 import getpass
 import json
 import os
@@ -12,8 +13,21 @@ import time
 import redis
 
 QUEUE = os.environ.get("QUEUE", "demo.calls")
+TASKS = f"{os.environ.get('PREFIX', 'hl')}:{{{QUEUE}}}:tasks"
 AGENT = os.environ.get("AGENT") or getpass.getuser()
 OUTCOME = os.environ.get("OUTCOME", "no_answer")
+
+
+def pops(link):
+    """Waits for tasks. An empty queue has no type and is taken for what it was; that is looked at each second."""
+    fixed = os.environ.get("SHAPE")
+    shape, timeout = fixed or "zset", 0 if fixed else 1
+    while True:
+        seen = fixed or link.type(TASKS).decode()
+        shape = shape if seen == "none" else seen
+        popped = link.blpop([TASKS], timeout) if shape == "list" else link.bzpopmin(TASKS, timeout)
+        if popped:
+            yield json.loads(popped[1])
 
 
 def report(link, task, **fields):
@@ -27,9 +41,8 @@ def work(task):  # dial here
 
 def main():
     link = redis.Redis.from_url(os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0"))
-    while True:
-        _, member, _ = link.bzpopmin(f"hl:{{{QUEUE}}}:tasks", timeout=0)
-        task, started_ms = json.loads(member), int(time.time() * 1000)
+    for task in pops(link):
+        started_ms = int(time.time() * 1000)
         report(link, task, op="claim")
         work(task)
         report(link, task, op="outcome", outcome=OUTCOME, started_ms=started_ms)

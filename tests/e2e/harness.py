@@ -155,7 +155,10 @@ class Scenario(unittest.TestCase):
     def tasks(self, queue=None):
         """What stands in the queue now: task id -> (task, score), whatever its shape."""
         key = self.key("tasks", queue)
-        if self.redis("TYPE", key) == "list":
+        kind = self.redis("TYPE", key)
+        if kind == "none":
+            return {}
+        if kind == "list":
             members = [(member, 0) for member in self.redis("LRANGE", key, 0, -1)]
         else:
             flat = self.redis("ZRANGE", key, 0, -1, "WITHSCORES")

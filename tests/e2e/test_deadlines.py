@@ -1,6 +1,8 @@
 """Deadlines, leases and deliveries on a clock that the test sets: each fires once, whenever the
 server looks at it."""
 import json
+import signal
+import time
 
 from harness import Scenario
 from servers import wait_until
@@ -33,6 +35,27 @@ class Unnoticed(Scenario):
         wait_until(lambda: "claim" in self.history(task), what="the claim")
         self.assert_stays(lambda: "breach\"" not in self.history(task), 3, "it was claimed in time")
         self.assertEqual({}, self.tasks())
+
+    def test_call_reported_to_a_redis_that_answers_late_is_no_breach(self):
+        task = self.wait_task(self.accept_optin(self.person_number(1))["task"])
+        self.pop()
+        self.server.kill()
+        self.report(task, "outcome", outcome="no_answer")
+        self.clock.advance(400)
+        self.redis.signal(signal.SIGSTOP)
+        self.start_server()
+        time.sleep(2.5)
+        self.redis.signal(signal.SIGCONT)
+        wait_until(lambda: "no_answer" in self.history(task), what="the outcome")
+        self.assertNotIn("breach\"", self.history(task))
+
+    def test_deadline_is_judged_all_the_same_while_redis_is_away(self):
+        task = self.wait_task(self.accept_optin(self.person_number(1))["task"])
+        self.server.kill()
+        self.redis.stop()
+        self.clock.advance(400)
+        self.start_server()
+        self.wait_until_breached([task["id"]])
 
     def history(self, task):
         return json.dumps(self.get(f"/v1/people/{task['person']}/history"))

@@ -125,8 +125,10 @@ class Copies(Scenario):
         self.wait_task(first["task"])
         self.server.run("backup", "--data", self.server.data, self.folder / "backup")
         later = self.accept_optin(self.person_number(2))
+        self.wait_task(later["task"])
         self.server.kill()
-        self.server.run("restore", "--data", self.folder / "restored", self.folder / "backup")
+        done = self.server.run("restore", "--data", self.folder / "restored", self.folder / "backup")
+        self.assertIn(b"after the backup", done.stderr)
         lost, self.server.data = self.server.data, self.folder / "restored"
         self.start_server()
         self.get(f"/v1/optins/{first['id']}")
@@ -137,6 +139,11 @@ class Copies(Scenario):
         self.wait_task(new["task"])
         self.wait_task(first["task"])
         self.assertEqual(2, len(self.redis("KEYS", self.key("mark:n1:*"))), "its own mark, beside the lost one's")
+        self.assert_stays(lambda: later["task"] in self.tasks(), 2.5, "the only trace of an opt-in")
+        self.report(self.tasks()[later["task"]][0], "outcome", outcome="do_not_contact")
+        wait_until(lambda: self.metric('hotlead_reports_total{result="refused"}') == 1, what="the report")
+        for optin in (first, new):
+            self.assertNotIn("do_not_contact", json.dumps(self.get(f"/v1/tasks/{optin['task']}")), "of the same number")
         self.assertTrue(lost.exists())
 
     def test_copied_folder_gets_an_epoch_of_its_own(self):

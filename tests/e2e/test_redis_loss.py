@@ -3,8 +3,10 @@ while Redis loses nothing each delivery is seen exactly once."""
 import json
 import shutil
 import signal
+import subprocess
 import threading
 import time
+import unittest
 
 from harness import Load, Scenario
 from resp import Redis
@@ -197,3 +199,127 @@ class Nodes(Scenario):
         self.wait_tasks([mine, theirs], timeout=4)
         self.assert_stays(lambda: len(self.tasks()) == 2, 2, "both stay")
         self.assertEqual(0, second.stop())
+
+
+class Refusals(Scenario):
+    def readyz(self):
+        return self.web.get("/readyz").json
+
+    def wait_reason(self, words):
+        wait_until(lambda: words in self.readyz().get("reason", ""), 10, f"'{words}' in /readyz")
+        self.assertEqual("degraded", self.readyz()["status"])
+
+    def wait_well(self):
+        wait_until(lambda: self.readyz()["status"] == "ok", 15, "readiness without a but")
+
+    def test_full_redis_is_told_and_gets_its_tasks_when_there_is_room(self):
+        first = self.accept_optin(self.person_number(1))["task"]
+        self.wait_task(first)
+        self.wait_well()
+        self.redis("CONFIG", "SET", "maxmemory", 1)
+        second = self.accept_optin(self.person_number(2))["task"]
+        self.wait_reason("Redis is full")
+        self.assertLess(0, self.metric('hotlead_redis_refusals_total{reason="memory"}'))
+        self.redis("CONFIG", "SET", "maxmemory", 0)
+        self.wait_tasks([first, second])
+        self.wait_well()
+
+    def test_demoted_primary_is_told_and_used_again_when_it_is_promoted(self):
+        self.wait_well()
+        self.redis("REPLICAOF", "127.0.0.1", "1")
+        task = self.accept_optin(self.person_number(1))["task"]
+        self.wait_reason("replica")
+        self.redis("REPLICAOF", "NO", "ONE")
+        self.wait_task(task)
+        self.wait_well()
+
+    def test_redis_that_forbids_reading_reports_is_told(self):
+        self.wait_well()
+        self.redis("ACL", "SETUSER", "default", "-xread")
+        self.wait_reason("reports")
+        self.redis("ACL", "SETUSER", "default", "+@all")
+        self.wait_well()
+
+
+@unittest.skipUnless(
+    subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode == 0,
+    "two disks of the same numbers need unshare -m, that is root",
+)
+class SecondWriter(Scenario):
+    """A machine that was cloned: two servers with one journal's past, one node name, and one epoch, which is bound
+    to machine and inode. Two small tmpfs in a mount namespace give a copied file the inode of the first."""
+
+    def setUp(self):
+        super().setUp()
+        self.server.stop()
+        self.disks = [self.folder / "one", self.folder / "two"]
+        for disk in self.disks:
+            disk.mkdir()
+        mounts = " && ".join(f"mount -t tmpfs none '{disk}'" for disk in self.disks)
+        self.holder = subprocess.Popen(["unshare", "-m", "sh", "-c", f"{mounts} && touch '{self.disks[1]}/up' && exec sleep 600"])
+        self.inside = ["nsenter", "-m", "-t", str(self.holder.pid), "--"]
+        wait_until(lambda: not subprocess.run([*self.inside, "test", "-e", f"{self.disks[1]}/up"], check=False).returncode,
+                   what="two small disks")  # fmt: skip
+
+    def _end(self):
+        try:
+            super()._end()
+        finally:
+            self.holder.kill()
+            self.holder.wait()
+
+    def run_inside(self, script):
+        return subprocess.run([*self.inside, "sh", "-ec", script], capture_output=True, text=True, check=True).stdout
+
+    def start_on(self, disk, log):
+        (self.folder / log).mkdir()
+        server = Hotlead(self.folder / log, self.redis.url, disk / "data")
+        server.wrapper = self.inside
+        server.start()
+        return server
+
+    def clone(self):
+        one, two = (f"{disk}/data/journal" for disk in self.disks)
+        inode = int(self.run_inside(f"stat -c %i '{one}/data.mdb'"))
+        self.run_inside(
+            f"mkdir -p '{two}'; n=0; while [ $(stat -c %i '{two}/..'/fill$n 2>/dev/null || echo 0) -lt {inode - 1} ]; do"
+            f" n=$((n+1)); touch '{two}/..'/fill$n; done; cp '{one}/data.mdb' '{two}/data.mdb'; rm '{two}/..'/fill*;"
+            f" cp '{one}/../admin.token' '{two}/../'"
+        )
+        self.assertEqual(inode, int(self.run_inside(f"stat -c %i '{two}/data.mdb'")))
+
+    def test_two_servers_of_one_epoch_both_go_on_and_lose_no_task(self):
+        self.server = self.start_on(self.disks[0], "first")
+        self.web, self.admin = self.server.web, self.server.admin_token
+        del self.sk
+        self.set_up_agency("acme")
+        common = self.accept_optin(self.person_number(1))["task"]
+        self.wait_task(common)
+        self.server.stop()
+        self.clone()
+        self.server.start()
+        mine = [self.accept_optin(self.person_number(2))["task"]]
+        self.wait_tasks([common, *mine])
+        second = self.start_on(self.disks[1], "second")
+        self.addCleanup(lambda: second.is_running and second.kill())
+        theirs = []
+        for number in range(3, 13):
+            mine.append(self.accept_optin(self.person_number(number))["task"])
+            time.sleep(0.1)  # the same number in the same millisecond would make the same id
+            theirs.append(self.accept_optin(self.person_number(number), web=second.web)["task"])
+            time.sleep(0.1)
+        self.wait_tasks([common, *mine, *theirs])
+        self.assert_stays(lambda: len(self.tasks()) == 22, 4, "nobody takes out what the other has put")
+
+        servers = [self.web, second.web]
+        reasons = [web.get("/readyz").json.get("reason", "") for web in servers]
+        self.assertEqual(1, sum("another server" in reason for reason in reasons), reasons)
+        epochs = [web.get("/metrics", bearer=self.admin).text.count("hotlead_epochs_total 1") for web in servers]
+        self.assertEqual(1, sum(epochs), "one of them had to move, once")
+
+        task = next(task for task, _ in self.tasks().values() if task["id"] == theirs[0])
+        self.report(task, "outcome", outcome="conversation")
+        wait_until(lambda: "conversation" in second.web.get(f"/v1/tasks/{theirs[0]}", bearer=self.sk).text, what="the outcome")
+        self.wait_tasks([common, *mine, *theirs[1:]])
+        self.assertEqual(0, second.stop())
+        second.run("fsck", "--data", second.data)

@@ -8,6 +8,7 @@ import time
 import unittest
 
 from harness import Scenario, find
+from resp import Redis, RedisError
 from servers import ROOT, wait_until
 from web import Web
 
@@ -203,27 +204,134 @@ class Http(Scenario):
         self.assertEqual(404, answer.status)
 
 
+SAMPLES = {
+    "shell": [str(ROOT / "deploy/consumers/consume.sh")],
+    "python": ["/usr/bin/python3", str(ROOT / "deploy/consumers/consume.py")],
+    "node": ["node", str(ROOT / "deploy/consumers/consume.js")],
+}
+if not shutil.which("node"):
+    del SAMPLES["node"]
+
+
 class Samples(Scenario):
     """The consumers of deploy/consumers, as they are shipped."""
 
-    def run_sample(self, *command):
-        task = self.wait_task(self.accept_optin(self.person_number(1))["task"])
-        environment = {
+    def environment(self, **more):
+        return {
             **os.environ, "REDIS_URL": self.redis.url, "QUEUE": self.queue, "AGENT": "sample",
-            "OUTCOME": "voicemail", "ONCE": "1",
+            "OUTCOME": "voicemail", "ONCE": "1", **more,
         }  # fmt: skip
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=20, check=False)
+
+    def run_sample(self, name, number=1, **more):
+        task = self.wait_task(self.accept_optin(self.person_number(number))["task"])
+        done = subprocess.run(SAMPLES[name], env=self.environment(**more), capture_output=True, text=True, timeout=20, check=False)
         self.assertEqual(0, done.returncode, done.stderr)
         self.assertIn(task["id"], done.stdout)
-        wait_until(lambda: "voicemail" in json.dumps(self.get(f"/v1/tasks/{task['id']}")), what="the outcome")
+        self.wait_voicemail(task["id"])
         self.assertIn("sample", json.dumps(self.get(f"/v1/people/{task['person']}/history")))
 
+    def wait_voicemail(self, task):
+        wait_until(lambda: "voicemail" in json.dumps(self.get(f"/v1/tasks/{task}")), what="the outcome")
+
     def test_shell_consumer_works_a_task(self):
-        self.run_sample(str(ROOT / "deploy/consumers/consume.sh"))
+        self.run_sample("shell")
 
     def test_python_consumer_works_a_task(self):
-        self.run_sample("/usr/bin/python3", str(ROOT / "deploy/consumers/consume.py"))
+        self.run_sample("python")
 
-    @unittest.skipUnless(shutil.which("node"), "no node")
+    @unittest.skipUnless("node" in SAMPLES, "no node")
     def test_node_consumer_works_a_task(self):
-        self.run_sample("node", str(ROOT / "deploy/consumers/consume.js"))
+        self.run_sample("node")
+
+    def test_consumers_know_a_list_when_it_is_there_or_comes(self):
+        self.create("queues", id="acme.row", agency="acme", shape="list")
+        site = self.create("sites", id="acme-row", agency="acme", queue="acme.row", origins=["https://www.example.com"])
+        self.queue, self.sk = "acme.row", site["sk"]
+        for number, name in enumerate(SAMPLES):
+            self.run_sample(name, number)
+            for more in ({}, {"SHAPE": "list"}):
+                waiting = subprocess.Popen(SAMPLES[name], env=self.environment(**more), stdout=subprocess.DEVNULL)
+                time.sleep(0.5)
+                task = self.accept_optin(self.person_number(10 + 2 * number + len(more)))["task"]
+                self.assertEqual(0, waiting.wait(20), name)
+                self.wait_voicemail(task)
+
+    def test_consumers_say_that_a_key_is_no_queue(self):
+        self.redis("SET", self.key("tasks"), "nonsense")
+        for command in SAMPLES.values():
+            done = subprocess.run(command, env=self.environment(), capture_output=True, text=True, timeout=20, check=False)
+            self.assertNotEqual(0, done.returncode)
+            self.assertNotEqual("", done.stderr)
+
+
+class Permissions(Samples):
+    """The same consumers as the Redis user that `hotlead queue acl` makes, and what that user cannot do."""
+
+    def setUp(self):
+        super().setUp()
+        self.let_in(self.queue)
+
+    def acl(self, queue):
+        return self.server.run("queue", "acl", queue, "--server", self.server.url, "--data", self.server.data, check=False)
+
+    def let_in(self, queue):
+        line = self.acl(queue).stdout.decode().split()
+        self.redis(*line)
+        self.user, self.password = line[2], line[5].removeprefix(">")
+
+    def create(self, kind, **settings):
+        created = super().create(kind, **settings)
+        if settings.get("shape") == "list":
+            self.let_in(settings["id"])
+        return created
+
+    def environment(self, **more):
+        return super().environment(REDIS_URL=f"redis://{self.user}:{self.password}@127.0.0.1:{self.redis.port}/0", **more)
+
+    def as_consumer(self):
+        link = Redis(self.redis.path)
+        self.addCleanup(link.close)
+        link("AUTH", self.user, self.password)
+        return link
+
+    def assert_forbidden(self, link, *words):
+        with self.assertRaisesRegex(RedisError, "NOPERM|user executing the script", msg=words):
+            link(*words)
+
+    def test_consumer_claims_by_script_and_can_make_no_key_another_type(self):
+        link, script = self.as_consumer(), (ROOT / "proto" / "claim.lua").read_text()
+        task = self.wait_task(self.accept_optin(self.person_number(1))["task"])
+        member = link("EVAL", script, 2, self.key("tasks"), self.key("reports:n1"), "a7")
+        self.assertEqual(task, json.loads(member))
+        (mark,) = self.redis("KEYS", self.key("mark:*"))
+        for key in (self.key("tasks"), mark, self.key("other"), self.key("tasks", "beta.calls")):
+            self.assert_forbidden(link, "XADD", key, "*", "a", "b")
+            self.assert_forbidden(link, "DEL", key)
+            self.assert_forbidden(link, "SET", key, "x")
+            self.assert_forbidden(link, "RPUSH", key, "x")
+            self.assert_forbidden(link, "LMOVE", self.key("work:a"), key, "LEFT", "LEFT")
+            self.assert_forbidden(link, "EVAL", f"return redis.call('XADD', '{key}', '*', 'a', 'b')", 1, self.key("tasks"))
+        self.assert_forbidden(link, "BZPOPMIN", self.key("tasks", "beta.calls"), 1)
+        self.assert_forbidden(link, "XADD", self.key("reports:n1", "beta.calls"), "*", "a", "b")
+        self.assert_forbidden(link, "XREAD", "STREAMS", self.key("reports:n1"), 0)
+
+    def test_acl_of_an_unknown_queue_is_an_error(self):
+        done = self.acl("acme.cals")
+        self.assertEqual((1, b""), (done.returncode, done.stdout))
+        self.assertNotEqual(b"", done.stderr)
+
+
+class Prefixed(Samples):
+    """The same where the keys begin with another word."""
+
+    def setUp(self):
+        super().setUp()
+        self.server.stop()
+        self.server.arguments += ["--redis-prefix", "desk"]
+        self.start_server()
+
+    def key(self, name, queue=None):
+        return f"desk:{{{queue or self.queue}}}:{name}"
+
+    def environment(self, **more):
+        return super().environment(PREFIX="desk", **more)

@@ -12,9 +12,10 @@ static size_t walk(const struct redis_reply *reply)
 {
     struct inbox_id id;
     struct report report;
+    const char *left_out;
     size_t sum = reply->text.length;
 
-    if (inbox_entry_read(reply, &id, &report) == STATUS_OK)
+    if (inbox_entry_read(reply, &id, &report, &left_out) == STATUS_OK)
         sum += report.task.length + (size_t)id.seq;
     if (redis_reply_is_error(reply, "READONLY"))
         sum++;
