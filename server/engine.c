@@ -168,7 +168,7 @@ static enum status decide_popped(struct engine *engine, const struct command *co
             struct effect_popped effect = {.person = visible.person,
                                            .task = visible.task,
                                            .lease_until_ms =
-                                               turn->now_ms + queue->report_within_ms};
+                                               command->now_ms + queue->report_within_ms};
             engine_effect(record, EFFECT_POPPED, &effect, sizeof(effect));
             count++;
         }

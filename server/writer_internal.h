@@ -50,7 +50,7 @@ struct result_batch {
 struct postponed {
     struct command commands[POSTPONED_MAX];
     unsigned first, count;
-    bool done; /* the first one, once the batch is committed */
+    unsigned done; /* of them, once the batch is committed */
 };
 
 struct writer {

@@ -12,6 +12,7 @@
 #define JUDGE_LOOK_MS   20
 
 #define POSTPONED_RECORDS_PER_BATCH 4
+#define NOTED_WITHIN_MS             10000
 #define EXPIRE_EACH_MS              60000
 #define TEST_CLOCK_LOOK_MS          5
 
@@ -46,7 +47,7 @@ static void batch_failed(struct writer *writer, const struct command_batch *batc
         writer_reload_registry(writer);
 }
 
-/* --- a batch (thread) ------------------------------------------------------------------------ */
+/* --- a record (thread) ----------------------------------------------------------------------- */
 
 struct turn writer_turn(struct writer *writer, uint64_t wanted_ms)
 {
@@ -96,15 +97,15 @@ static void observe(struct writer *writer, const struct command *command,
         stats_observe_us(stats, STATS_SPEED_TO_CONVERSATION, waited_us);
 }
 
-/* Makes up to `most` records of a command, and settles it with the last. Any failure here
- * fails the batch. */
+/* Makes up to `*most` records of a command, and settles it with the last. Any failure here fails
+ * the batch. */
 static enum status process_command(struct writer *writer, const struct command *command,
-                                   unsigned most, bool *more_out)
+                                   unsigned *most, bool *more_out)
 {
     struct settlement settlement;
     bool more = true;
 
-    for (unsigned i = 0; more && i < most; i++) {
+    for (; more && *most > 0; --*most) {
         struct turn turn = writer_turn(writer, command->now_ms);
         enum status decided =
             engine_decide(writer->engine, command, &turn, &writer->record, &settlement, &more);
@@ -122,8 +123,10 @@ static enum status process_command(struct writer *writer, const struct command *
     return STATUS_OK;
 }
 
-/* Consumers that only pop leave thousands of tasks to be noticed at once; opt-ins must not wait
- * for them, so each batch takes a share. */
+/* --- what was popped (thread) ---------------------------------------------------------------- */
+
+/* Consumers that only pop leave thousands of tasks to be noticed at once, and opt-ins must not wait
+ * for that: it is done when nothing else waits, and a share a batch when it has waited long. */
 static void postpone(struct writer *writer, const struct command *command)
 {
     struct postponed *postponed = &writer->postponed;
@@ -134,31 +137,55 @@ static void postpone(struct writer *writer, const struct command *command)
         postponed->commands[(postponed->first + postponed->count++) % POSTPONED_MAX] = *command;
 }
 
-static enum status process_postponed(struct writer *writer)
+static struct command *postponed_at(struct postponed *postponed, unsigned index)
+{
+    return &postponed->commands[(postponed->first + index) % POSTPONED_MAX];
+}
+
+static bool is_due(const struct writer *writer)
+{
+    return engine_next_due_ms(writer->engine) <= clock_now_ms(writer->options.clock);
+}
+
+/* What is due may hang on whether it was popped, so then it can wait no longer. */
+static bool may_note(struct writer *writer, const struct command_batch *batch)
 {
     struct postponed *postponed = &writer->postponed;
-    bool more = true;
-    enum status result;
 
     if (postponed->count == 0)
-        return STATUS_OK;
-    result = process_command(writer, &postponed->commands[postponed->first],
-                             POSTPONED_RECORDS_PER_BATCH, &more);
-    postponed->done = !more;
-    return result;
+        return false;
+    return batch->count == 0 || postponed->count > POSTPONED_MAX / 2 || is_due(writer) ||
+           clock_now_ms(writer->options.clock) >=
+               postponed_at(postponed, 0)->now_ms + NOTED_WITHIN_MS;
+}
+
+static enum status note_popped(struct writer *writer)
+{
+    struct postponed *postponed = &writer->postponed;
+    unsigned most = POSTPONED_RECORDS_PER_BATCH;
+
+    while (postponed->done < postponed->count && most > 0) {
+        bool more;
+        enum status result =
+            process_command(writer, postponed_at(postponed, postponed->done), &most, &more);
+        if (result != STATUS_OK || more)
+            return result;
+        postponed->done++;
+    }
+    return STATUS_OK;
 }
 
 /* Only what is committed is done with. */
-static void forget_postponed(struct writer *writer)
+static void forget_noted(struct writer *writer)
 {
     struct postponed *postponed = &writer->postponed;
 
-    if (!postponed->done)
-        return;
-    postponed->first = (postponed->first + 1) % POSTPONED_MAX;
-    postponed->count--;
-    postponed->done = false;
+    postponed->first = (postponed->first + postponed->done) % POSTPONED_MAX;
+    postponed->count -= postponed->done;
+    postponed->done = 0;
 }
+
+/* --- a batch (thread) ------------------------------------------------------------------------ */
 
 /* Nothing to decide: who asks for it has chosen the number. */
 static enum status process_epoch(struct writer *writer, const struct command *command)
@@ -174,6 +201,7 @@ static enum status process_epoch(struct writer *writer, const struct command *co
 
 static enum status process(struct writer *writer, const struct command *command)
 {
+    unsigned most = UINT_MAX;
     bool more;
 
     switch (command->kind) {
@@ -186,7 +214,7 @@ static enum status process(struct writer *writer, const struct command *command)
     case COMMAND_EPOCH:
         return process_epoch(writer, command);
     default:
-        return process_command(writer, command, UINT_MAX, &more);
+        return process_command(writer, command, &most, &more);
     }
 }
 
@@ -201,7 +229,7 @@ static bool may_judge(const struct writer *writer)
 
 static enum status process_due(struct writer *writer, uint64_t now_ms)
 {
-    if (!may_judge(writer))
+    if (!may_judge(writer) || writer->postponed.done < writer->postponed.count)
         return STATUS_OK;
 
     for (unsigned i = 0; i < DUE_PER_BATCH; i++) {
@@ -281,13 +309,13 @@ static void process_batch(struct writer *writer, const struct command_batch *bat
     enum status result = journal_begin(writer->journal);
 
     writer->admin_in_batch = false;
-    writer->postponed.done = false;
+    writer->postponed.done = 0;
     if (result == STATUS_OK)
         result = state_begin(writer->state);
     for (unsigned i = 0; result == STATUS_OK && i < batch->count; i++)
         result = process(writer, &batch->commands[i]);
-    if (result == STATUS_OK)
-        result = process_postponed(writer);
+    if (result == STATUS_OK && may_note(writer, batch))
+        result = note_popped(writer);
     if (result == STATUS_OK)
         result = process_due(writer, clock_now_ms(writer->options.clock));
     if (result == STATUS_OK)
@@ -297,7 +325,7 @@ static void process_batch(struct writer *writer, const struct command_batch *bat
         batch_failed(writer, batch, result, admin_seq);
         return;
     }
-    forget_postponed(writer);
+    forget_noted(writer);
     writer_count_changes(writer);
     if (writer->dirty_records > 0 && writer->dirty_since_ms == 0)
         writer->dirty_since_ms = clock_monotonic_ms();
@@ -306,11 +334,9 @@ static void process_batch(struct writer *writer, const struct command_batch *bat
 
 /* --- the thread --- */
 
-static bool is_due(struct writer *writer)
+static bool has_work(const struct writer *writer)
 {
-    return writer->postponed.count > 0 ||
-           (may_judge(writer) &&
-            engine_next_due_ms(writer->engine) <= clock_now_ms(writer->options.clock));
+    return writer->postponed.count > 0 || (may_judge(writer) && is_due(writer));
 }
 
 /* How long the thread may sleep when nothing is submitted, in ms. */
@@ -320,7 +346,7 @@ static uint64_t sleep_ms(struct writer *writer)
 
     if (atomic_load(&writer->stalled))
         return WRITER_STATE_RETRY_MS;
-    if (is_due(writer))
+    if (has_work(writer))
         return 0;
     due_ms = engine_next_due_ms(writer->engine);
     if (clock_is_test(writer->options.clock))
@@ -392,7 +418,7 @@ void *writer_run(void *argument)
         if (atomic_load(&writer->stalled)) {
             writer_receive(writer, batch);
             writer_catch_up(writer);
-        } else if (!idle || is_due(writer)) {
+        } else if (!idle || has_work(writer)) {
             process_batch(writer, batch);
         }
         writer_result_hand_over(writer);

@@ -518,9 +518,24 @@ static void put_that_was_not_pushed_is_not_popped(void **unused)
     assert_int_equal(world_visible(&world, world.queue), 1);
 }
 
+static void lease_of_what_was_popped_starts_when_that_was_seen(void **unused)
+{
+    struct command command = {.kind = COMMAND_POPPED, .now_ms = world.now_ms + 1000};
+    uint64_t number = fresh_task("+12155550147");
+    struct task_row task;
+
+    (void)unused;
+    command.popped =
+        (struct command_popped){.queue = world.queue, .empty = true, .pushed_seq = outbox_seq()};
+    world.now_ms += 8000;
+    assert_int_equal(world_do(&world, &command), STATUS_OK);
+    assert_true(world_task(&world, 1, number, &task));
+    assert_int_equal(task.lease_until_ms, command.now_ms + 120000);
+}
+
 static void only_what_sorts_before_the_head_is_popped(void **unused)
 {
-    struct command command = {.kind = COMMAND_POPPED};
+    struct command command = {.kind = COMMAND_POPPED, .now_ms = world.now_ms};
     uint64_t first = fresh_task("+12155550147"), second;
     struct task_row task;
 
@@ -1004,6 +1019,7 @@ int main(void)
         TEST(breach_that_passed_while_down_fires_once),
         TEST(popped_and_silent_is_delivered_again),
         TEST(put_that_was_not_pushed_is_not_popped),
+        TEST(lease_of_what_was_popped_starts_when_that_was_seen),
         TEST(only_what_sorts_before_the_head_is_popped),
         TEST(many_pops_take_several_records),
         TEST(leased_at_the_deadline_breaches_only_when_the_lease_ends),

@@ -410,6 +410,37 @@ static void nothing_is_judged_before_the_owner_knows_what_waited(void **unused)
     assert_int_equal(scene.operation_count, 1);
 }
 
+/* All that were put until then are gone from the queue. */
+static struct command popped_command(uint64_t seen_ms)
+{
+    return (struct command){
+        .kind = COMMAND_POPPED,
+        .ticket = 9,
+        .now_ms = seen_ms,
+        .popped = {.queue = 1, .empty = true, .pushed_seq = scene.last_operation.seq}};
+}
+
+static void what_was_popped_before_its_deadline_breaches_when_its_lease_ends(void **unused)
+{
+    uint64_t start_ms = 1700000000000;
+    struct command command = optin_command(1), barrier = {.kind = COMMAND_BARRIER},
+                   popped = popped_command(start_ms + 290000);
+
+    (void)unused;
+    submit_and_wait(&command);
+    popped.popped.pushed_seq = scene.last_operation.seq;
+    assert_int_equal(writer_submit(scene.writer, &popped), STATUS_OK);
+    set_clock(start_ms + 300000);
+    run_for(100);
+    assert_int_equal(submit_and_wait(&barrier)->status, STATUS_OK);
+    assert_int_equal(stats_count(scene.stats, STATS_SLA_BREACHES), 0);
+    set_clock(start_ms + 290000 + 120000);
+    run_for(100);
+    assert_int_equal(submit_and_wait(&barrier)->status, STATUS_OK);
+    assert_int_equal(stats_count(scene.stats, STATS_TASKS_REDELIVERED), 1);
+    assert_int_equal(stats_count(scene.stats, STATS_SLA_BREACHES), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -427,6 +458,7 @@ int main(void)
         TEST(registry_is_read_for_the_loop),
         TEST(epoch_that_was_begun_is_in_force_after_a_restart),
         TEST(nothing_is_judged_before_the_owner_knows_what_waited),
+        TEST(what_was_popped_before_its_deadline_breaches_when_its_lease_ends),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -204,6 +204,7 @@ enum status world_popped(struct world *world, uint64_t pushed_seq)
 {
     struct command command = {
         .kind = COMMAND_POPPED,
+        .now_ms = world->now_ms,
         .popped = {.queue = world->queue, .empty = true, .pushed_seq = pushed_seq}};
 
     return world_do(world, &command);
