@@ -1,6 +1,6 @@
-/* floor PORT FOLDER: the least that a durable answer costs on this machine. A loop, a parser, LMDB,
- * and nothing else: no route, no key, no person, no task, no Redis. What is read in one turn of the
- * loop is appended and committed as one batch, then answered.
+/* floor PORT FOLDER: what a durable answer costs on this machine before anything is done for it. A
+ * loop, a parser, LMDB, and nothing else: no route, no key, no person, no task, no Redis. What is
+ * read in one turn of the loop is appended and committed as one batch, then answered.
  *
  * It takes what it is sent on trust, for it is measured, never run. */
 #include <endian.h>
