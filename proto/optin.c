@@ -269,10 +269,39 @@ static bool has_extra(const struct optin *optin, struct slice name)
     return false;
 }
 
-void optin_fill(struct optin *optin, const struct optin *more)
+static void fill_phone(struct optin *optin, const struct optin *more)
 {
     if (optin->text[OPTIN_PHONE_E164].length == 0 && more->text[OPTIN_PHONE_E164].length > 0)
         optin->text[OPTIN_PHONE] = more->text[OPTIN_PHONE];
+}
+
+static void fill(struct optin *optin, const struct optin *more, const enum optin_text *fields,
+                 size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (optin->text[fields[i]].length == 0)
+            optin->text[fields[i]] = more->text[fields[i]];
+}
+
+void optin_identify(struct optin *optin, const struct optin *known)
+{
+    static const enum optin_text fields[] = {OPTIN_PHONE,       OPTIN_PHONE_E164, OPTIN_EMAIL,
+                                             OPTIN_COMPANY,     OPTIN_TITLE,      OPTIN_COUNTRY,
+                                             OPTIN_POSTAL_CODE, OPTIN_TIMEZONE};
+    static const enum optin_text names[] = {OPTIN_NAME, OPTIN_FIRST_NAME, OPTIN_LAST_NAME};
+
+    fill_phone(optin, known);
+    fill(optin, known, fields, sizeof(fields) / sizeof(fields[0]));
+    /* Parts of two names make a third. */
+    if (optin->text[OPTIN_NAME].length + optin->text[OPTIN_FIRST_NAME].length +
+            optin->text[OPTIN_LAST_NAME].length ==
+        0)
+        fill(optin, known, names, sizeof(names) / sizeof(names[0]));
+}
+
+void optin_fill(struct optin *optin, const struct optin *more)
+{
+    fill_phone(optin, more);
     for (int field = 1; field < OPTIN_TEXT_END; field++)
         if (optin->text[field].length == 0 && !is_consent(field))
             optin->text[field] = more->text[field];

@@ -121,6 +121,10 @@ enum status optin_decode(struct slice bytes, struct optin *out);
  * whole. Slices of both live as long as the result. */
 void optin_fill(struct optin *optin, const struct optin *more);
 
+/* Takes from another opt-in of the same person who it is and how to be reached, where `optin` does
+ * not say; nothing of what was asked for, and no consent. Slices as above. */
+void optin_identify(struct optin *optin, const struct optin *known);
+
 /* Hash of what the visitor said: all but submitted_at, event_id and what the
  * server set; independent of the order of unknown keys, and of how a phone that
  * PHONE_E164 says, or an e-mail, was written. */

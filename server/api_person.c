@@ -16,8 +16,19 @@
 
 /* --- one person --------------------------------------------------------------------- */
 
+static void add_known(struct reading *reading, uint64_t seq)
+{
+    struct record_view record;
+    struct optin *known = &reading->api->earlier;
+
+    if (seq != 0 && journal_read(reading->journal, seq, &record) == STATUS_OK && !record.erased &&
+        optin_decode(record.payload, known) == STATUS_OK)
+        optin_identify(&reading->api->optin, known);
+}
+
 /* What the first opt-in says, and where it is silent the newest: input from outside only ever
- * adds. The agency's own server may correct it. */
+ * adds. The agency's own server may correct it. What neither says, the opt-in does that brought
+ * it. */
 static void read_identity(struct reading *reading, const struct person_row *row)
 {
     struct api *api = reading->api;
@@ -28,14 +39,17 @@ static void read_identity(struct reading *reading, const struct person_row *row)
     optin_clear(&api->earlier);
     if (journal_read(reading->journal, row->first_seq, &record) == STATUS_OK && !record.erased)
         optin_decode(record.payload, &api->optin);
-    if (row->first_seq == row->optin_seq ||
-        journal_read(reading->journal, row->optin_seq, &record) != STATUS_OK || record.erased)
-        return;
-    bool trusted = effect_find(&record, EFFECT_OPTIN, &decision, sizeof(decision)) &&
-                   decision.credential == CREDENTIAL_SECRET;
-    if (trusted)
-        api->earlier = api->optin;
-    optin_decode(record.payload, trusted ? &api->optin : &api->earlier);
+    if (row->first_seq != row->optin_seq &&
+        journal_read(reading->journal, row->optin_seq, &record) == STATUS_OK && !record.erased) {
+        bool trusted = effect_find(&record, EFFECT_OPTIN, &decision, sizeof(decision)) &&
+                       decision.credential == CREDENTIAL_SECRET;
+        if (trusted)
+            api->earlier = api->optin;
+        optin_decode(record.payload, trusted ? &api->optin : &api->earlier);
+        optin_identify(&api->optin, &api->earlier);
+    }
+    add_known(reading, row->phone_seq);
+    add_known(reading, row->email_seq);
 }
 
 static void write_identity(struct reading *reading, struct text *out, const struct person_row *row)
@@ -47,9 +61,7 @@ static void write_identity(struct reading *reading, struct text *out, const stru
 
     read_identity(reading, row);
     for (size_t i = 0; i < sizeof(shown) / sizeof(*shown); i++) {
-        struct slice value = api->optin.text[shown[i]];
-        write_member_text(out, optin_key(shown[i]),
-                          value.length != 0 ? value : api->earlier.text[shown[i]]);
+        write_member_text(out, optin_key(shown[i]), api->optin.text[shown[i]]);
     }
 }
 

@@ -83,12 +83,17 @@ static bool find_person(struct engine *engine, const struct effect_received *fac
 }
 
 /* Input from outside adds to a person, it never overwrites. */
-static void person_add(struct person_row *row, const struct effect_received *facts, bool review)
+static void person_add(struct person_row *row, const struct effect_received *facts,
+                       uint64_t said_seq, bool review)
 {
-    if (hash_is_none(row->phone))
+    if (hash_is_none(row->phone) && !hash_is_none(facts->phone)) {
         row->phone = facts->phone;
-    if (hash_is_none(row->email) && !review)
+        row->phone_seq = said_seq;
+    }
+    if (hash_is_none(row->email) && !hash_is_none(facts->email) && !review) {
         row->email = facts->email;
+        row->email_seq = said_seq;
+    }
     if (review)
         row->flags |= PERSON_REVIEW;
     if (facts->flags & INTAKE_BAD_PHONE)
@@ -111,7 +116,7 @@ static void person_meet(struct engine_person *who, const struct effect_received 
     row->optins++;
     row->last_ms = now_ms;
     row->optin_seq = optin_seq;
-    person_add(row, facts, review);
+    person_add(row, facts, optin_seq, review);
 }
 
 static enum no_task reason_for(struct person_row *row, const struct effect_received *facts)
@@ -203,6 +208,19 @@ static void open_task(struct engine *engine, const struct engine_person *who,
     engine_schedule(row);
 }
 
+/* Where somebody who comes again leaves out how to be reached, an earlier record has it: the phone
+ * first, since there is a call to make. 0: nothing is missing that is known. */
+static uint64_t known_from(const struct person_row *row, const struct effect_received *facts)
+{
+    uint64_t seq = 0;
+
+    if (hash_is_none(facts->phone) && !hash_is_none(row->phone))
+        seq = row->phone_seq != 0 ? row->phone_seq : row->first_seq;
+    else if (hash_is_none(facts->email) && !hash_is_none(row->email))
+        seq = row->email_seq != 0 ? row->email_seq : row->first_seq;
+    return seq;
+}
+
 /* The open call learns what was said later, such as the phone that it lacked. Where it stands in
  * its queue it is given out anew; whoever has it in hand finds it with the person, and the next
  * delivery has it. */
@@ -219,7 +237,8 @@ static void add_to_task(struct engine *engine, const struct engine_person *who,
 /* Fills the person's and the task's effects and the answer's task. `phone_is_new`: the person had
  * none before. */
 static void give_task(struct engine *engine, struct engine_person *who, const struct site *site,
-                      bool phone_is_new, const struct turn *turn, struct effect_optin *decision,
+                      const struct effect_received *facts, bool phone_is_new,
+                      const struct turn *turn, struct effect_optin *decision,
                       struct effect_task *task)
 {
     bool unreachable = decision->reason == NO_TASK_UNREACHABLE;
@@ -232,6 +251,7 @@ static void give_task(struct engine *engine, struct engine_person *who, const st
     if (!find_open_channel(engine, who, channel, &open)) {
         open_task(engine, who, site, channel, unreachable ? TASK_FIND_CONTACT : TASK_FIRST_RESPONSE,
                   decision->optin_seq, decision->received_ms, turn, &open);
+        open.more_seq = known_from(&who->row, facts);
         task->person = who->number;
         task->drop_seq = 0;
         task->row = open;
@@ -274,7 +294,7 @@ static void decide_facts(struct engine *engine, const struct effect_received *fa
         .flags = facts->flags,
         .reason = (uint8_t)reason_for(&who.row, facts),
     };
-    give_task(engine, &who, site, !had_phone && !hash_is_none(who.row.phone), turn, decision,
+    give_task(engine, &who, site, facts, !had_phone && !hash_is_none(who.row.phone), turn, decision,
               &task);
     who.row.reason = decision->reason;
 
@@ -399,7 +419,7 @@ static void decide_update(struct engine *engine, const struct effect_received *f
     bool review, possible, consents;
     struct effect_received update = update_of(engine, facts, found, who, &review);
 
-    person_add(&who->row, &update, review);
+    person_add(&who->row, &update, said_seq, review);
     who->row.optin_seq = said_seq;
     who->row.reason = (uint8_t)reason_for(&who->row, &update);
     possible = (hash_is_none(before.phone) && !hash_is_none(who->row.phone)) ||

@@ -138,10 +138,11 @@ static size_t effect_bytes(enum effect_kind kind)
     return 0;
 }
 
-/* Task rows of before more_seq end without it. */
+/* Rows of before more_seq, or phone_seq, end without it. */
 static bool is_older(enum effect_kind kind, size_t bytes)
 {
-    return kind == EFFECT_TASK && bytes == offsetof(struct effect_task, row.more_seq);
+    return (kind == EFFECT_TASK && bytes == offsetof(struct effect_task, row.more_seq)) ||
+           (kind == EFFECT_PERSON && bytes == offsetof(struct effect_person, row.phone_seq));
 }
 
 /* Effects fill their place to the last byte, and each is of a kind and size that there is. */

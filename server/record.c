@@ -15,7 +15,7 @@ struct effect_head {
 };
 
 _Static_assert(sizeof(struct effect_head) == 4, "stored");
-_Static_assert(sizeof(struct effect_person) == 104, "stored");
+_Static_assert(sizeof(struct effect_person) == 120, "stored");
 _Static_assert(sizeof(struct effect_task) == 152, "stored");
 _Static_assert(sizeof(struct effect_task_end) == 24, "stored");
 _Static_assert(sizeof(struct effect_popped) == 24, "stored");

@@ -107,7 +107,8 @@ struct task_row {
     uint8_t stage; /* as rendered into the member */
     uint8_t renderer;
     uint8_t reserved;
-    uint64_t more_seq; /* a later record whose payload says what the first one lacks; 0: none */
+    uint64_t more_seq; /* the record whose payload says what the opt-in's lacks: a later one about
+                        * it, or an earlier one of the person; 0: none */
 };
 
 enum person_flag {
@@ -136,6 +137,8 @@ struct person_row {
     uint8_t end;    /* enum outcome that ended the last task; 0: none */
     uint8_t reason; /* enum no_task of the last opt-in */
     uint8_t reserved[6];
+    uint64_t phone_seq; /* the record whose payload brought the phone; 0: first_seq, or none did */
+    uint64_t email_seq;
 };
 
 /* Why an opt-in has no task. Stored; append only. */
@@ -275,9 +278,9 @@ struct effect_report {
 };
 
 _Static_assert(sizeof(struct record_header) == 72, "stored");
-/* Records of before more_seq have rows that end without it; it reads as 0. */
+/* Records of before more_seq or phone_seq have rows that end without it; it reads as 0. */
 _Static_assert(sizeof(struct task_row) == 136, "stored");
-_Static_assert(sizeof(struct person_row) == 96, "stored");
+_Static_assert(sizeof(struct person_row) == 112, "stored");
 _Static_assert(sizeof(struct effect_received) == 72, "stored");
 _Static_assert(sizeof(struct effect_optin) == 96, "stored");
 _Static_assert(sizeof(struct effect_report) == 72, "stored");

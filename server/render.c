@@ -3,7 +3,9 @@
 #include "proto/id.h"
 #include "proto/task.h"
 
-static enum status read_optin(struct slice payload, struct slice more, struct optin *out)
+/* What was said later about an opt-in belongs to it whole; an earlier one says who it is. */
+static enum status read_optin(const struct task_row *task, struct slice payload, struct slice more,
+                              struct optin *out)
 {
     struct optin added;
     enum status result = optin_decode(payload, out);
@@ -11,8 +13,10 @@ static enum status read_optin(struct slice payload, struct slice more, struct op
     if (result != STATUS_OK || more.length == 0)
         return result;
     result = optin_decode(more, &added);
-    if (result == STATUS_OK)
+    if (result == STATUS_OK && task->more_seq > task->optin_seq)
         optin_fill(out, &added);
+    else if (result == STATUS_OK)
+        optin_identify(out, &added);
     return result;
 }
 
@@ -43,7 +47,7 @@ enum status render_member_of(struct renderer *renderer, uint64_t person, uint64_
         .deadline_ms = task->deadline_ms,
         .not_before_ms = task->not_before_ms,
     };
-    enum status result = read_optin(payload, more, renderer->optin);
+    enum status result = read_optin(task, payload, more, renderer->optin);
 
     if (result != STATUS_OK)
         return result;

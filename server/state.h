@@ -28,7 +28,7 @@
 
 #include "server/record.h"
 
-#define STATE_VERSION 2 /* another one in the file: rebuild */
+#define STATE_VERSION 3 /* another one in the file: rebuild */
 
 struct log;
 struct state;

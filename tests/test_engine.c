@@ -194,6 +194,30 @@ static void a_phone_said_later_gives_the_open_call_out_anew(void **unused)
     assert_int_equal(world.settlement.optin.person, 1);
 }
 
+/* With the first one's task ended: a task of its own, which needs the phone of before. */
+static void who_comes_again_is_called_by_the_phone_that_is_known(void **unused)
+{
+    struct person_row person;
+    struct task_row task;
+    uint64_t first_seq;
+
+    (void)unused;
+    world_optin(&world, NULL, "a@example.com", NULL, "the mail", 0);
+    world_optin(&world, "+12155550147", "a@example.com", NULL, "and the phone", 0);
+    first_seq = world.settlement.seq;
+    world_report(&world, world.settlement.optin.task, 2, REPORT_OUTCOME, OUTCOME_CONVERSATION,
+                 "a1");
+    assert_true(world_person(&world, 1, &person));
+    assert_int_equal(person.phone_seq, first_seq);
+    assert_int_not_equal(person.email_seq, first_seq);
+
+    world_optin(&world, NULL, "a@example.com", NULL, "a month later", 0);
+    assert_int_equal(world.settlement.optin.person, 1);
+    assert_true(world_task(&world, 1, world.settlement.optin.task, &task));
+    assert_int_equal(task.more_seq, first_seq);
+    assert_int_equal(task.optin_seq, world.settlement.seq);
+}
+
 static void an_update_never_overwrites(void **unused)
 {
     struct person_row before, after;
@@ -996,6 +1020,7 @@ int main(void)
         TEST(email_learned_later_finds_the_person),
         TEST(phone_and_email_of_two_people_are_flagged_not_merged),
         TEST(a_phone_said_later_gives_the_open_call_out_anew),
+        TEST(who_comes_again_is_called_by_the_phone_that_is_known),
         TEST(an_update_never_overwrites),
         TEST(whoever_has_the_call_in_hand_keeps_it_and_the_next_delivery_has_the_phone),
         TEST(a_name_that_gets_a_phone_is_called_and_not_looked_for_any_more),

@@ -23,6 +23,23 @@ class Identity(Scenario):
         self.assertEqual(1, len(people))
         self.wait_task_count(1)
 
+    def test_who_comes_again_with_a_mail_alone_is_called_by_the_known_phone(self):
+        consent = {"given": True, "text": "Call me about the first one."}
+        self.accept_optin({"email": "dana@example.com"})
+        first = self.accept_optin({"email": "dana@example.com", "phone": "215 555 0147", "name": "Dana Rivera",
+                                   "page_url": "https://www.example.com/first", "consent": consent})
+        self.report(self.wait_task(first["task"], delivery=2), "outcome", outcome="conversation", agent="a1")
+        self.wait_task_count(0)
+        again = self.accept_optin({"email": "dana@example.com", "page_url": "https://www.example.com/second"})
+        self.assertEqual(first["person"], again["person"])
+        self.assertNotEqual(first["task"], again["task"])
+        task = self.wait_task(again["task"])
+        self.assertEqual(("+12155550147", "Dana Rivera"), (task["phone"], task["name"]))
+        self.assertEqual("https://www.example.com/second", task["context"]["page_url"])
+        self.assertIsNone(task["consent"])
+        person = self.get(f"/v1/people/{first['person']}")
+        self.assertEqual(("Dana Rivera", "215 555 0147"), (person["name"], person["phone"]))
+
     def test_numbers_of_other_countries_follow_the_sites_country(self):
         keys = self.create("sites", id="acme-uk", agency="acme", queue=self.queue, country="GB")
         first = self.accept_optin({"phone": "020 7946 0958"}, key=keys["sk"])
