@@ -138,9 +138,9 @@ void http_reply(struct http *http, uint64_t ticket, const struct http_reply *rep
 void http_problem(struct http *http, uint64_t ticket, enum status status, const char *detail,
                   struct slice headers);
 
-/* Answers given between these two are formatted first and sent at the end, one after the other:
- * each half then stays in the processor's cache. For who answers many at once; not from within
- * on_request. */
+/* Answers given between these two are formatted first and sent together, at the latest at the end,
+ * one after the other: each half then stays in the processor's cache. No callback of the owner but
+ * on_done comes before that end. For who answers many at once; not from within on_request. */
 void http_hold(struct http *http);
 void http_release(struct http *http);
 
