@@ -476,7 +476,7 @@ void http_problem(struct http *http, uint64_t ticket, enum status status, const 
 
 bool http_is_waiting(const struct http *http, uint64_t ticket)
 {
-    const struct http_conn *conn = http != NULL ? http_find(http, ticket) : NULL;
+    const struct http_conn *conn = http_find(http, ticket);
 
     return conn != NULL && !conn->ended;
 }

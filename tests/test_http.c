@@ -488,6 +488,15 @@ static void a_held_answer_is_the_only_one(void **state)
     pair_close(&pair);
 }
 
+/* What is settled after http was closed is answered all the same. */
+static void answers_where_there_is_no_http_go_nowhere(void **state)
+{
+    (void)state;
+    http_reply(NULL, 1, &(struct http_reply){.status = 202});
+    http_problem(NULL, 1, STATUS_BUSY, NULL, (struct slice){NULL, 0});
+    assert_false(http_is_waiting(NULL, 1));
+}
+
 /* They leave; the requests behind them are taken when all are released, and one answers all. */
 static void more_answers_than_can_be_held_leave_before(void **state)
 {
@@ -1379,6 +1388,7 @@ int main(void)
         cmocka_unit_test(what_is_piped_behind_a_pending_request_is_bounded),
         cmocka_unit_test(answers_given_within_a_request_do_not_nest),
         cmocka_unit_test(held_answers_leave_when_released),
+        cmocka_unit_test(answers_where_there_is_no_http_go_nowhere),
         cmocka_unit_test(a_held_answer_is_the_only_one),
         cmocka_unit_test(more_answers_than_can_be_held_leave_before),
         cmocka_unit_test(an_answer_too_large_to_be_held_is_sent_at_once),
