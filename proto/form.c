@@ -162,10 +162,11 @@ struct slice form_query(struct slice query, const char *name, struct text *scrat
     while (query.length > 0) {
         struct slice raw = split(&query, '&'), key;
         struct text before = *scratch;
-        if (decode_strictly(split(&raw, '='), scratch, &key) == STATUS_OK &&
-            slice_equal(key, wanted))
+        bool found = decode_strictly(split(&raw, '='), scratch, &key) == STATUS_OK &&
+                     slice_equal(key, wanted);
+        *scratch = before; /* a name takes no room from its value */
+        if (found)
             return decode_strictly(raw, scratch, &value) == STATUS_OK ? value : (struct slice){0};
-        *scratch = before;
     }
     return (struct slice){0};
 }

@@ -433,6 +433,7 @@ enum status api_attach(struct api *api, struct http *http, struct writer *writer
 void api_detach(struct api *api)
 {
     api->http = NULL;
+    uv_timer_stop(&api->claim_timer);
 }
 
 static void on_closed(uv_handle_t *timer)

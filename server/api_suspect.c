@@ -101,6 +101,8 @@ static const char *take_scope(const struct api *api, const struct api_call *call
     if (!take_entity(api, call, "site", ENTITY_SITE, &page->site))
         return "site";
     of_site = page->site == 0 ? 0 : registry_site(registry, page->site)->agency;
+    if (of_site != 0 && !api_may_see(&call->caller, of_site))
+        return "site";
     if (page->agency == 0)
         page->agency = of_site != 0 ? of_site : call->caller.agency;
     if (page->agency == 0 || !api_may_see(&call->caller, page->agency))

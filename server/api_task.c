@@ -57,20 +57,23 @@ static void unlink_claim(struct api *api, struct pending *pending)
 
 /* The claim is in the journal (or the report that the script left was read before it: then it is
  * said again): now the agent may have the task. A conflict is a member that a forgetful Redis
- * showed again: its first claim holds, and this asker gets the next task. */
+ * showed again: its first claim holds, and this asker gets the next task. One that is not found was
+ * put by another history of the journal (publish_reconcile.c): it is gone from its queue now, and
+ * somebody should call. */
 static void claim_settled(struct api *api, struct pending *pending,
                           const struct settlement *settlement, unsigned item)
 {
     const struct held_claim *held = pending->claim.held;
 
     (void)item;
-    if (settlement->status == STATUS_CONFLICT) {
+    if (settlement->status == STATUS_CONFLICT && api_is_waiting(api, pending)) {
         link_claim(api, pending);
         publish_claim(api->publish, api_ticket(api, pending, 0), held->queue,
                       (struct slice){held->agent, held->agent_length}, 0);
         return;
     }
-    if (settlement->status == STATUS_OK || settlement->status == STATUS_DUPLICATE)
+    if (settlement->status == STATUS_OK || settlement->status == STATUS_DUPLICATE ||
+        settlement->status == STATUS_NOT_FOUND)
         api_reply(api, pending->http_ticket, 200, JSON_TYPE,
                   (struct slice){held->member, held->member_length}, (struct slice){0});
     else
@@ -122,14 +125,14 @@ static bool read_member(struct api *api, struct slice member, struct command_rep
 {
     struct json_value root, id, delivery;
     struct slice text;
-    uint64_t number, at_ms;
+    uint64_t number;
 
     if (member.length > API_OUT_BYTES - JSON_PADDING)
         return false;
     memcpy(api->out, member.bytes, member.length);
     if (json_parse(api->json, api->out, member.length, &root) != STATUS_OK ||
         !json_member(root, "id", &id) || !json_string(id, &text) ||
-        !id_parse(text, writer_id_key(api->writer), ID_TASK, &at_ms, &report->task) ||
+        !id_parse(text, writer_id_key(api->writer), ID_TASK, &report->opened_ms, &report->task) ||
         !json_member(root, "delivery", &delivery) || !json_uint(delivery, &number))
         return false;
     report->delivery = (uint16_t)number;

@@ -32,7 +32,7 @@ struct http_conn *http_find(const struct http *http, uint64_t ticket)
 {
     uint64_t slot = ticket & ((1u << SLOT_BITS) - 1);
 
-    if (ticket == 0 || slot >= http->conns_max || http->slots[slot] == NULL)
+    if (http == NULL || ticket == 0 || slot >= http->conns_max || http->slots[slot] == NULL)
         return NULL;
     return http->slots[slot]->ticket == ticket ? http->slots[slot] : NULL;
 }

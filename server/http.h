@@ -129,7 +129,7 @@ struct http_reply {
     bool close;               /* close afterwards */
 };
 
-/* Answers; silently nothing when the connection is gone. X-Request-Id, Date-less;
+/* Answers; silently nothing when the connection is gone, or http is NULL. X-Request-Id, Date-less;
  * Content-Length, Connection and the body's absence for HEAD are added here. */
 void http_reply(struct http *http, uint64_t ticket, const struct http_reply *reply);
 
@@ -138,14 +138,14 @@ void http_reply(struct http *http, uint64_t ticket, const struct http_reply *rep
 void http_problem(struct http *http, uint64_t ticket, enum status status, const char *detail,
                   struct slice headers);
 
-/* Answers given between these two are formatted first and sent at the end, one after the other:
- * each half then stays in the processor's cache. For who answers many at once; not from within
- * on_request. */
+/* Answers given between these two are formatted first and sent together, at the latest at the end,
+ * one after the other: each half then stays in the processor's cache. No callback of the owner but
+ * on_done comes before that end. For who answers many at once; not from within on_request. */
 void http_hold(struct http *http);
 void http_release(struct http *http);
 
 /* True while the peer of the ticket waits for its answer. False also when it has closed its
- * sending side, as one that gave up does; a reply is then still tried. Nobody waits at no http. */
+ * sending side, as one that gave up does; a reply is then still tried. */
 bool http_is_waiting(const struct http *http, uint64_t ticket);
 
 /* No new connections; kept ones are closed after their present answer. `on_drained` when none

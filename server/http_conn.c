@@ -384,7 +384,7 @@ static void run_soon(struct http_conn *conn)
 
 void http_run_ready(struct http *http)
 {
-    MUST(http->corked == NULL);
+    MUST(http->corked == NULL && !http->holding);
     while (http->first_ready != NULL) {
         struct http_conn *conn = http->first_ready;
         http->first_ready = conn->next_ready;
@@ -402,7 +402,7 @@ void http_conn_run(struct http_conn *conn)
     if (http->corked == conn)
         return; /* the loop above goes on by itself */
     run_soon(conn);
-    if (http->corked == NULL)
+    if (http->corked == NULL && !http->holding)
         http_run_ready(http);
 }
 

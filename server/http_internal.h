@@ -188,7 +188,7 @@ struct http {
 /* http.c */
 void http_enter(struct http_conn *conn, enum http_state state);
 uint64_t http_ticket_make(struct http *http, uint32_t slot);
-/* NULL: its connection is gone, or it has been answered. */
+/* NULL: its connection is gone, or it has been answered, or there is no http. */
 struct http_conn *http_find(const struct http *http, uint64_t ticket);
 /* NULL: none is left, or out of memory. */
 struct http_conn *http_conn_allocate(struct http *http);

@@ -1,9 +1,8 @@
 /* Answers are put together in one buffer of the server, not of the connection, and mostly leave
  * it by a single write before the turn is over. While a connection's pipelined requests are
  * worked off, its answers gather there (`corked`); between http_hold and http_release, those of
- * many connections do, and a connection goes on when its answer is sent. Only what the kernel does
- * not take is copied and queued; then that connection is not read from, so at most one answer waits
- * for a slow reader. */
+ * many connections do, and all go on at its end. Only what the kernel does not take is copied and
+ * queued; then that connection is not read from, so at most one answer waits for a slow reader. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -183,25 +182,19 @@ void http_flush(struct http_conn *conn)
     send_now(conn, gathered, (struct slice){NULL, 0});
 }
 
-/* What goes on with a connection may answer it again, so all of the buffer is sent before. */
+/* The connections go on in http_release, not here: what they ask for next would be worked on while
+ * their owner gives another answer, and could overwrite the memory that this is read from. */
 static void send_held(struct http *http)
 {
-    bool holding = http->holding;
-    unsigned count = http->held_count;
-
-    for (unsigned i = 0; i < count; i++) {
-        const struct http_held *held = &http->held[i];
+    for (unsigned i = 0; i < http->held_count; i++) {
+        struct http_held *held = &http->held[i];
         send_now(held->conn, (struct slice){http->out + held->at, held->length},
                  (struct slice){NULL, 0});
+        held->conn->held = false;
+        http_conn_answered(held->conn);
     }
-    http->holding = false;
     http->held_count = 0;
     http->out_length = 0;
-    for (unsigned i = 0; i < count; i++) {
-        http->held[i].conn->held = false;
-        http_conn_answered(http->held[i].conn);
-    }
-    http->holding = holding;
 }
 
 void http_hold(struct http *http)
@@ -214,8 +207,9 @@ void http_hold(struct http *http)
 
 void http_release(struct http *http)
 {
-    http->holding = false;
     send_held(http);
+    http->holding = false;
+    http_run_ready(http);
 }
 
 static void hold(struct http_conn *conn, const struct text *text)
@@ -227,12 +221,10 @@ static void hold(struct http_conn *conn, const struct text *text)
     conn->held = true;
 }
 
-/* Only a whole answer can be held: a larger one ends the holding, and is sent as it comes. */
+/* Only a whole answer can be held: a larger one leaves by itself, behind those before it. */
 static void make_room_to_hold(struct http *http, size_t bytes_max)
 {
-    if (bytes_max > HTTP_OUT_BYTES)
-        http_release(http);
-    else if (bytes_max > HTTP_OUT_BYTES - http->out_length || http->held_count == HTTP_HELD_MAX)
+    if (bytes_max > HTTP_OUT_BYTES - http->out_length || http->held_count == HTTP_HELD_MAX)
         send_held(http);
 }
 
@@ -256,7 +248,7 @@ static void finish(struct http_conn *conn, struct text *text, struct slice body)
         text_add(text, body);
         body = (struct slice){NULL, 0};
     }
-    if (http->holding) {
+    if (http->holding && body.length == 0) {
         hold(conn, text);
         return;
     }
@@ -484,7 +476,7 @@ void http_problem(struct http *http, uint64_t ticket, enum status status, const 
 
 bool http_is_waiting(const struct http *http, uint64_t ticket)
 {
-    const struct http_conn *conn = http != NULL ? http_find(http, ticket) : NULL;
+    const struct http_conn *conn = http_find(http, ticket);
 
     return conn != NULL && !conn->ended;
 }

@@ -4,9 +4,10 @@
  *   person      number                   person_row, its task_row when one is open
  *   task        person, task             task_row: second and further open tasks
  *   due         due_ms, person, task     enum due_kind
- *   outbox      queue, seq               person, task: puts until withdrawn or gone; outbox_row:
- * drops for an hour after they were made visible     queue, rank_ms, task     person, outbox seq:
- * the puts by rank dropped     dropped_ms, queue, seq   (nothing): drops by age, for trimming
+ *   outbox      queue, seq               puts until withdrawn or gone: person, task
+ *                                        drops for an hour after they were made: outbox_row
+ *   visible     queue, rank_ms, task     person, outbox seq: the puts by rank
+ *   dropped     dropped_ms, queue, seq   (nothing): drops by age, for trimming
  *   suspect     agency, ~optin seq       suspect_row: newest first, for review
  *   entity      kind, number             settings (JSON)
  *   queue       number                   state_queue

@@ -400,6 +400,29 @@ static void give_out(const char *id)
     settle();
 }
 
+/* After a restore numbers are given a second time, and members of the life before are in Redis. */
+static void a_claim_of_another_histories_task_claims_none_of_ours(void **state)
+{
+    char stray[ID_TEXT_LENGTH + 1] = "", ours[64];
+    uint64_t at_ms, number;
+
+    (void)state;
+    assert_answer(ask_as(sk, "POST /v1/optins", "{\"phone\":\"+14155552673\"}"), 201);
+    told("task", ours, sizeof(ours));
+    assert_true(id_parse(slice_of(ours), writer_id_key(NULL), ID_TASK, &at_ms, &number));
+    id_format(stray, writer_id_key(NULL), ID_TASK, at_ms - 1, number);
+
+    start_claim(agent, "{\"queue\":\"acme.calls\"}");
+    give_out(stray);
+    assert_int_equal(rig.status, 200);
+    assert_body_has(stray);
+    start_claim(free_agent, "{\"queue\":\"acme.calls\",\"agent\":\"b\"}");
+    give_out(ours);
+    assert_int_equal(rig.replies, 1);
+    assert_int_equal(rig.status, 200);
+    assert_body_has(ours);
+}
+
 static void a_task_that_is_claimed_already_is_not_handed_out_but_the_next_one(void **state)
 {
     char second[64];
@@ -497,6 +520,7 @@ int main(void)
         TEST(a_long_history_comes_in_pages),
         TEST(a_claim_is_answered_with_the_task),
         TEST(no_task_in_time_is_204_and_no_redis_503),
+        TEST(a_claim_of_another_histories_task_claims_none_of_ours),
         TEST(a_task_that_is_claimed_already_is_not_handed_out_but_the_next_one),
         TEST(a_claim_names_queue_and_agent),
         TEST(a_claimer_that_hangs_up_claims_no_longer),

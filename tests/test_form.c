@@ -271,6 +271,17 @@ static void a_query_goes_on_behind_what_it_cannot_read(void **state)
     assert_slice(form_query(SLICE("much_too_long=1&k=2"), "k", &scratch), "2");
 }
 
+static void a_query_needs_room_for_its_value_only(void **state)
+{
+    char small[4];
+    struct text scratch = text_over(small, sizeof(small));
+
+    (void)state;
+    assert_slice(form_query(SLICE("key=1234"), "key", &scratch), "1234");
+    scratch = text_over(small, sizeof(small));
+    assert_null(form_query(SLICE("key=12345"), "key", &scratch).bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +306,7 @@ int main(void)
         cmocka_unit_test(a_query_gives_the_first_value_of_a_name),
         cmocka_unit_test(a_query_without_the_name_gives_nothing),
         cmocka_unit_test(a_query_goes_on_behind_what_it_cannot_read),
+        cmocka_unit_test(a_query_needs_room_for_its_value_only),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

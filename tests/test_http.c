@@ -488,7 +488,16 @@ static void a_held_answer_is_the_only_one(void **state)
     pair_close(&pair);
 }
 
-/* The requests behind them are taken while more are being held; in the end one answers all. */
+/* What is settled after http was closed is answered all the same. */
+static void answers_where_there_is_no_http_go_nowhere(void **state)
+{
+    (void)state;
+    http_reply(NULL, 1, &(struct http_reply){.status = 202});
+    http_problem(NULL, 1, STATUS_BUSY, NULL, (struct slice){NULL, 0});
+    assert_false(http_is_waiting(NULL, 1));
+}
+
+/* They leave; the requests behind them are taken when all are released, and one answers all. */
 static void more_answers_than_can_be_held_leave_before(void **state)
 {
     enum { CLIENTS = 2 * HTTP_HELD_MAX + 10 };
@@ -503,6 +512,9 @@ static void more_answers_than_can_be_held_leave_before(void **state)
     http_hold(server->http);
     for (int i = 0; i < CLIENTS; i++)
         http_reply(server->http, server->later[i], &(struct http_reply){.status = 202});
+    client_pull(&clients[0]);
+    assert_int_equal(answers_in(&clients[0]), 1);
+    assert_int_equal(server->requests, CLIENTS);
     http_release(server->http);
     server_answer_later(server);
     for (int i = 0; i < CLIENTS; i++) {
@@ -516,6 +528,7 @@ static void more_answers_than_can_be_held_leave_before(void **state)
     server_close(server);
 }
 
+/* Answers are given from memory that whoever answers the next request uses again. */
 static void an_answer_too_large_to_be_held_is_sent_at_once(void **state)
 {
     struct pair small = pair_open((struct http_options){0});
@@ -532,6 +545,9 @@ static void an_answer_too_large_to_be_held_is_sent_at_once(void **state)
                &(struct http_reply){.status = 200,
                                     .content_type = "text/plain",
                                     .body = {server->big, sizeof(server->big)}});
+    client_pull(&small.client);
+    assert_int_equal(answers_in(&small.client), 1);
+    assert_int_equal(server->requests, 2);
     http_release(server->http);
     client_await(&small.client, server, 2);
     client_await(&large, server, 2);
@@ -1372,6 +1388,7 @@ int main(void)
         cmocka_unit_test(what_is_piped_behind_a_pending_request_is_bounded),
         cmocka_unit_test(answers_given_within_a_request_do_not_nest),
         cmocka_unit_test(held_answers_leave_when_released),
+        cmocka_unit_test(answers_where_there_is_no_http_go_nowhere),
         cmocka_unit_test(a_held_answer_is_the_only_one),
         cmocka_unit_test(more_answers_than_can_be_held_leave_before),
         cmocka_unit_test(an_answer_too_large_to_be_held_is_sent_at_once),

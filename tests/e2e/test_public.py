@@ -302,8 +302,11 @@ class Suspects(Scenario):
         agent = self.create("tokens", id="desk", agency="acme", role="agent")["token"]
         self.assertEqual([mine], self.ids(bearer=manager))
         self.assertEqual([others], self.ids(agency="other"))
-        self.page(bearer=manager, status=422, suspect=1, agency="other")
-        self.page(bearer=manager, status=422, suspect=1, site="other-www")
+        for name, theirs, nobodys in (("agency", "other", "none"), ("site", "other-www", "none-www")):
+            told = [
+                self.page(bearer=manager, status=422, suspect=1, **{name: value})["detail"] for value in (theirs, nobodys)
+            ]
+            self.assertEqual(told[0], told[1], "whether others have it is not said")
         self.page(bearer=agent, status=403, suspect=1)
         self.page(bearer=self.sk, status=403, suspect=1)
         for wrong in ({}, {"suspect": 1}, {"suspect": 1, "agency": "none"}, {"suspect": 1, "agency": "acme", "limit": 101},
