@@ -416,7 +416,7 @@ static void decide_update(struct engine *engine, const struct effect_received *f
     const struct person_row before = who->row;
     struct effect_task task = {0};
     struct effect_person person;
-    bool review, possible, consents;
+    bool review, possible, consents, others_phone;
     struct effect_received update = update_of(engine, facts, found, who, &review);
 
     person_add(&who->row, &update, said_seq, review);
@@ -426,10 +426,15 @@ static void decide_update(struct engine *engine, const struct effect_received *f
                (hash_is_none(before.phone) && hash_is_none(before.email)) ||
                (before.flags & ~who->row.flags & PERSON_DO_NOT_CONTACT);
     consents = update.flags & ~found->flags & INTAKE_CONSENT;
+    /* A task shows all words of an update, and whose phone it is may have asked not to be called:
+     * nothing changes but the flag, for a manager. */
+    others_phone = !hash_is_none(facts->phone) && hash_is_none(update.phone);
+    if (others_phone)
+        who->row.reason = before.reason;
 
     person = (struct effect_person){.person = who->number, .row = who->row};
     engine_effect(record, EFFECT_PERSON, &person, sizeof(person));
-    if (who->row.reason == NO_TASK_HAS_ONE)
+    if (who->row.reason == NO_TASK_HAS_ONE && !others_phone)
         give_update_task(engine, who, site, found, possible, consents, said_seq, turn, &task);
     if (task.person == 0)
         return;

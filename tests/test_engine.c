@@ -310,6 +310,21 @@ static void an_update_with_somebody_elses_phone_is_flagged(void **unused)
     assert_true(person.flags & PERSON_REVIEW);
 }
 
+static void somebody_elses_phone_reaches_no_task(void **unused)
+{
+    struct task_row task;
+    uint64_t number;
+
+    (void)unused;
+    world_optin(&world, "+12155550147", NULL, NULL, "another", 0);
+    from_page(NULL, "a@example.com", "step 1", 0);
+    number = world.settlement.optin.task;
+    from_page("+12155550147", "a@example.com", "step 2", INTAKE_CONSENT);
+    assert_true(world_task(&world, 2, number, &task));
+    assert_int_equal(task.delivery, 1);
+    assert_int_equal(task.more_seq, 0);
+}
+
 static void a_suspect_or_test_update_opens_nothing(void **unused)
 {
     (void)unused;
@@ -1027,6 +1042,7 @@ int main(void)
         TEST(an_ended_call_is_opened_again_by_a_phone_that_was_missing_only),
         TEST(a_consent_said_later_goes_to_the_open_call_once),
         TEST(an_update_with_somebody_elses_phone_is_flagged),
+        TEST(somebody_elses_phone_reaches_no_task),
         TEST(a_suspect_or_test_update_opens_nothing),
         TEST(a_second_optin_brings_the_phone_that_the_open_call_lacked),
         TEST(test_suspect_and_imported_get_no_task),
