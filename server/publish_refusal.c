@@ -43,13 +43,18 @@ static void copy_code(char *out, size_t size, struct slice error)
     out[length] = '\0';
 }
 
-/* Of what a script may not do for its caller, Redis 7.0 says only ERR. */
+/* Of what a script may not do for its caller, Redis says ERR alone: the first of these before 7.2,
+ * the second since. */
 static bool is_of_acl(const struct redis_reply *reply)
 {
-    static const char words[] = "user executing the script";
+    static const char *const words[] = {"user executing the script", "ACL failure in script"};
 
-    return reply->type == REDIS_ERROR &&
-           memmem(reply->text.bytes, reply->text.length, words, sizeof(words) - 1) != NULL;
+    if (reply->type != REDIS_ERROR)
+        return false;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (memmem(reply->text.bytes, reply->text.length, words[i], strlen(words[i])) != NULL)
+            return true;
+    return false;
 }
 
 static enum publish_refusal refusal_of(const struct redis_reply *reply, const char *code)
