@@ -243,10 +243,8 @@ static bool is_revocation(enum outcome outcome, enum task_channel channel)
 }
 
 /* Only a conversation, or information asked for or given, makes a lead of an opt-in. */
-static void person_learn(struct person_row *row, enum outcome outcome, enum task_channel channel)
+static void person_advance(struct person_row *row, enum outcome outcome)
 {
-    if (is_revocation(outcome, channel))
-        row->flags |= PERSON_DO_NOT_CONTACT;
     switch (outcome) {
     case OUTCOME_CONVERSATION:
     case OUTCOME_APPOINTMENT:
@@ -261,6 +259,16 @@ static void person_learn(struct person_row *row, enum outcome outcome, enum task
     default:
         break;
     }
+}
+
+static void person_learn(struct person_row *row, enum outcome outcome, enum task_channel channel,
+                         uint64_t said_ms)
+{
+    if (is_revocation(outcome, channel)) {
+        row->flags |= PERSON_DO_NOT_CONTACT;
+        row->stopped_s = (uint32_t)(said_ms / 1000);
+    }
+    person_advance(row, outcome);
     row->end = (uint8_t)outcome;
 }
 
@@ -329,7 +337,7 @@ static enum status hear_outcome(struct hearing *hearing)
         if (hearing->who.row.contact_ms == 0)
             hearing->who.row.contact_ms = contact_at(hearing);
     }
-    person_learn(&hearing->who.row, outcome, hearing->channel);
+    person_learn(&hearing->who.row, outcome, hearing->channel, said_at(hearing));
     person = (struct effect_person){.person = hearing->who.number, .row = hearing->who.row};
     engine_effect(hearing->record, EFFECT_PERSON, &person, sizeof(person));
     end_task(hearing, &hearing->row);
@@ -362,6 +370,64 @@ static bool find_outcome(struct hearing *hearing, struct record_header *header_o
     return false;
 }
 
+/* The person as it was at a record of its chain. */
+static bool find_person_at(struct hearing *hearing, uint64_t seq, struct person_row *out)
+{
+    for (unsigned i = 0; i < AMEND_LOOKS_BACK && seq != 0; i++) {
+        struct record_view record;
+        struct effect_person person;
+
+        if (journal_batch_read(hearing->engine->options.journal, seq, &record) != STATUS_OK)
+            return false;
+        if (effect_find(&record, EFFECT_PERSON, &person, sizeof(person))) {
+            *out = person.row;
+            return true;
+        }
+        seq = record.header.person_prev;
+    }
+    return false;
+}
+
+/* What other tasks than the reported one ended with since record `until`, each by its last word. */
+static void advance_by_others(struct hearing *hearing, uint64_t until, struct person_row *row)
+{
+    uint64_t tasks[AMEND_LOOKS_BACK] = {hearing->report->task};
+    unsigned count = 1;
+
+    for (uint64_t seq = hearing->who.last_seq; seq > until && count < AMEND_LOOKS_BACK;) {
+        struct record_view record;
+        struct effect_report effect;
+        unsigned i = 0;
+
+        if (journal_batch_read(hearing->engine->options.journal, seq, &record) != STATUS_OK)
+            return;
+        seq = record.header.person_prev;
+        if ((record.header.kind != RECORD_OUTCOME && record.header.kind != RECORD_AMEND) ||
+            !effect_find(&record, EFFECT_REPORT, &effect, sizeof(effect)))
+            continue;
+        while (i < count && tasks[i] != effect.task)
+            i++;
+        if (i < count)
+            continue;
+        tasks[count++] = effect.task;
+        person_advance(row, effect.outcome);
+    }
+}
+
+/* Takes back how far the amended outcome, and amendments of it, had brought the person: it is where
+ * it was before, and where others have brought it since. */
+static void person_go_back(struct hearing *hearing, const struct record_header *outcome,
+                           struct person_row *row)
+{
+    struct person_row without;
+
+    if (!find_person_at(hearing, outcome->person_prev, &without))
+        return;
+    advance_by_others(hearing, outcome->seq, &without);
+    row->stage = without.stage;
+    row->flags = (uint8_t)((row->flags & ~PERSON_CUSTOMER) | (without.flags & PERSON_CUSTOMER));
+}
+
 static enum status hear_amend(struct hearing *hearing)
 {
     struct record_header header;
@@ -385,7 +451,9 @@ static enum status hear_amend(struct hearing *hearing)
     hearing->settlement->delivery = hearing->report->delivery;
     if (is_revocation(hearing->who.row.end, hearing->channel))
         hearing->who.row.flags &= (uint8_t)~PERSON_DO_NOT_CONTACT;
-    person_learn(&hearing->who.row, hearing->report->outcome, hearing->channel);
+    person_go_back(hearing, &header, &hearing->who.row);
+    person_learn(&hearing->who.row, hearing->report->outcome, hearing->channel,
+                 hearing->turn->now_ms);
     person = (struct effect_person){.person = hearing->who.number, .row = hearing->who.row};
     engine_effect(hearing->record, EFFECT_PERSON, &person, sizeof(person));
     return finish(hearing, STATUS_OK);
