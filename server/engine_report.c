@@ -370,36 +370,23 @@ static bool find_outcome(struct hearing *hearing, struct record_header *header_o
     return false;
 }
 
-/* The person as it was at a record of its chain. */
-static bool find_person_at(struct hearing *hearing, uint64_t seq, struct person_row *out)
+/* Takes back how far the amended outcome had brought the person: it is where the last words about
+ * its other tasks have brought it. Of somebody with a longer history than is walked nothing is
+ * taken back. */
+static void person_go_back(struct hearing *hearing)
 {
-    for (unsigned i = 0; i < AMEND_LOOKS_BACK && seq != 0; i++) {
-        struct record_view record;
-        struct effect_person person;
-
-        if (journal_batch_read(hearing->engine->options.journal, seq, &record) != STATUS_OK)
-            return false;
-        if (effect_find(&record, EFFECT_PERSON, &person, sizeof(person))) {
-            *out = person.row;
-            return true;
-        }
-        seq = record.header.person_prev;
-    }
-    return false;
-}
-
-/* What other tasks than the reported one ended with since record `until`, each by its last word. */
-static void advance_by_others(struct hearing *hearing, uint64_t until, struct person_row *row)
-{
-    uint64_t tasks[AMEND_LOOKS_BACK] = {hearing->report->task};
+    struct person_row without = {.stage = STAGE_OPTIN};
+    uint64_t tasks[AMEND_LOOKS_BACK + 1] = {hearing->report->task};
+    uint64_t seq = hearing->who.last_seq;
     unsigned count = 1;
 
-    for (uint64_t seq = hearing->who.last_seq; seq > until && count < AMEND_LOOKS_BACK;) {
+    for (unsigned looked = 0; seq != 0; looked++) {
         struct record_view record;
         struct effect_report effect;
         unsigned i = 0;
 
-        if (journal_batch_read(hearing->engine->options.journal, seq, &record) != STATUS_OK)
+        if (looked == AMEND_LOOKS_BACK ||
+            journal_batch_read(hearing->engine->options.journal, seq, &record) != STATUS_OK)
             return;
         seq = record.header.person_prev;
         if ((record.header.kind != RECORD_OUTCOME && record.header.kind != RECORD_AMEND) ||
@@ -410,22 +397,11 @@ static void advance_by_others(struct hearing *hearing, uint64_t until, struct pe
         if (i < count)
             continue;
         tasks[count++] = effect.task;
-        person_advance(row, effect.outcome);
+        person_advance(&without, effect.outcome);
     }
-}
-
-/* Takes back how far the amended outcome, and amendments of it, had brought the person: it is where
- * it was before, and where others have brought it since. */
-static void person_go_back(struct hearing *hearing, const struct record_header *outcome,
-                           struct person_row *row)
-{
-    struct person_row without;
-
-    if (!find_person_at(hearing, outcome->person_prev, &without))
-        return;
-    advance_by_others(hearing, outcome->seq, &without);
-    row->stage = without.stage;
-    row->flags = (uint8_t)((row->flags & ~PERSON_CUSTOMER) | (without.flags & PERSON_CUSTOMER));
+    hearing->who.row.stage = without.stage;
+    hearing->who.row.flags &= (uint8_t)~PERSON_CUSTOMER;
+    hearing->who.row.flags |= without.flags;
 }
 
 static enum status hear_amend(struct hearing *hearing)
@@ -451,7 +427,7 @@ static enum status hear_amend(struct hearing *hearing)
     hearing->settlement->delivery = hearing->report->delivery;
     if (is_revocation(hearing->who.row.end, hearing->channel))
         hearing->who.row.flags &= (uint8_t)~PERSON_DO_NOT_CONTACT;
-    person_go_back(hearing, &header, &hearing->who.row);
+    person_go_back(hearing);
     person_learn(&hearing->who.row, hearing->report->outcome, hearing->channel,
                  hearing->turn->now_ms);
     person = (struct effect_person){.person = hearing->who.number, .row = hearing->who.row};

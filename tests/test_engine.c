@@ -930,9 +930,13 @@ static void amend_leaves_what_the_person_was_before_and_became_since(void **unus
     world_report(&world, first, 1, REPORT_AMEND, OUTCOME_CONVERSATION, "m1");
     world_report(&world, second, 1, REPORT_AMEND, OUTCOME_NO_ANSWER, "m1");
     assert_person(STAGE_LEAD, false);
-    /* What was taken back from the second is not found there again. */
+    /* What was taken back from one is not found again when the other is amended. */
+    world_report(&world, first, 1, REPORT_AMEND, OUTCOME_SOLD, "m1");
     world_report(&world, first, 1, REPORT_AMEND, OUTCOME_BUSY, "m1");
     assert_person(STAGE_OPTIN, false);
+    world_report(&world, first, 1, REPORT_AMEND, OUTCOME_SOLD, "m1");
+    world_report(&world, second, 1, REPORT_AMEND, OUTCOME_BUSY, "m1");
+    assert_person(STAGE_CUSTOMER, true);
 }
 
 static void stream_entry_read_again_leaves_no_record(void **unused)
