@@ -170,6 +170,14 @@ static void answer_change(struct api *api, uint64_t ticket)
     api_json(api, ticket, change->answer, &body);
 }
 
+/* What was to be removed had no dependents when the loop looked, and changes come one at a time. */
+static const char *why_refused(const struct admin_change *change, enum status status)
+{
+    return status == STATUS_CONFLICT && change->answer == 204
+               ? "tasks are open on it: remove it when all of them have their outcome"
+               : NULL;
+}
+
 static void change_settled(struct api *api, struct pending *pending,
                            const struct settlement *settlement, unsigned item)
 {
@@ -190,7 +198,7 @@ static void change_settled(struct api *api, struct pending *pending,
     else if (status == STATUS_OK)
         answer_change(api, ticket);
     else
-        api_problem(api, ticket, status, NULL);
+        api_problem(api, ticket, status, why_refused(change, status));
     sodium_memzero(change->secrets, sizeof(change->secrets));
     change->busy = false;
     admin_go_on(api);

@@ -127,6 +127,7 @@ static enum status submit(struct batch *batch, unsigned index, struct optin *opt
     api_stamp(batch->request, optin);
     enum status status = intake_facts(api->intake, batch->site, CREDENTIAL_SECRET, event, false,
                                       optin, &command.optin);
+    api_note_age(optin, command.now_ms, &command.optin);
     if (status == STATUS_OK)
         status = intake_encode(api->intake, optin, &command.payload);
     if (status != STATUS_OK)

@@ -242,6 +242,8 @@ void api_submission_refuse(struct api *api, const struct submission *submission,
                            struct slice field);
 /* Writes down with the opt-in how it came. */
 void api_stamp(const struct http_request *request, struct optin *optin);
+/* How long before it came it was said, by a sender who is trusted with that. */
+void api_note_age(const struct optin *optin, uint64_t now_ms, struct effect_received *facts);
 void api_count_settled(struct api *api, const struct settlement *settlement);
 void api_preflight(struct api *api, const struct http_request *request, const struct site *site);
 

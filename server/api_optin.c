@@ -111,6 +111,19 @@ void api_stamp(const struct http_request *request, struct optin *optin)
     optin->text[OPTIN_REMOTE_IP] = slice_of(request->remote);
 }
 
+/* Where the sender's clock can be trusted, what was said on Monday and is sent on Tuesday counts
+ * from Monday. */
+void api_note_age(const struct optin *optin, uint64_t now_ms, struct effect_received *facts)
+{
+    uint64_t minutes;
+
+    if (facts->credential == CREDENTIAL_PUBLIC || optin->submitted_ms == 0 ||
+        optin->submitted_ms >= now_ms)
+        return;
+    minutes = (now_ms - optin->submitted_ms + 59999) / 60000;
+    facts->said_before_min = minutes < UINT16_MAX ? (uint16_t)minutes : UINT16_MAX;
+}
+
 static enum status read_facts(struct api *api, const struct submission *submission,
                               struct command *command, struct slice *field)
 {
@@ -142,6 +155,7 @@ static enum status read_facts(struct api *api, const struct submission *submissi
     api_stamp(request, &api->optin);
     status = intake_facts(api->intake, submission->site, submission->credential, event,
                           submission->suspect, &api->optin, &command->optin);
+    api_note_age(&api->optin, command->now_ms, &command->optin);
     return status == STATUS_OK ? intake_encode(api->intake, &api->optin, &command->payload)
                                : status;
 }

@@ -222,6 +222,20 @@ enum status engine_decide_due(struct engine *engine, const struct turn *turn, st
 
 /* --- administration ------------------------------------------------------------------ */
 
+/* A queue's open tasks are given out and given out again by its settings: without it the next pop
+ * would be the last that is seen of them. A site may go before its tasks, which have all of it that
+ * they need in their own rows. */
+static enum status check_remove(struct engine *engine, const struct command_admin *admin)
+{
+    enum status result =
+        registry_check_remove(engine->options.registry, admin->entity, admin->number);
+
+    if (result == STATUS_OK && admin->entity == ENTITY_QUEUE &&
+        state_queue(engine->options.state, admin->number)->open_tasks != 0)
+        return STATUS_CONFLICT;
+    return result;
+}
+
 /* The loop has checked the settings; what two of its requests could still race for is checked
  * again here, where everything is in one order. */
 static enum status check_admin(struct engine *engine, const struct command *command)
@@ -236,7 +250,7 @@ static enum status check_admin(struct engine *engine, const struct command *comm
     if (admin->number != 0 && registry_settings(registry, admin->entity, admin->number).length == 0)
         return STATUS_NOT_FOUND;
     if (admin->remove)
-        return registry_check_remove(registry, admin->entity, admin->number);
+        return check_remove(engine, admin);
     if (command->payload.length > sizeof(padded) - JSON_PADDING)
         return STATUS_TOO_LARGE;
     memcpy(padded, command->payload.bytes, command->payload.length);

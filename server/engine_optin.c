@@ -119,7 +119,20 @@ static void person_meet(struct engine_person *who, const struct effect_received 
     person_add(row, facts, optin_seq, review);
 }
 
-static enum no_task reason_for(struct person_row *row, const struct effect_received *facts)
+/* "Never again" is taken back by a consent that was given after it; what only came after it may
+ * have waited with its sender. Where it is not known when it was said, any consent from before now
+ * is taken for an older one. */
+static bool consents_again(const struct person_row *row, const struct effect_received *facts,
+                           uint64_t came_ms)
+{
+    uint64_t stopped_ms = row->stopped_s != 0 ? row->stopped_s * 1000ull : came_ms;
+
+    return (facts->flags & INTAKE_CONSENT) &&
+           came_ms - facts->said_before_min * 60000ull >= stopped_ms;
+}
+
+static enum no_task reason_for(struct person_row *row, const struct effect_received *facts,
+                               uint64_t came_ms)
 {
     if (facts->flags & INTAKE_TEST)
         return NO_TASK_TEST;
@@ -128,7 +141,7 @@ static enum no_task reason_for(struct person_row *row, const struct effect_recei
     if (facts->flags & INTAKE_IMPORTED)
         return NO_TASK_IMPORTED;
     if (row->flags & PERSON_DO_NOT_CONTACT) {
-        if (!(facts->flags & INTAKE_CONSENT))
+        if (!consents_again(row, facts, came_ms))
             return NO_TASK_DO_NOT_CONTACT;
         row->flags &= (uint8_t)~PERSON_DO_NOT_CONTACT;
         row->flags |= PERSON_CONSENT_AGAIN | PERSON_REVIEW;
@@ -292,7 +305,7 @@ static void decide_facts(struct engine *engine, const struct effect_received *fa
         .site = facts->site,
         .credential = facts->credential,
         .flags = facts->flags,
-        .reason = (uint8_t)reason_for(&who.row, facts),
+        .reason = (uint8_t)reason_for(&who.row, facts, received_ms),
     };
     give_task(engine, &who, site, facts, !had_phone && !hash_is_none(who.row.phone), turn, decision,
               &task);
@@ -407,11 +420,11 @@ static void give_update_task(struct engine *engine, const struct engine_person *
 }
 
 /* Appends what follows from an update to the record at hand, which is the person's; its words are
- * the payload of record `said_seq`. */
+ * the payload of record `said_seq`, which came at `said_ms`. */
 static void decide_update(struct engine *engine, const struct effect_received *facts,
                           const struct effect_optin *found, const struct site *site,
-                          uint64_t said_seq, const struct turn *turn, struct engine_person *who,
-                          struct record *record)
+                          uint64_t said_seq, uint64_t said_ms, const struct turn *turn,
+                          struct engine_person *who, struct record *record)
 {
     const struct person_row before = who->row;
     struct effect_task task = {0};
@@ -421,7 +434,7 @@ static void decide_update(struct engine *engine, const struct effect_received *f
 
     person_add(&who->row, &update, said_seq, review);
     who->row.optin_seq = said_seq;
-    who->row.reason = (uint8_t)reason_for(&who->row, &update);
+    who->row.reason = (uint8_t)reason_for(&who->row, &update, said_ms);
     possible = (hash_is_none(before.phone) && !hash_is_none(who->row.phone)) ||
                (hash_is_none(before.phone) && hash_is_none(before.email)) ||
                (before.flags & ~who->row.flags & PERSON_DO_NOT_CONTACT);
@@ -460,7 +473,8 @@ static enum status answer_replay(struct engine *engine, const struct command *co
     if (!engine_load_person(engine, found->person, &who))
         return settlement->status = STATUS_CORRUPT;
     engine_begin(record, RECORD_REPEATED, turn, who.number, who.last_seq, who.row.agency);
-    decide_update(engine, &command->optin, found, site, turn->seq, turn, &who, record);
+    decide_update(engine, &command->optin, found, site, turn->seq, turn->now_ms, turn, &who,
+                  record);
     record->payload = command->payload;
     record_seal(record);
     settlement->kept = true;
@@ -524,7 +538,8 @@ static void decide_repeated(struct engine *engine, const struct record_view *rec
     engine_begin(record, RECORD_DECIDED, turn, who->number, who->last_seq, who->row.agency);
     engine_effect(record, EFFECT_OPTIN, &decision, sizeof(decision));
     if (is_update)
-        decide_update(engine, facts, found, site, received->header.seq, turn, who, record);
+        decide_update(engine, facts, found, site, received->header.seq, received->header.now_ms,
+                      turn, who, record);
     record_seal(record);
 }
 

@@ -243,10 +243,8 @@ static bool is_revocation(enum outcome outcome, enum task_channel channel)
 }
 
 /* Only a conversation, or information asked for or given, makes a lead of an opt-in. */
-static void person_learn(struct person_row *row, enum outcome outcome, enum task_channel channel)
+static void person_advance(struct person_row *row, enum outcome outcome)
 {
-    if (is_revocation(outcome, channel))
-        row->flags |= PERSON_DO_NOT_CONTACT;
     switch (outcome) {
     case OUTCOME_CONVERSATION:
     case OUTCOME_APPOINTMENT:
@@ -261,6 +259,16 @@ static void person_learn(struct person_row *row, enum outcome outcome, enum task
     default:
         break;
     }
+}
+
+static void person_learn(struct person_row *row, enum outcome outcome, enum task_channel channel,
+                         uint64_t said_ms)
+{
+    if (is_revocation(outcome, channel)) {
+        row->flags |= PERSON_DO_NOT_CONTACT;
+        row->stopped_s = (uint32_t)(said_ms / 1000);
+    }
+    person_advance(row, outcome);
     row->end = (uint8_t)outcome;
 }
 
@@ -329,7 +337,7 @@ static enum status hear_outcome(struct hearing *hearing)
         if (hearing->who.row.contact_ms == 0)
             hearing->who.row.contact_ms = contact_at(hearing);
     }
-    person_learn(&hearing->who.row, outcome, hearing->channel);
+    person_learn(&hearing->who.row, outcome, hearing->channel, said_at(hearing));
     person = (struct effect_person){.person = hearing->who.number, .row = hearing->who.row};
     engine_effect(hearing->record, EFFECT_PERSON, &person, sizeof(person));
     end_task(hearing, &hearing->row);
@@ -362,6 +370,40 @@ static bool find_outcome(struct hearing *hearing, struct record_header *header_o
     return false;
 }
 
+/* Takes back how far the amended outcome had brought the person: it is where the last words about
+ * its other tasks have brought it. Of somebody with a longer history than is walked nothing is
+ * taken back. */
+static void person_go_back(struct hearing *hearing)
+{
+    struct person_row without = {.stage = STAGE_OPTIN};
+    uint64_t tasks[AMEND_LOOKS_BACK + 1] = {hearing->report->task};
+    uint64_t seq = hearing->who.last_seq;
+    unsigned count = 1;
+
+    for (unsigned looked = 0; seq != 0; looked++) {
+        struct record_view record;
+        struct effect_report effect;
+        unsigned i = 0;
+
+        if (looked == AMEND_LOOKS_BACK ||
+            journal_batch_read(hearing->engine->options.journal, seq, &record) != STATUS_OK)
+            return;
+        seq = record.header.person_prev;
+        if ((record.header.kind != RECORD_OUTCOME && record.header.kind != RECORD_AMEND) ||
+            !effect_find(&record, EFFECT_REPORT, &effect, sizeof(effect)))
+            continue;
+        while (i < count && tasks[i] != effect.task)
+            i++;
+        if (i < count)
+            continue;
+        tasks[count++] = effect.task;
+        person_advance(&without, effect.outcome);
+    }
+    hearing->who.row.stage = without.stage;
+    hearing->who.row.flags &= (uint8_t)~PERSON_CUSTOMER;
+    hearing->who.row.flags |= without.flags;
+}
+
 static enum status hear_amend(struct hearing *hearing)
 {
     struct record_header header;
@@ -385,7 +427,9 @@ static enum status hear_amend(struct hearing *hearing)
     hearing->settlement->delivery = hearing->report->delivery;
     if (is_revocation(hearing->who.row.end, hearing->channel))
         hearing->who.row.flags &= (uint8_t)~PERSON_DO_NOT_CONTACT;
-    person_learn(&hearing->who.row, hearing->report->outcome, hearing->channel);
+    person_go_back(hearing);
+    person_learn(&hearing->who.row, hearing->report->outcome, hearing->channel,
+                 hearing->turn->now_ms);
     person = (struct effect_person){.person = hearing->who.number, .row = hearing->who.row};
     engine_effect(hearing->record, EFFECT_PERSON, &person, sizeof(person));
     return finish(hearing, STATUS_OK);

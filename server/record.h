@@ -136,7 +136,9 @@ struct person_row {
     uint8_t flags;
     uint8_t end;    /* enum outcome that ended the last task; 0: none */
     uint8_t reason; /* enum no_task of the last opt-in */
-    uint8_t reserved[6];
+    uint8_t reserved[2];
+    uint32_t stopped_s; /* do_not_contact was last said, in seconds since 1970; 0: never, or before
+                         * this was noted */
     uint64_t phone_seq; /* the record whose payload brought the phone; 0: first_seq, or none did */
     uint64_t email_seq;
 };
@@ -216,8 +218,8 @@ struct effect_received {
     struct hash content;
     uint32_t site;
     uint8_t credential;
-    uint8_t flags; /* enum intake_flag */
-    uint8_t reserved[2];
+    uint8_t flags;            /* enum intake_flag */
+    uint16_t said_before_min; /* it was said so many minutes, begun ones too, before it came */
 };
 
 /* The decision for an opt-in, and all that a replay needs to answer the same. */

@@ -80,6 +80,7 @@ static void print_person_row(FILE *out, const struct person_row *row)
     FIELD(out, row, flags);
     FIELD(out, row, end);
     FIELD(out, row, reason);
+    FIELD(out, row, stopped_s);
     FIELD(out, row, phone_seq);
     FIELD(out, row, email_seq);
 }

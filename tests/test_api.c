@@ -583,6 +583,32 @@ static void a_batch_says_of_each_item_what_is_wrong_with_it(void **state)
     assert_body_has("\"the value of submitted_at cannot be used\"");
 }
 
+/* What the engine is told of an opt-in that was said so long ago. */
+static unsigned said_before_min(const char *line, int64_t ms_ago)
+{
+    unsigned long long at_ms = clock_now_ms(rig.clock) - (uint64_t)ms_ago;
+    bool batch = strstr(line, "batch") != NULL;
+    char body[128];
+
+    snprintf(body, sizeof(body), "%s{\"email\":\"%llu@example.com\",\"submitted_at\":%llu}%s",
+             batch ? "[" : "", at_ms, at_ms, batch ? "]" : "");
+    if (strstr(line, "key="))
+        assert_answer(post_public("Content-Type: application/json\n", body), 201);
+    else
+        assert_answer(ask_as(sk, line, body), batch ? 200 : 201);
+    return rig.last.optin.said_before_min;
+}
+
+static void a_secret_key_is_believed_when_it_was_said(void **state)
+{
+    (void)state;
+    assert_int_equal(said_before_min("POST /v1/optins", -60000), 0);
+    assert_int_equal(said_before_min("POST /v1/optins", 3590000), 60);
+    assert_int_equal(said_before_min("POST /v1/optins/batch", 7190000), 120);
+    assert_int_equal(said_before_min("POST /v1/optins", 100ll * 86400000), UINT16_MAX);
+    assert_int_equal(said_before_min("POST /v1/optins?key=", 3590000), 0);
+}
+
 static void a_batch_is_for_the_secret_key(void **state)
 {
     (void)state;
@@ -751,6 +777,7 @@ int main(void)
         TEST(multipart_and_a_honeypot_are_understood),
         TEST(a_batch_counts_what_became_of_each),
         TEST(a_batch_says_of_each_item_what_is_wrong_with_it),
+        TEST(a_secret_key_is_believed_when_it_was_said),
         TEST(a_batch_is_for_the_secret_key),
         TEST(one_key_covers_a_whole_batch),
         TEST(a_batch_that_does_not_fit_says_which_failed),

@@ -256,6 +256,27 @@ static void removed_is_gone_and_its_id_free(void **state)
     add("agents", "{\"id\":\"a42\",\"agency\":\"rival\"}");
 }
 
+static void a_queue_with_open_tasks_stays(void **state)
+{
+    char key[SECRET_TEXT_MAX];
+
+    (void)state;
+    add("queues", "{\"id\":\"rival.calls\",\"agency\":\"rival\"}");
+    add("queues", "{\"id\":\"rival.two\",\"agency\":\"rival\"}");
+    add("sites", "{\"id\":\"r-www\",\"agency\":\"rival\",\"queue\":\"rival.calls\"}");
+    told("sk", key, sizeof(key));
+    assert_answer(ask_as(key, "POST /v1/optins", "{\"phone\":\"+14155552671\"}"), 201);
+    assert_answer(ask_as(rig.token, "DELETE /v1/queues/rival.calls", ""), 409);
+    assert_body_has("remove first what depends on it");
+    assert_answer(ask_as(rig.token, "PATCH /v1/sites/r-www", "{\"queue\":\"rival.two\"}"), 200);
+    assert_answer(ask_as(rig.token, "DELETE /v1/queues/rival.calls", ""), 409);
+    assert_body_has("tasks are open on it");
+    assert_answer(ask_as(rig.token, "GET /v1/queues/rival.calls", ""), 200);
+    assert_answer(ask_as(rig.token, "DELETE /v1/sites/r-www", ""), 204);
+    assert_answer(ask_as(rig.token, "DELETE /v1/queues/rival.two", ""), 204);
+    assert_answer(ask_as(rig.token, "DELETE /v1/agencies/rival", ""), 409);
+}
+
 /* --- one after the other -------------------------------------------------------------------- */
 
 static void send_as_admin(const char *line, const char *body)
@@ -367,6 +388,7 @@ int main(void)
         TEST(what_is_wrong_is_named),
         TEST(a_change_is_seen_at_once_and_kept),
         TEST(removed_is_gone_and_its_id_free),
+        TEST(a_queue_with_open_tasks_stays),
         TEST(two_racing_creates_give_one_conflict),
         TEST(changes_of_one_entity_do_not_lose_each_other),
         TEST(a_change_whose_sender_hung_up_while_it_waited_is_not_made),

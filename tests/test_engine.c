@@ -721,6 +721,22 @@ static void release_puts_the_task_back_with_the_next_delivery(void **unused)
     assert_int_equal(world_report(&world, number, 1, REPORT_RELEASE, 0, "a1"), STATUS_CONFLICT);
 }
 
+/* Who has just popped it may say so before the pop is noticed; nobody else has it either. */
+static void release_and_extend_count_before_the_pop_is_noticed(void **unused)
+{
+    struct task_row task;
+    uint64_t number = fresh_task("+12155550147");
+
+    (void)unused;
+    assert_int_equal(world_report(&world, number, 1, REPORT_RELEASE, 0, "a1"), STATUS_OK);
+    assert_int_equal(world_report(&world, number, 1, REPORT_EXTEND, 0, "a1"), STATUS_CONFLICT);
+    assert_int_equal(world_report(&world, number, 2, REPORT_EXTEND, 0, "a1"), STATUS_OK);
+    assert_true(world_task(&world, 1, number, &task));
+    assert_int_equal(task.state, TASK_CLAIMED);
+    assert_int_equal(world_visible(&world, world.queue), 0);
+    assert_int_equal(world_report(&world, number, 2, REPORT_RELEASE, 0, "a2"), STATUS_CONFLICT);
+}
+
 static void extend_renews_the_lease(void **unused)
 {
     struct task_row task;
@@ -831,6 +847,41 @@ static void do_not_contact_ends_everything_and_lasts(void **unused)
     assert_true(person.flags & PERSON_CONSENT_AGAIN);
 }
 
+static void a_consent_from_before_do_not_contact_does_not_take_it_back(void **unused)
+{
+    struct person_row person;
+    uint64_t number = fresh_task("+12155550147");
+
+    (void)unused;
+    world.now_ms += DAY;
+    world_report(&world, number, 1, REPORT_OUTCOME, OUTCOME_DO_NOT_CONTACT, "a1");
+    world.now_ms += HOUR;
+    world.said_before_min = 61;
+    world_optin(&world, "+12155550147", NULL, NULL, "said before", INTAKE_CONSENT);
+    assert_int_equal(world.settlement.optin.reason, NO_TASK_DO_NOT_CONTACT);
+    assert_true(world_person(&world, 1, &person));
+    assert_true(person.flags & PERSON_DO_NOT_CONTACT);
+    world.said_before_min = 59;
+    world_optin(&world, "+12155550147", NULL, NULL, "said after", INTAKE_CONSENT);
+    assert_int_equal(world.settlement.optin.reason, NO_TASK_HAS_ONE);
+}
+
+static void an_update_from_before_do_not_contact_does_not_take_it_back(void **unused)
+{
+    uint64_t number = fresh_task("+12155550147");
+
+    (void)unused;
+    world_report(&world, number, 1, REPORT_OUTCOME, OUTCOME_DO_NOT_CONTACT, "a1");
+    world.now_ms += HOUR;
+    world.credential = CREDENTIAL_PUBLIC;
+    world_optin(&world, "+12155550147", NULL, "e1", "step 1", 0);
+    world.said_before_min = 61;
+    world_optin(&world, "+12155550147", NULL, "e1", "step 2", INTAKE_CONSENT);
+    assert_int_equal(world.record.header.kind, RECORD_REPEATED);
+    world_optin(&world, "+12155550147", NULL, NULL, "asks", 0);
+    assert_int_equal(world.settlement.optin.reason, NO_TASK_DO_NOT_CONTACT);
+}
+
 static void amend_replaces_the_outcome_for_five_minutes(void **unused)
 {
     struct person_row person;
@@ -848,6 +899,59 @@ static void amend_replaces_the_outcome_for_five_minutes(void **unused)
     world.now_ms += 5 * MINUTE + 1;
     assert_int_equal(world_report(&world, number, 1, REPORT_AMEND, OUTCOME_NO_ANSWER, "a1"),
                      STATUS_CONFLICT);
+}
+
+static void assert_person(unsigned stage, bool customer)
+{
+    struct person_row person;
+
+    assert_true(world_person(&world, 1, &person));
+    assert_int_equal(person.stage, stage);
+    assert_int_equal(!!(person.flags & PERSON_CUSTOMER), customer);
+}
+
+static void amend_takes_back_what_the_outcome_made_of_the_person(void **unused)
+{
+    uint64_t number = fresh_task("+12155550147");
+
+    (void)unused;
+    world_report(&world, number, 1, REPORT_CLAIM, 0, "a1");
+    world_report(&world, number, 1, REPORT_OUTCOME, OUTCOME_SOLD, "a1");
+    assert_person(STAGE_CUSTOMER, true);
+    world_report(&world, number, 1, REPORT_AMEND, OUTCOME_CONVERSATION, "a1");
+    assert_person(STAGE_LEAD, false);
+    world_report(&world, number, 1, REPORT_AMEND, OUTCOME_SOLD, "a1");
+    assert_person(STAGE_CUSTOMER, true);
+    assert_int_equal(world_report(&world, number, 1, REPORT_AMEND, OUTCOME_NO_ANSWER, "a1"),
+                     STATUS_OK);
+    assert_person(STAGE_OPTIN, false);
+    world.now_ms += HOUR;
+    world_optin(&world, "+12155550147", NULL, NULL, "again", 0);
+    assert_int_equal(world.settlement.optin.reason, NO_TASK_HAS_ONE);
+}
+
+static void amend_leaves_what_the_person_was_before_and_became_since(void **unused)
+{
+    uint64_t first = fresh_task("+12155550147"), second;
+
+    (void)unused;
+    world_report(&world, first, 1, REPORT_OUTCOME, OUTCOME_CONVERSATION, "a1");
+    world.now_ms += HOUR;
+    second = fresh_task("+12155550147");
+    world_report(&world, second, 1, REPORT_OUTCOME, OUTCOME_SOLD, "a1");
+    world.manager = true;
+    world_report(&world, first, 1, REPORT_AMEND, OUTCOME_NO_ANSWER, "m1");
+    assert_person(STAGE_CUSTOMER, true);
+    world_report(&world, first, 1, REPORT_AMEND, OUTCOME_CONVERSATION, "m1");
+    world_report(&world, second, 1, REPORT_AMEND, OUTCOME_NO_ANSWER, "m1");
+    assert_person(STAGE_LEAD, false);
+    /* What was taken back from one is not found again when the other is amended. */
+    world_report(&world, first, 1, REPORT_AMEND, OUTCOME_SOLD, "m1");
+    world_report(&world, first, 1, REPORT_AMEND, OUTCOME_BUSY, "m1");
+    assert_person(STAGE_OPTIN, false);
+    world_report(&world, first, 1, REPORT_AMEND, OUTCOME_SOLD, "m1");
+    world_report(&world, second, 1, REPORT_AMEND, OUTCOME_BUSY, "m1");
+    assert_person(STAGE_CUSTOMER, true);
 }
 
 static void stream_entry_read_again_leaves_no_record(void **unused)
@@ -968,6 +1072,53 @@ static void admin_ids_are_unique_and_removal_is_checked(void **unused)
     assert_int_equal(world_do(&world, &command), STATUS_CONFLICT);
 }
 
+static enum status remove_entity(enum entity_kind entity, uint32_t number)
+{
+    struct command command = {.kind = COMMAND_ADMIN,
+                              .admin = {.entity = entity, .number = number, .remove = true}};
+
+    return world_do(&world, &command);
+}
+
+static void a_queue_is_not_removed_while_tasks_are_open_on_it(void **unused)
+{
+    uint32_t other = world_admin(&world, ENTITY_QUEUE, "{\"id\":\"acme.two\",\"agency\":\"acme\"}");
+    struct command moves = {
+        .kind = COMMAND_ADMIN,
+        .payload = SLICE("{\"id\":\"main\",\"agency\":\"acme\",\"queue\":\"acme.two\"}"),
+        .admin = {.entity = ENTITY_SITE, .number = world.site}};
+    uint64_t number = fresh_task("+12155550147");
+
+    (void)unused;
+    assert_int_not_equal(other, 0);
+    assert_int_equal(world_do(&world, &moves), STATUS_OK);
+    assert_int_equal(remove_entity(ENTITY_QUEUE, world.queue), STATUS_CONFLICT);
+    world_popped(&world, outbox_seq());
+    assert_int_equal(remove_entity(ENTITY_QUEUE, world.queue), STATUS_CONFLICT);
+    world_pass(&world, 2 * MINUTE);
+    assert_int_equal(world_visible(&world, world.queue),
+                     1); /* popped in silence, given out again */
+    world_report(&world, number, 2, REPORT_OUTCOME, OUTCOME_NO_ANSWER, "a1");
+    assert_int_equal(remove_entity(ENTITY_QUEUE, world.queue), STATUS_OK);
+}
+
+static void tasks_outlive_their_site(void **unused)
+{
+    struct task_row task;
+    uint64_t number = fresh_task("+12155550147");
+
+    (void)unused;
+    assert_int_equal(remove_entity(ENTITY_SITE, world.site), STATUS_OK);
+    world_reopen(&world, true, true);
+    world_popped(&world, outbox_seq());
+    world_pass(&world, 2 * MINUTE);
+    assert_true(world_task(&world, 1, number, &task));
+    assert_int_equal(task.delivery, 2);
+    assert_int_equal(world_visible(&world, world.queue), 1);
+    assert_true(slice_equal(
+        registry_name(recovery_registry(world.recovery), ENTITY_SITE, task.site), SLICE("main")));
+}
+
 static void find_answers_by_identity(void **unused)
 {
     struct command command = {.kind = COMMAND_FIND};
@@ -1071,13 +1222,18 @@ int main(void)
         TEST(stale_deliverys_first_outcome_counts_and_withdraws_the_newer),
         TEST(outcome_for_a_delivery_yet_to_come_is_refused),
         TEST(release_puts_the_task_back_with_the_next_delivery),
+        TEST(release_and_extend_count_before_the_pop_is_noticed),
         TEST(extend_renews_the_lease),
         TEST(dead_is_refused_before_the_seventh_attempt),
         TEST(the_seventh_attempt_may_be_amended_to_dead),
         TEST(unsubscribed_on_the_phone_is_do_not_contact),
         TEST(a_manager_takes_unsubscribed_back_by_an_amendment),
         TEST(do_not_contact_ends_everything_and_lasts),
+        TEST(a_consent_from_before_do_not_contact_does_not_take_it_back),
+        TEST(an_update_from_before_do_not_contact_does_not_take_it_back),
         TEST(amend_replaces_the_outcome_for_five_minutes),
+        TEST(amend_takes_back_what_the_outcome_made_of_the_person),
+        TEST(amend_leaves_what_the_person_was_before_and_became_since),
         TEST(stream_entry_read_again_leaves_no_record),
         TEST(report_from_another_queue_does_not_count),
         TEST(report_about_a_task_of_that_number_of_another_time_is_not_found),
@@ -1085,6 +1241,8 @@ int main(void)
         TEST(list_queue_ranks_by_put_and_is_not_put_twice_at_breach),
         TEST(drops_are_kept_for_an_hour_and_trimmed),
         TEST(admin_ids_are_unique_and_removal_is_checked),
+        TEST(a_queue_is_not_removed_while_tasks_are_open_on_it),
+        TEST(tasks_outlive_their_site),
         TEST(find_answers_by_identity),
         TEST(received_optin_is_decided_later_under_its_own_id),
     };

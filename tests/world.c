@@ -174,6 +174,7 @@ enum status world_optin(struct world *world, const char *phone, const char *emai
         .site = world->site,
         .credential = (uint8_t)world->credential,
         .flags = flags,
+        .said_before_min = world->said_before_min,
     };
     return world_do(world, &command);
 }

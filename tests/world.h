@@ -21,6 +21,7 @@ struct world {
     uint32_t site, queue, agency;
     bool manager;               /* who reports is one */
     enum credential credential; /* of opt-ins */
+    uint16_t said_before_min;   /* of opt-ins */
 };
 
 #define WORLD_START_MS 1700000000000ull
