@@ -10,7 +10,7 @@
 /* Rows that one page may pass over, because they are another site's: then it is short. */
 #define LOOKS_MAX 1000
 /* One more opt-in always fits behind it. */
-#define PAGE_BYTES_MAX (API_OUT_BYTES / 4)
+#define PAGE_BYTES_MAX (API_OUT_BYTES / 8)
 
 static enum status write_one(struct reading *reading, struct text *out, uint64_t seq,
                              const struct suspect_row *row)
