@@ -387,11 +387,23 @@ static enum status open_api(struct server *server)
     return status;
 }
 
+/* By number, as it was checked: "localhost" could be looked up as anything. */
+static void spell_address(const char *address, char *out, size_t size)
+{
+    struct config_address parts;
+
+    MUST(config_address(address, &parts));
+    snprintf(out, size, parts.ipv6 ? "[%s]:%u" : "%s:%u", parts.host, parts.port);
+}
+
 static enum status listen_on(struct server *server, const char *address, enum api_listener listener,
                              char *url_out, size_t size)
 {
+    char where[96];
     unsigned port;
-    enum status status = http_listen(server->http, address, listener, &port);
+
+    spell_address(address, where, sizeof where);
+    enum status status = http_listen(server->http, where, listener, &port);
 
     if (status == STATUS_CONFLICT)
         fprintf(stderr, "hotlead: %s is in use: stop what listens there, or use another address\n",
