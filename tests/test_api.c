@@ -119,6 +119,12 @@ static void an_id_over_255_bytes_is_refused(void **state)
     memset(header + strlen(header), 'k', 256);
     strcat(header, "\n");
     assert_answer(post(sk, header, ADA), 422);
+    assert_body_has("Idempotency-Key");
+
+    char body[400] = "{\"phone\":\"+14155552671\",\"event_id\":\"";
+    memset(body + strlen(body), 'k', 256);
+    strcat(body, "\"}");
+    assert_answer(post(sk, "", body), 422);
     assert_body_has("event_id");
 }
 
