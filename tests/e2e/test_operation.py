@@ -73,6 +73,25 @@ class Administration(Scenario):
         self.assertEqual(0o600, os.stat(self.server.data / "admin.token").st_mode & 0o777)
 
 
+class Start(Scenario):
+    def serve(self, *arguments, env=None):
+        return self.server.run("serve", "--redis", self.server.redis_url, *arguments, check=False, env=env)
+
+    def test_start_that_fails_because_the_port_is_in_use_leaves_nothing(self):
+        for listen in ("127.0.0.1", "localhost"):
+            folder = self.server.data.parent / "fresh"
+            done = self.serve("--data", folder, "--listen", f"{listen}:{self.server.port}")
+            self.assertEqual(1, done.returncode)
+            self.assertIn(b"is in use: stop what listens there", done.stderr)
+            self.assertFalse(folder.exists())
+        self.assertEqual(200, self.web.get("/readyz").status)
+
+    def test_variable_that_nobody_knows_is_refused(self):
+        done = self.serve("--data", self.server.data.parent / "fresh", env={"HOTLEAD_REDSI": "redis://127.0.0.1:1"})
+        self.assertEqual(2, done.returncode)
+        self.assertIn(b"'HOTLEAD_REDSI'; did you mean 'HOTLEAD_REDIS'?", done.stderr)
+
+
 class Health(Scenario):
     def test_health_says_what_is_wrong(self):
         self.assertEqual(200, self.web.get("/livez").status)
