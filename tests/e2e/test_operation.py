@@ -53,7 +53,7 @@ class Administration(Scenario):
         self.assertIn("acme", run("agency", "list"))
         run("agency", "add", "id=beta", "name=Beta")
         run("queue", "add", "id=beta.calls", "agency=beta")
-        added = run("site", "add", "id=beta-www", "agency=beta", "queue=beta.calls")
+        added = run("site", "add", "beta-www", "--agency", "beta", "--queue", "beta.calls", "--origins", "https://b.example")
         self.assertIn("sk_beta_", added)
         self.assertIn("beta.calls", run("queue", "list"))
         self.assertIn("beta-www", run("site", "show", "beta-www"))
