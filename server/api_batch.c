@@ -112,7 +112,8 @@ static struct slice event_of(const struct batch *batch, const struct optin *opti
     return text_slice(scratch);
 }
 
-static enum status submit(struct batch *batch, unsigned index, struct optin *optin)
+static enum status submit(struct batch *batch, unsigned index, struct optin *optin,
+                          struct slice *field)
 {
     struct api *api = batch->api;
     struct command command = {.kind = COMMAND_OPTIN,
@@ -122,8 +123,10 @@ static enum status submit(struct batch *batch, unsigned index, struct optin *opt
     struct text scratch = text_over(bytes, sizeof(bytes));
     struct slice event = event_of(batch, optin, index, &scratch);
 
-    if (scratch.overflow || event.length > sizeof(bytes))
+    if (scratch.overflow || event.length > sizeof(bytes)) {
+        *field = scratch.overflow ? SLICE("Idempotency-Key") : SLICE("event_id");
         return STATUS_INVALID;
+    }
     api_stamp(batch->request, optin);
     enum status status = intake_facts(api->intake, batch->site, CREDENTIAL_SECRET, event, false,
                                       optin, &command.optin);
@@ -147,7 +150,7 @@ static void on_item(void *owner, unsigned index, enum status status, struct opti
     MUST(index < INTAKE_BATCH_MAX);
     batch->count = index + 1;
     if (status == STATUS_OK)
-        status = submit(batch, index, optin);
+        status = submit(batch, index, optin, &field);
     if (status == STATUS_OK)
         return; /* it will be settled */
     stats_add(batch->api->options.stats, STATS_OPTINS_REFUSED, 1);

@@ -15,7 +15,8 @@
 #include "server/api.h"
 #include "server/intake/intake.h"
 
-#define API_OUT_BYTES     ((size_t)1024 * 1024) /* the longest answer: metrics, a page of a list */
+/* The longest answer: the metrics of as many queues as there can be. */
+#define API_OUT_BYTES     ((size_t)2 * 1024 * 1024)
 #define API_BODY_MAX      65536
 #define API_CORS_MAX      (SITE_URL_MAX + 256)
 #define API_CLAIM_LOOK_MS 250 /* between looks for claimers that hung up */

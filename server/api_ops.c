@@ -89,6 +89,88 @@ void api_clock_accept(struct api *api, const struct api_call *call)
 
 /* --- metrics, the contract, pages -------------------------------------------------------- */
 
+#define LOOKS_ALL 1024 /* at tasks, of all queues together */
+
+static void write_queue(struct api *api, struct text *out, const char *metric, uint32_t queue)
+{
+    struct slice name = registry_name(api->options.registry, ENTITY_QUEUE, queue);
+
+    text_printf(out, "%s{queue=\"%.*s\"} ", metric, (int)name.length, name.bytes);
+}
+
+/* A name stays, at 0, as long as its queue does: what is not there yet cannot be seen to rise. */
+static void write_breaches(struct api *api, struct text *out)
+{
+    static const char metric[] = "hotlead_sla_breaches_total";
+    uint32_t count = registry_count(api->options.registry, ENTITY_QUEUE);
+
+    stats_write_head(out, metric, "counter", "Deadlines that passed without contact.");
+    for (uint32_t queue = 1; queue <= count && queue < STATS_QUEUES_MAX; queue++) {
+        uint64_t breaches = stats_breaches(api->options.stats, queue);
+        if (breaches == 0 && !registry_queue(api->options.registry, queue))
+            continue;
+        write_queue(api, out, metric, queue);
+        text_printf(out, "%llu\n", (unsigned long long)breaches);
+    }
+}
+
+static void write_seconds(struct text *out, uint64_t ms)
+{
+    text_printf(out, "%llu.%03llu\n", (unsigned long long)(ms / 1000),
+                (unsigned long long)(ms % 1000));
+}
+
+/* Returns how many there are. */
+static unsigned write_depths(struct api *api, struct text *out)
+{
+    struct publish_backlog backlog = {0};
+    unsigned queues = 0;
+
+    stats_write_head(out, "hotlead_queue_depth", "gauge",
+                     "Open tasks of a queue: those that stand in it, and those that were taken and "
+                     "have no outcome yet.");
+    while (publish_backlog_next(api->publish, &backlog)) {
+        write_queue(api, out, "hotlead_queue_depth", backlog.queue);
+        text_printf(out, "%llu\n", (unsigned long long)backlog.open_tasks);
+        queues++;
+    }
+    return queues;
+}
+
+/* The more queues there are, the fewer tasks of each are looked at: requests wait meanwhile. */
+static void write_ages(struct api *api, struct text *out, unsigned queues)
+{
+    unsigned looks = queues < LOOKS_ALL ? LOOKS_ALL / (queues + 1) + 1 : 1;
+    struct publish_backlog backlog = {0};
+    uint64_t now_ms = clock_now_ms(api->options.clock);
+
+    stats_write_head(out, "hotlead_queue_oldest_age_seconds", "gauge",
+                     "Since the oldest opt-in came whose task stands in the queue; 0: none does.");
+    while (publish_backlog_next(api->publish, &backlog)) {
+        uint64_t oldest_ms = publish_oldest_ms(api->publish, backlog.queue, looks);
+        bool waits = oldest_ms != 0 && oldest_ms < now_ms;
+        write_queue(api, out, "hotlead_queue_oldest_age_seconds", backlog.queue);
+        write_seconds(out, waits ? now_ms - oldest_ms : 0);
+    }
+}
+
+static void write_lag(struct api *api, struct text *out)
+{
+    stats_write_head(out, "hotlead_outbox_lag_seconds", "gauge",
+                     "How long the oldest outbox operation that is not in Redis has waited.");
+    text_string(out, "hotlead_outbox_lag_seconds ");
+    write_seconds(out, publish_lag_ms(api->publish));
+}
+
+/* What is by queue, of which there are as many as an operator makes. */
+static void write_queues(struct api *api, struct text *out)
+{
+    write_lag(api, out);
+    write_breaches(api, out);
+    write_ages(api, out, write_depths(api, out));
+    publish_backlog_end(api->publish);
+}
+
 void api_metrics(struct api *api, const struct api_call *call)
 {
     struct stats *stats = api->options.stats;
@@ -101,6 +183,7 @@ void api_metrics(struct api *api, const struct api_call *call)
     stats_set(stats, STATS_GAUGE_READY, writer_is_ready(api->writer));
     stats_set(stats, STATS_GAUGE_CLOCK_HELD, clock_is_held(api->options.clock));
     stats_write(stats, &body);
+    write_queues(api, &body);
     if (body.overflow)
         api_problem(api, call->request->ticket, STATUS_INTERNAL, "the metrics do not fit");
     else

@@ -146,12 +146,14 @@ static enum status read_facts(struct api *api, const struct submission *submissi
     enum status status = intake_read(api->intake, shape, type, request->body, &api->optin, field);
     if (status != STATUS_OK)
         return status;
-    if (event.length == 0)
-        event = api->optin.text[OPTIN_EVENT_ID];
-    if (event.length > EVENT_BYTES_MAX) {
+    *field = SLICE("Idempotency-Key");
+    if (event.length == 0) {
         *field = SLICE("event_id");
-        return STATUS_INVALID;
+        event = api->optin.text[OPTIN_EVENT_ID];
     }
+    if (event.length > EVENT_BYTES_MAX)
+        return STATUS_INVALID;
+    *field = (struct slice){0};
     api_stamp(request, &api->optin);
     status = intake_facts(api->intake, submission->site, submission->credential, event,
                           submission->suspect, &api->optin, &command->optin);

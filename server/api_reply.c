@@ -60,11 +60,17 @@ void api_problem(struct api *api, uint64_t ticket, enum status status, const cha
                      status == STATUS_UNAUTHORIZED ? challenge : (struct slice){0});
 }
 
+static bool is_letter(char byte)
+{
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
+}
+
+/* Also of a header. */
 static bool is_field_name(struct slice name)
 {
     for (size_t i = 0; i < name.length; i++)
-        if (!((name.bytes[i] >= 'a' && name.bytes[i] <= 'z') || name.bytes[i] == '_' ||
-              name.bytes[i] == '.'))
+        if (!is_letter(name.bytes[i]) && name.bytes[i] != '_' && name.bytes[i] != '.' &&
+            name.bytes[i] != '-')
             return false;
     return name.length > 0 && name.length <= 40;
 }

@@ -10,7 +10,7 @@
 /* Rows that one page may pass over, because they are another site's: then it is short. */
 #define LOOKS_MAX 1000
 /* One more opt-in always fits behind it. */
-#define PAGE_BYTES_MAX (API_OUT_BYTES / 4)
+#define PAGE_BYTES_MAX (API_OUT_BYTES / 8)
 
 static enum status write_one(struct reading *reading, struct text *out, uint64_t seq,
                              const struct suspect_row *row)
@@ -88,51 +88,56 @@ static bool take_entity(const struct api *api, const struct api_call *call, cons
     return id.length == 0 || *out != 0;
 }
 
-/* A manager's own agency, and for an administrator the one that is named, or the site's. What is
- * another's is said not to be there. */
-static const char *take_scope(const struct api *api, const struct api_call *call,
-                              struct read_page *page)
+/* A manager's own agency, and for an administrator the one that is named, or the site's. NOT_FOUND:
+ * nobody has what is named, or another does. INVALID: nothing is, or one does not go with the
+ * other. */
+static enum status take_scope(const struct api *api, const struct api_call *call,
+                              struct read_page *page, const char **wrong)
 {
     const struct registry *registry = api->options.registry;
     uint32_t of_site;
 
-    if (!take_entity(api, call, "agency", ENTITY_AGENCY, &page->agency))
-        return "agency";
-    if (!take_entity(api, call, "site", ENTITY_SITE, &page->site))
-        return "site";
+    if (!take_entity(api, call, "agency", ENTITY_AGENCY, &page->agency) ||
+        !take_entity(api, call, "site", ENTITY_SITE, &page->site))
+        return STATUS_NOT_FOUND;
     of_site = page->site == 0 ? 0 : registry_site(registry, page->site)->agency;
-    if (of_site != 0 && !api_may_see(&call->caller, of_site))
-        return "site";
+    if ((of_site != 0 && !api_may_see(&call->caller, of_site)) ||
+        (page->agency != 0 && !api_may_see(&call->caller, page->agency)))
+        return STATUS_NOT_FOUND;
     if (page->agency == 0)
         page->agency = of_site != 0 ? of_site : call->caller.agency;
-    if (page->agency == 0 || !api_may_see(&call->caller, page->agency))
-        return "agency";
-    return of_site != 0 && of_site != page->agency ? "site" : NULL;
+    *wrong = page->agency == 0 ? "agency" : "site";
+    return page->agency == 0 || (of_site != 0 && of_site != page->agency) ? STATUS_INVALID
+                                                                          : STATUS_OK;
 }
 
-static const char *take_page(const struct api *api, const struct api_call *call,
-                             struct read_page *page)
+static enum status take_page(const struct api *api, const struct api_call *call,
+                             struct read_page *page, const char **wrong)
 {
     uint64_t suspect, limit;
 
+    *wrong = "suspect";
     if (!take_number(call, "suspect", 0, &suspect) || suspect != 1)
-        return "suspect"; /* the only list there is */
+        return STATUS_INVALID; /* the only list there is */
+    *wrong = "limit";
     if (!take_number(call, "limit", PAGE_DEFAULT, &limit) || limit == 0 || limit > PAGE_MAX)
-        return "limit";
+        return STATUS_INVALID;
+    *wrong = "after";
     if (!take_number(call, "after", UINT64_MAX, &page->before))
-        return "after";
+        return STATUS_INVALID;
     page->limit = (uint32_t)limit;
-    return take_scope(api, call, page);
+    return take_scope(api, call, page, wrong);
 }
 
 /* `?suspect=1&agency=ID&site=ID&limit=N&after=` what "next" of the page before said. */
 void api_optin_list(struct api *api, const struct api_call *call)
 {
     struct read_page page = {0};
-    const char *wrong = take_page(api, call, &page);
+    const char *wrong;
+    enum status status = take_page(api, call, &page, &wrong);
 
-    if (wrong)
-        api_problem_field(api, call->request->ticket, STATUS_INVALID, slice_of(wrong));
+    if (status != STATUS_OK)
+        api_problem_field(api, call->request->ticket, status, slice_of(wrong));
     else
         read_list(api, call, &page, run_page);
 }

@@ -321,6 +321,21 @@ static void count_report(struct api *api, enum status status, enum report_op op)
     stats_add(api->options.stats, counter, 1);
 }
 
+/* What the code alone does not say. */
+static const char *conflict_of(enum report_op op)
+{
+    switch (op) {
+    case REPORT_OUTCOME:
+        return "the task has its outcome already";
+    case REPORT_EXTEND:
+    case REPORT_RELEASE:
+        return "this delivery is not held any more: it is stale, somebody else holds it, or the "
+               "task has its outcome";
+    default:
+        return "the task has no outcome yet, or it can be amended no more";
+    }
+}
+
 static void report_settled(struct api *api, struct pending *pending,
                            const struct settlement *settlement, unsigned item)
 {
@@ -345,7 +360,8 @@ static void report_settled(struct api *api, struct pending *pending,
     if (settlement->status == STATUS_OK || settlement->status == STATUS_DUPLICATE)
         api_json(api, ticket, 200, &body);
     else
-        api_problem(api, ticket, settlement->status, NULL);
+        api_problem(api, ticket, settlement->status,
+                    settlement->status == STATUS_CONFLICT ? conflict_of(op) : NULL);
 }
 
 static enum status read_report(const struct api_call *call, struct json_value body,

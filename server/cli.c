@@ -68,7 +68,8 @@ static int usage(const struct call *call, FILE *out)
                      "A wall clock that jumps by more than a day holds deadlines and redeliveries\n"
                      "until it is set right, or accepted as it is.\n");
     if (call->entity->is_kept)
-        fprintf(out, "\nA setting given more than once is a list; an empty value takes it back.\n");
+        fprintf(out, "\nA setting given more than once is a list; an empty value takes it back.\n"
+                     "It may also be written SETTING=VALUE, and ID as id=ID.\n");
     fprintf(out, "\n  --server URL   [HOTLEAD_URL; DIR/admin.url; " URL_DEFAULT "]\n"
                  "  --token TOKEN  [HOTLEAD_TOKEN; HOTLEAD_TOKEN_FILE; DIR/admin.token]\n"
                  "  --data DIR     data folder on this machine [HOTLEAD_DATA; " FOLDER_DEFAULT "]\n"

@@ -177,7 +177,9 @@ const char *cli_settings(int argc, const char *const *argv, bool with_id, struct
  * meets the queue's own key, so that no consumer can make it another type: an XADD there would.
  * What claim.lua calls is checked like a call of the consumer's own. A list may also be moved to
  * keys that begin with "work:", for dialers that know BLMOVE; what is moved back is an element of a
- * list again. No DEL, SET, EXPIRE, FLUSHALL, KEYS; the marks are out of reach. */
+ * list again. No DEL, SET, EXPIRE, FLUSHALL, KEYS; the marks are out of reach. What an ACL cannot
+ * forbid is XADD's own trimming (MAXLEN, MINID): consumers of a queue can lose each other's
+ * reports, but not those of another queue. */
 void cli_acl(const char *prefix, const char *queue, bool is_list, const char *user,
              const char *password, struct text *out)
 {

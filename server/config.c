@@ -185,14 +185,18 @@ static void complain_unknown(struct reading *reading, const char *place, const c
                              enum origin origin)
 {
     const char *names[SETTING_COUNT];
-    char flags[SETTING_COUNT][64];
+    char words[SETTING_COUNT][64];
     size_t count = 0;
 
     for (size_t i = 0; i < SETTING_COUNT; i++) {
-        if (origin == ORIGIN_FILE && settings[i].where != 0)
+        if ((origin == ORIGIN_FILE && settings[i].where != 0) ||
+            (origin == ORIGIN_ENVIRONMENT && settings[i].where & FLAG_ONLY))
             continue;
-        spell_flag(flags[count], &settings[i]);
-        names[count] = origin == ORIGIN_FLAG ? flags[count] : settings[i].name;
+        if (origin == ORIGIN_ENVIRONMENT)
+            spell_variable(words[count], &settings[i]);
+        else
+            spell_flag(words[count], &settings[i]);
+        names[count] = origin == ORIGIN_FILE ? settings[i].name : words[count];
         count++;
     }
     const char *closest = config_closest(word, names, count);
@@ -268,8 +272,49 @@ static const char *find_variable(const char *const *environment, const struct se
     return NULL;
 }
 
-/* Variables that no setting has are left alone: a container platform adds its own
- * (HOTLEAD_PORT and the like for a service of this name). */
+/* What a container platform tells of a service whose name begins with hotlead:
+ * HOTLEAD_SERVICE_HOST, HOTLEAD_PORT=tcp://..., HOTLEAD_PORT_8080_TCP_ADDR. */
+static bool is_of_platform(const char *name, const char *value)
+{
+    static const char word[] = "_PORT_";
+    const char *port = strstr(name, word), *end = strrchr(name, '_');
+
+    return strstr(name, "_SERVICE_HOST") || strstr(name, "_SERVICE_PORT") ||
+           (port && port[sizeof word - 1] >= '0' && port[sizeof word - 1] <= '9') ||
+           (strcmp(end, "_PORT") == 0 && strstr(value, "://"));
+}
+
+/* HOTLEAD_... that serve has, or another command. */
+static bool is_known_variable(const char *name)
+{
+    static const char *const others[] = {"HOTLEAD_URL", "HOTLEAD_TOKEN", "HOTLEAD_TOKEN_FILE"};
+    char word[64];
+
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        if (strcmp(name, others[i]) == 0)
+            return true;
+    }
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        spell_variable(word, &settings[i]);
+        if (!(settings[i].where & FLAG_ONLY) && strcmp(name, word) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A slip in a name would leave a setting at its default without a word. */
+static void refuse_unknown_variables(struct reading *reading, const char *const *environment)
+{
+    for (const char *const *entry = environment; *entry; entry++) {
+        const char *equals = strchr(*entry, '=');
+        if (strncmp(*entry, "HOTLEAD_", 8) != 0 || !equals || !equals[1])
+            continue;
+        const char *name = keep(reading->config, *entry, (size_t)(equals - *entry));
+        if (!is_known_variable(name) && !is_of_platform(name, equals + 1))
+            complain_unknown(reading, "", name, ORIGIN_ENVIRONMENT);
+    }
+}
+
 static void collect_environment(struct reading *reading, const char *const *environment)
 {
     for (size_t i = 0; i < SETTING_COUNT; i++) {
@@ -278,6 +323,7 @@ static void collect_environment(struct reading *reading, const char *const *envi
         if (value)
             reading->given[ORIGIN_ENVIRONMENT][i] = keep(reading->config, value, strlen(value));
     }
+    refuse_unknown_variables(reading, environment);
 }
 
 static void on_pair(void *owner, const char *name, const char *value, unsigned line)

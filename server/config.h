@@ -2,7 +2,8 @@
  * makes --help and --print-config, and that deploy/hotlead.yaml is tested against.
  *
  * A setting `admin_listen` is the flag --admin-listen, the variable HOTLEAD_ADMIN_LISTEN and the
- * key admin_listen of the file. An empty variable counts as not given. At start, one thread. */
+ * key admin_listen of the file. An empty variable counts as not given, and one
+ * that begins with HOTLEAD_ and nobody knows is refused. At start, one thread. */
 #ifndef HOTLEAD_SERVER_CONFIG_H
 #define HOTLEAD_SERVER_CONFIG_H
 
@@ -55,7 +56,8 @@ void config_help(FILE *out); /* every flag, what it is for, its default */
 /* Checks that go over one setting: listen addresses, loopback, demo, node name. */
 enum status config_check(const struct config *config, FILE *talk);
 
-/* Splits "127.0.0.1:8080" or "[::1]:0". False: not an address with a port. */
+/* Splits "127.0.0.1:8080" or "[::1]:0"; localhost is 127.0.0.1. False: not an address with a port.
+ */
 struct config_address {
     char host[64]; /* without brackets */
     unsigned port;

@@ -80,6 +80,8 @@ bool config_address(const char *text, struct config_address *out)
         out->loopback = IN6_IS_ADDR_LOOPBACK(&ipv6);
         return true;
     }
+    if (strcmp(out->host, "localhost") == 0) /* no other name is looked up */
+        strcpy(out->host, "127.0.0.1");
     if (inet_pton(AF_INET, out->host, &ipv4) != 1)
         return false;
     out->loopback = ntohl(ipv4.s_addr) >> 24 == 127;
@@ -119,15 +121,21 @@ static bool consists_of(const char *text, size_t most, const char *more)
 
 static void check_addresses(struct check *check, const struct config *config)
 {
-    struct config_address listen, admin;
+    struct config_address listen, admin = {0};
 
     if (!config_address(config->listen, &listen)) {
-        complain(check, "listen: '%s' is no address; write 127.0.0.1:8080 or [::1]:8080",
+        complain(check,
+                 "listen: '%s' is no address with a port, and names but localhost are not looked "
+                 "up; give "
+                 "an address: 127.0.0.1:8080 or [::1]:8080",
                  config->listen);
         return;
     }
     if (*config->admin_listen && !config_address(config->admin_listen, &admin)) {
-        complain(check, "admin_listen: '%s' is no address; write 127.0.0.1:8081 or [::1]:8081",
+        complain(check,
+                 "admin_listen: '%s' is no address with a port, and names but localhost are not "
+                 "looked up; give "
+                 "an address: 127.0.0.1:8081 or [::1]:8081",
                  config->admin_listen);
         return;
     }
@@ -136,8 +144,8 @@ static void check_addresses(struct check *check, const struct config *config)
                  "listen: %s can be reached from outside; give admin_listen (127.0.0.1:8081), so "
                  "that administration is not on it",
                  config->listen);
-    if (*config->admin_listen && listen.port != 0 &&
-        strcmp(config->listen, config->admin_listen) == 0)
+    if (*config->admin_listen && listen.port != 0 && listen.port == admin.port &&
+        strcmp(listen.host, admin.host) == 0)
         complain(check, "admin_listen: must differ from listen");
     if (config->demo && (!listen.loopback || (*config->admin_listen && !admin.loopback)))
         complain(check, "demo: is for loopback addresses only; listen on 127.0.0.1");

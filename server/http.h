@@ -118,6 +118,8 @@ enum status http_open(const struct http_options *options, struct http **out);
 
 /* `address` is HOST:PORT ("127.0.0.1:8080", "[::1]:0"). The port in use comes back.
  * CONFLICT: in use; INVALID: not an address. */
+/* Whether one could listen there: CONFLICT, INVALID as http_listen. Any thread. */
+enum status http_can_listen(const char *address);
 enum status http_listen(struct http *http, const char *address, unsigned listener,
                         unsigned *port_out);
 

@@ -141,7 +141,7 @@ static struct addrinfo *resolve(const char *address)
 }
 
 /* -1 with errno. TCP_NODELAY is inherited by what is accepted (tcp(7)). */
-static int listen_at(const struct addrinfo *at)
+static int bind_at(const struct addrinfo *at)
 {
     const int yes = 1;
     int fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -150,7 +150,19 @@ static int listen_at(const struct addrinfo *at)
         return -1;
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) == 0 &&
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes)) == 0 &&
-        bind(fd, at->ai_addr, at->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+        bind(fd, at->ai_addr, at->ai_addrlen) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+static int listen_at(const struct addrinfo *at)
+{
+    int fd = bind_at(at);
+
+    if (fd < 0 || listen(fd, BACKLOG) == 0)
         return fd;
     int error = errno;
     close(fd);
@@ -166,6 +178,21 @@ static unsigned port_of(int fd)
     if (getsockname(fd, &at.any, &length) != 0)
         return 0;
     return ntohs(at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port);
+}
+
+/* Nobody can connect to what is only bound. */
+enum status http_can_listen(const char *address)
+{
+    struct addrinfo *at = resolve(address);
+    int fd = at == NULL ? -1 : bind_at(at);
+    int error = at == NULL ? EINVAL : errno;
+
+    freeaddrinfo(at);
+    if (fd >= 0)
+        close(fd);
+    if (fd >= 0)
+        return STATUS_OK;
+    return error == EADDRINUSE ? STATUS_CONFLICT : STATUS_INVALID;
 }
 
 enum status http_listen(struct http *http, const char *address, unsigned number, unsigned *port_out)

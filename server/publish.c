@@ -214,6 +214,7 @@ void publish_operation(struct publish *publish, const struct writer_outbox *oper
         return;
     if (operation->seq > queue->newest)
         queue->newest = operation->seq;
+    publish_note_late(queue);
     if (queue->stopped)
         return;
     publish_buffer_add(queue, operation);

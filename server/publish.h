@@ -72,6 +72,20 @@ bool publish_is_up(const struct publish *publish);
 /* What is wrong between here and the queues, in words for an operator. NULL: nothing. */
 const char *publish_trouble(const struct publish *publish);
 uint64_t publish_lag(const struct publish *publish); /* operations not yet in Redis */
+/* How long this process has waited for the oldest of them, within a second. */
+uint64_t publish_lag_ms(const struct publish *publish);
+
+/* A queue with open tasks: in Redis, or taken from it and without an outcome. */
+struct publish_backlog {
+    uint32_t queue;
+    uint64_t open_tasks;
+};
+/* The next one behind `out->queue`, which is 0 at first. False: no more. publish_backlog_end when
+ * done, before going back to the loop. */
+bool publish_backlog_next(struct publish *publish, struct publish_backlog *out);
+void publish_backlog_end(struct publish *publish);
+/* When the oldest opt-in came of the `looks` tasks that should stand first in Redis; 0: none. */
+uint64_t publish_oldest_ms(struct publish *publish, uint32_t queue, unsigned looks);
 
 /* Claims the first task of a queue for `agent` by the claim script, waiting up to `wait_ms` for
  * one; answers through on_claimed, exactly once; before this returns if it cannot even wait. */

@@ -3,6 +3,7 @@
  *   publish.c            queues, the live feed, Redis coming and going
  *   publish_buffer.c     members that wait to be sent
  *   publish_push.c       one call of push.lua after the other, from the buffer or from state
+ *   publish_backlog.c    how far behind it is, and how many wait for how long: for operators
  *   publish_watch.c      a look at each queue once a second: marks, and who is gone
  *   publish_epoch.c      going on under another name when a second writer shows up
  *   publish_refusal.c    what Redis refuses, and until when
@@ -80,6 +81,7 @@ struct publish_queue {
     uint64_t again_until;  /* up to here, puts may be in the queue already */
     uint64_t rewind_until; /* up to here, the queue lacks what it should hold */
     uint64_t open_tasks;
+    uint64_t late_seq, late_since_ms; /* an operation that is waited for, since uv_now; 0: none */
 
     enum publish_refusal refusal; /* until something went through */
     unsigned refusals;            /* in a row */
@@ -231,6 +233,11 @@ void publish_judge_ahead(struct publish_queue *queue, enum status status);
 /* Takes members out of a queue, fenced by its mark. False: it could not be sent. */
 bool publish_withdraw(struct publish_queue *queue, const struct slice *members, unsigned count,
                       redis_reply_fn *on_reply);
+
+/* --- publish_backlog.c ------------------------------------------------------------------- */
+
+/* After `newest` or `acked` has moved: looks how long the oldest operation has waited. */
+void publish_note_late(struct publish_queue *queue);
 
 /* --- publish_watch.c --------------------------------------------------------------------- */
 

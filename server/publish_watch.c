@@ -316,6 +316,8 @@ void publish_watch(struct publish *publish)
         struct publish_queue *queue = publish_queue_of(publish, number);
         if (queue != NULL)
             publish_read_queue(queue);
+        if (queue != NULL)
+            publish_note_late(queue);
     }
     publish_release(publish);
     if (!publish->watched)

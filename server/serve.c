@@ -387,20 +387,57 @@ static enum status open_api(struct server *server)
     return status;
 }
 
-static enum status listen_on(struct server *server, const char *address, enum api_listener listener,
-                             char *url_out, size_t size)
+/* By number, as it was checked: "localhost" could be looked up as anything. */
+static void spell_address(const char *address, char *out, size_t size)
 {
-    unsigned port;
-    enum status status = http_listen(server->http, address, listener, &port);
+    struct config_address parts;
 
+    MUST(config_address(address, &parts));
+    snprintf(out, size, parts.ipv6 ? "[%s]:%u" : "%s:%u", parts.host, parts.port);
+}
+
+static void complain_of_address(const char *address, enum status status)
+{
     if (status == STATUS_CONFLICT)
         fprintf(stderr, "hotlead: %s is in use: stop what listens there, or use another address\n",
                 address);
-    else if (status != STATUS_OK)
-        fprintf(stderr, "hotlead: cannot listen on %s\n", address);
     else
+        fprintf(stderr, "hotlead: cannot listen on %s\n", address);
+}
+
+static enum status listen_on(struct server *server, const char *address, enum api_listener listener,
+                             char *url_out, size_t size)
+{
+    char where[96];
+    unsigned port;
+
+    spell_address(address, where, sizeof where);
+    enum status status = http_listen(server->http, where, listener, &port);
+
+    if (status == STATUS_OK)
         local_url(address, port, url_out, size);
+    else
+        complain_of_address(address, status);
     return status;
+}
+
+/* Before anything is made: a start that fails because of an address leaves no data folder. */
+static enum status try_addresses(const struct config *config)
+{
+    const char *const addresses[] = {config->listen, config->admin_listen};
+    char where[96];
+
+    for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++) {
+        if (!*addresses[i])
+            continue;
+        spell_address(addresses[i], where, sizeof where);
+        enum status status = http_can_listen(where);
+        if (status != STATUS_OK) {
+            complain_of_address(addresses[i], status);
+            return status;
+        }
+    }
+    return STATUS_OK;
 }
 
 /* Where commands on this machine find the server (hotlead site list --data DIR). */
@@ -480,8 +517,10 @@ static enum status make_first_token(struct server *server)
 
 static enum status open_parts(struct server *server)
 {
-    enum status status = open_writer(server);
+    enum status status = try_addresses(server->config);
 
+    if (status == STATUS_OK)
+        status = open_writer(server);
     phone_warm(); /* now, not while the first visitor waits */
     if (status == STATUS_OK)
         status = open_redis(server);

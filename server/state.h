@@ -174,6 +174,9 @@ bool state_read_suspect_next(struct state_reader *reader, uint32_t agency, uint6
 /* Operations of a queue with seq > after, in order; false: no more. */
 bool state_read_outbox_next(struct state_reader *reader, uint32_t queue, uint64_t after,
                             uint64_t *seq_out, struct outbox_row *out);
+/* Committed puts, as state_visible_next. */
+bool state_read_visible_next(struct state_reader *reader, uint32_t queue, uint64_t rank_ms,
+                             uint64_t task, struct state_visible *out);
 
 /* Canonical text of every table, for comparing a rebuild with the original: one row a
  * line, `table key=... field=value ...`, in key order, meta and queues first. Enums are

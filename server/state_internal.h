@@ -223,6 +223,9 @@ int state_get_person(const struct state *state, MDB_txn *txn, uint64_t person,
                      struct person_row *row_out, struct task_row *task_out, uint64_t *last_seq_out);
 int state_get_task(const struct state *state, MDB_txn *txn, uint64_t person, uint64_t task,
                    struct task_row *out);
+/* The first put of the queue of `from` that does not sort before it. */
+int state_get_visible(const struct state *state, MDB_txn *txn, const struct state_key *from,
+                      struct state_visible *out);
 int state_get_task_after(const struct state *state, MDB_txn *txn, uint64_t person, uint64_t after,
                          struct task_row *out);
 int state_decode_person(MDB_val stored, struct person_row *row_out, struct task_row *task_out,

@@ -141,6 +141,16 @@ bool state_read_outbox_next(struct state_reader *reader, uint32_t queue, uint64_
     return found(reader, "outbox", code);
 }
 
+bool state_read_visible_next(struct state_reader *reader, uint32_t queue, uint64_t rank_ms,
+                             uint64_t task, struct state_visible *out)
+{
+    struct state_key from = key_of_visible(queue, rank_ms, task);
+
+    *out = (struct state_visible){0};
+    return state_reader_begin(reader) == STATUS_OK &&
+           found(reader, "visible", state_get_visible(reader->state, reader->snapshot, &from, out));
+}
+
 bool state_read_suspect_next(struct state_reader *reader, uint32_t agency, uint64_t before,
                              uint64_t *optin_seq_out, struct suspect_row *out)
 {

@@ -171,8 +171,8 @@ bool state_due_first(struct state *state, struct state_due *out)
     return txn && looked(state, "due", get_due(state, txn, out));
 }
 
-static int get_visible(const struct state *state, MDB_txn *txn, const struct state_key *from,
-                       struct state_visible *out)
+int state_get_visible(const struct state *state, MDB_txn *txn, const struct state_key *from,
+                      struct state_visible *out)
 {
     struct state_stored_visible stored;
     struct state_key found;
@@ -199,7 +199,7 @@ bool state_visible_next(struct state *state, uint32_t queue, uint64_t rank_ms, u
     MDB_txn *txn = look(state);
 
     *out = (struct state_visible){0};
-    return txn && looked(state, "visible", get_visible(state, txn, &from, out));
+    return txn && looked(state, "visible", state_get_visible(state, txn, &from, out));
 }
 
 /* --- the writer's puts -------------------------------------------------------- */

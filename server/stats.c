@@ -72,6 +72,7 @@ struct stats {
     atomic_uint_least64_t counters[STATS_COUNTER_COUNT];
     atomic_uint_least64_t gauges[STATS_GAUGE_COUNT];
     struct histogram histograms[STATS_HISTOGRAM_COUNT];
+    atomic_uint_least64_t breaches[STATS_QUEUES_MAX];
     unsigned route_count;
     struct route routes[STATS_ROUTES_MAX];
 };
@@ -151,6 +152,18 @@ void stats_observe_us(struct stats *stats, enum stats_histogram histogram, uint6
     observe(&stats->histograms[histogram], histogram_table[histogram].list, microseconds);
 }
 
+void stats_add_breaches(struct stats *stats, uint32_t queue, uint64_t amount)
+{
+    MUST(queue < STATS_QUEUES_MAX);
+    raise_by(&stats->breaches[queue], amount);
+}
+
+uint64_t stats_breaches(const struct stats *stats, uint32_t queue)
+{
+    MUST(queue < STATS_QUEUES_MAX);
+    return value_of(&stats->breaches[queue]);
+}
+
 unsigned stats_route(struct stats *stats, const char *name)
 {
     for (unsigned i = 0; i < stats->route_count; i++) {
@@ -173,7 +186,7 @@ void stats_request(struct stats *stats, unsigned route, int http_status, uint64_
 
 /* --- Prometheus text ----------------------------------------------------------- */
 
-static void write_head(struct text *out, const char *metric, const char *type, const char *help)
+void stats_write_head(struct text *out, const char *metric, const char *type, const char *help)
 {
     text_printf(out, "# HELP %s %s\n# TYPE %s %s\n", metric, help, metric, type);
 }
@@ -185,7 +198,7 @@ static void write_counters(const struct stats *stats, struct text *out)
     for (unsigned i = 0; i < STATS_COUNTER_COUNT; i++) {
         const char *metric = counter_table[i].metric, *labels = counter_table[i].labels;
         if (strcmp(metric, previous) != 0)
-            write_head(out, metric, "counter", counter_table[i].help);
+            stats_write_head(out, metric, "counter", counter_table[i].help);
         previous = metric;
         text_string(out, metric);
         if (*labels)
@@ -197,7 +210,7 @@ static void write_counters(const struct stats *stats, struct text *out)
 static void write_gauges(const struct stats *stats, struct text *out)
 {
     for (unsigned i = 0; i < STATS_GAUGE_COUNT; i++) {
-        write_head(out, gauge_table[i].metric, "gauge", gauge_table[i].help);
+        stats_write_head(out, gauge_table[i].metric, "gauge", gauge_table[i].help);
         text_printf(out, "%s %llu\n", gauge_table[i].metric,
                     (unsigned long long)value_of(&stats->gauges[i]));
     }
@@ -259,23 +272,23 @@ static void write_durations(const struct route *route, struct text *out)
 
 static void write_requests(const struct stats *stats, struct text *out)
 {
-    write_head(out, "hotlead_http_requests_total", "counter", "Requests answered.");
+    stats_write_head(out, "hotlead_http_requests_total", "counter", "Requests answered.");
     for (unsigned i = 0; i < stats->route_count; i++)
         write_answers(&stats->routes[i], out);
-    write_head(out, "hotlead_http_request_duration_seconds", "histogram",
-               "From the first byte of a request to the end of its answer.");
+    stats_write_head(out, "hotlead_http_request_duration_seconds", "histogram",
+                     "From the first byte of a request to the end of its answer.");
     for (unsigned i = 0; i < stats->route_count; i++)
         write_durations(&stats->routes[i], out);
 }
 
 void stats_write(struct stats *stats, struct text *out)
 {
-    write_head(out, "hotlead_build_info", "gauge", "Always 1; the version is in the label.");
+    stats_write_head(out, "hotlead_build_info", "gauge", "Always 1; the version is in the label.");
     text_string(out, "hotlead_build_info{version=\"" HOTLEAD_VERSION "\"} 1\n");
     write_counters(stats, out);
     write_gauges(stats, out);
     for (unsigned i = 0; i < STATS_HISTOGRAM_COUNT; i++) {
-        write_head(out, histogram_table[i].metric, "histogram", histogram_table[i].help);
+        stats_write_head(out, histogram_table[i].metric, "histogram", histogram_table[i].help);
         write_histogram(&stats->histograms[i], histogram_table[i].list, histogram_table[i].metric,
                         "", out);
     }

@@ -21,7 +21,6 @@
     XX(TASKS_ENDED, "hotlead_tasks_ended_total", "", "Tasks ended by an outcome.")                 \
     XX(TASKS_REDELIVERED, "hotlead_tasks_redelivered_total", "",                                   \
        "Deliveries made again because no outcome came in time.")                                   \
-    XX(SLA_BREACHES, "hotlead_sla_breaches_total", "", "Deadlines that passed without contact.")   \
     XX(REPORTS_APPLIED, "hotlead_reports_total", "result=\"applied\"",                             \
        "Reports of consumers and agents, by what came of them.")                                   \
     XX(REPORTS_REPEATED, "hotlead_reports_total", "result=\"repeated\"", "")                       \
@@ -108,6 +107,9 @@ enum stats_histogram {
         STATS_HISTOGRAM_COUNT
 };
 
+/* Breaches are counted by queue, under the queue's number: who writes them knows its name. */
+#define STATS_QUEUES_MAX 4096
+
 /* Routes of hotlead_http_requests_total{route,code} and hotlead_http_request_duration_seconds. */
 #define STATS_ROUTES_MAX 64
 
@@ -121,11 +123,17 @@ void stats_set(struct stats *stats, enum stats_gauge gauge, uint64_t value);
 uint64_t stats_value(const struct stats *stats, enum stats_gauge gauge);
 void stats_observe_us(struct stats *stats, enum stats_histogram histogram, uint64_t microseconds);
 
+/* Deadlines of a queue that passed without contact. */
+void stats_add_breaches(struct stats *stats, uint32_t queue, uint64_t amount);
+uint64_t stats_breaches(const struct stats *stats, uint32_t queue);
+
 /* Loop thread. `name` is static; returns the route's number. */
 unsigned stats_route(struct stats *stats, const char *name);
 void stats_request(struct stats *stats, unsigned route, int http_status, uint64_t microseconds);
 
-/* Appends all of it in Prometheus text format 0.0.4. */
+/* What stands before the samples of a metric. */
+void stats_write_head(struct text *out, const char *metric, const char *type, const char *help);
+/* Appends all but what is by queue, in Prometheus text format 0.0.4. */
 void stats_write(struct stats *stats, struct text *out);
 
 #endif

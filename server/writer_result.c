@@ -107,11 +107,33 @@ void writer_count_changes(struct writer *writer)
         return;
     stats_add(stats, STATS_TASKS_OPENED, now->tasks_opened - then->tasks_opened);
     stats_add(stats, STATS_TASKS_ENDED, now->tasks_ended - then->tasks_ended);
-    stats_add(stats, STATS_SLA_BREACHES, now->breaches - then->breaches);
     stats_add(stats, STATS_TASKS_REDELIVERED, now->redeliveries - then->redeliveries);
     stats_set(stats, STATS_GAUGE_PEOPLE, now->people);
     stats_set(stats, STATS_GAUGE_JOURNAL_SEQ, now->folded_seq);
     *then = *now;
+}
+
+/* A breach is one task's, and the only task of its record. */
+void writer_note_breach(struct writer *writer, const struct record_view *record)
+{
+    struct effect_task effect;
+
+    if (!effect_find(record, EFFECT_TASK, &effect, sizeof(effect)))
+        return;
+    writer->breaches_of[effect.row.queue]++;
+    writer->breaches++;
+}
+
+/* Of a batch that failed nothing has happened: `happened` is false. */
+void writer_count_breaches(struct writer *writer, bool happened)
+{
+    for (uint32_t queue = 1; queue < STATE_QUEUES_MAX && writer->breaches > 0; queue++) {
+        uint32_t breaches = writer->breaches_of[queue];
+        if (happened && breaches > 0)
+            stats_add_breaches(writer->options.stats, queue, breaches);
+        writer->breaches_of[queue] = 0;
+        writer->breaches -= breaches;
+    }
 }
 
 /* Waits until the loop has fetched what stands in the next result batch, then opens it. */

@@ -65,6 +65,7 @@ enum status writer_keep(struct writer *writer)
     struct record_view view;
     enum status result;
 
+    uint64_t breaches = state_meta(writer->state)->breaches;
     record_view_of(&writer->record, &view);
     result = engine_apply(writer->engine, &view);
     if (result == STATUS_CORRUPT)
@@ -73,6 +74,8 @@ enum status writer_keep(struct writer *writer)
         result = journal_append(writer->journal, &writer->record);
     if (result != STATUS_OK)
         return result;
+    if (state_meta(writer->state)->breaches > breaches)
+        writer_note_breach(writer, &view);
     if (view.header.kind == RECORD_ADMIN || view.header.kind == RECORD_EPOCH) {
         writer->admin_seq = view.header.seq;
         writer->admin_in_batch = true;
@@ -320,6 +323,7 @@ static void process_batch(struct writer *writer, const struct command_batch *bat
         result = process_due(writer, clock_now_ms(writer->options.clock));
     if (result == STATUS_OK)
         result = writer_commit_journal(writer, state_meta(writer->state)->folded_seq - before);
+    writer_count_breaches(writer, result == STATUS_OK);
     if (result != STATUS_OK) {
         writer->postponed.count = postponed; /* those of this batch are told that it failed */
         batch_failed(writer, batch, result, admin_seq);

@@ -119,6 +119,12 @@ static void an_id_over_255_bytes_is_refused(void **state)
     memset(header + strlen(header), 'k', 256);
     strcat(header, "\n");
     assert_answer(post(sk, header, ADA), 422);
+    assert_body_has("Idempotency-Key");
+
+    char body[400] = "{\"phone\":\"+14155552671\",\"event_id\":\"";
+    memset(body + strlen(body), 'k', 256);
+    strcat(body, "\"}");
+    assert_answer(post(sk, "", body), 422);
     assert_body_has("event_id");
 }
 
@@ -728,6 +734,12 @@ static void what_runs_it_can_be_looked_at(void **state)
     assert_body_has("hotlead_optins_total{result=\"new\"} 1");
     assert_body_has("hotlead_http_requests_total{route=\"POST /v1/optins\",code=\"201\"} 1");
     assert_body_has("hotlead_http_requests_total{route=\"other\",code=\"400\"} 1");
+    stats_add_breaches(rig.stats, 1, 2);
+    assert_answer(ask("GET /metrics", "", ""), 200);
+    assert_body_has("hotlead_sla_breaches_total{queue=\"acme.calls\"} 2\n");
+    assert_body_has("hotlead_queue_depth{queue=\"acme.calls\"} 3\n");
+    assert_body_has("hotlead_queue_oldest_age_seconds{queue=\"acme.calls\"} 90.");
+    assert_body_has("hotlead_outbox_lag_seconds 1.250\n");
     assert_answer(ask("GET /openapi.yaml", "", ""), 200);
     assert_body_has("openapi: 3.1");
     assert_answer(ask("GET /t.js", "", ""), 200);

@@ -294,10 +294,31 @@ static void the_file_may_be_named_by_a_variable(void **state)
 static void empty_and_foreign_variables_count_for_nothing(void **state)
 {
     (void)state;
-    assert_read(ARGUMENTS(), VARIABLES("HOTLEAD_NODE=", "HOTLEAD_PORT=tcp://10.0.0.1:80",
-                                       "HOTLEAD_HELP=1", "XHOTLEAD_NODE=x", "HOTLEAD_NODES=y"));
+    assert_read(ARGUMENTS(), VARIABLES("HOTLEAD_NODE=", "HOTLEAD_NODES=", "XHOTLEAD_NODE=x",
+                                       "HOTLEAD=./hotlead", "HOTLEADER=x", "HOTLEAD_URL=http://h",
+                                       "HOTLEAD_TOKEN=tk", "HOTLEAD_TOKEN_FILE=/token"));
     assert_string_equal(config.node, "n1");
-    assert_false(config.help);
+}
+
+static void what_a_container_platform_says_of_services_counts_for_nothing(void **state)
+{
+    (void)state;
+    assert_read(ARGUMENTS(),
+                VARIABLES("HOTLEAD_PORT=tcp://10.0.0.1:80", "HOTLEAD_PORT_80_TCP=tcp://10.0.0.1:80",
+                          "HOTLEAD_PORT_80_TCP_ADDR=10.0.0.1", "HOTLEAD_SERVICE_HOST=10.0.0.1",
+                          "HOTLEAD_SERVICE_PORT_HTTP=80", "HOTLEAD_ADMIN_SERVICE_PORT=81",
+                          "HOTLEAD_REDIS_PORT=tcp://10.0.0.2:6379"));
+}
+
+static void an_unknown_variable_is_refused_with_a_suggestion(void **state)
+{
+    (void)state;
+    assert_refused(ARGUMENTS(), VARIABLES("HOTLEAD_NODES=n2"),
+                   "there is no setting 'HOTLEAD_NODES'; did you mean 'HOTLEAD_NODE'?");
+    assert_refused(ARGUMENTS(), VARIABLES("HOTLEAD_REDIS_URL=redis://h"), "'HOTLEAD_REDIS_URL'");
+    assert_refused(ARGUMENTS(), VARIABLES("HOTLEAD_PORT=8080"), "'HOTLEAD_PORT'");
+    assert_refused(ARGUMENTS(), VARIABLES("HOTLEAD_NODE_FILE=/node"), "'HOTLEAD_NODE_FILE'");
+    assert_refused(ARGUMENTS(), VARIABLES("HOTLEAD_HELP=1"), "'HOTLEAD_HELP'");
 }
 
 static void a_secret_can_come_from_a_file(void **state)
@@ -464,9 +485,9 @@ static void a_demo_is_for_loopback_only(void **state)
 static void what_is_no_address_is_refused(void **state)
 {
     static const char *const bad[] = {
-        "",           "8080",      ":8080",         "localhost:8080", "127.0.0.1",
-        "127.0.0.1:", "1.2.3.4:x", "1.2.3.4:65536", "::1:8080",       "[::1]",
-        "[::1]8080",  "[::1:8080", "[1.2.3.4]:1",   "1.2.3.4:-1",     "1.2.3.4:123456",
+        "",           "8080",      ":8080",         "localhost.:8080", "127.0.0.1",
+        "127.0.0.1:", "1.2.3.4:x", "1.2.3.4:65536", "::1:8080",        "[::1]",
+        "[::1]8080",  "[::1:8080", "[1.2.3.4]:1",   "1.2.3.4:-1",      "1.2.3.4:123456",
         "256.0.0.1:1"};
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -475,6 +496,23 @@ static void what_is_no_address_is_refused(void **state)
             fail_msg("taken: %s", bad[i]);
     }
     assert_refused(ARGUMENTS("--listen=8080"), VARIABLES(), "listen: '8080' is no address");
+    assert_refused(ARGUMENTS("--listen=box.example:80"), VARIABLES(), "give an address");
+    assert_refused(ARGUMENTS("--admin-listen=box:80"), VARIABLES(), "give an address");
+}
+
+static void localhost_is_a_loopback_address(void **state)
+{
+    struct config_address address;
+
+    (void)state;
+    assert_true(config_address("localhost:8080", &address));
+    assert_string_equal(address.host, "127.0.0.1");
+    assert_int_equal(address.port, 8080);
+    assert_true(address.loopback && !address.ipv6);
+    assert_read(ARGUMENTS("--listen=localhost:80", "--admin-listen=localhost:81", "--demo"),
+                VARIABLES());
+    assert_refused(ARGUMENTS("--listen=localhost:80", "--admin-listen=127.0.0.1:80"), VARIABLES(),
+                   "admin_listen: must differ from listen");
 }
 
 static void an_address_is_split_into_host_and_port(void **state)
@@ -529,6 +567,8 @@ int main(void)
         TEST(a_file_that_cannot_be_read_is_refused),
         TEST(the_file_may_be_named_by_a_variable),
         TEST(empty_and_foreign_variables_count_for_nothing),
+        TEST(what_a_container_platform_says_of_services_counts_for_nothing),
+        TEST(an_unknown_variable_is_refused_with_a_suggestion),
         TEST(a_secret_can_come_from_a_file),
         TEST(printing_shows_each_value_with_its_origin),
         TEST(printing_masks_passwords),
@@ -538,6 +578,7 @@ int main(void)
         TEST(outside_addresses_need_one_for_administration),
         TEST(a_demo_is_for_loopback_only),
         TEST(what_is_no_address_is_refused),
+        TEST(localhost_is_a_loopback_address),
         TEST(an_address_is_split_into_host_and_port),
         TEST(names_and_urls_are_checked),
     };

@@ -1189,8 +1189,10 @@ static void addresses_are_read(void **state)
         assert_int_equal(http_listen(server->http, good[i], 2, &port), STATUS_OK);
         assert_true(port > 0);
     }
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_int_equal(http_listen(server->http, bad[i], 2, &port), STATUS_INVALID);
+        assert_int_equal(http_can_listen(bad[i]), STATUS_INVALID);
+    }
     server_close(server);
 }
 
@@ -1203,6 +1205,8 @@ static void an_address_in_use_is_a_conflict(void **state)
 
     snprintf(address, sizeof(address), "127.0.0.1:%u", server->port);
     assert_int_equal(http_listen(server->http, address, 2, &port), STATUS_CONFLICT);
+    assert_int_equal(http_can_listen(address), STATUS_CONFLICT);
+    assert_int_equal(http_can_listen("127.0.0.1:0"), STATUS_OK);
     server_close(server);
 }
 

@@ -156,6 +156,63 @@ static void what_state_has_not_committed_yet_is_waited_for(void **state)
     assert_int_equal(publish_lag(outlet->publish), 0);
 }
 
+static void how_long_redis_lacks_an_operation_is_known(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 100);
+    outlet_catch_up();
+    assert_int_equal(publish_lag_ms(outlet->publish), 0);
+    outlet->holding_commits = true;
+    outlet->rendering = false;
+    outlet_put(2, 200); /* in the way of what comes later */
+    outlet->rendering = true;
+    outlet_for(120);
+    outlet_put(3, 300);
+    assert_true(publish_lag_ms(outlet->publish) >= 100);
+    assert_true(publish_lag_ms(outlet->publish) < 3000);
+    outlet_commit();
+    assert_queue("1 2 3", 3000);
+    assert_int_equal(publish_lag_ms(outlet->publish), 0);
+}
+
+/* The visible rows of a queue, received at 5000 - rank: the last in line came first. */
+static void store_visible(uint64_t person, uint64_t rank_ms)
+{
+    struct task_row task = outlet_task(person);
+
+    task.received_ms = 5000 - rank_ms;
+    outlet_store(person, &task);
+    MUST(state_visible_put(outlet->state, 1, rank_ms, task.number, person, task.put_seq) ==
+         STATUS_OK);
+    outlet_commit();
+}
+
+static void what_waits_in_a_queue_is_told_with_its_oldest(void **state)
+{
+    struct publish_backlog backlog = {0};
+
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    assert_false(publish_backlog_next(outlet->publish, &backlog));
+    publish_backlog_end(outlet->publish);
+    for (uint64_t person = 1; person <= 3; person++) {
+        outlet_put(person, 100 * person);
+        store_visible(person, 100 * person);
+    }
+    backlog = (struct publish_backlog){0};
+    assert_true(publish_backlog_next(outlet->publish, &backlog));
+    assert_int_equal(backlog.queue, 1);
+    assert_int_equal(backlog.open_tasks, 3);
+    assert_int_equal(publish_oldest_ms(outlet->publish, 1, 64), 4700);
+    assert_int_equal(publish_oldest_ms(outlet->publish, 1, 2), 4800);
+    assert_int_equal(publish_oldest_ms(outlet->publish, 2, 64), 0);
+    assert_false(publish_backlog_next(outlet->publish, &backlog));
+    publish_backlog_end(outlet->publish);
+}
+
 /* An operation that publish was not told of, as of a queue that its thread had not heard of. */
 static void gap_in_the_feed_is_filled_from_state(void **state)
 {
@@ -674,6 +731,8 @@ int main(void)
         TEST(nothing_is_lost_while_redis_is_away),
         LIST_TEST(more_than_memory_holds_arrives_once),
         TEST(what_state_has_not_committed_yet_is_waited_for),
+        TEST(how_long_redis_lacks_an_operation_is_known),
+        TEST(what_waits_in_a_queue_is_told_with_its_oldest),
         TEST(gap_in_the_feed_is_filled_from_state),
         LIST_TEST(next_start_goes_on_from_the_mark),
         TEST(flushall_on_an_idle_queue_brings_all_back),

@@ -63,11 +63,19 @@ static void counters_are_written_with_their_labels(void **state)
     (void)state;
     stats_add(stats, STATS_OPTINS_NEW, 2);
     stats_add(stats, STATS_OPTINS_NEW, 3);
-    stats_add(stats, STATS_SLA_BREACHES, 1);
     assert_int_equal(stats_count(stats, STATS_OPTINS_NEW), 5);
     assert_line("hotlead_optins_total{result=\"new\"} 5");
     assert_line("hotlead_optins_total{result=\"duplicate\"} 0");
-    assert_line("hotlead_sla_breaches_total 1");
+}
+
+static void breaches_are_counted_by_queue(void **state)
+{
+    (void)state;
+    stats_add_breaches(stats, 7, 2);
+    stats_add_breaches(stats, STATS_QUEUES_MAX - 1, 1);
+    assert_int_equal(stats_breaches(stats, 7), 2);
+    assert_int_equal(stats_breaches(stats, STATS_QUEUES_MAX - 1), 1);
+    assert_int_equal(stats_breaches(stats, 1), 0);
 }
 
 static void every_metric_has_its_help_and_type_once_and_before_its_samples(void **state)
@@ -205,6 +213,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(counters_are_written_with_their_labels),
+        TEST(breaches_are_counted_by_queue),
         TEST(every_metric_has_its_help_and_type_once_and_before_its_samples),
         TEST(gauges_show_the_last_value),
         TEST(histograms_are_cumulative_and_end_in_inf),

@@ -53,7 +53,7 @@ class Administration(Scenario):
         self.assertIn("acme", run("agency", "list"))
         run("agency", "add", "id=beta", "name=Beta")
         run("queue", "add", "id=beta.calls", "agency=beta")
-        added = run("site", "add", "id=beta-www", "agency=beta", "queue=beta.calls")
+        added = run("site", "add", "beta-www", "--agency", "beta", "--queue", "beta.calls", "--origins", "https://b.example")
         self.assertIn("sk_beta_", added)
         self.assertIn("beta.calls", run("queue", "list"))
         self.assertIn("beta-www", run("site", "show", "beta-www"))
@@ -73,6 +73,25 @@ class Administration(Scenario):
         self.assertEqual(0o600, os.stat(self.server.data / "admin.token").st_mode & 0o777)
 
 
+class Start(Scenario):
+    def serve(self, *arguments, env=None):
+        return self.server.run("serve", "--redis", self.server.redis_url, *arguments, check=False, env=env)
+
+    def test_start_that_fails_because_the_port_is_in_use_leaves_nothing(self):
+        for listen in ("127.0.0.1", "localhost"):
+            folder = self.server.data.parent / "fresh"
+            done = self.serve("--data", folder, "--listen", f"{listen}:{self.server.port}")
+            self.assertEqual(1, done.returncode)
+            self.assertIn(b"is in use: stop what listens there", done.stderr)
+            self.assertFalse(folder.exists())
+        self.assertEqual(200, self.web.get("/readyz").status)
+
+    def test_variable_that_nobody_knows_is_refused(self):
+        done = self.serve("--data", self.server.data.parent / "fresh", env={"HOTLEAD_REDSI": "redis://127.0.0.1:1"})
+        self.assertEqual(2, done.returncode)
+        self.assertIn(b"'HOTLEAD_REDSI'; did you mean 'HOTLEAD_REDIS'?", done.stderr)
+
+
 class Health(Scenario):
     def test_health_says_what_is_wrong(self):
         self.assertEqual(200, self.web.get("/livez").status)
@@ -90,11 +109,14 @@ class Health(Scenario):
             'hotlead_optins_total{result="new"}', "hotlead_tasks_opened_total", "hotlead_tasks_redelivered_total",
             "hotlead_sla_breaches_total", "hotlead_journal_commits_total", "hotlead_redis_pushes_total",
             "hotlead_redis_rewinds_total", "hotlead_http_requests_total", "hotlead_redis_up", "hotlead_journal_bytes",
-            "hotlead_outbox_lag_operations", "hotlead_lmdb_commit_seconds_bucket",
+            "hotlead_outbox_lag_operations", "hotlead_outbox_lag_seconds", "hotlead_lmdb_commit_seconds_bucket",
             "hotlead_speed_to_claim_seconds_bucket", "hotlead_http_request_duration_seconds_bucket",
         ):  # fmt: skip
             self.metric(name)
         self.assertEqual(1, self.metric('hotlead_optins_total{result="new"}'))
+        self.assertEqual(1, self.metric('hotlead_queue_depth{queue="%s"}' % self.queue))
+        self.assertEqual(0, self.metric('hotlead_sla_breaches_total{queue="%s"}' % self.queue))
+        self.assertLess(0, self.metric('hotlead_queue_oldest_age_seconds{queue="%s"}' % self.queue))
         text = self.web.get("/metrics", bearer=self.admin).text
         self.assertNotIn("example.com", text)
 

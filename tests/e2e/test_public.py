@@ -304,12 +304,13 @@ class Suspects(Scenario):
         self.assertEqual([others], self.ids(agency="other"))
         for name, theirs, nobodys in (("agency", "other", "none"), ("site", "other-www", "none-www")):
             told = [
-                self.page(bearer=manager, status=422, suspect=1, **{name: value})["detail"] for value in (theirs, nobodys)
+                self.page(bearer=manager, status=404, suspect=1, **{name: value})["detail"] for value in (theirs, nobodys)
             ]
             self.assertEqual(told[0], told[1], "whether others have it is not said")
+        self.page(status=404, suspect=1, agency="none")
         self.page(bearer=agent, status=403, suspect=1)
         self.page(bearer=self.sk, status=403, suspect=1)
-        for wrong in ({}, {"suspect": 1}, {"suspect": 1, "agency": "none"}, {"suspect": 1, "agency": "acme", "limit": 101},
+        for wrong in ({}, {"suspect": 1}, {"suspect": 1, "agency": "acme", "limit": 101},
                       {"suspect": 1, "agency": "acme", "after": "x"}, {"suspect": 1, "agency": "acme", "site": "other-www"}):  # fmt: skip
             self.page(status=422, **wrong)
 

@@ -17,6 +17,12 @@ class Quickstart(unittest.TestCase):
         self.assertEqual(0, done.returncode, done.stderr)
         self.assertRegex(done.stdout, r"speed-to-lead \d+\.\d\d ms")
 
+    def test_help_prints_the_usage_and_does_nothing(self):
+        for words, code in ((["--help"], 0), (["-h"], 0), (["--chek"], 2)):
+            done = subprocess.run([QUICKSTART, *words], capture_output=True, text=True, timeout=5, check=False)
+            self.assertEqual(code, done.returncode)
+            self.assertIn("--check", done.stderr if code else done.stdout)
+
     def test_it_runs_until_it_is_told_to_stop_and_leaves_nothing(self):
         start = time.monotonic()
         running = subprocess.Popen([QUICKSTART], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

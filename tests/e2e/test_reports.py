@@ -165,6 +165,8 @@ class Http(Scenario):
         self.assertIn("conversation", json.dumps(self.get(f"/v1/tasks/{task['id']}")))
         answer = self.tell(task, "outcome", outcome="no_answer", agent="somebody-else")
         self.assertEqual((409, "conflict"), (answer.status, answer.json["code"]))
+        self.assertEqual("the task has its outcome already", answer.json["detail"])
+        self.assertRegex(self.tell(task, "extend").json["detail"], "not held any more")
 
     def test_extend_and_release_are_for_who_holds_the_task(self):
         self.accept_optin(self.person_number(1))
@@ -178,6 +180,7 @@ class Http(Scenario):
     def test_amend_changes_the_outcome_of_the_same_agent(self):
         self.accept_optin(self.person_number(1))
         task = self.claim().json
+        self.assertRegex(self.tell(task, "amend", outcome="voicemail").json["detail"], "no outcome yet")
         self.tell(task, "outcome", outcome="no_answer")
         self.assertEqual(200, self.tell(task, "amend", outcome="voicemail").status)
         self.assertIn("voicemail", json.dumps(self.get(f"/v1/people/{task['person']}/history")))
