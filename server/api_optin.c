@@ -6,7 +6,7 @@
 #include "proto/utf8.h"
 #include "server/site_settings.h"
 
-#define EVENT_BYTES_MAX      255
+#define KEY_BYTES_MAX        255 /* of an Idempotency-Key */
 #define USER_AGENT_BYTES_MAX 256
 
 /* --- who sends ------------------------------------------------------------------ */
@@ -130,15 +130,15 @@ static enum status read_facts(struct api *api, const struct submission *submissi
         return STATUS_MEDIA_TYPE;
     command->now_ms = clock_now_ms(api->options.clock);
     intake_now(api->intake, command->now_ms);
-    enum status status = intake_read(api->intake, shape, type, request->body, &api->optin, field);
+    enum status status = intake_read(api->intake, shape, type, request->body, &api->optin);
     if (status != STATUS_OK)
         return status;
-    if (event.length == 0)
-        event = api->optin.text[OPTIN_EVENT_ID];
-    if (event.length > EVENT_BYTES_MAX) {
-        *field = SLICE("event_id");
+    if (event.length > KEY_BYTES_MAX) {
+        *field = SLICE("Idempotency-Key");
         return STATUS_INVALID;
     }
+    if (event.length == 0)
+        event = api->optin.text[OPTIN_EVENT_ID];
     api_stamp(request, &api->optin);
     status = intake_facts(api->intake, submission->site, submission->credential, event,
                           submission->suspect, &api->optin, &command->optin);

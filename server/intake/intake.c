@@ -121,10 +121,9 @@ void intake_settle_age(const struct intake *intake, struct optin *optin)
 }
 
 enum status intake_read(struct intake *intake, enum intake_shape shape, struct slice content_type,
-                        struct slice body, struct optin *optin, struct slice *field_out)
+                        struct slice body, struct optin *optin)
 {
     optin_clear(optin);
-    *field_out = (struct slice){0};
     if (body.length > OPTIN_BYTES_MAX)
         return STATUS_TOO_LARGE;
     if (shape == INTAKE_JSON && content_type.length == 0)
@@ -133,7 +132,7 @@ enum status intake_read(struct intake *intake, enum intake_shape shape, struct s
         shape = json_or(INTAKE_PLAIN, body);
     switch (shape) {
     case INTAKE_JSON:
-        return intake_read_json(intake, body, optin, field_out);
+        return intake_read_json(intake, body, optin);
     case INTAKE_FORM:
     case INTAKE_MULTIPART:
     case INTAKE_PLAIN:
