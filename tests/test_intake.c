@@ -324,7 +324,7 @@ static void a_national_number_is_read_in_the_visitors_country_first(void **state
     flagged("{\"phone\":\"020 7946 0958\",\"country\":\"1!\"}", 0);
 }
 
-static void a_country_that_the_site_does_not_list_is_malformed(void **state)
+static void a_number_of_a_country_that_the_site_does_not_list_is_kept_and_flagged(void **state)
 {
     (void)state;
     site.countries[0] = SLICE("CA");
@@ -332,14 +332,19 @@ static void a_country_that_the_site_does_not_list_is_malformed(void **state)
     site.country_count = 2;
     flagged("{\"phone\":\"+12155550147\",\"name\":\"D\"}", INTAKE_NAME);
     flagged("{\"phone\":\"+442079460958\",\"name\":\"D\"}", INTAKE_NAME | INTAKE_BAD_PHONE);
-    assert_status(find_facts("{\"phone\":\"+442079460958\"}"), STATUS_BAD_IDENTIFIER);
+    flagged("{\"phone\":\"+442079460958\"}", INTAKE_BAD_PHONE);
+    assert_true(hash_is_none(facts.phone));
+    assert_slice(optin.text[OPTIN_PHONE], "+442079460958");
+    assert_int_equal(optin.text[OPTIN_PHONE_E164].length, 0);
+    assert_status(find_facts("{\"phone\":\"+44207946\"}"), STATUS_BAD_IDENTIFIER);
 }
 
-static void premium_and_satellite_numbers_are_malformed(void **state)
+static void premium_and_satellite_numbers_are_kept_and_flagged(void **state)
 {
     (void)state;
-    assert_status(find_facts("{\"phone\":\"+19005550147\"}"), STATUS_BAD_IDENTIFIER);
-    assert_status(find_facts("{\"phone\":\"+881612345678\"}"), STATUS_BAD_IDENTIFIER);
+    flagged("{\"phone\":\"+19005550147\"}", INTAKE_BAD_PHONE);
+    assert_true(hash_is_none(facts.phone));
+    flagged("{\"phone\":\"+881612345678\"}", INTAKE_BAD_PHONE);
 }
 
 static void flags_say_what_the_decision_needs(void **state)
@@ -596,8 +601,9 @@ int main(void)
         cmocka_unit_test_setup(a_malformed_identifier_alone_is_refused, reset),
         cmocka_unit_test_setup(a_malformed_identifier_beside_a_good_one_is_flagged, reset),
         cmocka_unit_test_setup(a_national_number_is_read_in_the_visitors_country_first, reset),
-        cmocka_unit_test_setup(a_country_that_the_site_does_not_list_is_malformed, reset),
-        cmocka_unit_test_setup(premium_and_satellite_numbers_are_malformed, reset),
+        cmocka_unit_test_setup(
+            a_number_of_a_country_that_the_site_does_not_list_is_kept_and_flagged, reset),
+        cmocka_unit_test_setup(premium_and_satellite_numbers_are_kept_and_flagged, reset),
         cmocka_unit_test_setup(flags_say_what_the_decision_needs, reset),
         cmocka_unit_test_setup(a_form_filled_in_under_two_seconds_is_suspect, reset),
         cmocka_unit_test_setup(the_moment_of_showing_becomes_an_age, reset),
