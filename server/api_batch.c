@@ -28,7 +28,7 @@ static const char *detail_of(const struct batch *batch, unsigned index)
     if (batch->statuses[index] == STATUS_MALFORMED)
         return "this item is no JSON object that can be read";
     if (batch->statuses[index] == STATUS_INVALID)
-        return "the value of Idempotency-Key cannot be used";
+        return "the value of idempotency_key cannot be used";
     return status_text(batch->statuses[index]);
 }
 

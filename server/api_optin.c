@@ -134,7 +134,7 @@ static enum status read_facts(struct api *api, const struct submission *submissi
     if (status != STATUS_OK)
         return status;
     if (event.length > KEY_BYTES_MAX) {
-        *field = SLICE("Idempotency-Key");
+        *field = SLICE("idempotency_key");
         return STATUS_INVALID;
     }
     if (event.length == 0)
@@ -341,16 +341,17 @@ static void optin_settled(struct api *api, struct pending *pending,
 
 /* --- preflight ----------------------------------------------------------------------- */
 
-/* Without a key in the address the site is not known yet; then the page is let to ask, and the
- * request itself is what is checked. */
+/* Without a key in the address the site is not known yet, since a preflight has not the header
+ * that may bring it; then every page is let to ask, and the request itself is what is checked. */
 void api_preflight(struct api *api, const struct http_request *request, const struct site *site)
 {
     char bytes[API_CORS_MAX + 512];
     struct text headers = text_over(bytes, sizeof(bytes));
     struct slice origin = request->headers[HTTP_ORIGIN];
 
-    if (site ? !site_allows_origin(site, origin)
-             : settings_url_origin(origin).length != origin.length)
+    if (!site)
+        origin = SLICE("*");
+    else if (!site_allows_origin(site, origin))
         origin.length = 0;
     api_cors(&headers, origin);
     if (origin.length == 0 && request->headers[HTTP_ORIGIN].length != 0) {
