@@ -107,6 +107,10 @@ class Bodies(Scenario):
         task = self.wait_task(answer["task"])
         self.assertEqual(9007199254740993, find(task["context"], "campaign"))
 
+    def test_larger_numbers_are_kept_as_their_digits(self):
+        answer = self.accept_optin({"email": "a@example.com", "huge": 10**30})
+        self.assertEqual(str(10**30), find(self.get(f"/v1/optins/{answer['id']}"), "huge"))
+
     def test_text_of_all_the_world_comes_through(self):
         name = 'Zoë "Z" O\'Brien \\ 😀 <b>\u202e مرحبا'
         answer = self.accept_optin({"email": "z@example.com", "name": name})
