@@ -2,7 +2,8 @@
  * document is parsed at once; values are handles into it.
  *
  * Refused with MALFORMED: bad UTF-8, duplicate keys in any object, nesting over
- * 16, numbers that are neither finite doubles nor 64-bit integers, trailing bytes.
+ * 16, trailing bytes. A number that is neither a finite double nor a 64-bit integer is
+ * a string of its digits.
  *
  * One document per thread; handles and strings live until its next parse. */
 #ifndef HOTLEAD_PROTO_JSON_H

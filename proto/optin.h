@@ -96,17 +96,17 @@ enum optin_text optin_field(struct slice key);
  * what `consent.given` may be; `fields` an object; `test` and `consent.given` booleans,
  * or the strings and numbers that forms send; `submitted_at` ISO 8601, seconds or ms;
  * `_hp`, `_t` and `_redirect` as in forms. Unknown keys become extras, members of
- * `fields` too (a key that is in both: the one in `fields` wins), unknown members of
- * `consent` as `consent.<key>`. Extras need text: `scratch` holds it. INVALID names the
- * field in *field_out. TOO_LARGE: over OPTIN_FIELDS_MAX, or over the scratch. */
-enum status optin_from_json(struct json_value object, struct text *scratch, struct optin *out,
-                            struct slice *field_out);
+ * `fields` too, unknown members of `consent` as `consent.<key>`, and so does every known key
+ * whose value is of no use. Different values for one extra, such as a key that is outside of
+ * `fields` and in it, become an array. Extras need text: `scratch` holds it. TOO_LARGE: over
+ * OPTIN_FIELDS_MAX, or over the scratch. */
+enum status optin_from_json(struct json_value object, struct text *scratch, struct optin *out);
 
 /* One name/value pair of a form, which is refused for nothing but size (TOO_LARGE): a
  * value that cannot be used for `test`, `submitted_at`, `consent` or `_t` is kept as an
  * extra. `consent.text` and `consent[text]` both work; `_redirect`, `_hp` and `_t` are the
  * form's own; a repeated unknown name becomes a JSON array, of a known one the first that
- * is not empty wins; `consent.channels` collects. */
+ * is not empty wins and what others say is an extra; `consent.channels` collects. */
 enum status optin_from_pair(struct optin *optin, struct slice name, struct slice value,
                             struct text *scratch);
 

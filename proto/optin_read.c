@@ -1,8 +1,9 @@
 /* Opt-ins as clients send them, in JSON or as the pairs of a form.
  *
- * A program that posts a wrong value is told so (INVALID and the field's name): somebody can
- * mend the program. A visitor in front of a form cannot mend a hidden field, so there a value
- * that makes no sense is kept among the extras and the opt-in counts. */
+ * Nobody is refused for a field that is optional: neither the visitor in front of a form nor the
+ * program that posts JSON for one can mend a hidden field, and who asked to be called would be
+ * lost. A value that makes no sense, or for which there is no place because the key had one
+ * already, is kept among the extras and the opt-in counts. */
 #include "proto/optin.h"
 
 /* What a key means: a text field by its own number, or one of these. */
@@ -94,11 +95,14 @@ enum optin_text optin_field(struct slice key)
     return member < OPTIN_TEXT_END ? (enum optin_text)member : 0;
 }
 
-/* The first that says something wins. */
-static void set_text(struct optin *optin, unsigned field, struct slice text)
+/* The first that says something wins. False: another one says something else. */
+static bool set_text(struct optin *optin, unsigned field, struct slice text)
 {
-    if (optin->text[field].length == 0)
-        optin->text[field] = text;
+    struct slice *held = &optin->text[field];
+
+    if (held->length == 0)
+        *held = text;
+    return text.length == 0 || slice_equal(*held, text);
 }
 
 /* The part of scratch that was written since it was `start` long. */
@@ -170,10 +174,7 @@ static bool text_from_json(struct optin *optin, unsigned field, struct json_valu
 {
     struct slice text;
 
-    if (!scalar_text(value, scratch, &text))
-        return false;
-    set_text(optin, field, text);
-    return true;
+    return scalar_text(value, scratch, &text) && set_text(optin, field, text);
 }
 
 static bool answer_from_json(struct json_value value, struct text *scratch, enum optin_answer *out)
@@ -221,8 +222,7 @@ static bool channels_from_json(struct optin *optin, struct json_value value, str
     json_write(scratch, value);
     if (value.type == JSON_STRING)
         text_char(scratch, ']');
-    set_text(optin, OPTIN_CONSENT_CHANNELS, since(scratch, start));
-    return true;
+    return set_text(optin, OPTIN_CONSENT_CHANNELS, since(scratch, start));
 }
 
 /* Anything in the field that people do not see. */
@@ -257,19 +257,56 @@ static struct optin_extra *add_extra(struct optin *optin, struct slice name)
     return extra;
 }
 
-/* A key that may stand among the first `known` extras already; then the new value wins. */
+/* Opens what a name has so far for one more value: "a" becomes ["a", and the caller writes the
+ * rest. Where an array is the last thing in scratch, as in a group of check boxes, it grows in
+ * place. Returns where it starts. */
+static size_t open_array(struct slice json, struct text *scratch)
+{
+    bool array = json.length > 0 && json.bytes[0] == '[';
+    bool empty = array && json.length == 2;
+    bool last = json.bytes + json.length == scratch->bytes + scratch->length;
+    size_t start = array && last ? scratch->length - json.length : scratch->length;
+
+    if (array && last) {
+        scratch->length--;
+    } else {
+        if (!array)
+            text_char(scratch, '[');
+        text_bytes(scratch, json.bytes, array ? json.length - 1 : json.length);
+    }
+    if (!empty)
+        text_char(scratch, ',');
+    return start;
+}
+
+static struct slice json_text(struct json_value value, struct text *scratch)
+{
+    size_t start = scratch->length;
+
+    json_write(scratch, value);
+    return since(scratch, start);
+}
+
+/* A key that may stand among the first `known` extras already; then both values are kept. */
 static enum status extra_from_json(struct optin *optin, size_t known, struct slice name,
                                    struct json_value value, struct text *scratch)
 {
-    size_t start = scratch->length;
     struct optin_extra *extra = find_extra(optin, known, name);
+    size_t start = scratch->length;
+    struct slice json = json_text(value, scratch);
 
-    if (!extra)
+    if (extra && !slice_equal(extra->json, json)) {
+        scratch->length = start;
+        start = open_array(extra->json, scratch);
+        json_write(scratch, value);
+        text_char(scratch, ']');
+        json = since(scratch, start);
+    } else if (!extra) {
         extra = add_extra(optin, name);
-    if (!extra)
+    }
+    if (!extra || scratch->overflow)
         return STATUS_TOO_LARGE;
-    json_write(scratch, value);
-    extra->json = since(scratch, start);
+    extra->json = json;
     return STATUS_OK;
 }
 
@@ -328,53 +365,55 @@ static bool scalar_from_json(struct optin *optin, unsigned member, struct json_v
     }
 }
 
+/* A known key, or else, where its value is of no use, one more extra. */
+static enum status member_from_json(struct optin *optin, unsigned member, size_t known,
+                                    struct slice name, struct json_value value,
+                                    struct text *scratch)
+{
+    size_t start = scratch->length;
+
+    if (member != MEMBER_UNKNOWN && scalar_from_json(optin, member, value, scratch))
+        return STATUS_OK;
+    scratch->length = start;
+    return extra_from_json(optin, known, name, value, scratch);
+}
+
 static enum status consent_from_json(struct optin *optin, struct json_value consent,
-                                     struct text *scratch, struct slice *field_out)
+                                     struct text *scratch)
 {
     struct json_walk walk = json_walk(consent);
+    enum status status = STATUS_OK;
     struct json_value value;
     struct slice key;
 
     /* A serialised form says it by its checkbox. */
     if (consent.type != JSON_OBJECT)
-        return answer_from_json(consent, scratch, &optin->consent_given) ? STATUS_OK
-                                                                         : STATUS_INVALID;
-    while (json_next(&walk, &key, &value)) {
-        unsigned member = consent_member(key);
-        enum status status = STATUS_OK;
-        if (member == MEMBER_UNKNOWN) {
-            status = extra_from_json(optin, optin->extra_count, consent_key(key, scratch), value,
-                                     scratch);
-        } else if (!scalar_from_json(optin, member, value, scratch)) {
-            *field_out = consent_key(key, scratch);
-            status = STATUS_INVALID;
-        }
-        if (status != STATUS_OK)
-            return status;
-    }
-    return STATUS_OK;
+        return member_from_json(optin, MEMBER_CONSENT_GIVEN, 0, SLICE("consent"), consent, scratch);
+    while (status == STATUS_OK && json_next(&walk, &key, &value))
+        status = member_from_json(optin, consent_member(key), optin->extra_count,
+                                  consent_key(key, scratch), value, scratch);
+    return status;
 }
 
 static enum status fields_from_json(struct optin *optin, struct json_value fields,
                                     struct text *scratch)
 {
     struct json_walk walk = json_walk(fields);
+    enum status status = STATUS_OK;
     struct json_value value;
     struct slice key;
     size_t outer = optin->extra_count;
 
-    if (fields.type != JSON_OBJECT && fields.type != JSON_NULL)
-        return STATUS_INVALID;
-    while (json_next(&walk, &key, &value)) {
-        enum status status = extra_from_json(optin, outer, key, value, scratch);
-        if (status != STATUS_OK)
-            return status;
-    }
-    return STATUS_OK;
+    if (fields.type == JSON_NULL)
+        return STATUS_OK;
+    if (fields.type != JSON_OBJECT)
+        return extra_from_json(optin, 0, SLICE("fields"), fields, scratch);
+    while (status == STATUS_OK && json_next(&walk, &key, &value))
+        status = extra_from_json(optin, outer, key, value, scratch);
+    return status;
 }
 
-enum status optin_from_json(struct json_value object, struct text *scratch, struct optin *out,
-                            struct slice *field_out)
+enum status optin_from_json(struct json_value object, struct text *scratch, struct optin *out)
 {
     struct json_walk walk = json_walk(object);
     struct json_value value, consent = {.type = JSON_NULL}, fields = {.type = JSON_NULL};
@@ -382,57 +421,32 @@ enum status optin_from_json(struct json_value object, struct text *scratch, stru
     enum status status = STATUS_OK;
 
     optin_clear(out);
-    *field_out = (struct slice){0};
     if (object.type != JSON_OBJECT)
         return STATUS_MALFORMED;
     while (status == STATUS_OK && json_next(&walk, &key, &value)) {
         unsigned member = member_of(key);
-        if (member == MEMBER_CONSENT) {
+        if (member == MEMBER_CONSENT)
             consent = value;
-        } else if (member == MEMBER_FIELDS) {
+        else if (member == MEMBER_FIELDS)
             fields = value;
-        } else if (member == MEMBER_UNKNOWN) {
-            status = extra_from_json(out, 0, key, value, scratch);
-        } else if (!scalar_from_json(out, member, value, scratch)) {
-            *field_out = key;
-            status = STATUS_INVALID;
-        }
+        else
+            status = member_from_json(out, member, 0, key, value, scratch);
     }
 
     /* Last, so that what they share with the outer object is found there. */
-    if (status == STATUS_OK) {
-        *field_out = SLICE("consent");
-        status = consent_from_json(out, consent, scratch, field_out);
-    }
-    if (status == STATUS_OK) {
-        *field_out = SLICE("fields");
+    if (status == STATUS_OK)
+        status = consent_from_json(out, consent, scratch);
+    if (status == STATUS_OK)
         status = fields_from_json(out, fields, scratch);
-    }
-    if (status == STATUS_OK && scratch->overflow)
-        status = STATUS_TOO_LARGE;
-    if (status != STATUS_INVALID)
-        *field_out = (struct slice){0};
-    return status;
+    return status == STATUS_OK && scratch->overflow ? STATUS_TOO_LARGE : status;
 }
 
 /* --- forms ------------------------------------------------------------------- */
 
-/* One more value behind what a name has so far: "a" becomes ["a","b"]. Where the array is
- * the last thing in scratch, as in a group of check boxes, it grows in place. */
 static struct slice with_value(struct slice json, struct slice value, struct text *scratch)
 {
-    bool array = json.length > 0 && json.bytes[0] == '[';
-    bool last = json.bytes + json.length == scratch->bytes + scratch->length;
-    size_t start = array && last ? scratch->length - json.length : scratch->length;
+    size_t start = open_array(json, scratch);
 
-    if (array && last) {
-        scratch->length--;
-    } else {
-        if (!array)
-            text_char(scratch, '[');
-        text_bytes(scratch, json.bytes, array ? json.length - 1 : json.length);
-    }
-    text_char(scratch, ',');
     text_json_string(scratch, value);
     text_char(scratch, ']');
     return since(scratch, start);
@@ -533,7 +547,7 @@ enum status optin_from_pair(struct optin *optin, struct slice name, struct slice
     case OPTIN_CONSENT_CHANNELS:
         return channel_from_pair(optin, value, scratch);
     default:
-        set_text(optin, member, value);
+        understood = set_text(optin, member, value);
     }
     return understood ? STATUS_OK : extra_from_pair(optin, name, value, scratch);
 }

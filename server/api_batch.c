@@ -14,10 +14,7 @@ struct batch {
     unsigned count;   /* items seen */
     unsigned waiting; /* submitted, not settled */
     bool reading;
-    struct {
-        enum status status;
-        char detail[80]; /* "": what the status says */
-    } items[INTAKE_BATCH_MAX];
+    enum status statuses[INTAKE_BATCH_MAX];
 };
 
 void api_batch_free(struct batch *batch)
@@ -28,11 +25,11 @@ void api_batch_free(struct batch *batch)
 /* The texts of statuses are about a whole request. */
 static const char *detail_of(const struct batch *batch, unsigned index)
 {
-    if (batch->items[index].detail[0])
-        return batch->items[index].detail;
-    if (batch->items[index].status == STATUS_MALFORMED)
+    if (batch->statuses[index] == STATUS_MALFORMED)
         return "this item is no JSON object that can be read";
-    return status_text(batch->items[index].status);
+    if (batch->statuses[index] == STATUS_INVALID)
+        return "the value of idempotency_key cannot be used";
+    return status_text(batch->statuses[index]);
 }
 
 static void write_failures(const struct batch *batch, struct text *body)
@@ -40,7 +37,7 @@ static void write_failures(const struct batch *batch, struct text *body)
     const char *between = "";
 
     for (unsigned i = 0; i < batch->count; i++) {
-        enum status status = batch->items[i].status;
+        enum status status = batch->statuses[i];
         if (status == STATUS_OK || status == STATUS_DUPLICATE)
             continue;
         text_printf(body, "%s{\"index\":%u,\"code\":\"%s\",\"detail\":", between, i,
@@ -56,7 +53,7 @@ static unsigned count_of(const struct batch *batch, enum status status)
     unsigned count = 0;
 
     for (unsigned i = 0; i < batch->count; i++)
-        count += batch->items[i].status == status;
+        count += batch->statuses[i] == status;
     return count;
 }
 
@@ -92,8 +89,7 @@ void api_batch_settled(struct api *api, struct pending *pending,
     struct batch *batch = pending->batch;
 
     api_count_settled(api, settlement);
-    batch->items[item].status =
-        settlement->status == STATUS_ACCEPTED ? STATUS_OK : settlement->status;
+    batch->statuses[item] = settlement->status == STATUS_ACCEPTED ? STATUS_OK : settlement->status;
     batch->waiting--;
     if (batch->waiting == 0 && !batch->reading)
         finish(batch);
@@ -123,8 +119,8 @@ static enum status submit(struct batch *batch, unsigned index, struct optin *opt
     struct text scratch = text_over(bytes, sizeof(bytes));
     struct slice event = event_of(batch, optin, index, &scratch);
 
-    if (scratch.overflow || event.length > sizeof(bytes)) {
-        *field = scratch.overflow ? SLICE("Idempotency-Key") : SLICE("event_id");
+    if (scratch.overflow) {
+        *field = SLICE("Idempotency-Key");
         return STATUS_INVALID;
     }
     api_stamp(batch->request, optin);
@@ -142,8 +138,7 @@ static enum status submit(struct batch *batch, unsigned index, struct optin *opt
     return status;
 }
 
-static void on_item(void *owner, unsigned index, enum status status, struct optin *optin,
-                    struct slice field)
+static void on_item(void *owner, unsigned index, enum status status, struct optin *optin)
 {
     struct batch *batch = owner;
 
@@ -154,8 +149,7 @@ static void on_item(void *owner, unsigned index, enum status status, struct opti
     if (status == STATUS_OK)
         return; /* it will be settled */
     stats_add(batch->api->options.stats, STATS_OPTINS_REFUSED, 1);
-    batch->items[index].status = status;
-    api_field_detail(field, batch->items[index].detail, sizeof(batch->items[index].detail));
+    batch->statuses[index] = status;
 }
 
 void api_batch_post(struct api *api, const struct api_call *call)

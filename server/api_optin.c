@@ -6,7 +6,7 @@
 #include "proto/utf8.h"
 #include "server/site_settings.h"
 
-#define EVENT_BYTES_MAX      255
+#define KEY_BYTES_MAX        255 /* of an Idempotency-Key */
 #define USER_AGENT_BYTES_MAX 256
 
 /* --- who sends ------------------------------------------------------------------ */
@@ -143,17 +143,15 @@ static enum status read_facts(struct api *api, const struct submission *submissi
         return STATUS_MEDIA_TYPE;
     command->now_ms = clock_now_ms(api->options.clock);
     intake_now(api->intake, command->now_ms);
-    enum status status = intake_read(api->intake, shape, type, request->body, &api->optin, field);
+    enum status status = intake_read(api->intake, shape, type, request->body, &api->optin);
     if (status != STATUS_OK)
         return status;
-    *field = SLICE("Idempotency-Key");
-    if (event.length == 0) {
-        *field = SLICE("event_id");
-        event = api->optin.text[OPTIN_EVENT_ID];
-    }
-    if (event.length > EVENT_BYTES_MAX)
+    if (event.length > KEY_BYTES_MAX) {
+        *field = SLICE("Idempotency-Key");
         return STATUS_INVALID;
-    *field = (struct slice){0};
+    }
+    if (event.length == 0)
+        event = api->optin.text[OPTIN_EVENT_ID];
     api_stamp(request, &api->optin);
     status = intake_facts(api->intake, submission->site, submission->credential, event,
                           submission->suspect, &api->optin, &command->optin);
@@ -357,16 +355,17 @@ static void optin_settled(struct api *api, struct pending *pending,
 
 /* --- preflight ----------------------------------------------------------------------- */
 
-/* Without a key in the address the site is not known yet; then the page is let to ask, and the
- * request itself is what is checked. */
+/* Without a key in the address the site is not known yet, since a preflight has not the header
+ * that may bring it; then every page is let to ask, and the request itself is what is checked. */
 void api_preflight(struct api *api, const struct http_request *request, const struct site *site)
 {
     char bytes[API_CORS_MAX + 512];
     struct text headers = text_over(bytes, sizeof(bytes));
     struct slice origin = request->headers[HTTP_ORIGIN];
 
-    if (site ? !site_allows_origin(site, origin)
-             : settings_url_origin(origin).length != origin.length)
+    if (!site)
+        origin = SLICE("*");
+    else if (!site_allows_origin(site, origin))
         origin.length = 0;
     api_cors(&headers, origin);
     if (origin.length == 0 && request->headers[HTTP_ORIGIN].length != 0) {

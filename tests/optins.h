@@ -8,7 +8,6 @@
 
 static struct json *reader;
 static struct optin optin;
-static struct slice field;
 static char memory[OPTIN_STORED_MAX];
 static char padded[OPTIN_BYTES_MAX + JSON_PADDING];
 
@@ -35,7 +34,7 @@ static inline enum status read_json(const char *document)
     assert_true(length <= OPTIN_BYTES_MAX);
     memcpy(padded, document, length);
     assert_status(json_parse(reader, padded, length, &root), STATUS_OK);
-    return optin_from_json(root, &scratch, &optin, &field);
+    return optin_from_json(root, &scratch, &optin);
 }
 
 static inline void read_ok(const char *document)

@@ -93,11 +93,31 @@ static void integers_of_64_bits_are_exact(void **state)
             "[9007199254740993,-9223372036854775808,18446744073709551615]");
 }
 
-static void numbers_that_fit_nothing_are_refused(void **state)
+static void numbers_that_fit_nothing_are_strings_of_their_digits(void **state)
 {
     (void)state;
-    refused("1e400");
-    refused("18446744073709551616");
+    written("1e400", "\"1e400\"");
+    written("18446744073709551616", "\"18446744073709551616\"");
+    written("-9223372036854775809", "\"-9223372036854775809\"");
+    written(
+        "{\"a\\\"18446744073709551616\" : 1000000000000000000000000000000 , \"b\":[1,-2.5E+999]}",
+        "{\"a\\\"18446744073709551616\":\"1000000000000000000000000000000\","
+        "\"b\":[1,\"-2.5E+999\"]}");
+}
+
+static void what_is_no_number_is_refused(void **state)
+{
+    (void)state;
+    refused("{18446744073709551616 : 1}");
+    refused("{\"a\":18446744073709551616,\"a\":1}");
+    refused("18446744073709551616 18446744073709551616");
+    refused("[18446744073709551616");
+    refused("\"18446744073709551616");
+    refused("018446744073709551616");
+    refused("-018446744073709551616");
+    refused("1.e18446744073709551616");
+    refused("18446744073709551616e");
+    refused("18446744073709551616x");
     refused("01");
     refused("+1");
     refused(".5");
@@ -379,7 +399,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_type_is_told_apart),
         cmocka_unit_test(integers_of_64_bits_are_exact),
-        cmocka_unit_test(numbers_that_fit_nothing_are_refused),
+        cmocka_unit_test(numbers_that_fit_nothing_are_strings_of_their_digits),
+        cmocka_unit_test(what_is_no_number_is_refused),
         cmocka_unit_test(doubles_are_written_as_people_write_them),
         cmocka_unit_test(any_number_is_a_double),
         cmocka_unit_test(strings_are_unescaped),

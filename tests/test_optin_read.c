@@ -1,11 +1,5 @@
 #include "tests/optins.h"
 
-static void invalid(const char *document, const char *culprit)
-{
-    assert_status(read_json(document), STATUS_INVALID);
-    assert_slice(field, culprit);
-}
-
 /* --- keys ------------------------------------------------------------------- */
 
 static void every_key_is_found_under_its_own_field(void **state)
@@ -81,14 +75,25 @@ static void a_utm_that_is_not_known_is_an_extra(void **state)
     shows("{\"utm_source\":\"fb\",\"fields\":{\"utm_source_platform\":\"ads\"}}");
 }
 
-static void fields_win_over_unknown_keys(void **state)
+static void a_key_within_fields_and_outside_keeps_both_values(void **state)
 {
     (void)state;
     read_ok("{\"fields\":{\"budget\":2,\"email\":\"other\"},\"budget\":1,\"email\":\"a@b.c\"}");
     assert_int_equal(optin.extra_count, 2);
-    assert_slice(extra("budget"), "2");
+    assert_slice(extra("budget"), "[1,2]");
     assert_slice(extra("email"), "\"other\"");
     assert_slice(optin.text[OPTIN_EMAIL], "a@b.c");
+    read_ok("{\"fields\":{\"a\":2,\"b\":[2],\"c\":\"x\"},\"a\":[],\"b\":[[1],1],\"c\":\"x\"}");
+    shows("{\"fields\":{\"a\":[2],\"b\":[[1],1,[2]],\"c\":\"x\"}}");
+}
+
+static void a_known_key_that_says_two_things_keeps_both(void **state)
+{
+    (void)state;
+    read_ok("{\"consent.text\":\"I agree\",\"consent\":{\"text\":\"Call me\",\"version\":2},"
+            "\"consent.version\":\"2\"}");
+    shows("{\"consent\":{\"text\":\"I agree\",\"version\":\"2\"},"
+          "\"fields\":{\"consent.text\":\"Call me\"}}");
 }
 
 static void consent_is_read_whole(void **state)
@@ -124,22 +129,46 @@ static void one_channel_counts_as_a_list_of_it(void **state)
     assert_int_equal(optin.text[OPTIN_CONSENT_CHANNELS].length, 0);
 }
 
-static void a_value_of_the_wrong_type_names_its_field(void **state)
+static void a_value_of_no_use_is_kept_as_an_extra(void **state)
 {
+    static const struct {
+        const char *document, *name, *kept;
+    } cases[] = {
+        {"{\"name\":\"D\",\"email\":[\"a@b.com\"]}", "email", "[\"a@b.com\"]"},
+        {"{\"name\":\"D\",\"phone\":[\"1\"]}", "phone", "[\"1\"]"},
+        {"{\"name\":\"D\",\"company\":true}", "company", "true"},
+        {"{\"name\":\"D\",\"page_url\":[\"x\"]}", "page_url", "[\"x\"]"},
+        {"{\"name\":\"D\",\"test\":\"hello\"}", "test", "\"hello\""},
+        {"{\"name\":\"D\",\"test\":{}}", "test", "{}"},
+        {"{\"name\":\"D\",\"submitted_at\":\"garbage\"}", "submitted_at", "\"garbage\""},
+        {"{\"name\":\"D\",\"submitted_at\":-1}", "submitted_at", "-1"},
+        {"{\"name\":\"D\",\"consent\":\"I agree to be called\"}", "consent",
+         "\"I agree to be called\""},
+        {"{\"name\":\"D\",\"consent\":[]}", "consent", "[]"},
+        {"{\"name\":\"D\",\"consent.text\":[]}", "consent.text", "[]"},
+        {"{\"name\":\"D\",\"fields\":[1]}", "fields", "[1]"},
+        {"{\"name\":\"D\",\"fields\":\"x\"}", "fields", "\"x\""},
+        {"{\"name\":\"D\",\"_t\":\"soon\"}", "_t", "\"soon\""},
+        {"{\"name\":\"D\",\"_redirect\":{}}", "_redirect", "{}"},
+        {"{\"name\":\"D\",\"consent\":{\"text\":[]}}", "consent.text", "[]"},
+        {"{\"name\":\"D\",\"consent\":{\"given\":\"maybe\"}}", "consent.given", "\"maybe\""},
+        {"{\"name\":\"D\",\"consent\":{\"channels\":[1,2]}}", "consent.channels", "[1,2]"},
+        {"{\"name\":\"D\",\"consent\":{\"version\":true}}", "consent.version", "true"},
+    };
+
     (void)state;
-    invalid("{\"x\":1,\"email\":{}}", "email");
-    invalid("{\"phone\":[\"1\"]}", "phone");
-    invalid("{\"name\":true}", "name");
-    invalid("{\"test\":\"perhaps\"}", "test");
-    invalid("{\"test\":{}}", "test");
-    invalid("{\"submitted_at\":\"yesterday\"}", "submitted_at");
-    invalid("{\"submitted_at\":-1}", "submitted_at");
-    invalid("{\"consent\":[]}", "consent");
-    invalid("{\"consent\":{\"text\":[]}}", "consent.text");
-    invalid("{\"consent\":{\"given\":\"maybe\"}}", "consent.given");
-    invalid("{\"consent\":{\"channels\":[1]}}", "consent.channels");
-    invalid("{\"fields\":[1]}", "fields");
-    invalid("{\"_t\":\"soon\"}", "_t");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        read_ok(cases[i].document);
+        assert_slice(optin.text[OPTIN_NAME], "D");
+        assert_int_equal(optin.extra_count, 1);
+        assert_slice(extra(cases[i].name), cases[i].kept);
+        assert_int_equal(optin.test, OPTIN_UNSAID);
+        assert_int_equal(optin.consent_given, OPTIN_UNSAID);
+        assert_int_equal(optin.submitted_ms, 0);
+    }
+    read_ok("{\"company\":7,\"consent.given\":\"perhaps\",\"consent\":{\"given\":[1]},"
+            "\"fields\":{\"consent.given\":2}}");
+    shows("{\"company\":\"7\",\"fields\":{\"consent.given\":[\"perhaps\",[1],2]}}");
 }
 
 static void what_is_no_object_is_malformed(void **state)
@@ -176,8 +205,7 @@ static void extras_over_the_scratch_are_too_large(void **state)
     (void)state;
     memcpy(padded, document, sizeof(document) - 1);
     assert_status(json_parse(reader, padded, sizeof(document) - 1, &root), STATUS_OK);
-    assert_status(optin_from_json(root, &scratch, &optin, &field), STATUS_TOO_LARGE);
-    assert_int_equal(field.length, 0);
+    assert_status(optin_from_json(root, &scratch, &optin), STATUS_TOO_LARGE);
 }
 
 static void the_forms_own_keys_work_in_json_too(void **state)
@@ -322,12 +350,15 @@ static void pairs_become_fields_and_extras(void **state)
     assert_slice(extra(""), "\"x\"");
 }
 
-static void the_first_of_a_repeated_known_name_wins(void **state)
+static void the_first_of_a_repeated_known_name_wins_and_the_others_are_kept(void **state)
 {
     (void)state;
-    READ_PAIRS("phone", "", "phone", "1", "phone", "2");
+    READ_PAIRS("phone", "", "phone", "1", "phone", "", "phone", "1");
     assert_slice(optin.text[OPTIN_PHONE], "1");
     assert_int_equal(optin.extra_count, 0);
+    READ_PAIRS("phone", "1", "phone", "2", "utm_source", "a", "utm_source", "b", "utm_source", "c");
+    shows("{\"phone\":\"1\",\"utm_source\":\"a\","
+          "\"fields\":{\"phone\":\"2\",\"utm_source\":[\"b\",\"c\"]}}");
 }
 
 static void a_repeated_unknown_name_becomes_an_array(void **state)
@@ -443,11 +474,12 @@ int main(void)
         cmocka_unit_test(numbers_keep_their_digits),
         cmocka_unit_test(unknown_keys_become_extras_of_minified_json),
         cmocka_unit_test(a_utm_that_is_not_known_is_an_extra),
-        cmocka_unit_test(fields_win_over_unknown_keys),
+        cmocka_unit_test(a_key_within_fields_and_outside_keeps_both_values),
+        cmocka_unit_test(a_known_key_that_says_two_things_keeps_both),
         cmocka_unit_test(consent_is_read_whole),
         cmocka_unit_test(consent_may_be_a_check_box),
         cmocka_unit_test(one_channel_counts_as_a_list_of_it),
-        cmocka_unit_test(a_value_of_the_wrong_type_names_its_field),
+        cmocka_unit_test(a_value_of_no_use_is_kept_as_an_extra),
         cmocka_unit_test(what_is_no_object_is_malformed),
         cmocka_unit_test(two_hundred_extras_fit_and_one_more_does_not),
         cmocka_unit_test(extras_over_the_scratch_are_too_large),
@@ -458,7 +490,7 @@ int main(void)
         cmocka_unit_test(days_of_the_calendar_are_right),
         cmocka_unit_test(what_is_no_time_is_refused),
         cmocka_unit_test(pairs_become_fields_and_extras),
-        cmocka_unit_test(the_first_of_a_repeated_known_name_wins),
+        cmocka_unit_test(the_first_of_a_repeated_known_name_wins_and_the_others_are_kept),
         cmocka_unit_test(a_repeated_unknown_name_becomes_an_array),
         cmocka_unit_test(a_group_of_200_check_boxes_fits),
         cmocka_unit_test(consent_is_read_with_dots_and_with_brackets),

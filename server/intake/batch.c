@@ -9,9 +9,9 @@ struct batch {
     unsigned count;
 };
 
-static void hand_out(struct batch *batch, enum status status, struct slice field)
+static void hand_out(struct batch *batch, enum status status)
 {
-    batch->on_item(batch->owner, batch->count++, status, &batch->intake->item, field);
+    batch->on_item(batch->owner, batch->count++, status, &batch->intake->item);
 }
 
 /* The limit of a single opt-in holds for every one in an array. What the item took in the
@@ -27,7 +27,7 @@ static bool item_too_large(struct intake *intake, struct json_value item)
 static enum status read_array(struct batch *batch, struct slice body)
 {
     struct json_value root, item;
-    struct slice name, field;
+    struct slice name;
     enum status status = json_parse(batch->intake->json, body.bytes, body.length, &root);
 
     if (status != STATUS_OK)
@@ -38,14 +38,13 @@ static enum status read_array(struct batch *batch, struct slice body)
         return STATUS_TOO_LARGE;
     struct json_walk walk = json_walk(root);
     while (json_next(&walk, &name, &item)) {
-        field = (struct slice){0};
         if (body.length > OPTIN_BYTES_MAX && item_too_large(batch->intake, item)) {
             optin_clear(&batch->intake->item);
             status = STATUS_TOO_LARGE;
         } else {
-            status = intake_read_value(batch->intake, item, &batch->intake->item, &field);
+            status = intake_read_value(batch->intake, item, &batch->intake->item);
         }
-        hand_out(batch, status, field);
+        hand_out(batch, status);
     }
     return STATUS_OK;
 }
@@ -67,7 +66,7 @@ static bool next_line(struct slice *rest, struct slice *line_out)
 
 static enum status read_lines(struct batch *batch, struct slice body)
 {
-    struct slice rest = body, line, field;
+    struct slice rest = body, line;
     unsigned lines = 0;
 
     while (next_line(&rest, &line)) {
@@ -78,8 +77,8 @@ static enum status read_lines(struct batch *batch, struct slice body)
         return STATUS_MALFORMED;
     for (rest = body; next_line(&rest, &line);) {
         enum status status = intake_read(batch->intake, INTAKE_JSON, SLICE("application/json"),
-                                         line, &batch->intake->item, &field);
-        hand_out(batch, status, field);
+                                         line, &batch->intake->item);
+        hand_out(batch, status);
     }
     return STATUS_OK;
 }

@@ -19,8 +19,7 @@ struct intake {
     char e164[PHONE_LENGTH_MAX];
 };
 
-enum status intake_read_json(struct intake *intake, struct slice body, struct optin *optin,
-                             struct slice *field_out);
+enum status intake_read_json(struct intake *intake, struct slice body, struct optin *optin);
 
 struct intake_form {
     enum intake_shape shape; /* FORM, MULTIPART or PLAIN */
@@ -30,8 +29,7 @@ enum status intake_read_form(struct intake *intake, const struct intake_form *fo
                              struct optin *optin);
 
 /* A parsed JSON value to an opt-in, with the intake's scratch begun anew. */
-enum status intake_read_value(struct intake *intake, struct json_value value, struct optin *optin,
-                              struct slice *field_out);
+enum status intake_read_value(struct intake *intake, struct json_value value, struct optin *optin);
 
 /* `_t` may be the moment at which the form was shown; it becomes an age here. */
 void intake_settle_age(const struct intake *intake, struct optin *optin);

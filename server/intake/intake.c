@@ -121,10 +121,9 @@ void intake_settle_age(const struct intake *intake, struct optin *optin)
 }
 
 enum status intake_read(struct intake *intake, enum intake_shape shape, struct slice content_type,
-                        struct slice body, struct optin *optin, struct slice *field_out)
+                        struct slice body, struct optin *optin)
 {
     optin_clear(optin);
-    *field_out = (struct slice){0};
     if (body.length > OPTIN_BYTES_MAX)
         return STATUS_TOO_LARGE;
     if (shape == INTAKE_JSON && content_type.length == 0)
@@ -133,7 +132,7 @@ enum status intake_read(struct intake *intake, enum intake_shape shape, struct s
         shape = json_or(INTAKE_PLAIN, body);
     switch (shape) {
     case INTAKE_JSON:
-        return intake_read_json(intake, body, optin, field_out);
+        return intake_read_json(intake, body, optin);
     case INTAKE_FORM:
     case INTAKE_MULTIPART:
     case INTAKE_PLAIN:
@@ -173,8 +172,9 @@ static bool site_calls(const struct site *site, const struct phone *phone)
 }
 
 /* A dialer wants the number as it is dialled, so the task carries what was understood; the
- * opt-in keeps what was typed as well. */
-static void find_phone(struct intake *intake, const struct site *site, struct optin *optin,
+ * opt-in keeps what was typed as well. True: it is somebody's number. Where the site does not call
+ * it, it is flagged and reaches nobody, as a name alone does. */
+static bool find_phone(struct intake *intake, const struct site *site, struct optin *optin,
                        struct effect_received *facts)
 {
     struct slice typed = intake_trimmed(optin->text[OPTIN_PHONE]);
@@ -182,16 +182,18 @@ static void find_phone(struct intake *intake, const struct site *site, struct op
     char country[2];
 
     if (typed.length == 0)
-        return;
+        return false;
     country_of(optin, site, country);
-    if (phone_parse(typed, country, &phone) != STATUS_OK || !site_calls(site, &phone)) {
+    bool exists = phone_parse(typed, country, &phone) == STATUS_OK;
+    if (!exists || !site_calls(site, &phone)) {
         facts->flags |= INTAKE_BAD_PHONE;
-        return;
+        return exists;
     }
     memcpy(intake->e164, phone.e164, phone.length);
     optin->text[OPTIN_PHONE_E164] = (struct slice){intake->e164, phone.length};
     facts->phone =
         hash_of(&intake->hash_key, HASH_PHONE, site->agency, optin->text[OPTIN_PHONE_E164]);
+    return true;
 }
 
 static void find_email(const struct intake *intake, const struct site *site,
@@ -249,9 +251,9 @@ static uint8_t flags_of(const struct optin *optin, enum credential credential, b
     return flags;
 }
 
-static enum status identified(const struct effect_received *facts)
+static enum status identified(const struct effect_received *facts, bool has_phone)
 {
-    if (!hash_is_none(facts->phone) || !hash_is_none(facts->email) || (facts->flags & INTAKE_NAME))
+    if (has_phone || !hash_is_none(facts->email) || (facts->flags & INTAKE_NAME))
         return STATUS_OK;
     return facts->flags & (INTAKE_BAD_PHONE | INTAKE_BAD_EMAIL) ? STATUS_BAD_IDENTIFIER
                                                                 : STATUS_NO_IDENTIFIER;
@@ -266,9 +268,9 @@ enum status intake_facts(struct intake *intake, const struct site *site, enum cr
         .credential = (uint8_t)credential,
         .flags = flags_of(optin, credential, suspect),
     };
-    find_phone(intake, site, optin, facts_out);
+    bool has_phone = find_phone(intake, site, optin, facts_out);
     find_email(intake, site, optin, facts_out);
-    enum status status = identified(facts_out);
+    enum status status = identified(facts_out, has_phone);
     if (status != STATUS_OK)
         return status;
 

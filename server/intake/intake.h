@@ -32,10 +32,10 @@ enum intake_shape { INTAKE_JSON, INTAKE_FORM, INTAKE_MULTIPART, INTAKE_PLAIN, IN
 enum intake_shape intake_shape(struct slice content_type);
 
 /* Reads one body of at most OPTIN_BYTES_MAX, which has JSON_PADDING readable bytes behind it.
- * Slices of *optin live until the next read and as long as the body. `field_out` names the
- * culprit for INVALID. MEDIA_TYPE for OTHER. */
+ * Slices of *optin live until the next read and as long as the body. MEDIA_TYPE for
+ * OTHER. */
 enum status intake_read(struct intake *intake, enum intake_shape shape, struct slice content_type,
-                        struct slice body, struct optin *optin, struct slice *field_out);
+                        struct slice body, struct optin *optin);
 
 /* Walks a batch: a JSON array, or NDJSON (by its type, or because the body begins with {).
  * The callback gets each item with its own status; only for OK is *optin whole, and it lives
@@ -44,8 +44,7 @@ enum status intake_read(struct intake *intake, enum intake_shape shape, struct s
  * not intake_read. */
 #define INTAKE_BATCH_MAX       500
 #define INTAKE_BATCH_BYTES_MAX (1024 * 1024)
-typedef void intake_item_fn(void *owner, unsigned index, enum status status, struct optin *optin,
-                            struct slice field);
+typedef void intake_item_fn(void *owner, unsigned index, enum status status, struct optin *optin);
 enum status intake_batch(struct intake *intake, struct slice content_type, struct slice body,
                          intake_item_fn *on_item, void *owner);
 

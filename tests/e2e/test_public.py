@@ -1,5 +1,8 @@
 """What a browser on a client's page may do, and what it is told."""
 import json
+import shutil
+import subprocess
+import unittest
 import urllib.parse
 
 from harness import Scenario, find
@@ -91,6 +94,32 @@ class PublicKeys(Scenario):
         self.assertEqual(200, answer.status)
         self.assertIn("javascript", answer.headers["content-type"])
         self.assertLess(len(answer.body), 2048)
+
+    @unittest.skipUnless(shutil.which("node"), "the tag is run by node")
+    def test_tag_warns_of_a_refusal_by_its_code_and_says_nothing_personal(self):
+        script = """
+            const warned = [], on = {}, sent = [];
+            const form = {hasAttribute: () => true, getAttribute: () => "pk_x", elements: [
+                {name: "email", type: "email", value: "secret@of.a.visitor"}]};
+            globalThis.window = {addEventListener: (name, then) => on[name] = then};
+            globalThis.document = {currentScript: {src: "http://h/t.js"}, referrer: "",
+                addEventListener: (name, then) => on[name] = then};
+            globalThis.location = {search: "", href: "http://page/"};
+            Object.defineProperty(globalThis, "navigator", {value: {sendBeacon: (to) => sent.push(to)}});
+            globalThis.sessionStorage = {getItem: () => null, setItem: () => {}};
+            console.warn = (...words) => warned.push(words.join(" "));
+            globalThis.fetch = async () => ({status: STATUS, ok: STATUS < 400, json: async () => ({code: "CODE"})});
+            TAG
+            on.submit({target: form});
+            setTimeout(() => { on.pagehide(); console.log(JSON.stringify([warned, sent.length])); }, 20);
+        """
+        for status, code, warned, left in (
+            (201, "", [], 0), (422, "no_identifier", ["hotlead 422 no_identifier"], 0),
+            (429, "rate_limited", ["hotlead 429 rate_limited"], 1), (503, "busy", ["hotlead 503 busy"], 1),
+        ):  # fmt: skip
+            text = script.replace("STATUS", str(status)).replace("CODE", code).replace("TAG", self.web.get("/t.js").text)
+            done = subprocess.run(["node", "-e", text], capture_output=True, text=True, timeout=20, check=True)
+            self.assertEqual([warned, left], json.loads(done.stdout), status)
 
 
 class Forms(Scenario):
@@ -250,6 +279,15 @@ class Reasons(Scenario):
         self.wait_task_count(1)
         ((task, _),) = self.tasks().values()
         self.assertEqual(("research", answer["id"], None), (task["channel"], task["optin"], task["phone"]))
+
+    def test_a_number_that_the_site_does_not_call_is_stored_flagged_and_researched(self):
+        answer = self.accept_optin({"phone": "+1 900 555 0147"})
+        self.assertEqual((None, "unreachable"), (answer["task"], answer["reason"]))
+        self.wait_task_count(1)
+        ((task, _),) = self.tasks().values()
+        self.assertEqual(("research", answer["id"]), (task["channel"], task["optin"]))
+        self.assertEqual("+1 900 555 0147", find(self.get(f"/v1/optins/{answer['id']}"), "phone"))
+        self.assertIn("bad_phone", json.dumps(self.get(f"/v1/people/{answer['person']}")))
 
 
 class Suspects(Scenario):
