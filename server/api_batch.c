@@ -28,7 +28,7 @@ static const char *detail_of(const struct batch *batch, unsigned index)
     if (batch->statuses[index] == STATUS_MALFORMED)
         return "this item is no JSON object that can be read";
     if (batch->statuses[index] == STATUS_INVALID)
-        return "the value of idempotency_key cannot be used";
+        return "the value of Idempotency-Key cannot be used";
     return status_text(batch->statuses[index]);
 }
 
@@ -108,8 +108,7 @@ static struct slice event_of(const struct batch *batch, const struct optin *opti
     return text_slice(scratch);
 }
 
-static enum status submit(struct batch *batch, unsigned index, struct optin *optin,
-                          struct slice *field)
+static enum status submit(struct batch *batch, unsigned index, struct optin *optin)
 {
     struct api *api = batch->api;
     struct command command = {.kind = COMMAND_OPTIN,
@@ -119,10 +118,8 @@ static enum status submit(struct batch *batch, unsigned index, struct optin *opt
     struct text scratch = text_over(bytes, sizeof(bytes));
     struct slice event = event_of(batch, optin, index, &scratch);
 
-    if (scratch.overflow) {
-        *field = SLICE("Idempotency-Key");
+    if (scratch.overflow)
         return STATUS_INVALID;
-    }
     api_stamp(batch->request, optin);
     enum status status = intake_facts(api->intake, batch->site, CREDENTIAL_SECRET, event, false,
                                       optin, &command.optin);
@@ -145,7 +142,7 @@ static void on_item(void *owner, unsigned index, enum status status, struct opti
     MUST(index < INTAKE_BATCH_MAX);
     batch->count = index + 1;
     if (status == STATUS_OK)
-        status = submit(batch, index, optin, &field);
+        status = submit(batch, index, optin);
     if (status == STATUS_OK)
         return; /* it will be settled */
     stats_add(batch->api->options.stats, STATS_OPTINS_REFUSED, 1);
