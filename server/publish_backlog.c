@@ -1,6 +1,6 @@
 /* For an operator's graphs: how long Redis lacks what it should have, and how much waits in the
- * queues for how long. Asked for now and then, and answered from state: what the state of this node
- * says is right also while Redis is away. */
+ * queues for how long. A scrape of /metrics asks, and state answers: what it says is right also
+ * while Redis is away. */
 #include "server/publish_internal.h"
 
 /* One operation is timed at a time, the newest when the one before is in Redis: so the answer needs
