@@ -1,6 +1,6 @@
 # Writes FILES (below ROOT) into the C file OUT, each as a byte array that ends with a NUL and
-# its length: proto/push.lua becomes embedded_push_lua and embedded_push_lua_bytes.
-set(code "/* Made by server/embed.cmake. */\n#include \"server/embedded.h\"\n")
+# its length: proto/push.lua becomes embedded_push_lua and embedded_push_lua_bytes. HEADER declares them.
+set(code "/* Made by server/embed.cmake. */\n#include \"${HEADER}\"\n")
 foreach(file ${FILES})
   get_filename_component(name ${file} NAME)
   string(MAKE_C_IDENTIFIER ${name} name)

@@ -1,0 +1,35 @@
+/* A server's /metrics (Prometheus text), read once. Blocking. */
+#ifndef HOTLEAD_BENCH_METRICS_H
+#define HOTLEAD_BENCH_METRICS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "bench/target.h"
+#include "proto/status.h"
+
+struct metrics;
+
+/* BUSY: no answer. FORBIDDEN: the token is not good. */
+enum status metrics_read(const struct target *target, struct metrics **out);
+void metrics_close(struct metrics *metrics);
+
+/* A sample by its whole name with labels, as printed: hotlead_optins_total{result="new"}. 0 when
+ * it is not there. */
+double metrics_value(const struct metrics *metrics, const char *sample);
+
+#define METRICS_BUCKETS_MAX 32
+struct metrics_histogram {
+    size_t count;                              /* of buckets */
+    double upper_seconds[METRICS_BUCKETS_MAX]; /* the last is infinite */
+    double cumulated[METRICS_BUCKETS_MAX];
+    double sum_seconds;
+};
+/* False: there is no such histogram. */
+bool metrics_histogram(const struct metrics *metrics, const char *name,
+                       struct metrics_histogram *out);
+/* later - earlier, in place. */
+void metrics_histogram_subtract(struct metrics_histogram *later,
+                                const struct metrics_histogram *earlier);
+
+#endif

@@ -1,0 +1,34 @@
+/* Processes that the bench starts: each leads a group of its own, dies when the bench dies, and is
+ * measured with all its children (nginx's workers, node's). Sources: /proc. */
+#ifndef HOTLEAD_BENCH_PROCESS_H
+#define HOTLEAD_BENCH_PROCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "proto/status.h"
+
+struct process {
+    pid_t pid; /* also its group; 0: none */
+};
+
+/* `words` ends with NULL, words[0] is looked for in PATH. Runs in `folder`; both outputs go to
+ * `log`. `environment` ends with NULL and adds to ours; may be NULL. INVALID: it cannot be run. To
+ * be called on the main thread: a child dies with the thread that started it. */
+enum status process_start(const char *const *words, const char *const *environment,
+                          const char *folder, const char *log, struct process *out);
+bool process_lives(struct process *process); /* false also reaps it: pid is 0 then */
+void process_signal(const struct process *process, int signal); /* to the group */
+/* SIGTERM, and SIGKILL after `wait_ms`; reaps. False: it had to be killed. */
+bool process_stop(struct process *process, unsigned wait_ms);
+
+struct process_use {
+    uint64_t user_us, system_us; /* of all that live and of those that were reaped */
+    uint64_t resident_bytes, resident_bytes_max;
+    unsigned descriptors, threads;
+};
+/* False: it is gone. */
+bool process_use(const struct process *process, struct process_use *out);
+
+#endif

@@ -1,0 +1,46 @@
+/* A hotlead and a Redis of our own, in a temporary folder on a real disk, made to be measured: with
+ * an agency, a queue and sites. Blocking; main thread. */
+#ifndef HOTLEAD_BENCH_RIG_H
+#define HOTLEAD_BENCH_RIG_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "bench/target.h"
+
+enum rig_aof { RIG_AOF_EVERYSEC, RIG_AOF_OFF };
+
+struct rig_options {
+    const char *hotlead; /* the program; NULL: `hotlead` beside this one */
+    const char
+        *below; /* where the folder is made; NULL: TMPDIR when that is no tmpfs, else /var/tmp */
+    const char *listen; /* NULL: 127.0.0.1 and a free port. An occupied one is refused */
+    bool allow_tmpfs;   /* else a folder on a tmpfs is refused: an fsync costs nothing there */
+    bool keep;          /* the folder is left, and named at the end */
+    enum rig_aof aof;
+    unsigned sites;
+    const char *shape;        /* of the queue: "zset" or "list" */
+    const char *const *flags; /* more for `hotlead serve`, ends with NULL; may be NULL */
+};
+
+struct rig;
+
+/* Starts both, waits until they answer, makes agency `bench`, queue `bench.calls` and the sites.
+ * What goes wrong is said on `talk` with what to do about it. */
+enum status rig_open(const struct rig_options *options, FILE *talk, struct rig **out);
+void rig_close(struct rig *rig); /* stops both; removes the folder */
+
+/* Lives as long as the rig; `server` and `redis` in it follow restarts. */
+const struct target *rig_target(const struct rig *rig);
+const char *rig_folder(const struct rig *rig);
+const char *rig_data(const struct rig *rig); /* the data folder of hotlead */
+const char *rig_url(const struct rig *rig);
+
+enum status rig_start_server(struct rig *rig, FILE *talk); /* and waits for /readyz */
+bool rig_stop_server(struct rig *rig);                     /* SIGTERM; true: it ended with 0 */
+void rig_kill_server(struct rig *rig);                     /* SIGKILL */
+enum status rig_start_redis(struct rig *rig, FILE *talk);
+void rig_stop_redis(struct rig *rig); /* SIGTERM: it saves what its settings say */
+void rig_kill_redis(struct rig *rig);
+
+#endif
