@@ -1,0 +1,3 @@
+'use strict';
+
+require('../fastify_optins').serve();
