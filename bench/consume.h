@@ -60,4 +60,8 @@ uint64_t consume_refused(const struct consume *consume);
  * popped for a while. */
 void consume_close(struct consume *consume);
 
+/* Tasks that wait in the queue of a hotlead or in a list; below 0: Redis cannot be asked. Blocking.
+ */
+int64_t consume_waiting(const struct target *target);
+
 #endif

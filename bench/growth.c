@@ -1,8 +1,9 @@
 /* hotlead-bench growth: the same server with nobody in its store, with a million people, with ten.
  *
- * Throughput is compared with an empty server in neighbouring rounds, since a machine is not the same
- * from minute to minute. Then what size costs: memory, files, a restart, a kill, a rebuild; and two crowds,
- * of idle connections and of tasks that nobody pops while Redis is away for an hour. */
+ * Throughput is compared with an empty server in neighbouring rounds, since a machine is not the
+ * same from minute to minute. Then what size costs: memory, files, a restart, a kill, a rebuild;
+ * and two crowds, of idle connections and of tasks that nobody pops while Redis is away for an
+ * hour. */
 #include <argp.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -40,7 +41,16 @@ struct findings {
 
 /* --- options ----------------------------------------------------------------------- */
 
-enum { KEY_AOF = 256, KEY_BACKLOG, KEY_BELOW, KEY_HOTLEAD, KEY_IDLE, KEY_JSON, KEY_KEEP, KEY_ROUNDS };
+enum {
+    KEY_AOF = 256,
+    KEY_BACKLOG,
+    KEY_BELOW,
+    KEY_HOTLEAD,
+    KEY_IDLE,
+    KEY_JSON,
+    KEY_KEEP,
+    KEY_ROUNDS
+};
 
 static const struct argp_option growth_rows[] = {
     {"people", 'p', "N,N,...", 0, "sizes of the store, ascending (0,1000000,10000000)", 0},
@@ -85,7 +95,9 @@ static error_t on_growth_option(int key, char *value, struct argp_state *state)
     struct growth_command *command = state->input;
 
     switch (key) {
-    case 'p': read_sizes(state, command, value); break;
+    case 'p':
+        read_sizes(state, command, value);
+        break;
     case 's':
         command->options.seconds = atof(value);
         if (command->options.seconds < 1)
@@ -101,19 +113,34 @@ static error_t on_growth_option(int key, char *value, struct argp_state *state)
         if (command->options.connections < 1)
             argp_error(state, "--connections: at least 1");
         break;
-    case KEY_IDLE: command->idle = count_of(state, value); break;
-    case KEY_BACKLOG: command->backlog = count_of(state, value); break;
+    case KEY_IDLE:
+        command->idle = count_of(state, value);
+        break;
+    case KEY_BACKLOG:
+        command->backlog = count_of(state, value);
+        break;
     case KEY_AOF:
         if (strcmp(value, "off") != 0 && strcmp(value, "everysec") != 0)
             argp_error(state, "--aof: everysec or off");
         command->options.aof = strcmp(value, "off") == 0 ? RIG_AOF_OFF : RIG_AOF_EVERYSEC;
         break;
-    case KEY_JSON: command->json = value; break;
-    case KEY_HOTLEAD: command->options.hotlead = value; break;
-    case KEY_BELOW: command->options.below = value; break;
-    case KEY_KEEP: command->options.keep = true; break;
-    case ARGP_KEY_ARG: argp_error(state, "'%s' is not understood", value); break;
-    default: return ARGP_ERR_UNKNOWN;
+    case KEY_JSON:
+        command->json = value;
+        break;
+    case KEY_HOTLEAD:
+        command->options.hotlead = value;
+        break;
+    case KEY_BELOW:
+        command->options.below = value;
+        break;
+    case KEY_KEEP:
+        command->options.keep = true;
+        break;
+    case ARGP_KEY_ARG:
+        argp_error(state, "'%s' is not understood", value);
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
     return 0;
 }
@@ -185,10 +212,11 @@ static void print_crowds(const struct findings *found)
     const struct growth_backlog *backlog = &found->backlog;
 
     if (found->idle.connections)
-        printf("  idle          %llu connections, %.1f KiB each (wanted <= 20): %s; an opt-in among "
-               "them in %.1f ms\n",
-               (unsigned long long)found->idle.connections, found->idle.bytes_each / 1024,
-               verdict(found->idle.bytes_each <= WANTED_IDLE_BYTES), found->idle.ack_seconds * 1e3);
+        printf(
+            "  idle          %llu connections, %.1f KiB each (wanted <= 20): %s; an opt-in among "
+            "them in %.1f ms\n",
+            (unsigned long long)found->idle.connections, found->idle.bytes_each / 1024,
+            verdict(found->idle.bytes_each <= WANTED_IDLE_BYTES), found->idle.ack_seconds * 1e3);
     if (backlog->tasks)
         printf("\n%llu tasks that nobody pops: taken at %.0f/s; Redis %.0f MiB, hotlead %.0f MiB\n"
                "  Redis gone for an hour and back with nothing: 2xx in at most %.1f ms meanwhile; "
@@ -201,16 +229,15 @@ static void print_crowds(const struct findings *found)
 
 static json_t *json_of_row(const struct growth_row *row)
 {
-    return json_pack("{s:I,s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:I,s:I,s:I,s:I,s:I,s:f,s:f}", "people",
-                     (json_int_t)row->people, "acked_per_second", row->rate,
-                     "empty_acked_per_second", row->empty_rate, "ratio", row->ratio,
-                     "server_us_per_optin", row->server_us, "empty_server_us_per_optin",
-                     row->empty_server_us, "commit_p50_s", row->commit_p50, "commit_p99_s",
-                     row->commit_p99, "resident_bytes", (json_int_t)row->resident,
-                     "anonymous_bytes", (json_int_t)row->anonymous, "journal_bytes",
-                     (json_int_t)row->journal, "state_bytes", (json_int_t)row->state, "index_bytes",
-                     (json_int_t)row->index, "restart_s", row->restart, "first_ack_after_kill_s",
-                     row->first_ack);
+    return json_pack(
+        "{s:I,s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:I,s:I,s:I,s:I,s:I,s:f,s:f}", "people",
+        (json_int_t)row->people, "acked_per_second", row->rate, "empty_acked_per_second",
+        row->empty_rate, "ratio", row->ratio, "server_us_per_optin", row->server_us,
+        "empty_server_us_per_optin", row->empty_server_us, "commit_p50_s", row->commit_p50,
+        "commit_p99_s", row->commit_p99, "resident_bytes", (json_int_t)row->resident,
+        "anonymous_bytes", (json_int_t)row->anonymous, "journal_bytes", (json_int_t)row->journal,
+        "state_bytes", (json_int_t)row->state, "index_bytes", (json_int_t)row->index, "restart_s",
+        row->restart, "first_ack_after_kill_s", row->first_ack);
 }
 
 static bool write_json(const char *path, const struct findings *found)

@@ -1,5 +1,5 @@
-/* The steps of hotlead-bench growth, in the order in which they are gone. Each says on `talk` what it
- * does; false: it could not be measured, and why was said. Main thread, blocking. */
+/* The steps of hotlead-bench growth, in the order in which they are gone. Each says on `talk` what
+ * it does; false: it could not be measured, and why was said. Main thread, blocking. */
 #ifndef HOTLEAD_BENCH_GROWTH_H
 #define HOTLEAD_BENCH_GROWTH_H
 
@@ -37,7 +37,7 @@ struct growth_row {
     double server_us, empty_server_us;
     double commit_p50, commit_p99;
     uint64_t resident, anonymous, journal, state, index;
-    double restart; /* SIGTERM to first 2xx of the next process */
+    double restart;   /* SIGTERM to first 2xx of the next process */
     double first_ack; /* start after SIGKILL to first 2xx */
 };
 
@@ -55,7 +55,7 @@ bool growth_rebuild(struct growth *growth, struct growth_rebuild *out);
 
 struct growth_idle {
     uint64_t connections;
-    double bytes_each; /* of the server's memory */
+    double bytes_each;  /* of the server's memory */
     double ack_seconds; /* one opt-in among them */
 };
 bool growth_idle(struct growth *growth, uint64_t connections, struct growth_idle *out);
@@ -65,7 +65,7 @@ struct growth_backlog {
     uint64_t tasks;
     double rate; /* opt-ins a second while they pile up */
     uint64_t redis_resident, server_resident;
-    double ack_seconds; /* the slowest of some opt-ins while Redis is away */
+    double ack_seconds;     /* the slowest of some opt-ins while Redis is away */
     double visible_seconds; /* from its return until every task is in the queue */
     uint64_t visible;
 };

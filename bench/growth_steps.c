@@ -23,7 +23,6 @@
 #define VISIBLE_WAIT_S   600
 #define HOUR_MS          3600000ull
 
-
 static double seconds_now(void)
 {
     struct timespec now;
@@ -205,7 +204,8 @@ static bool measure_sizes(struct growth *growth, struct growth_row *out)
 bool growth_measure(struct growth *growth, struct growth_row *out)
 {
     unsigned rounds = growth->options->rounds;
-    double rates[GROWTH_ROUNDS_MAX], empty_rates[GROWTH_ROUNDS_MAX], ratios[GROWTH_ROUNDS_MAX], us[GROWTH_ROUNDS_MAX];
+    double rates[GROWTH_ROUNDS_MAX], empty_rates[GROWTH_ROUNDS_MAX], ratios[GROWTH_ROUNDS_MAX],
+        us[GROWTH_ROUNDS_MAX];
     double empty_us[GROWTH_ROUNDS_MAX], p50[GROWTH_ROUNDS_MAX], p99[GROWTH_ROUNDS_MAX], people;
 
     if (!read_gauge(growth, "hotlead_people", &people))

@@ -336,6 +336,7 @@ static bool add_member(pid_t pid, struct process_use *sum)
     add_times(&times, sum);
     sum->resident_bytes += status_number(status, "\nVmRSS:") * 1024;
     sum->resident_bytes_max += status_number(status, "\nVmHWM:") * 1024;
+    sum->anonymous_bytes += status_number(status, "\nRssAnon:") * 1024;
     sum->threads += (unsigned)status_number(status, "\nThreads:");
     sum->descriptors += count_descriptors(pid);
     return true;

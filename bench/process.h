@@ -29,6 +29,7 @@ bool process_stop(struct process *process, unsigned wait_ms);
 struct process_use {
     uint64_t user_us, system_us; /* of all that live and of those that were reaped */
     uint64_t resident_bytes, resident_bytes_max;
+    uint64_t anonymous_bytes; /* of the resident ones: not of files, such as maps of a store */
     unsigned descriptors, threads;
 };
 /* Their sum is exact to the microsecond, but for what is running right now (up to a tick of the

@@ -153,3 +153,13 @@ const char *rig_url(const struct rig *rig)
 {
     return rig->url;
 }
+
+const char *rig_hotlead(const struct rig *rig)
+{
+    return rig->hotlead;
+}
+
+struct process *rig_server(struct rig *rig)
+{
+    return &rig->target.server;
+}

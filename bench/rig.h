@@ -38,12 +38,18 @@ const struct target *rig_target(const struct rig *rig);
 const char *rig_folder(const struct rig *rig);
 const char *rig_data(const struct rig *rig); /* the data folder of hotlead */
 const char *rig_url(const struct rig *rig);
+const char *rig_hotlead(const struct rig *rig); /* the program, as it was found */
+struct process *rig_server(struct rig *rig);    /* to look at, and to signal */
 
+/* `spawn` does not wait until it answers, so that it may be called in the middle of a run. */
+enum status rig_spawn_server(struct rig *rig, FILE *talk);
+enum status rig_spawn_redis(struct rig *rig, FILE *talk);
 enum status rig_start_server(struct rig *rig, FILE *talk); /* and waits for /readyz */
 bool rig_stop_server(struct rig *rig);                     /* SIGTERM; true: it ended with 0 */
 void rig_kill_server(struct rig *rig);                     /* SIGKILL */
 enum status rig_start_redis(struct rig *rig, FILE *talk);
 void rig_stop_redis(struct rig *rig); /* SIGTERM: it saves what its settings say */
 void rig_kill_redis(struct rig *rig);
+void rig_forget_redis(struct rig *rig); /* while it is stopped: its files are removed */
 
 #endif

@@ -1,6 +1,7 @@
 /* A Redis that nobody else can reach: on a unix socket in the rig's folder, with the settings that
  * the README asks for (nothing is evicted; the append-only file synced once a second). */
 #include <errno.h>
+#include <ftw.h>
 #include <hiredis/hiredis.h>
 #include <signal.h>
 #include <string.h>
@@ -42,7 +43,12 @@ static enum status wait_for_it(struct rig *rig, FILE *talk)
     return STATUS_BUSY;
 }
 
-enum status rig_start_redis(struct rig *rig, FILE *talk)
+static void name_folder(const struct rig *rig, char out[static RIG_PATH_MAX + 16])
+{
+    snprintf(out, RIG_PATH_MAX + 16, "%s/redis", rig->folder.path);
+}
+
+enum status rig_spawn_redis(struct rig *rig, FILE *talk)
 {
     char folder[RIG_PATH_MAX + 16], log[RIG_PATH_MAX + 16];
     const char *appendonly = rig->options.aof == RIG_AOF_OFF ? "no" : "yes";
@@ -65,7 +71,7 @@ enum status rig_start_redis(struct rig *rig, FILE *talk)
                            "no",
                            NULL};
 
-    snprintf(folder, sizeof folder, "%s/redis", rig->folder.path);
+    name_folder(rig, folder);
     snprintf(log, sizeof log, "%s/redis.log", rig->folder.path);
     mkdir(folder, 0700);
     if (process_start(words, NULL, folder, log, &rig->target.redis) != STATUS_OK) {
@@ -75,7 +81,14 @@ enum status rig_start_redis(struct rig *rig, FILE *talk)
                 strerror(errno));
         return STATUS_INVALID;
     }
-    return wait_for_it(rig, talk);
+    return STATUS_OK;
+}
+
+enum status rig_start_redis(struct rig *rig, FILE *talk)
+{
+    enum status status = rig_spawn_redis(rig, talk);
+
+    return status == STATUS_OK ? wait_for_it(rig, talk) : status;
 }
 
 void rig_stop_redis(struct rig *rig)
@@ -87,4 +100,18 @@ void rig_kill_redis(struct rig *rig)
 {
     process_signal(&rig->target.redis, SIGKILL);
     process_stop(&rig->target.redis, STOP_MS);
+}
+
+static int remove_file(const char *path, const struct stat *about, int kind, struct FTW *where)
+{
+    (void)about, (void)kind;
+    return where->level == 0 ? 0 : remove(path);
+}
+
+void rig_forget_redis(struct rig *rig)
+{
+    char folder[RIG_PATH_MAX + 16];
+
+    name_folder(rig, folder);
+    nftw(folder, remove_file, 8, FTW_DEPTH | FTW_PHYS);
 }

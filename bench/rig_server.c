@@ -37,7 +37,7 @@ static enum status wait_for_it(struct rig *rig, FILE *talk)
     return STATUS_BUSY;
 }
 
-enum status rig_start_server(struct rig *rig, FILE *talk)
+enum status rig_spawn_server(struct rig *rig, FILE *talk)
 {
     char log[RIG_PATH_MAX + 16];
     const char *words[WORDS_MAX] = {rig->hotlead, "serve",     "--data",  rig->data,
@@ -55,7 +55,14 @@ enum status rig_start_server(struct rig *rig, FILE *talk)
                 rig->hotlead, strerror(errno));
         return STATUS_INVALID;
     }
-    return wait_for_it(rig, talk);
+    return STATUS_OK;
+}
+
+enum status rig_start_server(struct rig *rig, FILE *talk)
+{
+    enum status status = rig_spawn_server(rig, talk);
+
+    return status == STATUS_OK ? wait_for_it(rig, talk) : status;
 }
 
 bool rig_stop_server(struct rig *rig)

@@ -1,8 +1,9 @@
 /* hotlead-bench soak: half an hour at half the maximum, with Redis killed and hotlead restarted in
- * between. Nothing acknowledged may be lost; memory, descriptors and bytes an opt-in must not creep.
+ * between. Nothing acknowledged may be lost; memory, descriptors and bytes an opt-in must not
+ * creep.
  *
- * The server is restarted and killed in the first half only: in the second one it has to live with a
- * Redis that comes and goes, long enough for a leak to show. */
+ * The server is restarted and killed in the first half only: in the second one it has to live with
+ * a Redis that comes and goes, long enough for a leak to show. */
 #define _XOPEN_SOURCE 700 /* nftw */
 #include <argp.h>
 #include <ftw.h>
@@ -16,13 +17,13 @@
 #include "bench/run.h"
 #include "proto/must.h"
 
-#define PROBE_S         10  /* of the search for the maximum */
-#define REDIS_AWAY_S    5   /* from a kill to the next start */
-#define SETTLE_S        60  /* of a process, before its memory is compared */
-#define CREEP_MEMORY    0.10 /* of memory beyond what a person may cost */
-#define CREEP_FILE      0.15 /* of bytes an opt-in */
-#define PERSON_BYTES    60   /* of memory: DESIGN.md */
-#define SERVER_FAULTS   6    /* restarts and kills, in turn */
+#define PROBE_S       10   /* of the search for the maximum */
+#define REDIS_AWAY_S  5    /* from a kill to the next start */
+#define SETTLE_S      60   /* of a process, before its memory is compared */
+#define CREEP_MEMORY  0.10 /* of memory beyond what a person may cost */
+#define CREEP_FILE    0.15 /* of bytes an opt-in */
+#define PERSON_BYTES  60   /* of memory: DESIGN.md */
+#define SERVER_FAULTS 6    /* restarts and kills, in turn */
 
 struct soak_options {
     double minutes, rate;
@@ -40,9 +41,9 @@ struct soak_sample {
 struct soak {
     const struct soak_options *options;
     struct rig *rig;
-    unsigned seconds;            /* of the whole run */
-    unsigned redis_back_at;      /* 0: it is there */
-    bool stopping;               /* the server was asked to go */
+    unsigned seconds;       /* of the whole run */
+    unsigned redis_back_at; /* 0: it is there */
+    bool stopping;          /* the server was asked to go */
     unsigned restarts, kills, redis_kills, strange_ends;
     struct soak_sample *samples; /* one a second */
     const struct result *result; /* being filled by the run */
@@ -185,7 +186,11 @@ static struct run_options load_of(const struct soak_options *options)
     return (struct run_options){
         .arrivals = SCHEDULE_POISSON,
         .connections = options->connections,
-        .people = {.seed = 1, .json = 70, .form = 25, .multipart = 5, .returning = 0.05,
+        .people = {.seed = 1,
+                   .json = 70,
+                   .form = 25,
+                   .multipart = 5,
+                   .returning = 0.05,
                    .duplicates = 0.02},
         .consumers = 2,
         .mode = CONSUME_REPORT,
@@ -282,9 +287,15 @@ static error_t on_soak_option(int key, char *value, struct argp_state *state)
     struct soak_options *options = state->input;
 
     switch (key) {
-    case 'm': options->minutes = positive(state, "--minutes", value); break;
-    case 'r': options->rate = positive(state, "--rate", value); break;
-    case 'c': options->connections = (unsigned)positive(state, "--connections", value); break;
+    case 'm':
+        options->minutes = positive(state, "--minutes", value);
+        break;
+    case 'r':
+        options->rate = positive(state, "--rate", value);
+        break;
+    case 'c':
+        options->connections = (unsigned)positive(state, "--connections", value);
+        break;
     case KEY_REDIS_EVERY:
         options->redis_every_s = (unsigned)positive(state, "--kill-redis-every", value);
         if (options->redis_every_s < 2 * REDIS_AWAY_S)
@@ -295,13 +306,26 @@ static error_t on_soak_option(int key, char *value, struct argp_state *state)
             argp_error(state, "--aof: everysec or off");
         options->aof = strcmp(value, "off") == 0 ? RIG_AOF_OFF : RIG_AOF_EVERYSEC;
         break;
-    case KEY_JSON: options->json = value; break;
-    case KEY_HTML: options->html = value; break;
-    case KEY_HOTLEAD: options->hotlead = value; break;
-    case KEY_BELOW: options->below = value; break;
-    case KEY_KEEP: options->keep = true; break;
-    case ARGP_KEY_ARG: argp_error(state, "'%s' is not understood", value); break;
-    default: return ARGP_ERR_UNKNOWN;
+    case KEY_JSON:
+        options->json = value;
+        break;
+    case KEY_HTML:
+        options->html = value;
+        break;
+    case KEY_HOTLEAD:
+        options->hotlead = value;
+        break;
+    case KEY_BELOW:
+        options->below = value;
+        break;
+    case KEY_KEEP:
+        options->keep = true;
+        break;
+    case ARGP_KEY_ARG:
+        argp_error(state, "'%s' is not understood", value);
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
     return 0;
 }
