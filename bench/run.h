@@ -23,6 +23,9 @@ struct run_options {
     enum consume_mode mode;
     double drain_s; /* how long a task may take behind the last answer; 0: 10. Ends early when none
                        is missing */
+    /* Somebody kills the server or Redis meanwhile: requests may have no answer, and a Redis that
+     * forgets a pop shows a task again. Nothing may be lost all the same. */
+    bool faults;
     const char *command; /* for the result */
     FILE
         *progress; /* NULL: none. A terminal gets one living line, anything else a line every 5 s */

@@ -123,8 +123,9 @@ static void check_tasks(struct run *run, const struct ledger_counts *counts)
     result_check(result, counts->lost == 0, "no task is lost",
                  "%llu acknowledged that need one, %llu lost", (number)counts->must_pop,
                  (number)counts->lost);
-    result_check(result, counts->doubled == 0, "no task comes out twice",
-                 "%llu popped, %llu doubled", (number)counts->popped, (number)counts->doubled);
+    if (!run->options->faults)
+        result_check(result, counts->doubled == 0, "no task comes out twice",
+                     "%llu popped, %llu doubled", (number)counts->popped, (number)counts->doubled);
     result_check(result,
                  counts->unclaimed <= run->unanswered + run->nameless && result->strange == 0,
                  "each task belongs to an opt-in of this run",
@@ -138,20 +139,27 @@ static int by_count(const void *left, const void *right)
     return (a->count < b->count) - (a->count > b->count);
 }
 
-static const struct result_count *worst_answer(const struct result *result)
+static bool is_bad(const struct run *run, int status)
 {
-    for (unsigned i = 0; i < result->answer_count; i++) {
-        int status = result->answers[i].status;
-        if (!(status >= 200 && status < 300) && status != 303)
+    bool away = status == 0 || status == 503;
+
+    return !(status >= 200 && status < 300) && status != 303 && !(run->options->faults && away);
+}
+
+static const struct result_count *worst_answer(const struct run *run)
+{
+    const struct result *result = run->result;
+
+    for (unsigned i = 0; i < result->answer_count; i++)
+        if (is_bad(run, result->answers[i].status))
             return &result->answers[i];
-    }
     return NULL;
 }
 
 static void check_answers(struct run *run)
 {
     struct result *result = run->result;
-    const struct result_count *worst = worst_answer(result);
+    const struct result_count *worst = worst_answer(run);
 
     if (worst == NULL)
         result_check(result, result->acked > 0, "every request is answered with a yes",
