@@ -78,8 +78,8 @@ static bool thresholds_hold(const struct run_asked *asked, const struct result *
         bool readable =
             output_threshold(asked->thresholds[i], result, stderr, &threshold) == STATUS_OK;
         if (readable)
-            printf("threshold  %-24s %-6s (%.6g)\n", threshold.text,
-                   threshold.holds ? "ok" : "MISSED", threshold.found);
+            printf("threshold  %-24s %-6s (%s)\n", threshold.text,
+                   threshold.holds ? "ok" : "MISSED", threshold.found_text);
         else
             printf("threshold  %-24s MISSED (this run cannot tell)\n", asked->thresholds[i]);
         all_hold &= readable && threshold.holds;

@@ -85,7 +85,6 @@ enum status remote_target(const struct run_asked *asked, FILE *talk, struct targ
     char agency[TARGET_TEXT_MAX] = "", queue[TARGET_TEXT_MAX + 8];
 
     *out = (struct target){.kind = TARGET_HOTLEAD, .sites = site, .site_count = 1};
-    copy(out->name, "");
     strcpy(out->name, "hotlead");
     copy(site->secret, asked->key);
     copy(site->open, asked->public_key);
