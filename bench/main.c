@@ -12,6 +12,7 @@ static const struct {
     command_fn *run; /* argv[0] is the command's name */
     const char *help;
 } commands[] = {
+    {"run", run_command, "send opt-ins, pop their tasks, and say how long a lead waited"},
     {"growth", growth_command, "what a store costs as it grows to millions of people; an hour"},
     {"soak", soak_command, "30 minutes with kills and restarts: nothing lost, nothing creeps"},
 };

@@ -35,6 +35,8 @@ static bool is_drained(const struct run *run, uint64_t now_ns)
     uint64_t quiet_since_ns = run->done_ns;
     struct ledger_counts counts;
 
+    if (run->options->mode == CONSUME_NOTHING || run->options->consumers == 0)
+        return true;
     ledger_count(run->ledger, &counts);
     if (run->last_pop_ns > quiet_since_ns)
         quiet_since_ns = run->last_pop_ns;
