@@ -1,5 +1,8 @@
 /* Consumers: threads that pop tasks from Redis as dialers do, each on a blocking connection of its
- * own, and tell the loop's thread what they popped, when, and whose it was. */
+ * own, and tell the loop's thread what they popped, when, and whose it was.
+ *
+ * Of a BullMQ queue a task counts as popped when its job's id was; its data is fetched behind that.
+ */
 #ifndef HOTLEAD_BENCH_CONSUME_H
 #define HOTLEAD_BENCH_CONSUME_H
 
@@ -37,17 +40,24 @@ struct consume_options {
 
 struct consume;
 
-/* Connects before it answers. BUSY: Redis cannot be reached, and `why` (static or until the next
- * call) says how. A consumer whose link breaks later connects again until it is closed. */
+/* Connects before it answers. BUSY: Redis cannot be reached, or is older than 7, which is the first
+ * that pops several at once; INVALID: the URL. `why` (static or until the next call) says how. A
+ * consumer whose link breaks later connects again until it is closed. With CONSUME_NOTHING, and
+ * where nothing comes out, there are no threads. */
 enum status consume_open(const struct consume_options *options, struct consume **out,
                          const char **why_out);
 
-/* Tasks popped so far, and reports sent. Loop thread. */
+/* Tasks handed over so far, and reports that Redis has taken: two for each task, its claim and its
+ * outcome. Loop thread. */
 uint64_t consume_popped(const struct consume *consume);
 uint64_t consume_reported(const struct consume *consume);
+/* How often a link had to be made anew, and how often Redis answered with an error. Loop thread. */
+uint64_t consume_reconnects(const struct consume *consume);
+uint64_t consume_refused(const struct consume *consume);
 
-/* Ends the threads and waits for them (each is done within a second), then hands over what is
- * left and frees it. Call it when nothing was popped for a while. */
+/* Ends the threads and waits for them (that is done within a second, or a few when Redis does not
+ * answer), then hands over what is left. Freed when the loop has run on. Call it when nothing was
+ * popped for a while. */
 void consume_close(struct consume *consume);
 
 #endif

@@ -2,7 +2,8 @@
  * came out is lost; what came out twice is doubled. Either side may come first: a consumer can hold
  * a task before the sender has read its 201.
  *
- * One table of 24 to 32 bytes an opt-in. One thread. */
+ * 24 bytes an entry, in small tables of which one at a time grows, so that no growth holds up the
+ * loop for longer than a few dozen microseconds. One thread. */
 #ifndef HOTLEAD_BENCH_LEDGER_H
 #define HOTLEAD_BENCH_LEDGER_H
 

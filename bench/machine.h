@@ -24,6 +24,9 @@ struct machine_disk {
     bool volatile_memory;               /* tmpfs, ramfs */
     uint64_t fdatasync_p50_ns, fdatasync_p99_ns;
 };
+/* IO: nothing can be written there; out->file_system is told all the same. */
 enum status machine_disk_read(const char *folder, struct machine_disk *out);
+/* Whether what is written there is gone with the power: tmpfs, ramfs. */
+bool machine_is_volatile(const char *folder);
 
 #endif

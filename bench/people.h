@@ -3,7 +3,8 @@
  * Opt-in number n is a pure function of (options, n): its person, its site, its kind of body. Each
  * new one has an e-mail address and a phone number that no other number has; a returning one is
  * somebody sent before, with another event id; a duplicate repeats an earlier request, event id
- * and all. So two runs with one seed send the same bytes. */
+ * and all. So two runs with one seed send the same bytes, and a peer gets the body that hotlead
+ * would have got. */
 #ifndef HOTLEAD_BENCH_PEOPLE_H
 #define HOTLEAD_BENCH_PEOPLE_H
 
@@ -17,10 +18,11 @@
 
 struct people_options {
     uint64_t seed;
-    /* Weights of the kinds of body; those that are 0 are not sent. */
+    /* Weights of the kinds of body; those that are 0 are not sent. All 0 is all JSON, as is what
+     * goes to a peer or to a site without a public key. */
     unsigned json, form, multipart;
     double returning;  /* share of opt-ins, 0..1, by somebody known */
-    double duplicates; /* share, 0..1, that repeat a request */
+    double duplicates; /* share, 0..1, that repeat a request; the two together are at most 1 */
     uint64_t first;    /* number of the first opt-in: several loads of one store do not overlap */
     const struct target *target; /* sites and how to ask; lives longer */
 };
@@ -37,7 +39,8 @@ struct people_request {
     const char *bytes; /* head and body, until the next call */
     size_t length;
     enum people_what what;
-    uint64_t key; /* what its task will be known by where the answer does not name it: target_key */
+    uint64_t key; /* what its task will be known by where the answer does not name it: the number
+                     at which its person came first */
 };
 
 /* The request of opt-in number n. */

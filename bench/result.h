@@ -1,6 +1,23 @@
 /* What a run came to: everything that a report, a comparison or a threshold needs. Written to and
- * read from JSON (jansson; result_json.c is the one file that sees it); two of them can be merged.
- */
+ * read from JSON (jansson; only result_json*.c see it); two of them can be merged.
+ *
+ * The file is one object, a line for each of its fields, and the fields are those of struct result
+ * under their own names:
+ *
+ *     "version": 1, "name": "hotlead", "command": "...", "started_ms": ..., ... "seed": "7", ...
+ *     "machine": {"cores": 2, ...}, "disk": {"file_system": "ext4", ...},
+ *     "latency": {"speed_to_lead": {"count": 250000, "min_ns": 210334, "max_ns": 9120031,
+ *                                   "buckets": [[210334, 1], [212991, 4], ...]}, "ack": ...},
+ *     "commit": {"upper_seconds": [0.0005, ..., null], "cumulated": [...], "sum_seconds": 1.5},
+ *     "answers": [{"status": 201, "error": "", "count": 250000}], "checks": [...],
+ *     "seconds": [{"second": 0, "intended": 10000, ...}, ...]
+ *
+ * A bucket is the highest value it may hold and how many it does; null is an infinite bound; the
+ * seed is text, since many readers of JSON keep but 53 bits of a number. "figures" and a latency's
+ * mean and percentiles stand there for people and jq; whoever reads the file back makes them anew.
+ *
+ * To change it: add a row to a table in result_json.c and raise RESULT_VERSION, since files without
+ * the field are refused. */
 #ifndef HOTLEAD_BENCH_RESULT_H
 #define HOTLEAD_BENCH_RESULT_H
 
@@ -106,12 +123,17 @@ double result_server_us_per_optin(const struct result *result);
 double result_redis_us_per_optin(const struct result *result);
 
 /* Adds `from` into `into`: counts and histograms are added, rates too when the runs overlapped in
- * time (several senders), else averaged by duration; seconds follow each other. INVALID: they
- * cannot be merged (`why_out`: another target, another version ...). */
+ * time (several senders), else averaged by duration; seconds follow each other, or are added where
+ * they were the same. CPU and /metrics of a server that several senders watched at once are its
+ * own, not a share, and count once. INVALID: they cannot be merged (`why_out`, until the next call:
+ * another target, another version ...), and nothing was changed. INTERNAL: out of memory. */
 enum status result_merge(struct result *into, const struct result *from, const char **why_out);
 
+/* INVALID: a figure is no number (infinite, 0/0). IO: it could not be written. */
 enum status result_write_json(const struct result *result, FILE *out);
-/* Says on `talk` what is wrong with the file. */
+/* Initialises `out`; when it fails there is nothing to free. Unknown fields are passed over. IO:
+ * the file cannot be read; MALFORMED: it is no JSON; INVALID: a field is missing or wrong; VERSION:
+ * it was written by another hotlead-bench. Says on `talk` what is wrong, and where. */
 enum status result_read_json(const char *path, FILE *talk, struct result *out);
 
 #endif

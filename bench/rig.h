@@ -1,5 +1,7 @@
 /* A hotlead and a Redis of our own, in a temporary folder on a real disk, made to be measured: with
- * an agency, a queue and sites. Blocking; main thread. */
+ * an agency, a queue and sites. Blocking; main thread.
+ *
+ * Whatever way this program ends, kill -9 too, both end with it and the folder is removed. */
 #ifndef HOTLEAD_BENCH_RIG_H
 #define HOTLEAD_BENCH_RIG_H
 
@@ -10,10 +12,11 @@
 
 enum rig_aof { RIG_AOF_EVERYSEC, RIG_AOF_OFF };
 
+/* Strings are copied, but for the flags, which live as long as the rig. */
 struct rig_options {
     const char *hotlead; /* the program; NULL: `hotlead` beside this one */
-    const char
-        *below; /* where the folder is made; NULL: TMPDIR when that is no tmpfs, else /var/tmp */
+    /* Where the folder is made; NULL: TMPDIR when that is no tmpfs, else /var/tmp. */
+    const char *below;
     const char *listen; /* NULL: 127.0.0.1 and a free port. An occupied one is refused */
     bool allow_tmpfs;   /* else a folder on a tmpfs is refused: an fsync costs nothing there */
     bool keep;          /* the folder is left, and named at the end */
@@ -26,7 +29,7 @@ struct rig_options {
 struct rig;
 
 /* Starts both, waits until they answer, makes agency `bench`, queue `bench.calls` and the sites.
- * What goes wrong is said on `talk` with what to do about it. */
+ * What goes wrong is said on `talk`, which lives as long as the rig, with what to do about it. */
 enum status rig_open(const struct rig_options *options, FILE *talk, struct rig **out);
 void rig_close(struct rig *rig); /* stops both; removes the folder */
 

@@ -1,7 +1,7 @@
 /* When each opt-in is meant to be sent: a plan that does not wait for answers (open loop), so that
  * a server that stalls is charged for everything that should have been sent meanwhile.
  *
- * Pure; the same seed gives the same moments. */
+ * Pure; the same seed gives the same moments. A copy goes on by itself. */
 #ifndef HOTLEAD_BENCH_SCHEDULE_H
 #define HOTLEAD_BENCH_SCHEDULE_H
 
@@ -15,8 +15,9 @@ enum schedule_kind {
 struct schedule {
     enum schedule_kind kind;
     double rate;     /* a second, > 0 */
-    double at_ns;    /* the next moment */
+    double at_ns;    /* Poisson: the moment before the next */
     uint64_t random; /* state of the generator */
+    uint64_t count;  /* moments given */
 };
 
 void schedule_init(struct schedule *schedule, enum schedule_kind kind, double rate, uint64_t seed);

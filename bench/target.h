@@ -59,8 +59,9 @@ struct target {
  * peer the sender's number itself. */
 uint64_t target_key(struct slice id);
 
-/* Finds the key in a 2xx body (hotlead: "id":"opt_...") or in a task (hotlead: "optin":"opt_...";
- * peers: "email":"visitor-<salt>-<n>@..."). False: there is none. */
+/* Finds the key in a 2xx body (hotlead: "id":"opt_..."; a peer's names nothing) or in a task
+ * (hotlead: "optin":"opt_..."; peers: "email":"visitor-<salt>-<n>@..."). False: there is none.
+ * A peer's task names the person, so a peer is to be sent new people only. Any thread. */
 bool target_key_of_answer(const struct target *target, struct slice body, uint64_t *key_out);
 bool target_key_of_task(const struct target *target, struct slice task, uint64_t *key_out);
 

@@ -1,0 +1,155 @@
+#include "bench/rig.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench/rig_internal.h"
+
+#define LOOK_EVERY_NS  2000000
+#define LOG_TOLD_BYTES 1000
+
+bool rig_look_again(uint64_t *start_ms, unsigned ms)
+{
+    const struct timespec pause = {0, LOOK_EVERY_NS};
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    if (*start_ms == 0)
+        *start_ms = now_ms;
+    else
+        nanosleep(&pause, NULL);
+    return now_ms - *start_ms < ms;
+}
+
+void rig_tell_log(const struct rig *rig, const char *name, const char *what, FILE *talk)
+{
+    char path[RIG_PATH_MAX + 32], text[LOG_TOLD_BYTES + 1] = "";
+
+    snprintf(path, sizeof path, "%s/%s", rig->folder.path, name);
+    FILE *log = fopen(path, "re");
+    if (log) {
+        if (fseek(log, -LOG_TOLD_BYTES, SEEK_END) != 0)
+            rewind(log); /* it is shorter */
+        text[fread(text, 1, LOG_TOLD_BYTES, log)] = '\0';
+        fclose(log);
+    }
+    fprintf(talk, "hotlead-bench: %s. The end of its log:\n%s\n", what, text);
+}
+
+/* Beside this program, as both are built and installed. */
+static void find_hotlead(const char *named, char out[static RIG_PATH_MAX])
+{
+    if (named && realpath(named, out))
+        return;
+    if (named) {
+        snprintf(out, RIG_PATH_MAX, "%s", named); /* looked for in PATH */
+        return;
+    }
+    ssize_t length = readlink("/proc/self/exe", out, RIG_PATH_MAX - sizeof "hotlead");
+    out[length > 0 ? length : 0] = '\0';
+    char *slash = strrchr(out, '/');
+    strcpy(slash ? slash + 1 : out, "hotlead");
+}
+
+static enum status name_redis(struct rig *rig, FILE *talk)
+{
+    int length = snprintf(rig->target.redis_url, sizeof rig->target.redis_url,
+                          "unix://%.200s/redis.sock", rig->folder.path);
+
+    if (length - strlen("unix://") < sizeof((struct sockaddr_un *)0)->sun_path)
+        return STATUS_OK;
+    fprintf(talk,
+            "hotlead-bench: %s is too long a path for a unix socket: set TMPDIR to a shorter "
+            "one\n",
+            rig->folder.path);
+    return STATUS_INVALID;
+}
+
+static enum status prepare(struct rig *rig, FILE *talk)
+{
+    struct target *target = &rig->target;
+    const char *form = "%s:%u";
+
+    target->kind = TARGET_HOTLEAD;
+    strcpy(target->name, "hotlead");
+    target->shape = strcmp(rig->options.shape, "list") == 0 ? TARGET_LIST : TARGET_ZSET;
+    target->pop_left = true; /* hotlead puts a task at the right end */
+    strcpy(target->key, "hl:{bench.calls}:tasks");
+    strcpy(target->reports, "hl:{bench.calls}:reports:n1");
+    target->site_count = rig->options.sites;
+    target->sites = calloc(target->site_count, sizeof *target->sites);
+    find_hotlead(rig->options.hotlead, rig->hotlead);
+    enum status status =
+        target->sites ? rig_listen_choose(rig->options.listen, talk, target) : STATUS_INTERNAL;
+    if (status == STATUS_OK)
+        status = rig_folder_make(&rig->options, talk, &rig->folder);
+    if (status != STATUS_OK)
+        return status;
+    if (strchr(target->host, ':'))
+        form = "[%s]:%u";
+    snprintf(rig->listen, sizeof rig->listen, form, target->host, target->port);
+    snprintf(rig->url, sizeof rig->url, "http://%s", rig->listen);
+    snprintf(rig->data, sizeof rig->data, "%s/data", rig->folder.path);
+    return name_redis(rig, talk);
+}
+
+enum status rig_open(const struct rig_options *options, FILE *talk, struct rig **out)
+{
+    struct rig *rig = calloc(1, sizeof *rig);
+
+    *out = NULL;
+    if (!rig)
+        return STATUS_INTERNAL;
+    rig->options = *options;
+    rig->talk = talk;
+    enum status status = prepare(rig, talk);
+    if (status == STATUS_OK)
+        status = rig_start_redis(rig, talk);
+    if (status == STATUS_OK)
+        status = rig_start_server(rig, talk);
+    if (status == STATUS_OK)
+        status = rig_admin_provision(rig, talk);
+    if (status != STATUS_OK) {
+        rig_close(rig);
+        return status;
+    }
+    *out = rig;
+    return STATUS_OK;
+}
+
+void rig_close(struct rig *rig)
+{
+    if (!rig)
+        return;
+    rig_stop_server(rig);
+    rig_stop_redis(rig);
+    if (rig->options.keep && rig->folder.path[0])
+        fprintf(rig->talk, "hotlead-bench: kept %s\n", rig->folder.path);
+    rig_folder_remove(&rig->folder);
+    free(rig->target.sites);
+    free(rig);
+}
+
+const struct target *rig_target(const struct rig *rig)
+{
+    return &rig->target;
+}
+
+const char *rig_folder(const struct rig *rig)
+{
+    return rig->folder.path;
+}
+
+const char *rig_data(const struct rig *rig)
+{
+    return rig->data;
+}
+
+const char *rig_url(const struct rig *rig)
+{
+    return rig->url;
+}

@@ -1,0 +1,72 @@
+/* The server that is measured. */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "bench/rig_internal.h"
+#include "server/client.h"
+
+#define READY_MS  120000 /* with millions of people it has something to read first */
+#define STOP_MS   30000
+#define WORDS_MAX 64
+
+static bool is_ready(struct client *client)
+{
+    struct client_answer answer;
+
+    return client_request(client, "GET", "/readyz", (struct slice){NULL, 0}, &answer) ==
+               STATUS_OK &&
+           answer.status == 200;
+}
+
+static enum status wait_for_it(struct rig *rig, FILE *talk)
+{
+    struct client *client;
+    uint64_t start_ms = 0;
+    bool ready = false;
+
+    if (client_open(rig->url, "", &client) != STATUS_OK)
+        return STATUS_INTERNAL;
+    while (!ready && process_lives(&rig->target.server) && rig_look_again(&start_ms, READY_MS))
+        ready = is_ready(client);
+    client_close(client);
+    if (ready)
+        return STATUS_OK;
+    rig_tell_log(rig, "hotlead.log", "hotlead does not answer", talk);
+    process_stop(&rig->target.server, STOP_MS);
+    return STATUS_BUSY;
+}
+
+enum status rig_start_server(struct rig *rig, FILE *talk)
+{
+    char log[RIG_PATH_MAX + 16];
+    const char *words[WORDS_MAX] = {rig->hotlead, "serve",     "--data",  rig->data,
+                                    "--listen",   rig->listen, "--redis", rig->target.redis_url};
+    size_t count = 8;
+    const char *const *flag = rig->options.flags;
+
+    for (; flag && *flag && count < WORDS_MAX - 1; flag++)
+        words[count++] = *flag;
+    snprintf(log, sizeof log, "%s/hotlead.log", rig->folder.path);
+    if (process_start(words, NULL, rig->folder.path, log, &rig->target.server) != STATUS_OK) {
+        fprintf(talk,
+                "hotlead-bench: %s cannot be started: %s; build it (ninja -C build hotlead), or "
+                "name it with --hotlead\n",
+                rig->hotlead, strerror(errno));
+        return STATUS_INVALID;
+    }
+    return wait_for_it(rig, talk);
+}
+
+bool rig_stop_server(struct rig *rig)
+{
+    bool ran = rig->target.server.pid > 0;
+
+    return process_stop(&rig->target.server, STOP_MS) && ran && rig->target.server.exit_code == 0;
+}
+
+void rig_kill_server(struct rig *rig)
+{
+    process_signal(&rig->target.server, SIGKILL);
+    process_stop(&rig->target.server, STOP_MS);
+}
