@@ -1,0 +1,298 @@
+/* What a run came to, and what must hold for its figures to count. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "bench/run_internal.h"
+
+#define METRICS_WAIT_NS (10 * NS_PER_S) /* until the server has read its last report */
+#define METRICS_EACH_NS (50 * NS_PER_MS)
+
+/* Of the sender: over this share of a core it has no time left, and what it was late by it may not
+ * be blamed for when that is small, in itself or beside what was measured. */
+#define BUSY_SHARE_MAX   0.9
+#define LATE_NS_SMALL    (1 * NS_PER_MS)
+#define LATE_ONCE_NS_MAX (50 * NS_PER_MS)
+
+typedef unsigned long long number;
+
+/* --- what the server says -------------------------------------------------------------------- */
+
+void run_metrics_before(struct run *run)
+{
+    run->server_pid = run->target->server.pid;
+    if (run->target->kind != TARGET_HOTLEAD || run->target->token[0] == '\0' ||
+        metrics_read(run->target, &run->before) != STATUS_OK)
+        run->before = NULL;
+}
+
+static double risen(const struct run *run, const struct metrics *after, const char *sample)
+{
+    return metrics_value(after, sample) - metrics_value(run->before, sample);
+}
+
+static void take_histogram(const struct run *run, const struct metrics *after, const char *name,
+                           struct metrics_histogram *out)
+{
+    struct metrics_histogram before;
+
+    if (!metrics_histogram(after, name, out))
+        out->count = 0;
+    else if (metrics_histogram(run->before, name, &before))
+        metrics_histogram_subtract(out, &before);
+}
+
+/* Every opt-in that was acknowledged is stored. More may be, by as many as there are requests whose
+ * answer was lost; a request with another answer than yes stores nothing. */
+static void check_stored(struct run *run, const struct metrics *after,
+                         const struct ledger_counts *counts)
+{
+    double stored = risen(run, after, "hotlead_optins_total{result=\"new\"}") +
+                    risen(run, after, "hotlead_optins_total{result=\"suspect\"}") +
+                    risen(run, after, "hotlead_optins_total{result=\"received\"}");
+    double least = (double)counts->acked;
+    double most = (double)(counts->acked + run->nameless + run->unanswered);
+
+    result_check(run->result, stored >= least && stored <= most,
+                 "every acknowledged opt-in is stored once",
+                 "%.0f stored, %llu acknowledged, %llu answers lost", stored, (number)counts->acked,
+                 (number)run->unanswered);
+}
+
+/* Each task that came out has its one outcome. A task that was delivered twice is reported twice,
+ * and ends once. */
+static void check_outcomes(struct run *run, const struct metrics *after,
+                           const struct ledger_counts *counts)
+{
+    double ended = risen(run, after, "hotlead_tasks_ended_total");
+
+    result_check(run->result, ended == (double)counts->popped, "each task has one outcome",
+                 "%.0f ended, %llu popped", ended, (number)counts->popped);
+}
+
+static bool reports_are_read(const struct run *run, const struct metrics *after,
+                             const struct ledger_counts *counts)
+{
+    return run->options->mode != CONSUME_REPORT ||
+           risen(run, after, "hotlead_tasks_ended_total") >= (double)counts->popped;
+}
+
+/* The server reads reports as they come; so when the last task is popped, some are on their way. */
+static struct metrics *read_after(const struct run *run, const struct ledger_counts *counts)
+{
+    const struct timespec each = {0, METRICS_EACH_NS};
+    uint64_t end_ns = uv_hrtime() + METRICS_WAIT_NS;
+    struct metrics *after = NULL;
+
+    while (metrics_read(run->target, &after) == STATUS_OK &&
+           !reports_are_read(run, after, counts) && uv_hrtime() < end_ns) {
+        metrics_close(after);
+        after = NULL;
+        nanosleep(&each, NULL);
+    }
+    return after;
+}
+
+/* A server that was started anew counts from zero: then its figures are of no use. */
+static void check_by_metrics(struct run *run, const struct ledger_counts *counts)
+{
+    if (run->before == NULL || run->target->server.pid != run->server_pid)
+        return;
+    struct metrics *after = read_after(run, counts);
+    if (after == NULL)
+        return;
+    take_histogram(run, after, "hotlead_lmdb_commit_seconds", &run->result->commit);
+    take_histogram(run, after, "hotlead_commit_to_visible_seconds", &run->result->visible);
+    if (run->server_pid > 0) { /* else others may send to it too */
+        check_stored(run, after, counts);
+        if (run->options->mode == CONSUME_REPORT)
+            check_outcomes(run, after, counts);
+    }
+    metrics_close(after);
+}
+
+/* --- what the ledger says -------------------------------------------------------------------- */
+
+static void check_tasks(struct run *run, const struct ledger_counts *counts)
+{
+    struct result *result = run->result;
+
+    if (run->options->mode == CONSUME_NOTHING || run->options->consumers == 0 ||
+        run->target->shape == TARGET_NOWHERE)
+        return;
+    result_check(result, counts->lost == 0, "no task is lost",
+                 "%llu acknowledged that need one, %llu lost", (number)counts->must_pop,
+                 (number)counts->lost);
+    result_check(result, counts->doubled == 0, "no task comes out twice",
+                 "%llu popped, %llu doubled", (number)counts->popped, (number)counts->doubled);
+    result_check(result,
+                 counts->unclaimed <= run->unanswered + run->nameless && result->strange == 0,
+                 "each task belongs to an opt-in of this run",
+                 "%llu of no acknowledged opt-in, %llu answers lost, %llu strange",
+                 (number)counts->unclaimed, (number)run->unanswered, (number)result->strange);
+}
+
+static int by_count(const void *left, const void *right)
+{
+    const struct result_count *a = left, *b = right;
+    return (a->count < b->count) - (a->count > b->count);
+}
+
+static const struct result_count *worst_answer(const struct result *result)
+{
+    for (unsigned i = 0; i < result->answer_count; i++) {
+        int status = result->answers[i].status;
+        if (!(status >= 200 && status < 300) && status != 303)
+            return &result->answers[i];
+    }
+    return NULL;
+}
+
+static void check_answers(struct run *run)
+{
+    struct result *result = run->result;
+    const struct result_count *worst = worst_answer(result);
+
+    if (worst == NULL)
+        result_check(result, result->acked > 0, "every request is answered with a yes",
+                     "%llu of %llu", (number)result->acked, (number)result->intended);
+    else if (worst->status != 0)
+        result_check(result, false, "every request is answered with a yes", "%llu times %d",
+                     (number)worst->count, worst->status);
+    else
+        result_check(result, false, "every request is answered with a yes",
+                     "%llu times no answer: %s", (number)worst->count, worst->error);
+    if (run->nameless > 0)
+        result_check(result, false, "every yes names its opt-in", "%llu do not",
+                     (number)run->nameless);
+    if (run->taskless > 0)
+        result_check(result, false, "every new opt-in is given a task",
+                     "%llu are not: suspect or unreachable", (number)run->taskless);
+}
+
+/* --- whether it was the sender --------------------------------------------------------------- */
+
+static bool had_no_time(const struct run *run, char *why, size_t size)
+{
+    const struct load_counts *counts = &run->load_counts;
+    double share =
+        counts->elapsed_ns > 0 ? (double)counts->busy_ns / (double)counts->elapsed_ns : 0;
+
+    if (share <= BUSY_SHARE_MAX)
+        return false;
+    snprintf(why, size, "the sender used %.0f %% of its core: the server may be able to do more",
+             share * 100);
+    return true;
+}
+
+/* A request that waits for a connection is the server's affair. Only what the sender was late by
+ * with one free is its own, and of that the longest is known: so it may be to blame when that is as
+ * long as the waits of the slowest hundredth. */
+static bool was_late(const struct run *run, char *why, size_t size)
+{
+    uint64_t late_ns = run->load_counts.late_ns_max, wait_ns = hist_at(run->wait, 99);
+    const struct hist *ack = run->result->latency[RESULT_ACK];
+
+    if (run->options->rate == 0)
+        return false;
+    if (wait_ns > LATE_NS_SMALL && wait_ns > hist_at(ack, 99) / 4 && late_ns >= wait_ns / 2) {
+        snprintf(
+            why, size,
+            "the sender was late: 1 %% of the requests left %.1f ms or more behind their moment",
+            (double)wait_ns / 1e6);
+        return true;
+    }
+    if (late_ns > LATE_ONCE_NS_MAX && late_ns > hist_max_ns(ack) / 2) {
+        snprintf(why, size, "the sender was late once by %.0f ms: the longest latency is its own",
+                 (double)late_ns / 1e6);
+        return true;
+    }
+    return false;
+}
+
+static void check_sender(struct run *run)
+{
+    struct result *result = run->result;
+    char *why = result->limit_why;
+
+    result->bench_was_the_limit = had_no_time(run, why, sizeof(result->limit_why)) ||
+                                  was_late(run, why, sizeof(result->limit_why));
+    if (run->options->rate > 0)
+        result_check(result, !result->bench_was_the_limit, "the sender kept its schedule",
+                     "late by %.2f ms at most", (double)run->load_counts.late_ns_max / 1e6);
+    if (run->interrupted && !result->bench_was_the_limit)
+        snprintf(why, sizeof(result->limit_why), "ended by Ctrl-C after %.1f s",
+                 result->duration_s);
+}
+
+/* --- the figures ----------------------------------------------------------------------------- */
+
+/* As long as it was meant to last; longer when the last moments had to wait for a connection. */
+static double duration_of(const struct run *run)
+{
+    double sent_s = run->last_sent_ns > run->measure_ns
+                        ? (double)(run->last_sent_ns - run->measure_ns) / 1e9
+                        : 0;
+    bool cut = run->interrupted || run->options->requests_max > 0;
+
+    return cut || sent_s > run->options->duration_s ? sent_s : run->options->duration_s;
+}
+
+static uint64_t own_cpu_us(const struct run *run)
+{
+    struct rusage now;
+    const struct rusage *then = &run->own_use;
+
+    getrusage(RUSAGE_SELF, &now);
+    int64_t seconds = (now.ru_utime.tv_sec - then->ru_utime.tv_sec) +
+                      (now.ru_stime.tv_sec - then->ru_stime.tv_sec);
+    int64_t micros = (now.ru_utime.tv_usec - then->ru_utime.tv_usec) +
+                     (now.ru_stime.tv_usec - then->ru_stime.tv_usec);
+    return run->measuring ? (uint64_t)(seconds * 1000000 + micros) : 0;
+}
+
+/* Every request that was sent has its answer or its error, so what was not of the warm-up was
+ * measured; moments that had come and were never sent were given up. */
+static void take_counts(struct run *run)
+{
+    struct result *result = run->result;
+    const struct load_counts *counts = &run->load_counts;
+
+    result->intended = counts->intended - run->warm_answers;
+    result->sent = counts->sent - run->warm_answers;
+    if (counts->intended > counts->sent) {
+        run_count_answers(result, 0, "not sent", counts->intended - counts->sent);
+        result->failed += counts->intended - counts->sent;
+    }
+    qsort(result->answers, result->answer_count, sizeof(*result->answers), by_count);
+    result->duration_s = duration_of(run);
+    result->server_cpu_us = run->server_cpu.sum_us;
+    result->redis_cpu_us = run->redis_cpu.sum_us;
+    result->bench_cpu_us = own_cpu_us(run);
+    result->server_resident_bytes_max = run->server_resident_max;
+    result->drain_s = run->last_pop_ns > run->last_ack_ns
+                          ? (double)(run->last_pop_ns - run->last_ack_ns) / 1e9
+                          : 0;
+}
+
+static void take_ledger(struct result *result, const struct ledger_counts *counts)
+{
+    result->popped = hist_count(result->latency[RESULT_LEAD]);
+    result->lost = counts->lost;
+    result->doubled = counts->doubled;
+    result->redelivered = counts->redelivered;
+    result->unclaimed = counts->unclaimed;
+}
+
+void run_finish(struct run *run)
+{
+    struct ledger_counts counts;
+
+    ledger_count(run->ledger, &counts);
+    take_counts(run);
+    take_ledger(run->result, &counts);
+    check_tasks(run, &counts);
+    check_answers(run);
+    check_by_metrics(run, &counts);
+    check_sender(run);
+}
