@@ -20,18 +20,28 @@ void output_hdr(const struct result *result, enum result_latency which, FILE *ou
  * pop, light and dark. */
 enum status output_html(const struct result *result, FILE *out);
 
-/* `p99<10ms`, `speed_to_lead.p99.9<2.5ms`, `ack.max<1s`, `loss==0`, `doubled==0`, `errors<=5`,
- * `rate>=9900`, `cpu<20us`. A bare percentile is speed_to_lead's (the ack's where nothing is
- * popped). */
+/* [latency.]metric operator value[unit]
+ *
+ *   latency: lead or speed_to_lead, ack, ack_raw, after_ack.
+ *     Left out it is speed_to_lead, or ack where nothing is popped.
+ *   metric of a latency: p50, p99.9 (p and any number up to 100), mean, max.
+ *   other metrics: lost or loss, doubled, errors, duplicates, rate (acknowledged a second),
+ *     cpu and redis_cpu (of the server and of Redis, by acknowledged opt-in).
+ *   operator: < <= == != >= >
+ *   unit of a latency and of cpu: ns, us, ms, s, never left out. A count has none;
+ *     errors and rate also take %, of what was sent and of the rate wanted.
+ *
+ * `p99<10ms`, `ack.max<1s`, `loss==0`, `errors<=0.1%`, `rate>=9900`, `cpu<20us` */
 struct output_threshold {
     char text[64];
-    double wanted, found;
+    double wanted, found; /* durations in ns */
+    char found_text[32];  /* as people read it: "12.3ms", "0", "98.2%" */
     bool holds;
 };
 /* INVALID: it cannot be read, or asks for what this result does not have; said on `talk`. */
 enum status output_threshold(const char *text, const struct result *result, FILE *talk,
                              struct output_threshold *out);
-/* Whether it can be read at all: before anything is run. */
+/* Whether it can be read at all: before anything is run. The same messages. */
 enum status output_threshold_check(const char *text, FILE *talk);
 
 #endif

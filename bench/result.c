@@ -62,6 +62,16 @@ bool result_is_sound(const struct result *result)
     return true;
 }
 
+uint64_t result_errors(const struct result *result)
+{
+    uint64_t errors = 0;
+
+    for (unsigned i = 0; i < result->answer_count; i++)
+        if (result->answers[i].status < 200 || result->answers[i].status >= 400)
+            errors += result->answers[i].count;
+    return errors;
+}
+
 double result_acked_per_second(const struct result *result)
 {
     return result->duration_s > 0 ? (double)result->acked / result->duration_s : 0;

@@ -118,6 +118,9 @@ void result_check(struct result *result, bool holds, const char *what, const cha
     __attribute__((format(printf, 4, 5)));
 bool result_is_sound(const struct result *result); /* all checks hold */
 
+/* Requests without an answer, or with one that is an error (from 400 on). */
+uint64_t result_errors(const struct result *result);
+
 double result_acked_per_second(const struct result *result);
 double result_server_us_per_optin(const struct result *result);
 double result_redis_us_per_optin(const struct result *result);

@@ -1,6 +1,10 @@
-/* A result as JSON, drawn in result.h: which fields there are, and the writing. */
+/* A result as JSON, drawn in result.h: which fields there are, and the writing.
+ *
+ * Texts are made with json_stringn: json_string is a name of proto/json.h as well, and a program
+ * linked with both would call that one. */
 #include <jansson.h>
 #include <math.h>
+#include <string.h>
 
 #include "bench/result_json.h"
 #include "proto/must.h"
@@ -96,7 +100,7 @@ const struct field result_json_second[] = {
  * the ASCII is kept. */
 static json_t *text_made(const char *text)
 {
-    json_t *made = json_string(text);
+    json_t *made = json_stringn(text, strlen(text));
 
     if (made)
         return made;
@@ -111,8 +115,8 @@ static json_t *digits_made(uint64_t number)
 {
     char digits[24];
 
-    snprintf(digits, sizeof digits, "%llu", (unsigned long long)number);
-    return json_string(digits);
+    int length = snprintf(digits, sizeof digits, "%llu", (unsigned long long)number);
+    return json_stringn(digits, (size_t)length);
 }
 
 /* NULL for what is no number: jansson refuses it, and whoever sets the field then fails. */

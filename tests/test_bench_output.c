@@ -1,0 +1,575 @@
+#include "tests/unit.h"
+
+#include "bench/output.h"
+#include "bench/output_words.h"
+#include "tests/bench_results.h"
+
+static struct result result;
+static char *shown;
+
+static int make_result(void **state)
+{
+    (void)state;
+    results_make(&result, 900000, 7);
+    shown = NULL;
+    return 0;
+}
+
+static int free_result(void **state)
+{
+    (void)state;
+    result_free(&result);
+    free(shown);
+    return 0;
+}
+
+static const char *summary(void)
+{
+    free(shown);
+    shown = results_text(output_summary, &result);
+    return shown;
+}
+
+static void assert_shows(const char *part)
+{
+    if (!strstr(summary(), part))
+        fail_msg("'%s' is not in\n%s", part, shown);
+}
+
+static void assert_shows_not(const char *part)
+{
+    if (strstr(summary(), part))
+        fail_msg("'%s' is in\n%s", part, shown);
+}
+
+static void assert_fits(void)
+{
+    unsigned lines = 0;
+    char *text = strdup(summary()), *rest = text;
+
+    for (char *line = strsep(&rest, "\n"); rest; line = strsep(&rest, "\n")) {
+        lines++;
+        if (strlen(line) > 100)
+            fail_msg("%zu columns: %s", strlen(line), line);
+    }
+    if (lines > 40)
+        fail_msg("%u lines:\n%s", lines, shown);
+    free(text);
+}
+
+/* --- words --------------------------------------------------------------------- */
+
+static void durations_have_three_digits_and_a_fitting_unit(void **state)
+{
+    static const struct {
+        double ns;
+        const char *text;
+    } cases[] = {{0, "0"},
+                 {1, "1ns"},
+                 {999, "999ns"},
+                 {1000, "1.00us"},
+                 {1234, "1.23us"},
+                 {34567, "34.6us"},
+                 {999499, "999us"},
+                 {999500, "1.00ms"},
+                 {99950000, "100ms"},
+                 {9994000, "9.99ms"},
+                 {9996000, "10.0ms"},
+                 {1.5e9, "1.50s"},
+                 {4.2e12, "4200s"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_string_equal(words_duration(cases[i].ns).text, cases[i].text);
+}
+
+static void counts_have_commas(void **state)
+{
+    (void)state;
+    assert_string_equal(words_count(0).text, "0");
+    assert_string_equal(words_count(999).text, "999");
+    assert_string_equal(words_count(1000).text, "1,000");
+    assert_string_equal(words_count(12345678).text, "12,345,678");
+    assert_string_equal(words_count(UINT64_MAX).text, "18,446,744,073,709,551,615");
+}
+
+static void rates_are_whole_from_a_hundred_on(void **state)
+{
+    (void)state;
+    assert_string_equal(words_rate(9998.4).text, "9,998");
+    assert_string_equal(words_rate(99.97).text, "100");
+    assert_string_equal(words_rate(12.34).text, "12.3");
+    assert_string_equal(words_rate(5).text, "5");
+}
+
+static void sizes_are_in_powers_of_1024(void **state)
+{
+    (void)state;
+    assert_string_equal(words_bytes(96ull << 20).text, "96.0MiB");
+    assert_string_equal(words_bytes(8ull << 30).text, "8.00GiB");
+    assert_string_equal(words_bytes(512).text, "0.50KiB");
+}
+
+/* --- summary ------------------------------------------------------------------- */
+
+static void a_summary_fits_the_screen(void **state)
+{
+    (void)state;
+    assert_fits();
+}
+
+static void a_summary_with_everything_at_its_longest_fits_the_screen(void **state)
+{
+    (void)state;
+    memset(result.command, 'c', sizeof result.command - 1);
+    memset(result.versions, 'v', sizeof result.versions - 1);
+    memset(result.redis_settings, 'r', sizeof result.redis_settings - 1);
+    memset(result.machine.processor, 'p', sizeof result.machine.processor - 1);
+    result.answer_count = RESULT_STATUSES_MAX;
+    for (unsigned i = 0; i < RESULT_STATUSES_MAX; i++)
+        result.answers[i] = (struct result_count){.status = 500, .count = UINT64_MAX};
+    while (result.check_count < RESULT_CHECKS_MAX)
+        result_check(&result, result.check_count % 2, "something that was checked", "%.*s", 127,
+                     result.command);
+    result.bench_was_the_limit = true;
+    memset(result.limit_why, 'w', sizeof result.limit_why - 1);
+    result.disk.volatile_memory = true;
+    result.machine.load1 = 99;
+    result.rate = 1e9;
+    hist_add_many(result.latency[RESULT_ACK], 5000000000, 5000);
+    assert_fits();
+}
+
+static void a_cut_line_says_so_and_keeps_characters_whole(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i + 2 < sizeof result.command; i += 2)
+        memcpy(&result.command[i], "\xc3\xa9", 2);
+    char *line = strstr(summary(), "  command");
+    assert_non_null(line);
+    *strchr(line, '\n') = '\0';
+    assert_string_equal(line + strlen(line) - 3, "...");
+    assert_memory_equal(line + strlen(line) - 5, "\xc3\xa9", 2);
+}
+
+static void a_summary_names_machine_disk_versions_and_load(void **state)
+{
+    (void)state;
+    assert_shows("hotlead, 2023-11-14 22:13 UTC\n");
+    assert_shows("hotlead-bench run --rate 1000 --duration 20\n");
+    assert_shows("hotlead 0.1.0, Redis 7.0.15, libuv 1.44.2\n");
+    assert_shows("4 cores, AMD EPYC 7B13, 8.00GiB, Debian 12, Linux 6.1.0-18-amd64, load 0.25");
+    assert_shows("ext4, fdatasync p50 410us p99 2.30ms; Redis: appendonly yes");
+    assert_shows("1,000/s poisson, open loop, 20.0 s, 64 kept connections, 2 consumers (report)\n");
+    assert_shows("10 sites, json=70,form=25,multipart=5, 10 % returning, 0 % duplicates, seed 7");
+}
+
+static void latencies_stand_in_a_table(void **state)
+{
+    char row[128];
+
+    (void)state;
+    hist_clear(result.latency[RESULT_ACK]);
+    hist_add_many(result.latency[RESULT_ACK], 1234000, 99);
+    hist_add(result.latency[RESULT_ACK], 56000000);
+    snprintf(row, sizeof row, "  %-34s %10s %10s %10s %10s %10s\n", "intended -> 2xx (corrected)",
+             "1.23ms", "1.23ms", "1.23ms", "56.0ms", "56.0ms");
+    assert_shows(row);
+}
+
+static void buckets_of_the_server_are_interpolated_and_marked(void **state)
+{
+    char row[128];
+
+    (void)state;
+    result.commit.cumulated[0] = 500, result.commit.cumulated[1] = 980;
+    result.commit.cumulated[2] = 1000, result.commit.cumulated[3] = 1000;
+    snprintf(row, sizeof row, " %10s %10s %10s %10s %10s\n", "~500us", "~917us", "~1.50ms",
+             "~1.95ms", "<2.00ms");
+    assert_shows(row);
+}
+
+static void what_is_over_all_buckets_is_only_known_to_be_longer(void **state)
+{
+    char row[128];
+
+    (void)state;
+    snprintf(row, sizeof row, " %10s %10s %10s %10s %10s\n", "~1.00ms", ">2.00ms", ">2.00ms",
+             ">2.00ms", ">2.00ms");
+    assert_shows(row);
+}
+
+static void a_peer_without_buckets_and_pops_shows_none(void **state)
+{
+    (void)state;
+    result.commit.count = result.visible.count = 0;
+    hist_clear(result.latency[RESULT_LEAD]);
+    assert_shows_not("buckets");
+    assert_shows("speed-to-lead: intended -> popped           -          -");
+}
+
+static void throughput_is_compared_with_what_was_wanted(void **state)
+{
+    (void)state;
+    result.acked = 19990;
+    assert_shows("1,000 acknowledged/s of 1,000 wanted (99.95 %)");
+}
+
+static void errors_are_all_that_was_sent_and_not_taken(void **state)
+{
+    (void)state;
+    result.answers[1] = (struct result_count){503, "", 30};
+    result.answers[2] = (struct result_count){0, "time-out", 10};
+    result.answers[3] = (struct result_count){303, "", 9}; /* a form's */
+    result.answer_count = 4;
+    assert_shows("201 x 20,000, 503 x 30, time-out x 10, 303 x 9\n");
+    assert_shows("40 of 20,000 sent (0.2 %)");
+}
+
+static void cost_is_told_by_opt_in(void **state)
+{
+    (void)state;
+    assert_shows("server 14.0us, Redis 6.00us, bench 9.00us an acknowledged opt-in");
+    assert_shows("server 96.0MiB at most");
+    result.server_cpu_us = 0;
+    assert_shows("server unknown, Redis 6.00us");
+}
+
+static void failed_checks_come_first_and_the_title_says_so(void **state)
+{
+    (void)state;
+    assert_shows_not("NOT SOUND");
+    result.checks[1].holds = false;
+    assert_shows("UTC: NOT SOUND, these figures do not count\n");
+    assert_shows(
+        "  FAILED      none was popped twice: 0 doubled\n  ok          every acknowledged");
+}
+
+static void a_sound_run_on_a_disk_has_no_notes(void **state)
+{
+    (void)state;
+    assert_shows_not("\n  ! ");
+}
+
+static void whatever_takes_from_the_figures_is_said(void **state)
+{
+    (void)state;
+    result.disk.volatile_memory = true;
+    strcpy(result.disk.file_system, "tmpfs");
+    assert_shows("! The store was on tmpfs, in memory");
+    result.machine.load1 = 3;
+    assert_shows("! The machine was busy before the run: load 3.00 on 4 cores.");
+    result.bench_was_the_limit = true;
+    strcpy(result.limit_why, "its loop was busy all the time");
+    assert_shows(
+        "! The bench was the limit, so its figures are its own, not the server's: its loop");
+    result.acked = 15000;
+    assert_shows("! The wanted rate was not reached");
+}
+
+static void a_run_that_was_ended_early_says_so(void **state)
+{
+    (void)state;
+    strcpy(result.limit_why, "Ended by Ctrl-C.");
+    assert_shows("! Ended by Ctrl-C.\n");
+}
+
+static void corrected_far_over_raw_is_explained(void **state)
+{
+    (void)state;
+    assert_shows_not("corrected counts");
+    hist_add_many(result.latency[RESULT_ACK], 400000000, 4000);
+    assert_shows("! The corrected p99 is ");
+}
+
+static void a_closed_loop_shows_no_corrected_latency_and_says_why(void **state)
+{
+    (void)state;
+    result.rate = 0;
+    strcpy(result.arrivals, "closed");
+    assert_shows("1,000 acknowledged/s in a closed loop\n");
+    assert_shows("! Closed loop: nothing is sent while an answer is awaited");
+    assert_shows_not("(corrected)");
+    assert_shows_not("wanted");
+}
+
+static void an_empty_result_is_shown_all_the_same(void **state)
+{
+    (void)state;
+    result_free(&result);
+    assert_status(result_init(&result), STATUS_OK);
+    assert_fits();
+    assert_shows("answers     none");
+    assert_shows_not("nan");
+    assert_shows_not("inf");
+}
+
+/* --- HdrHistogram's text ------------------------------------------------------- */
+
+static void write_hdr(const struct result *from, FILE *out)
+{
+    output_hdr(from, RESULT_ACK, out);
+}
+
+/* 2.001: the highest value of the bucket that 2 ms fall into. */
+static void percentiles_are_printed_as_hdrhistogram_does(void **state)
+{
+    (void)state;
+    hist_clear(result.latency[RESULT_ACK]);
+    for (unsigned ms = 1; ms <= 4; ms++)
+        hist_add(result.latency[RESULT_ACK], ms * 1000000);
+    shown = results_text(write_hdr, &result);
+    assert_string_equal(shown, "       Value     Percentile TotalCount 1/(1-Percentile)\n"
+                               "\n"
+                               "       1.000 0.000000000000          1           1.00\n"
+                               "       1.000 0.100000000000          1           1.11\n"
+                               "       1.000 0.200000000000          1           1.25\n"
+                               "       2.001 0.300000000000          2           1.43\n"
+                               "       2.001 0.400000000000          2           1.67\n"
+                               "       2.001 0.500000000000          2           2.00\n"
+                               "       3.000 0.550000000000          3           2.22\n"
+                               "       3.000 0.600000000000          3           2.50\n"
+                               "       3.000 0.650000000000          3           2.86\n"
+                               "       3.000 0.700000000000          3           3.33\n"
+                               "       3.000 0.750000000000          3           4.00\n"
+                               "       4.000 1.000000000000          4\n"
+                               "#[Mean    =        2.500, StdDeviation   =        1.118]\n"
+                               "#[Max     =        4.000, Total count    =            4]\n"
+                               "#[Buckets =           32, SubBuckets     =         1024]\n");
+}
+
+/* The plotter takes the lines of four columns. */
+static void percentiles_never_fall_and_end_with_all(void **state)
+{
+    double value, level, before_value = 0, before_level = -1;
+    unsigned long long count, before_count = 0;
+    unsigned lines = 0;
+
+    (void)state;
+    shown = results_text(write_hdr, &result);
+    for (char *line = strchr(shown, '\n'); line; line = strchr(line + 1, '\n')) {
+        if (line[1] == '\n' || sscanf(line, "%lf %lf %llu", &value, &level, &count) != 3)
+            continue;
+        assert_true(value >= before_value && level > before_level && count >= before_count);
+        assert_true((double)count >= level * (double)hist_count(result.latency[RESULT_ACK]) - 1);
+        before_value = value, before_level = level, before_count = count;
+        lines++;
+    }
+    assert_true(lines > 50);
+    assert_true(before_level == 1);
+    assert_int_equal(before_count, hist_count(result.latency[RESULT_ACK]));
+}
+
+static void an_empty_histogram_has_a_head_and_notes(void **state)
+{
+    (void)state;
+    hist_clear(result.latency[RESULT_ACK]);
+    shown = results_text(write_hdr, &result);
+    assert_non_null(strstr(shown, "1/(1-Percentile)\n\n#[Mean    =        0.000"));
+}
+
+/* --- thresholds ---------------------------------------------------------------- */
+
+static enum status threshold(const char *text, struct output_threshold *out)
+{
+    size_t length = 0;
+    FILE *talk;
+
+    free(shown);
+    shown = NULL;
+    talk = open_memstream(&shown, &length);
+    enum status status = output_threshold(text, &result, talk, out);
+    fclose(talk);
+    return status;
+}
+
+static void assert_holds(const char *text, bool holds)
+{
+    struct output_threshold out;
+
+    if (threshold(text, &out) != STATUS_OK)
+        fail_msg("%s: %s", text, shown);
+    if (out.holds != holds)
+        fail_msg("%s should %s; found %s", text, holds ? "hold" : "not hold", out.found_text);
+    assert_string_equal(out.text, text);
+    assert_string_equal(shown, "");
+}
+
+static void assert_refused(const char *text, const char *message)
+{
+    struct output_threshold out;
+
+    assert_status(threshold(text, &out), STATUS_INVALID);
+    if (!strstr(shown, message))
+        fail_msg("%s: said '%s', should hold '%s'", text, shown, message);
+}
+
+static void thresholds_compare_percentiles_with_durations(void **state)
+{
+    struct output_threshold out;
+
+    (void)state;
+    for (unsigned i = 0; i < RESULT_LATENCY_COUNT; i++) {
+        hist_clear(result.latency[i]);
+        hist_add_many(result.latency[i], (i + 1) * 10000000, 100);
+    }
+    assert_holds("p99<10ms", false);
+    assert_holds("p99<=10ms", true);
+    assert_holds("p99 < 10.5 ms", true);
+    assert_holds("lead.p99.9<10001us", true);
+    assert_holds("speed_to_lead.p50==10ms", true);
+    assert_holds("ack.max<1s", true);
+    assert_holds("ack.p99.99>=20ms", true);
+    assert_holds("ack_raw.mean>29999999ns", true);
+    assert_holds("after_ack.p0!=40ms", false);
+    assert_holds("ack.p50<20\u00b5s", false);
+    assert_status(threshold("ack.p50<15ms", &out), STATUS_OK);
+    assert_true(out.wanted == 15e6 && out.found == 20e6);
+    assert_string_equal(out.found_text, "20.0ms");
+}
+
+static void thresholds_compare_counts_and_shares(void **state)
+{
+    (void)state;
+    result.answers[1] = (struct result_count){503, "", 20};
+    result.answer_count = 2;
+    result.duplicates = 4;
+    assert_holds("loss==0", true);
+    assert_holds("lost==0", true);
+    result.lost = 1;
+    assert_holds("loss==0", false);
+    assert_holds("doubled==0", true);
+    assert_holds("errors<=20", true);
+    assert_holds("errors<0.2%", true);
+    assert_holds("errors<0.1%", false);
+    assert_holds("duplicates>3", true);
+    assert_holds("rate>=999.5", true);
+    assert_holds("rate>=100%", true);
+    result.acked = 19000;
+    assert_holds("rate>=99%", false);
+    assert_holds("cpu<20us", true);
+    assert_holds("redis_cpu<1us", false);
+}
+
+static void a_bare_percentile_is_the_acks_where_nothing_is_popped(void **state)
+{
+    (void)state;
+    hist_clear(result.latency[RESULT_LEAD]);
+    hist_clear(result.latency[RESULT_ACK]);
+    hist_add(result.latency[RESULT_ACK], 5000000);
+    assert_holds("p99==5ms", true);
+    assert_refused("lead.p99<1s", "this result has no speed_to_lead: nothing was popped");
+}
+
+static void what_a_result_does_not_know_is_no_threshold_that_holds(void **state)
+{
+    (void)state;
+    result.server_cpu_us = 0;
+    assert_refused("cpu<20us", "this result does not know it");
+    result.rate = 0;
+    assert_refused("rate>=99%", "nothing that it could be a share of");
+    hist_clear(result.latency[RESULT_LEAD]);
+    hist_clear(result.latency[RESULT_ACK]);
+    assert_refused("p99<1s", "nothing was acknowledged");
+}
+
+static void a_duration_needs_its_unit(void **state)
+{
+    (void)state;
+    assert_refused("p99<10", "10 of what? Write a unit behind it: ns, us, ms or s");
+    assert_refused("p99<10m", "'m' is no unit of time; there are ns, us, ms and s");
+    assert_refused("cpu<20", "20 of what?");
+}
+
+static void a_count_takes_no_unit(void **state)
+{
+    (void)state;
+    assert_refused("lost==0ms", "lost is a number, and 'ms' is no part of one");
+    assert_refused("lost<1%", "lost is a number, and '%' is no part of one");
+    assert_refused("errors<5s", "errors is a number or a share in %, and 's' is no part of one");
+}
+
+static void slips_are_answered_with_what_was_meant(void **state)
+{
+    (void)state;
+    assert_refused("los==0", "there is no 'los'; did you mean 'lost'?");
+    assert_refused("err0rs<5", "did you mean 'errors'?");
+    assert_refused("akc.p99<1s", "there is no 'akc'; did you mean 'ack'?");
+    assert_refused("leed.p99<1s", "did you mean 'lead'?");
+    assert_refused("latency<5ms", "there are p<number>, max, mean (of speed_to_lead, ack,");
+    assert_refused("p999<5ms", "lies between 0 and 100; write p99.9");
+    assert_refused("ack.lost==0", "'lost' belongs to no latency: write it alone");
+}
+
+static void a_threshold_that_is_no_comparison_is_refused(void **state)
+{
+    (void)state;
+    assert_refused("", "name a figure, as in p99<10ms");
+    assert_refused("<10ms", "name a figure");
+    assert_refused("p99", "one of < <= == != >= > is missing");
+    assert_refused("p99=10ms", "one of < <= == != >= > is missing");
+    assert_refused("p99<", "a number of at least 0 is missing");
+    assert_refused("p99<-1ms", "a number of at least 0 is missing");
+    assert_refused("p99<0x10ms", "a number of at least 0 is missing");
+    assert_refused("p99<infms", "a number of at least 0 is missing");
+    assert_refused("p99x<1ms", "'p99x' is no percentile");
+    assert_refused("ack.<1ms", "there is no ''");
+    assert_refused("p99<1ms and then some more text that makes it far too long to be one of them",
+                   "it is longer than 63 bytes");
+}
+
+static void a_threshold_can_be_checked_before_there_is_a_result(void **state)
+{
+    size_t length = 0;
+    FILE *talk = open_memstream(&shown, &length);
+
+    (void)state;
+    assert_status(output_threshold_check("lead.p99<10ms", talk), STATUS_OK);
+    assert_status(output_threshold_check("p99<10", talk), STATUS_INVALID);
+    fclose(talk);
+    assert_string_equal(shown, "hotlead-bench: threshold 'p99<10': 10 of what? Write a unit behind "
+                               "it: ns, us, ms or s\n");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_result, free_result)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(durations_have_three_digits_and_a_fitting_unit),
+        TEST(counts_have_commas),
+        TEST(rates_are_whole_from_a_hundred_on),
+        TEST(sizes_are_in_powers_of_1024),
+        TEST(a_summary_fits_the_screen),
+        TEST(a_summary_with_everything_at_its_longest_fits_the_screen),
+        TEST(a_cut_line_says_so_and_keeps_characters_whole),
+        TEST(a_summary_names_machine_disk_versions_and_load),
+        TEST(latencies_stand_in_a_table),
+        TEST(buckets_of_the_server_are_interpolated_and_marked),
+        TEST(what_is_over_all_buckets_is_only_known_to_be_longer),
+        TEST(a_peer_without_buckets_and_pops_shows_none),
+        TEST(throughput_is_compared_with_what_was_wanted),
+        TEST(errors_are_all_that_was_sent_and_not_taken),
+        TEST(cost_is_told_by_opt_in),
+        TEST(failed_checks_come_first_and_the_title_says_so),
+        TEST(a_sound_run_on_a_disk_has_no_notes),
+        TEST(whatever_takes_from_the_figures_is_said),
+        TEST(a_run_that_was_ended_early_says_so),
+        TEST(corrected_far_over_raw_is_explained),
+        TEST(a_closed_loop_shows_no_corrected_latency_and_says_why),
+        TEST(an_empty_result_is_shown_all_the_same),
+        TEST(percentiles_are_printed_as_hdrhistogram_does),
+        TEST(percentiles_never_fall_and_end_with_all),
+        TEST(an_empty_histogram_has_a_head_and_notes),
+        TEST(thresholds_compare_percentiles_with_durations),
+        TEST(thresholds_compare_counts_and_shares),
+        TEST(a_bare_percentile_is_the_acks_where_nothing_is_popped),
+        TEST(what_a_result_does_not_know_is_no_threshold_that_holds),
+        TEST(a_duration_needs_its_unit),
+        TEST(a_count_takes_no_unit),
+        TEST(slips_are_answered_with_what_was_meant),
+        TEST(a_threshold_that_is_no_comparison_is_refused),
+        TEST(a_threshold_can_be_checked_before_there_is_a_result),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
