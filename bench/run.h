@@ -26,6 +26,9 @@ struct run_options {
     /* Somebody kills the server or Redis meanwhile: requests may have no answer, and a Redis that
      * forgets a pop shows a task again. Nothing may be lost all the same. */
     bool faults;
+    /* How long behind its time the sending may go on; what waits for a connection then is given up
+     * as "not sent". 0: 10. */
+    double patience_s;
     const char *command; /* for the result */
     FILE
         *progress; /* NULL: none. A terminal gets one living line, anything else a line every 5 s */
