@@ -21,7 +21,7 @@
 #define AT_ONCE_MAX     1024u
 #define POPS_FIRST      4096u /* places in a list */
 #define HAND_OVER_MS    2u
-#define BLOCK_S         "0.1" /* so long may it take to end */
+#define BLOCK_S         "0.05" /* so long may it take to end */
 #define BACK_OFF_MS     20u
 #define BACK_OFF_MS_MAX 1000u
 #define REFUSED_MS      100u

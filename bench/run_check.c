@@ -221,16 +221,18 @@ static bool was_late(const struct run *run, char *why, size_t size)
 static void check_sender(struct run *run)
 {
     struct result *result = run->result;
-    char *why = result->limit_why;
+    char why[RESULT_TEXT_MAX / 2] = "", *out = result->limit_why;
 
-    result->bench_was_the_limit = had_no_time(run, why, sizeof(result->limit_why)) ||
-                                  was_late(run, why, sizeof(result->limit_why));
+    result->bench_was_the_limit =
+        had_no_time(run, why, sizeof(why)) || was_late(run, why, sizeof(why));
     if (run->options->rate > 0)
         result_check(result, !result->bench_was_the_limit, "the sender kept its schedule",
                      "late by %.2f ms at most", (double)run->load_counts.late_ns_max / 1e6);
-    if (run->interrupted && !result->bench_was_the_limit)
-        snprintf(why, sizeof(result->limit_why), "ended by Ctrl-C after %.1f s",
-                 result->duration_s);
+    if (run->interrupted)
+        snprintf(out, sizeof(result->limit_why), "ended by Ctrl-C after %.1f s%s%s",
+                 result->duration_s, why[0] ? "; " : "", why);
+    else
+        snprintf(out, sizeof(result->limit_why), "%s", why);
 }
 
 /* --- the figures ----------------------------------------------------------------------------- */

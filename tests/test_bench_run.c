@@ -217,12 +217,12 @@ static int set_up(void **state)
                                     .sites = &world->site,
                                     .site_count = 1};
     strcpy(world->target.redis_url, redis.url);
-    world->options = (struct run_options){.rate = 1000,
-                                          .duration_s = 0.1,
+    world->options = (struct run_options){.rate = 2000,
+                                          .duration_s = 0.05,
                                           .connections = 4,
                                           .consumers = 1,
                                           .people = {.seed = 1, .json = 1},
-                                          .drain_s = 0.2};
+                                          .drain_s = 0.1};
     *state = world;
     return 0;
 }
@@ -290,7 +290,7 @@ static void what_was_sent_came_out_and_was_timed(void **state)
     assert_int_equal(result->answers[0].count, 100);
     assert_true(hist_max_ns(result->latency[RESULT_ACK]) >=
                 hist_max_ns(result->latency[RESULT_ACK_RAW]));
-    assert_true(result->duration_s >= 0.1);
+    assert_true(result->duration_s >= 0.05);
     assert_string_equal(result->arrivals, "constant");
     assert_check(world, LOST, true);
     assert_check(world, DOUBLED, true);
@@ -408,7 +408,7 @@ static void the_warm_up_is_in_the_ledger_and_not_in_the_figures(void **state)
 {
     struct world *world = *state;
 
-    world->options.warmup_s = 0.1;
+    world->options.warmup_s = 0.05;
     faulty.faults.lose = 20;
     run(world);
     assert_int_equal(world->result.intended, 100);
@@ -460,6 +460,7 @@ static void a_stall_is_charged_for_all_that_was_due_meanwhile(void **state)
     const struct hist *ack = world->result.latency[RESULT_ACK];
     const struct hist *raw = world->result.latency[RESULT_ACK_RAW];
 
+    world->options.rate = 1000;
     world->options.duration_s = 1.5;
     world->options.drain_s = 2;
     faulty.faults.stall_at = 300;
@@ -527,6 +528,7 @@ static void ctrl_c_ends_the_sending_and_keeps_the_rest(void **state)
     struct world *world = *state;
     pthread_t thread;
 
+    world->options.rate = 500;
     world->options.duration_s = 30;
     MUST(pthread_create(&thread, NULL, interrupt_soon, NULL) == 0);
     run(world);
