@@ -1,14 +1,36 @@
 /* The server that is measured. */
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench/rig_internal.h"
 #include "server/client.h"
 
-#define READY_MS  120000 /* with millions of people it has something to read first */
-#define STOP_MS   30000
-#define WORDS_MAX 64
+#define READY_MS   120000 /* with millions of people it has something to read first */
+#define STOP_MS    30000
+#define WORDS_MAX  64
+#define NAME_BYTES 64
+#define SETTING    "HOTLEAD_"
+
+/* Settings that somebody made for a server of his are none of this one's: it is measured as it is,
+ * and an unknown one would keep it from starting. */
+static void forget_settings(void)
+{
+    char name[NAME_BYTES];
+
+    for (char **own = environ; *own;) {
+        size_t length = strcspn(*own, "=");
+        if (strncmp(*own, SETTING, strlen(SETTING)) != 0 || length >= sizeof name) {
+            own++;
+            continue;
+        }
+        snprintf(name, sizeof name, "%.*s", (int)length, *own);
+        unsetenv(name);
+        own = environ; /* the rest has moved */
+    }
+}
 
 static bool is_ready(struct client *client)
 {
@@ -45,6 +67,7 @@ enum status rig_spawn_server(struct rig *rig, FILE *talk)
     size_t count = 8;
     const char *const *flag = rig->options.flags;
 
+    forget_settings();
     for (; flag && *flag && count < WORDS_MAX - 1; flag++)
         words[count++] = *flag;
     snprintf(log, sizeof log, "%s/hotlead.log", rig->folder.path);

@@ -22,7 +22,7 @@ static bool split(const char *url, struct address *out)
     size_t length = strcspn(host, *host == '[' ? "]" : ":/");
     const char *rest = host + length + (*host == '[' && host[length] == ']');
     size_t skip = *host == '[';
-    if (length <= skip || length - skip >= sizeof out->host)
+    if (length <= skip || length - skip >= sizeof out->host || (skip && host[length] != ']'))
         return false;
     snprintf(out->host, sizeof out->host, "%.*s", (int)(length - skip), host + skip);
     strcpy(out->port, "80");

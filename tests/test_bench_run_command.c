@@ -128,9 +128,9 @@ static void long_command_ends_in_dots(void **state)
 {
     (void)state;
     char command[32];
+    const char *words[] = {"run", "--json=a-name-that-is-rather-long"};
 
-    write_command(2, (char *[]){"run", "--json=a-name-that-is-rather-long"}, command,
-                  sizeof command);
+    write_command(2, (char **)words, command, sizeof command);
     assert_int_equal(strlen(command), 31);
     assert_string_equal(command + 28, "...");
 }
