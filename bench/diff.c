@@ -280,7 +280,7 @@ static bool print_json(const struct diff *diff)
         fprintf(stderr, "hotlead-bench: the files' names are no UTF-8 and cannot stand in JSON\n");
         return false;
     }
-    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(10));
     putchar('\n');
     json_decref(root);
     return true;
