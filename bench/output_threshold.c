@@ -127,17 +127,8 @@ static bool read_percentile(struct condition *condition, const char *word)
 static bool read_latency(struct condition *condition, const char *word)
 {
     condition->names_latency = true;
-    if (strcmp(word, "lead") == 0) {
-        condition->latency = RESULT_LEAD;
-        return true;
-    }
-    for (unsigned i = 0; i < RESULT_LATENCY_COUNT; i++) {
-        if (strcmp(word, result_latency_name(i)) == 0) {
-            condition->latency = i;
-            return true;
-        }
-    }
-    return refuse_word(condition, word, latency_words, "speed_to_lead, ack, ack_raw, after_ack");
+    return result_latency_find(word, &condition->latency) ||
+           refuse_word(condition, word, latency_words, "speed_to_lead, ack, ack_raw, after_ack");
 }
 
 static bool read_metric(struct condition *condition, const char *word)

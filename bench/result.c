@@ -20,6 +20,20 @@ const char *result_latency_name(enum result_latency which)
     return latency_names[which];
 }
 
+bool result_latency_find(const char *name, enum result_latency *out)
+{
+    *out = RESULT_LEAD;
+    if (strcmp(name, "lead") == 0)
+        return true;
+    for (unsigned i = 0; i < RESULT_LATENCY_COUNT; i++) {
+        if (strcmp(name, latency_names[i]) == 0) {
+            *out = i;
+            return true;
+        }
+    }
+    return false;
+}
+
 enum status result_init(struct result *result)
 {
     *result = (struct result){.runs = 1};

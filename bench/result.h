@@ -45,6 +45,8 @@ enum result_latency {
 };
 /* "speed_to_lead", "ack", "ack_raw", "after_ack": keys in JSON and names in thresholds. */
 const char *result_latency_name(enum result_latency which);
+/* "lead" is short for speed_to_lead. False: there is none of that name. */
+bool result_latency_find(const char *name, enum result_latency *out);
 
 /* One second of the run. */
 struct result_second {
