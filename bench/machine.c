@@ -61,7 +61,7 @@ void machine_read(struct machine *out)
     read_line("/proc/cpuinfo", "model name", "\t :", out->processor);
     read_line("/etc/os-release", "PRETTY_NAME", "=\"", out->system);
     if (uname(&name) == 0) {
-        snprintf(out->kernel, sizeof out->kernel, "%.50s %.70s", name.sysname, name.release);
+        snprintf(out->kernel, sizeof out->kernel, "%s", name.release);
         if (!out->processor[0]) /* not every architecture tells a model */
             snprintf(out->processor, sizeof out->processor, "%s", name.machine);
     }

@@ -12,14 +12,14 @@ static const struct {
     command_fn *run; /* argv[0] is the command's name */
     const char *help;
 } commands[] = {
-    {NULL, NULL, NULL},
+    {"run", run_command, "send opt-ins, pop their tasks, and say how long a lead waited"},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 
 static void print_usage(FILE *out)
 {
     fprintf(out, "usage: hotlead-bench COMMAND ...\n\n");
-    for (size_t i = 0; i < COMMAND_COUNT && commands[i].name; i++)
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
         fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].help);
     fprintf(out, "\n`hotlead-bench COMMAND --help` says more.\n");
 }
@@ -38,7 +38,7 @@ int main(int argc, char **argv)
         printf("hotlead-bench %s\n", HOTLEAD_VERSION);
         return BENCH_DONE;
     }
-    for (size_t i = 0; i < COMMAND_COUNT && commands[i].name; i++)
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);
     fprintf(stderr, "hotlead-bench: there is no command '%s'; see hotlead-bench --help\n", argv[1]);

@@ -144,6 +144,35 @@ double metrics_value(const struct metrics *metrics, const char *sample)
     return found ? found->value : 0;
 }
 
+/* Behind label=" in a sample's name; NULL: it has no such label. */
+static const char *find_label(const char *sample, const char *label)
+{
+    size_t length = strlen(label);
+
+    for (const char *at = strpbrk(sample, "{,"); at; at = strpbrk(at + 1, "{,"))
+        if (strncmp(at + 1, label, length) == 0 && strncmp(at + 1 + length, "=\"", 2) == 0)
+            return at + length + 3;
+    return NULL;
+}
+
+bool metrics_label(const struct metrics *metrics, const char *name, const char *label, char *out,
+                   size_t bytes)
+{
+    size_t length = strlen(name);
+
+    out[0] = '\0';
+    for (size_t i = 0; i < metrics->count; i++) {
+        const char *sample = metrics->samples[i].name;
+        if (strncmp(sample, name, length) != 0 || sample[length] != '{')
+            continue;
+        const char *value = find_label(sample, label);
+        if (value)
+            snprintf(out, bytes, "%.*s", (int)strcspn(value, "\""), value);
+        return value != NULL;
+    }
+    return false;
+}
+
 bool metrics_histogram(const struct metrics *metrics, const char *name,
                        struct metrics_histogram *out)
 {

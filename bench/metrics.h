@@ -17,6 +17,10 @@ void metrics_close(struct metrics *metrics);
 /* A sample by its whole name with labels, as printed: hotlead_optins_total{result="new"}. 0 when
  * it is not there. */
 double metrics_value(const struct metrics *metrics, const char *sample);
+/* The value of a label of the first sample `name`: hotlead_build_info's version. "" and false when
+ * there is none. Escapes in it are left as they are. */
+bool metrics_label(const struct metrics *metrics, const char *name, const char *label, char *out,
+                   size_t bytes);
 
 #define METRICS_BUCKETS_MAX 32
 struct metrics_histogram {

@@ -22,8 +22,8 @@ enum kind { KIND_JSON, KIND_FORM, KIND_MULTIPART, KIND_END };
 
 /* --- the bodies -------------------------------------------------------------------- */
 
-/* What stands in <> differs from request to request, but for the salt; what stands in () is there
- * for those who have a phone. */
+/* What stands in <> is put in for each request; what stands in () is there for those who have a
+ * phone. The salt comes from the seed, so that two seeds send different people. */
 #define FIELD(name, value)                                                                         \
     "--" BOUNDARY "\r\nContent-Disposition: form-data; name=\"" name "\"\r\n\r\n" value "\r\n"
 
@@ -72,6 +72,7 @@ static const char *const content_types[KIND_END] = {
 };
 
 enum slot {
+    SLOT_SALT,
     SLOT_PERSON,
     SLOT_PHONE,
     SLOT_FIRST,
@@ -84,9 +85,9 @@ enum slot {
 };
 
 static const char *const slot_names[SLOT_END] = {
-    [SLOT_PERSON] = "person", [SLOT_PHONE] = "phone", [SLOT_FIRST] = "first",
-    [SLOT_LAST] = "last",     [SLOT_PAGE] = "page",   [SLOT_STEP] = "step",
-    [SLOT_POSTAL] = "postal", [SLOT_EVENT] = "event",
+    [SLOT_SALT] = "salt",   [SLOT_PERSON] = "person", [SLOT_PHONE] = "phone",
+    [SLOT_FIRST] = "first", [SLOT_LAST] = "last",     [SLOT_PAGE] = "page",
+    [SLOT_STEP] = "step",   [SLOT_POSTAL] = "postal", [SLOT_EVENT] = "event",
 };
 
 struct part {
@@ -96,7 +97,6 @@ struct part {
 };
 
 struct body {
-    char *literals; /* the pattern with the salt in it */
     struct part parts[PARTS_MAX];
     unsigned count;
 };
@@ -107,7 +107,8 @@ struct site {
 
 struct people {
     struct people_options options;
-    unsigned weights; /* of all kinds */
+    unsigned weights;           /* of all kinds */
+    char salt[SALT_LENGTH + 1]; /* a seed of 32 bits has one of its own */
     struct body bodies[KIND_END];
     struct site *sites;
     size_t site_count;
@@ -133,9 +134,9 @@ static void add_part(struct body *body, const char *begin, const char *end, enum
 }
 
 /* Cuts the pattern at its marks. */
-static void cut(struct body *body)
+static void cut(struct body *body, const char *pattern)
 {
-    const char *begin = body->literals, *at = begin;
+    const char *begin = pattern, *at = pattern;
     bool phone_only = false;
 
     for (; *at; at++) {
@@ -154,29 +155,6 @@ static void cut(struct body *body)
         begin = at + 1;
     }
     add_part(body, begin, at, SLOT_END, phone_only);
-}
-
-/* The salt is the same in all of a seed's requests, so it becomes a part of the literals. */
-static bool prepare_body(struct body *body, const char *pattern, const char *salt)
-{
-    const struct slice mark = SLICE("<salt>");
-
-    body->literals = malloc(strlen(pattern) + 1);
-    if (body->literals == NULL)
-        return false;
-    char *end = body->literals;
-    for (const char *at = pattern; *at;) {
-        if (strncmp(at, mark.bytes, mark.length) == 0) {
-            memcpy(end, salt, SALT_LENGTH);
-            end += SALT_LENGTH;
-            at += mark.length;
-        } else {
-            *end++ = *at++;
-        }
-    }
-    *end = '\0';
-    cut(body);
-    return true;
 }
 
 /* Forms ask for JSON, because the page that a visitor gets does not say which opt-in he became. */
@@ -236,19 +214,6 @@ static bool prepare_sites(struct people *people, const struct target *target)
     return true;
 }
 
-/* A seed of 32 bits has a salt of its own, so runs of two seeds send different people. */
-static bool prepare(struct people *people)
-{
-    const struct people_options *options = &people->options;
-    char salt[SALT_LENGTH + 1];
-
-    snprintf(salt, sizeof salt, "%08x", (unsigned)(options->seed ^ options->seed >> 32));
-    for (enum kind kind = KIND_JSON; kind < KIND_END; kind++)
-        if (!prepare_body(&people->bodies[kind], patterns[kind], salt))
-            return false;
-    return prepare_sites(people, options->target);
-}
-
 struct people *people_open(const struct people_options *options)
 {
     struct people *people = calloc(1, sizeof *people);
@@ -259,7 +224,11 @@ struct people *people_open(const struct people_options *options)
     if (options->json + options->form + options->multipart == 0)
         people->options.json = 1;
     people->weights = people->options.json + options->form + options->multipart;
-    if (!prepare(people)) {
+    snprintf(people->salt, sizeof people->salt, "%08x",
+             (unsigned)(options->seed ^ options->seed >> 32));
+    for (enum kind kind = KIND_JSON; kind < KIND_END; kind++)
+        cut(&people->bodies[kind], patterns[kind]);
+    if (!prepare_sites(people, options->target)) {
         people_close(people);
         return NULL;
     }
@@ -273,8 +242,6 @@ void people_close(struct people *people)
     for (size_t i = 0; people->sites != NULL && i < people->site_count; i++)
         for (enum kind kind = KIND_JSON; kind < KIND_END; kind++)
             free((char *)people->sites[i].heads[kind].bytes);
-    for (enum kind kind = KIND_JSON; kind < KIND_END; kind++)
-        free(people->bodies[kind].literals);
     free(people->sites);
     free(people);
 }
@@ -489,6 +456,7 @@ void people_request(struct people *people, uint64_t n, bool keep_alive, struct p
     struct words words;
 
     MUST(n >= people->options.first);
+    words.of[SLOT_SALT] = (struct slice){people->salt, SALT_LENGTH};
     words.of[SLOT_END] = (struct slice){NULL, 0};
     describe_person(&words, people, person);
     describe_visit(&words, original, person != original, &stream);

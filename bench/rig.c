@@ -40,13 +40,14 @@ void rig_tell_log(const struct rig *rig, const char *name, const char *what, FIL
     fprintf(talk, "hotlead-bench: %s. The end of its log:\n%s\n", what, text);
 }
 
-/* Beside this program, as both are built and installed. */
+/* Beside this program, as both are built and installed. One that was named becomes a whole path,
+ * since it is started in the rig's folder; what is no path is looked for in PATH. */
 static void find_hotlead(const char *named, char out[static RIG_PATH_MAX])
 {
-    if (named && realpath(named, out))
-        return;
     if (named) {
-        snprintf(out, RIG_PATH_MAX, "%s", named); /* looked for in PATH */
+        char *whole = realpath(named, NULL);
+        snprintf(out, RIG_PATH_MAX, "%s", whole ? whole : named);
+        free(whole);
         return;
     }
     ssize_t length = readlink("/proc/self/exe", out, RIG_PATH_MAX - sizeof "hotlead");

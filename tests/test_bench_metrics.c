@@ -113,6 +113,20 @@ static void labels_may_hold_anything_in_quotes(void **state)
     metrics_close(metrics);
 }
 
+static void label_is_found_by_the_name_of_its_sample(void **state)
+{
+    (void)state;
+    struct metrics *metrics = read_sample_text();
+    char value[16];
+
+    assert_true(metrics_label(metrics, "hotlead_optins_total", "result", value, sizeof value));
+    assert_string_equal(value, "new");
+    assert_false(metrics_label(metrics, "hotlead_optins", "result", value, sizeof value));
+    assert_false(metrics_label(metrics, "hotlead_optins_total", "site", value, sizeof value));
+    assert_string_equal(value, "");
+    metrics_close(metrics);
+}
+
 static void line_without_a_value_is_passed_over(void **state)
 {
     (void)state;
@@ -190,6 +204,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(samples_are_found_by_their_whole_name),
         cmocka_unit_test(labels_may_hold_anything_in_quotes),
+        cmocka_unit_test(label_is_found_by_the_name_of_its_sample),
         cmocka_unit_test(line_without_a_value_is_passed_over),
         cmocka_unit_test(token_goes_along),
         cmocka_unit_test(histogram_is_read_with_its_bounds),

@@ -1,0 +1,179 @@
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/run_command_internal.h"
+#include "proto/text.h"
+
+#define WEIGHT_MAX 1000000
+
+/* A plain number that is not negative, and what stands behind it. NULL: there is none. */
+static const char *read_number(const char *text, double *out)
+{
+    char *rest;
+
+    if (!isdigit((unsigned char)*text) && *text != '.')
+        return NULL;
+    if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X'))
+        return NULL;
+    *out = strtod(text, &rest);
+    return rest != text && isfinite(*out) ? rest : NULL;
+}
+
+bool read_count(const char *text, unsigned least, unsigned most, unsigned *out)
+{
+    double number;
+    const char *rest = read_number(text, &number);
+
+    if (!rest || *rest || number != floor(number) || number < least || number > most)
+        return false;
+    *out = (unsigned)number;
+    return true;
+}
+
+/* The number times what its unit stands for; units end with an empty name. */
+struct unit {
+    const char *name;
+    double times;
+};
+
+static bool read_with_unit(const char *text, const struct unit *units, double *out)
+{
+    double number;
+    const char *rest = read_number(text, &number);
+
+    for (; rest && units->name; units++)
+        if (strcmp(rest, units->name) == 0) {
+            *out = number * units->times;
+            return true;
+        }
+    return false;
+}
+
+bool read_rate(const char *text, double *out)
+{
+    static const struct unit units[] = {{"", 1}, {"k", 1000}, {NULL, 0}};
+
+    return read_with_unit(text, units, out);
+}
+
+bool read_duration(const char *text, double *out)
+{
+    static const struct unit units[] = {{"", 1},   {"s", 1},    {"ms", 0.001},
+                                        {"m", 60}, {"h", 3600}, {NULL, 0}};
+
+    return read_with_unit(text, units, out);
+}
+
+bool read_share(const char *text, double *out)
+{
+    static const struct unit units[] = {{"", 0.01}, {"%", 0.01}, {NULL, 0}};
+
+    return read_with_unit(text, units, out) && *out <= 1;
+}
+
+/* --- the mix -----------------------------------------------------------------------------------
+ */
+
+static unsigned *weight_of(const char *kind, struct people_options *people)
+{
+    if (strcmp(kind, "json") == 0)
+        return &people->json;
+    if (strcmp(kind, "form") == 0)
+        return &people->form;
+    return strcmp(kind, "multipart") == 0 ? &people->multipart : NULL;
+}
+
+/* One kind=weight; NULL, or what is wrong with it. */
+static const char *read_kind(char *part, struct people_options *people)
+{
+    char *equals = strchr(part, '=');
+
+    if (!equals)
+        return "it is a list such as json=70,form=25,multipart=5";
+    *equals = '\0';
+    if (strcmp(part, "hook") == 0)
+        return "provider hooks are not there yet";
+    unsigned *weight = weight_of(part, people);
+    if (!weight)
+        return "there are the kinds json, form and multipart";
+    return read_count(equals + 1, 0, WEIGHT_MAX, weight)
+               ? NULL
+               : "weights are whole numbers from 0 to 1000000";
+}
+
+bool read_mix(const char *text, struct people_options *out, const char **why_out)
+{
+    char copy[128], *place = NULL;
+
+    *why_out = strlen(text) < sizeof copy ? NULL : "it is too long";
+    if (*why_out)
+        return false;
+    strcpy(copy, text);
+    out->json = out->form = out->multipart = 0;
+    for (char *part = strtok_r(copy, ",", &place); part && !*why_out;
+         part = strtok_r(NULL, ",", &place))
+        *why_out = read_kind(part, out);
+    if (!*why_out && out->json + out->form + out->multipart == 0)
+        *why_out = "at least one kind needs a weight over 0";
+    return !*why_out;
+}
+
+/* --- the command line ----------------------------------------------------------------------------
+ */
+
+static bool needs_quotes(const char *word)
+{
+    for (; *word; word++)
+        if (!isalnum((unsigned char)*word) && !strchr("-_=./:,%@+*{}[]", *word))
+            return true;
+    return false;
+}
+
+/* A word up to `secret`, and stars for the rest, or for what stands before `until`. */
+static void add_masked(struct text *out, const char *word, const char *secret, const char *until)
+{
+    text_bytes(out, word, (size_t)(secret - word));
+    text_string(out, "***");
+    if (until)
+        text_string(out, until);
+}
+
+static void add_word(struct text *out, const char *word, bool is_token)
+{
+    const char *secret = strstr(word, "sk_"), *at = strrchr(word, '@');
+    const char *scheme = at ? strstr(word, "://") : NULL;
+    bool quoted = needs_quotes(word);
+
+    if (quoted)
+        text_char(out, '\'');
+    if (secret)
+        add_masked(out, word, secret + 3, NULL);
+    else if (scheme && scheme < at)
+        add_masked(out, word, scheme + 3, at);
+    else if (is_token && strncmp(word, "--token=", 8) == 0)
+        add_masked(out, word, word + 8, NULL);
+    else if (is_token)
+        add_masked(out, word, word, NULL);
+    else
+        text_string(out, word);
+    if (quoted)
+        text_char(out, '\'');
+}
+
+void write_command(int argc, char **argv, char *out, size_t bytes)
+{
+    struct text text = text_over(out, bytes - 1);
+
+    text_string(&text, "hotlead-bench");
+    for (int i = 0; i < argc; i++) {
+        bool is_token =
+            strncmp(argv[i], "--token=", 8) == 0 || (i > 0 && strcmp(argv[i - 1], "--token") == 0);
+        text_char(&text, ' ');
+        add_word(&text, argv[i], is_token);
+    }
+    out[text.length] = '\0';
+    if (text.overflow)
+        strcpy(out + text.length - 3, "...");
+}

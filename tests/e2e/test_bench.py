@@ -1,0 +1,224 @@
+"""hotlead-bench run: the whole of it, as somebody would type it."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import unittest
+
+from harness import Scenario
+from servers import HOTLEAD, wait_until
+
+BENCH = os.environ.get("HOTLEAD_BENCH", str(pathlib.Path(HOTLEAD).with_name("hotlead-bench")))
+SHORT = ("--rate", "300", "--duration", "2s", "--warmup", "500ms", "--connections", "16")
+
+
+def end(process):
+    """Ends what a scenario started and what is still there."""
+    process.kill()
+    process.communicate()
+
+
+class Bench(unittest.TestCase):
+    """A folder of its own, on a real disk, with a path that a unix socket can have."""
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="bench-e2e.", dir="/var/tmp"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.temporary = self.folder / "tmp"
+        self.temporary.mkdir()
+
+    def start(self, *words):
+        process = subprocess.Popen(
+            [BENCH, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "TMPDIR": str(self.temporary)},
+        )  # fmt: skip
+        self.addCleanup(end, process)
+        return process
+
+    def run_bench(self, *words, code=0):
+        process = self.start("run", *words)
+        out, talk = process.communicate(timeout=120)
+        self.assertEqual(code, process.returncode, f"{out}\n{talk}")
+        return out, talk
+
+    def processes(self):
+        """What runs with our folder among its words: a server, its Redis."""
+        return [
+            entry.parent.name for entry in pathlib.Path("/proc").glob("[0-9]*/cmdline")
+            if str(self.temporary).encode() in read_or_nothing(entry)
+        ]  # fmt: skip
+
+    def nothing_is_left(self):
+        return not self.processes() and not list(self.temporary.iterdir())
+
+
+def read_or_nothing(path):
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+class OwnServer(Bench):
+    def test_run_with_everything_loses_nothing_and_leaves_nothing(self):
+        files = {kind: self.folder / f"result.{kind}" for kind in ("json", "html", "hdr")}
+        out, _ = self.run_bench(
+            *SHORT, "--arrivals", "poisson", "--returning", "10%", "--duplicates", "5", "--name", "mine",
+            "--threshold", "p99<5s", "--threshold", "loss==0",
+            *(word for kind, path in files.items() for word in (f"--{kind}", str(path))),
+        )  # fmt: skip
+        self.assertTrue(self.nothing_is_left())
+        self.assertIn("speed-to-lead", out)
+        self.assertLessEqual(len(out.splitlines()), 40, "a summary fits a screen")
+        result = json.loads(files["json"].read_text())
+        self.assertEqual("mine", result["name"])
+        self.assertEqual(0, result["lost"])
+        self.assertEqual(0, result["doubled"])
+        self.assertGreater(result["acked"], 400)
+        self.assertGreater(result["duplicates"], 0)
+        self.assertGreater(result["returned"], 0)
+        self.assertIn("appendonly yes", result["redis_settings"])
+        self.assertRegex(result["versions"], r"hotlead \d.*Redis \d.*libuv \d")
+        self.assertGreater(result["disk"]["fdatasync_p50_ns"], 0)
+        self.assertTrue(all(check["holds"] for check in result["checks"]), result["checks"])
+        self.assertIn("</html>", files["html"].read_text())
+        self.assertIn("Percentile", files["hdr"].read_text())
+
+    def test_list_without_an_append_only_file_and_new_connections(self):
+        path = self.folder / "json"
+        self.run_bench(*SHORT, "--shape", "list", "--aof", "off", "--new-connections", "--consumer-mode", "pop",
+                       "--json", str(path))  # fmt: skip
+        result = json.loads(path.read_text())
+        self.assertEqual(0, result["lost"])
+        self.assertEqual("pop", result["consumer_mode"])
+        self.assertIn("appendonly no", result["redis_settings"])
+
+    def test_missed_threshold_is_exit_3_and_the_result_is_written(self):
+        path = self.folder / "json"
+        out, _ = self.run_bench(*SHORT, "--threshold", "p50<1ns", "--threshold", "loss==0", "--json", str(path), code=3)
+        self.assertRegex(out, r"p50<1ns +MISSED")
+        self.assertRegex(out, r"loss==0 +ok")
+        self.assertEqual(0, json.loads(path.read_text())["lost"])
+
+    def test_occupied_port_is_refused(self):
+        with socket.create_server(("127.0.0.1", 0)) as occupied:
+            address = f"127.0.0.1:{occupied.getsockname()[1]}"
+            _, talk = self.run_bench("--listen", address, code=1)
+        self.assertIn(f"{address} is in use", talk)
+        self.assertTrue(self.nothing_is_left())
+
+    def test_backlog_is_left_when_nobody_consumes(self):
+        path = self.folder / "json"
+        self.run_bench(*SHORT, "--consumers", "0", "--threshold", "p99<5s", "--json", str(path))
+        result = json.loads(path.read_text())
+        self.assertEqual("nothing", result["consumer_mode"])
+        self.assertEqual(0, result["popped"])
+
+    def test_ctrl_c_ends_the_sending_and_still_says_what_came_of_it(self):
+        process = self.start("run", "--duration", "10m", "--rate", "200")
+        self._wait_for_both(process)
+        process.send_signal(signal.SIGINT)
+        out, talk = process.communicate(timeout=60)
+        self.assertIn("speed-to-lead", out, talk)
+        self.assertTrue(self.nothing_is_left())
+
+    def test_however_it_is_ended_nothing_is_left(self):
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            process = self.start("run", "--duration", "10m")
+            self._wait_for_both(process)
+            process.send_signal(number)
+            process.communicate(timeout=60)
+            wait_until(self.nothing_is_left, 20, f"nothing to be left after signal {number}")
+
+    def _wait_for_both(self, process):
+        """Until progress is told, which a run does when it sends."""
+        os.set_blocking(process.stderr.fileno(), False)
+        wait_until(lambda: process.stderr.read(), 30, "the run to say something")
+        os.set_blocking(process.stderr.fileno(), True)
+        self.assertIsNone(process.poll())
+
+
+class Usage(Bench):
+    def test_what_cannot_be_is_refused_before_anything_starts(self):
+        site = ("--url", "http://127.0.0.1:1", "--key", "sk_acme_x")
+        for words, part in [
+            (("--mix", "hook=5"), "provider hooks are not there yet"),
+            (("--mix", "json"), "json=70,form=25,multipart=5"),
+            (("--mix", "json=0"), "a weight over 0"),
+            (("--rate", "fast"), "--rate 'fast'"),
+            (("--rate", "-5"), "--rate '-5'"),
+            (("--duration", "0"), "a time up to a week"),
+            (("--connections", "0"), "a number from 1"),
+            (("--returning", "101"), "a percentage"),
+            (("--returning", "60", "--duplicates", "60"), "more than 100%"),
+            (("--arrivals", "random"), "constant or poisson"),
+            (("--threshold", "p99<"), "p99<"),
+            (("--threshold", "speed<1ms"), "speed"),
+            (("--limit", "p99<1ms"), "--max"),
+            (("--max", "--rate", "0"), "cannot be 0"),
+            (("--json", "/no/such/folder/file"), "cannot be written"),
+            (("--json", "/tmp/x", "--html", "/tmp/x"), "a file each"),
+            (("--key", "sk_acme_x"), "goes with --url"),
+            (("--redis", "redis://127.0.0.1"), "goes with --url"),
+            (("--url", "http://127.0.0.1:1"), "needs --key"),
+            (("--url", "https://127.0.0.1", "--key", "sk_acme_x"), "http://host:port"),
+            (("--url", "http://127.0.0.1/v1", "--key", "sk_acme_x"), "without a path"),
+            (("--url", "http://127.0.0.1", "--key", "pk_acme_x"), "secret key"),
+            (site, "--consumers 0"),
+            ((*site, "--redis", "localhost"), "redis://"),
+            ((*site, "--consumers", "0", "--mix", "form=1"), "--public-key"),
+            ((*site, "--consumers", "0", "--sites", "3"), "does not go with --url"),
+            (("word",), "'word'"),
+            (("--nonsense",), "nonsense"),
+        ]:
+            with self.subTest(words=words):
+                out, talk = self.run_bench(*words, code=2)
+                self.assertIn(part, talk)
+                self.assertEqual("", out)
+        self.assertTrue(self.nothing_is_left())
+
+    def test_help_is_on_stdout(self):
+        for words in (("run", "--help"), ("--help",)):
+            process = self.start(*words)
+            out, talk = process.communicate(timeout=20)
+            self.assertEqual((0, ""), (process.returncode, talk))
+            self.assertIn("usage", out.lower())
+        process = self.start("walk")
+        self.assertIn("no command 'walk'", process.communicate(timeout=20)[1])
+        self.assertEqual(2, process.returncode)
+
+
+class RunningServer(Scenario):
+    def bench(self, *words, code=0):
+        done = subprocess.run(
+            [BENCH, "run", *SHORT, "--url", self.server.url, "--key", self.sk, *words],
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        self.assertEqual(code, done.returncode, f"{done.stdout}\n{done.stderr}")
+        return done
+
+    def test_server_that_runs_is_measured_by_the_key_of_a_site(self):
+        path = self.folder / "json"
+        self.bench("--public-key", self.pk, "--redis", self.redis.url, "--token", self.admin, "--json", str(path))
+        result = json.loads(path.read_text())
+        self.assertEqual(0, result["lost"])
+        self.assertEqual("remote", result["disk"]["file_system"])
+        self.assertGreater(result["popped"], 500)
+        for secret in (self.sk, self.admin):
+            self.assertNotIn(secret, path.read_text())
+        self.assertIn("sk_***", result["command"])
+
+    def test_only_json_is_sent_without_a_public_key_and_a_backlog_is_left(self):
+        path = self.folder / "json"
+        self.bench("--consumers", "0", "--warmup", "0", "--seed", "2", "--json", str(path))
+        result = json.loads(path.read_text())
+        self.assertIn("json=100", result["mix"])
+        self.wait_task_count(result["acked"])
+
+    def test_redis_that_is_not_there_is_said(self):
+        done = self.bench("--redis", "unix:///no/such/socket", code=1)
+        self.assertIn("hotlead-bench", done.stderr)
