@@ -18,6 +18,7 @@
 
 #define TIMEOUT_MS      10000u
 #define DRAIN_S         10.0
+#define PATIENCE_S      10.0
 #define DRAIN_LOOK_MS   5u
 #define QUIET_NS        (20 * NS_PER_MS)
 #define QUIET_NS_UNSURE (500 * NS_PER_MS)
@@ -234,7 +235,8 @@ static void init_handles(struct run *run)
 static void start(struct run *run)
 {
     const struct run_options *options = run->options;
-    double patience_s = options->warmup_s + options->duration_s + run->drain_most_s;
+    double patience_s = options->warmup_s + options->duration_s +
+                        (options->patience_s > 0 ? options->patience_s : PATIENCE_S);
 
     uv_signal_start(&run->interrupt, on_interrupt, SIGINT);
     uv_signal_start(&run->terminate, on_interrupt, SIGTERM);

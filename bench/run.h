@@ -23,6 +23,8 @@ struct run_options {
     enum consume_mode mode;
     double drain_s; /* how long a task may take behind the last answer; 0: 10. Ends early when none
                        is missing */
+    double patience_s;   /* how long behind its time the sending may go on; what waits for a
+                            connection   then is given up as "not sent". 0: 10 */
     const char *command; /* for the result */
     FILE
         *progress; /* NULL: none. A terminal gets one living line, anything else a line every 5 s */

@@ -195,7 +195,7 @@ static bool was_late(const struct run *run, char *why, size_t size)
 
     if (run->options->rate == 0)
         return false;
-    if (wait_ns > LATE_NS_SMALL && wait_ns > hist_at(ack, 99) / 4 && late_ns >= wait_ns / 2) {
+    if (wait_ns > LATE_NS_SMALL && wait_ns > hist_at(ack, 99) / 2 && late_ns >= wait_ns / 2) {
         snprintf(
             why, size,
             "the sender was late: 1 %% of the requests left %.1f ms or more behind their moment",

@@ -8,17 +8,18 @@
 
 #include "bench/output.h"
 
-#define FIRST_RATE     1000.0
-#define LEAST_RATE     1.0
-#define MOST_RATE      4000000.0 /* no loopback carries that */
-#define PRECISION      1.03
-#define LOWER_AT_END   0.97
-#define VERIFY_MAX     8
-#define TRIAL_S        5.0
-#define TRIAL_WARMUP_S 1.0
-#define ACHIEVED_SHARE 0.97
-#define PEOPLE_RESERVE 1.25 /* random arrivals may be more than their mean */
-#define PEOPLE_MOMENTS 1000.0
+#define FIRST_RATE       1000.0
+#define LEAST_RATE       1.0
+#define MOST_RATE        4000000.0 /* no loopback carries that */
+#define PRECISION        1.03
+#define LOWER_AT_END     0.97
+#define VERIFY_MAX       8
+#define TRIAL_S          5.0
+#define TRIAL_WARMUP_S   1.0
+#define TRIAL_PATIENCE_S 2.0
+#define ACHIEVED_SHARE   0.97
+#define PEOPLE_RESERVE   1.25 /* random arrivals may be more than their mean */
+#define PEOPLE_MOMENTS   1000.0
 
 struct search {
     struct run_options options; /* of the next run */
@@ -210,6 +211,7 @@ static enum status find(struct search *search, const struct run_options *options
         fprintf(search->talk, "the sender was at its end: the server may be able to do more\n");
     search->options.duration_s = options->duration_s;
     search->options.warmup_s = options->warmup_s;
+    search->options.patience_s = options->patience_s;
     return verify(search, holds, rate_out, result);
 }
 
@@ -222,6 +224,7 @@ enum status search_rate(const struct run_options *options, const struct target *
     if (output_threshold_check(limit, talk) != STATUS_OK)
         return STATUS_INVALID;
     search.options.duration_s = fmin(options->duration_s, TRIAL_S);
+    search.options.patience_s = TRIAL_PATIENCE_S;
     search.options.warmup_s = fmin(options->warmup_s, TRIAL_WARMUP_S);
     enum status status = find(&search, options, first_rate, rate_out, out);
     if (status == STATUS_NOT_FOUND)

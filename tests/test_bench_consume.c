@@ -8,17 +8,6 @@
 
 static struct server server;
 
-/* Who is meant stands in the test's tasks as "n":<key>. */
-bool target_key_of_task(const struct target *target, struct slice task, uint64_t *key_out)
-{
-    const char *at = memmem(task.bytes, task.length, "\"n\":", 4);
-
-    (void)target;
-    if (at != NULL)
-        *key_out = strtoull(at + 4, NULL, 10);
-    return at != NULL;
-}
-
 #define POPS_MAX 20000
 
 struct world {
@@ -47,6 +36,7 @@ static int set_up(void **state)
     server_run(&server, "FLUSHALL");
     snprintf(world->target.redis_url, sizeof(world->target.redis_url), "%s", server.url);
     snprintf(world->target.key, sizeof(world->target.key), "tasks");
+    world->target.kind = TARGET_PEER;
     world->options = (struct consume_options){.loop = &world->loop,
                                               .target = &world->target,
                                               .consumers = 1,
@@ -118,7 +108,7 @@ static void tasks_of_a_zset_come_out_by_rank(void **state)
     struct world *world = *state;
 
     for (int n = 1; n <= 200; n++)
-        server_run(&server, "ZADD tasks %d {\"n\":%d}", 1000 - n, n);
+        server_run(&server, "ZADD tasks %d {\"email\":\"visitor-t-%d@h\"}", 1000 - n, n);
     open_consumers(world);
     await_pops(world, 200);
     for (size_t i = 0; i < 200; i++) {
@@ -139,7 +129,10 @@ static void a_list_is_popped_from_the_end_that_is_asked_for(void **state)
         world->target.pop_left = left;
         world->count = 0;
         for (int n = 1; n <= 100; n++)
-            server_run(&server, left ? "RPUSH tasks {\"n\":%d}" : "LPUSH tasks {\"n\":%d}", n);
+            server_run(&server,
+                       left ? "RPUSH tasks {\"email\":\"visitor-t-%d@h\"}"
+                            : "LPUSH tasks {\"email\":\"visitor-t-%d@h\"}",
+                       n);
         open_consumers(world);
         await_pops(world, 100);
         for (size_t i = 0; i < 100; i++)
@@ -153,10 +146,10 @@ static void a_job_of_bullmq_is_found_by_its_id_and_removed(void **state)
     struct world *world = *state;
 
     world->target.shape = TARGET_BULLMQ;
-    world->target.kind = TARGET_PEER;
     snprintf(world->target.key, sizeof(world->target.key), "bull:optins:");
     for (int n = 1; n <= 70; n++) {
-        server_run(&server, "HSET bull:optins:%d name optin data {\"n\":%d}", n, n + 1000);
+        server_run(&server, "HSET bull:optins:%d name optin data {\"email\":\"visitor-t-%d@h\"}", n,
+                   n + 1000);
         server_run(&server, "LPUSH bull:optins:wait %d", n);
     }
     server_run(&server, "LPUSH bull:optins:wait nobody");
@@ -175,7 +168,8 @@ static void the_moment_is_that_of_the_reply(void **state)
     open_consumers(world);
     loop_for(&world->loop, 20);
     uint64_t before_ns = uv_hrtime();
-    server_run(&server, "ZADD tasks 1 {\"n\":1} 2 {\"n\":2}");
+    server_run(&server,
+               "ZADD tasks 1 {\"email\":\"visitor-t-1@h\"} 2 {\"email\":\"visitor-t-2@h\"}");
     uint64_t after_ns = uv_hrtime();
     await_pops(world, 2);
     uint64_t seen_ns = uv_hrtime();
@@ -200,11 +194,13 @@ static void a_later_delivery_is_said(void **state)
     struct world *world = *state;
 
     server_run(&server, "ZADD tasks 1 %s",
-               "{\"id\":\"tsk_1\",\"delivery\":17,\"n\":4,\"context\":{\"delivery\":3},"
+               "{\"id\":\"tsk_1\",\"delivery\":17,\"optin\":\"opt_4\",\"context\":{\"delivery\":3},"
                "\"report\":\"reports\"}");
+    world->target.kind = TARGET_HOTLEAD;
     open_consumers(world);
     await_pops(world, 1);
     assert_int_equal(world->pops[0].delivery, 17);
+    assert_int_equal(world->pops[0].key, target_key(SLICE("opt_4")));
 }
 
 static void several_consumers_lose_and_double_nothing(void **state)
@@ -217,7 +213,7 @@ static void several_consumers_lose_and_double_nothing(void **state)
     world->options.at_once = 7;
     open_consumers(world);
     for (int n = 0; n < 10000; n++)
-        redisAppendCommand(server.client, "ZADD tasks %d {\"n\":%d}", n, n);
+        redisAppendCommand(server.client, "ZADD tasks %d {\"email\":\"visitor-t-%d@h\"}", n, n);
     for (int n = 0; n < 10000; n++) {
         void *reply = NULL;
         assert_int_equal(redisGetReply(server.client, &reply), REDIS_OK);
@@ -236,7 +232,7 @@ static void closing_hands_over_what_is_left(void **state)
     struct world *world = *state;
 
     for (int n = 0; n < 100; n++)
-        server_run(&server, "ZADD tasks %d {\"n\":%d}", n, n);
+        server_run(&server, "ZADD tasks %d {\"email\":\"visitor-t-%d@h\"}", n, n);
     open_consumers(world);
     /* The loop does not run: nothing is handed over before the close. */
     for (int tries = 0; tries < 1000 && zset_length() > 0; tries++)
@@ -252,7 +248,7 @@ static void who_consumes_nothing_leaves_the_backlog(void **state)
     struct world *world = *state;
 
     world->options.mode = CONSUME_NOTHING;
-    server_run(&server, "ZADD tasks 1 {\"n\":1}");
+    server_run(&server, "ZADD tasks 1 {\"email\":\"visitor-t-1@h\"}");
     open_consumers(world);
     loop_for(&world->loop, 20);
     close_consumers(world);
@@ -280,12 +276,14 @@ static void each_task_is_claimed_and_ended_with_a_conversation(void **state)
 {
     struct world *world = *state;
 
+    world->target.kind = TARGET_HOTLEAD;
     world->options.mode = CONSUME_REPORT;
     for (int n = 1; n <= 3; n++)
         server_run(
             &server,
-            "ZADD tasks %d {\"id\":\"tsk_%d\",\"delivery\":%d,\"n\":%d,\"report\":\"rep:{q}\"}", n,
-            n, n, n);
+            "ZADD tasks %d "
+            "{\"id\":\"tsk_%d\",\"delivery\":%d,\"optin\":\"opt_%d\",\"report\":\"rep:{q}\"}",
+            n, n, n, n);
     open_consumers(world);
     await_pops(world, 3);
     await_reports(world, 6);
@@ -332,10 +330,12 @@ static void a_refused_report_is_counted(void **state)
 {
     struct world *world = *state;
 
+    world->target.kind = TARGET_HOTLEAD;
     world->options.mode = CONSUME_REPORT;
     server_run(&server, "SET rep text");
-    server_run(&server,
-               "ZADD tasks 1 {\"id\":\"tsk_1\",\"delivery\":1,\"n\":1,\"report\":\"rep\"}");
+    server_run(
+        &server,
+        "ZADD tasks 1 {\"id\":\"tsk_1\",\"delivery\":1,\"optin\":\"opt_1\",\"report\":\"rep\"}");
     open_consumers(world);
     await_pops(world, 1);
     for (int tries = 0; tries < 1000 && consume_refused(world->consume) < 2; tries++)
@@ -356,13 +356,13 @@ static void a_consumer_outlives_its_redis(void **state)
 {
     struct world *world = *state;
 
-    server_run(&server, "ZADD tasks 1 {\"n\":1}");
+    server_run(&server, "ZADD tasks 1 {\"email\":\"visitor-t-1@h\"}");
     open_consumers(world);
     await_pops(world, 1);
     server_kill(&server);
     assert_true(loop_until(&world->loop, reconnected, world, 5000));
     server_launch(&server);
-    server_run(&server, "ZADD tasks 1 {\"n\":2}");
+    server_run(&server, "ZADD tasks 1 {\"email\":\"visitor-t-2@h\"}");
     await_pops(world, 2);
     assert_int_equal(world->pops[1].key, 2);
     assert_int_equal(consume_reconnects(world->consume), 1);
@@ -392,7 +392,7 @@ static void a_queue_of_another_type_is_refused_and_tried_again(void **state)
         usleep(1000);
     assert_true(consume_refused(world->consume) > 0);
     server_run(&server, "DEL tasks");
-    server_run(&server, "ZADD tasks 1 {\"n\":5}");
+    server_run(&server, "ZADD tasks 1 {\"email\":\"visitor-t-5@h\"}");
     await_pops(world, 1);
 }
 
@@ -417,7 +417,7 @@ static void the_database_and_the_password_of_the_address_are_used(void **state)
     snprintf(world->target.redis_url, sizeof(world->target.redis_url),
              "unix://dialer:p%%40ss@%s?db=3", server.socket);
     server_run(&server, "SELECT 3");
-    server_run(&server, "ZADD tasks 1 {\"n\":8}");
+    server_run(&server, "ZADD tasks 1 {\"email\":\"visitor-t-8@h\"}");
     server_run(&server, "SELECT 0");
     open_consumers(world);
     await_pops(world, 1);

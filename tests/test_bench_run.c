@@ -1,0 +1,617 @@
+/* One run against a server that fails on purpose, and its tasks through a real Redis. What a sound
+ * server is, test_bench_rig and tests/e2e/test_bench.py know. */
+#include "bench/run.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "redis_server.h"
+#include "unit.h"
+
+static struct server redis;
+
+/* --- a server with faults -------------------------------------------------------------------- */
+
+#define CONNS_MAX 64
+#define BYTES_MAX 16384
+
+/* Every n-th request; 0: none. */
+struct faults {
+    unsigned lose, redo, redeliver, refuse, hang_up, forget, taskless, replay, foreign;
+    unsigned stall_at; /* once, for a second */
+};
+
+struct conn {
+    int fd;
+    size_t length;
+    char bytes[BYTES_MAX + 1];
+};
+
+static struct faulty {
+    pthread_t thread;
+    int listener, port;
+    atomic_bool closing;
+    struct faults faults;
+    unsigned requests;
+    struct conn conns[CONNS_MAX];
+    size_t count;
+} faulty;
+
+static bool each(unsigned n)
+{
+    return n > 0 && faulty.requests % n == 0;
+}
+
+static void put_task(redisContext *context, unsigned id, unsigned delivery)
+{
+    redisReply *reply = redisCommand(
+        context,
+        "ZADD tasks %d "
+        "{\"id\":\"tsk_%d-%d\",\"delivery\":%d,\"optin\":\"opt_%d\",\"report\":\"rep\"}",
+        id, id, (int)faulty.requests, delivery, id);
+    MUST(reply != NULL);
+    freeReplyObject(reply);
+}
+
+static void put_tasks(redisContext *context, unsigned id)
+{
+    if (each(faulty.faults.lose) || each(faulty.faults.replay))
+        return;
+    put_task(context, id, 1);
+    if (each(faulty.faults.redo)) { /* the same member would only be one */
+        redisReply *reply =
+            redisCommand(context, "ZADD tasks 1 {\"delivery\":1,\"optin\":\"opt_%d\"}", id);
+        freeReplyObject(reply);
+    }
+    if (each(faulty.faults.redeliver))
+        put_task(context, id, 2);
+    if (each(faulty.faults.foreign))
+        put_task(context, id + 1000000, 1);
+}
+
+/* False: it hangs up. */
+static bool answer(struct conn *conn, redisContext *context)
+{
+    char body[128], text[512];
+    unsigned id = ++faulty.requests;
+
+    if (faulty.requests == faulty.faults.stall_at)
+        usleep(1000000);
+    if (each(faulty.faults.forget))
+        return false;
+    if (each(faulty.faults.replay))
+        id--;
+    bool refused = each(faulty.faults.refuse), taskless = each(faulty.faults.taskless);
+    if (!refused && !taskless)
+        put_tasks(context, id);
+    if (each(faulty.faults.hang_up))
+        return false;
+    snprintf(body, sizeof(body), "{\"id\":\"opt_%u\",\"task\":%s}", id,
+             taskless ? "null" : "\"tsk_1\"");
+    int length = snprintf(text, sizeof(text),
+                          "HTTP/1.1 %s\r\nContent-Length: %zu\r\n"
+                          "Content-Type: application/json\r\n\r\n%s",
+                          refused                      ? "503 Busy"
+                          : each(faulty.faults.replay) ? "200 OK"
+                                                       : "201 Made",
+                          strlen(body), body);
+    return send(conn->fd, text, (size_t)length, MSG_NOSIGNAL) == length;
+}
+
+/* Bytes of the first request in the buffer; 0: not whole yet. */
+static size_t whole_request(struct conn *conn)
+{
+    conn->bytes[conn->length] = '\0';
+    const char *end = strstr(conn->bytes, "\r\n\r\n");
+    const char *length = strcasestr(conn->bytes, "\r\ncontent-length:");
+    if (end == NULL)
+        return 0;
+    size_t whole = (size_t)(end + 4 - conn->bytes) +
+                   (length && length < end ? strtoul(length + 17, NULL, 10) : 0);
+    return whole <= conn->length ? whole : 0;
+}
+
+static bool serve(struct conn *conn, redisContext *context)
+{
+    ssize_t got = recv(conn->fd, conn->bytes + conn->length, BYTES_MAX - conn->length, 0);
+    if (got <= 0)
+        return false;
+    conn->length += (size_t)got;
+    for (size_t whole = whole_request(conn); whole > 0; whole = whole_request(conn)) {
+        if (!answer(conn, context))
+            return false;
+        memmove(conn->bytes, conn->bytes + whole, conn->length - whole);
+        conn->length -= whole;
+    }
+    return true;
+}
+
+static void take_turn(redisContext *context)
+{
+    struct pollfd polls[CONNS_MAX + 1];
+
+    for (size_t i = 0; i < faulty.count; i++)
+        polls[i] = (struct pollfd){.fd = faulty.conns[i].fd, .events = POLLIN};
+    polls[faulty.count] = (struct pollfd){.fd = faulty.listener, .events = POLLIN};
+    size_t count = faulty.count;
+    if (poll(polls, count + 1, 20) <= 0)
+        return;
+    for (size_t i = count; i-- > 0;)
+        if (polls[i].revents && !serve(&faulty.conns[i], context)) {
+            close(faulty.conns[i].fd);
+            faulty.conns[i] = faulty.conns[--faulty.count];
+        }
+    if (polls[count].revents && faulty.count < CONNS_MAX) {
+        struct conn *conn = &faulty.conns[faulty.count++];
+        conn->fd = accept(faulty.listener, NULL, NULL);
+        conn->length = 0;
+    }
+}
+
+static void *faulty_main(void *argument)
+{
+    redisContext *context = redisConnectUnix(redis.socket);
+
+    (void)argument;
+    MUST(context != NULL && !context->err);
+    while (!faulty.closing)
+        take_turn(context);
+    for (size_t i = 0; i < faulty.count; i++)
+        close(faulty.conns[i].fd);
+    faulty.count = 0;
+    redisFree(context);
+    return NULL;
+}
+
+static void faulty_start(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof(address);
+
+    faulty.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    MUST(bind(faulty.listener, (struct sockaddr *)&address, length) == 0);
+    MUST(listen(faulty.listener, 128) == 0);
+    MUST(getsockname(faulty.listener, (struct sockaddr *)&address, &length) == 0);
+    faulty.port = ntohs(address.sin_port);
+    faulty.requests = 0;
+    faulty.closing = false;
+    MUST(pthread_create(&faulty.thread, NULL, faulty_main, NULL) == 0);
+}
+
+static void faulty_end(void)
+{
+    faulty.closing = true;
+    pthread_join(faulty.thread, NULL);
+    close(faulty.listener);
+}
+
+/* --- runs ------------------------------------------------------------------------------------ */
+
+struct world {
+    struct target_site site;
+    struct target target;
+    struct run_options options;
+    struct result result;
+    char *talk_text;
+    size_t talk_length;
+    FILE *talk;
+};
+
+static int set_up(void **state)
+{
+    struct world *world = calloc(1, sizeof(*world));
+
+    MUST(world != NULL && result_init(&world->result) == STATUS_OK);
+    server_run(&redis, "FLUSHALL");
+    memset(&faulty.faults, 0, sizeof(faulty.faults));
+    faulty_start();
+    world->talk = open_memstream(&world->talk_text, &world->talk_length);
+    strcpy(world->site.secret, "sk_bench_x");
+    world->target = (struct target){.name = "faulty",
+                                    .host = "127.0.0.1",
+                                    .port = (unsigned)faulty.port,
+                                    .key = "tasks",
+                                    .sites = &world->site,
+                                    .site_count = 1};
+    strcpy(world->target.redis_url, redis.url);
+    world->options = (struct run_options){.rate = 1000,
+                                          .duration_s = 0.1,
+                                          .connections = 4,
+                                          .consumers = 1,
+                                          .people = {.seed = 1, .json = 1},
+                                          .drain_s = 0.2};
+    *state = world;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct world *world = *state;
+
+    faulty_end();
+    fclose(world->talk);
+    free(world->talk_text);
+    result_free(&world->result);
+    free(world);
+    return 0;
+}
+
+static void run(struct world *world)
+{
+    enum status status = run_once(&world->options, &world->target, world->talk, &world->result);
+
+    fflush(world->talk);
+    if (status != STATUS_OK)
+        fail_msg("%s: %s", status_code(status), world->talk_text);
+}
+
+static const struct result_check *check_of(const struct result *result, const char *what)
+{
+    for (unsigned i = 0; i < result->check_count; i++)
+        if (strcmp(result->checks[i].what, what) == 0)
+            return &result->checks[i];
+    fail_msg("there is no check '%s'", what);
+    return NULL;
+}
+
+#define LOST    "no task is lost"
+#define DOUBLED "no task comes out twice"
+#define OURS    "each task belongs to an opt-in of this run"
+#define YES     "every request is answered with a yes"
+
+static void assert_check(const struct world *world, const char *what, bool holds)
+{
+    const struct result_check *check = check_of(&world->result, what);
+    if (check->holds != holds)
+        fail_msg("'%s' %s: %s", what, holds ? "does not hold" : "holds", check->detail);
+}
+
+static void what_was_sent_came_out_and_was_timed(void **state)
+{
+    struct world *world = *state;
+    const struct result *result = &world->result;
+
+    run(world);
+    assert_int_equal(result->intended, 100);
+    assert_int_equal(result->sent, 100);
+    assert_int_equal(result->acked, 100);
+    assert_int_equal(result->failed, 0);
+    assert_int_equal(result->popped, 100);
+    assert_int_equal(result->lost + result->doubled + result->unclaimed + result->strange, 0);
+    assert_int_equal(hist_count(result->latency[RESULT_LEAD]), 100);
+    assert_int_equal(hist_count(result->latency[RESULT_ACK]), 100);
+    assert_int_equal(hist_count(result->latency[RESULT_ACK_RAW]), 100);
+    assert_int_equal(hist_count(result->latency[RESULT_AFTER_ACK]), 100);
+    assert_int_equal(result->answer_count, 1);
+    assert_int_equal(result->answers[0].status, 201);
+    assert_int_equal(result->answers[0].count, 100);
+    assert_true(hist_max_ns(result->latency[RESULT_ACK]) >=
+                hist_max_ns(result->latency[RESULT_ACK_RAW]));
+    assert_true(result->duration_s >= 0.1);
+    assert_string_equal(result->arrivals, "constant");
+    assert_check(world, LOST, true);
+    assert_check(world, DOUBLED, true);
+    assert_check(world, OURS, true);
+    assert_check(world, YES, true);
+}
+
+static void a_lost_task_is_counted(void **state)
+{
+    struct world *world = *state;
+
+    faulty.faults.lose = 20;
+    run(world);
+    assert_int_equal(world->result.lost, 5);
+    assert_int_equal(world->result.popped, 95);
+    assert_check(world, LOST, false);
+    assert_check(world, DOUBLED, true);
+}
+
+static void a_doubled_task_is_counted(void **state)
+{
+    struct world *world = *state;
+
+    faulty.faults.redo = 25;
+    run(world);
+    assert_int_equal(world->result.doubled, 4);
+    assert_int_equal(world->result.popped, 100);
+    assert_check(world, DOUBLED, false);
+    assert_check(world, LOST, true);
+}
+
+static void a_redelivery_is_told_apart_from_a_double(void **state)
+{
+    struct world *world = *state;
+
+    faulty.faults.redeliver = 50;
+    run(world);
+    assert_int_equal(world->result.redelivered, 2);
+    assert_int_equal(world->result.doubled, 0);
+}
+
+static void a_refusal_is_no_acknowledgement(void **state)
+{
+    struct world *world = *state;
+
+    faulty.faults.refuse = 10;
+    run(world);
+    assert_int_equal(world->result.acked, 90);
+    assert_int_equal(world->result.failed, 10);
+    assert_int_equal(world->result.lost, 0);
+    assert_int_equal(world->result.answers[1].status, 503);
+    assert_int_equal(world->result.answers[1].count, 10);
+    assert_check(world, YES, false);
+    assert_check(world, LOST, true);
+}
+
+static void an_opt_in_whose_answer_was_lost_is_neither_lost_nor_strange(void **state)
+{
+    struct world *world = *state;
+
+    faulty.faults.hang_up = 20;
+    run(world);
+    assert_int_equal(world->result.failed, 5);
+    assert_int_equal(world->result.unclaimed, 5);
+    assert_int_equal(world->result.lost, 0);
+    assert_check(world, OURS, true);
+    assert_check(world, YES, false);
+}
+
+static void a_request_that_came_to_nothing_is_just_a_failure(void **state)
+{
+    struct world *world = *state;
+
+    faulty.faults.forget = 20;
+    run(world);
+    assert_int_equal(world->result.failed, 5);
+    assert_int_equal(world->result.unclaimed, 0);
+    assert_int_equal(world->result.lost, 0);
+}
+
+static void a_task_that_nobody_sent_is_not_of_this_run(void **state)
+{
+    struct world *world = *state;
+
+    faulty.faults.foreign = 50;
+    run(world);
+    assert_int_equal(world->result.unclaimed, 2);
+    assert_check(world, OURS, false);
+}
+
+static void who_is_given_no_task_is_not_lost_but_told(void **state)
+{
+    struct world *world = *state;
+
+    faulty.faults.taskless = 50;
+    run(world);
+    assert_int_equal(world->result.lost, 0);
+    assert_int_equal(world->result.popped, 98);
+    assert_check(world, "every new opt-in is given a task", false);
+}
+
+static void an_id_that_is_known_already_is_a_duplicate(void **state)
+{
+    struct world *world = *state;
+
+    faulty.faults.replay = 10;
+    run(world);
+    assert_int_equal(world->result.acked, 100);
+    assert_int_equal(world->result.duplicates, 10);
+    assert_int_equal(world->result.lost, 0);
+    assert_int_equal(world->result.popped, 90);
+}
+
+static void the_warm_up_is_in_the_ledger_and_not_in_the_figures(void **state)
+{
+    struct world *world = *state;
+
+    world->options.warmup_s = 0.1;
+    faulty.faults.lose = 20;
+    run(world);
+    assert_int_equal(world->result.intended, 100);
+    assert_int_equal(world->result.acked, 100);
+    assert_int_equal(world->result.popped, 95);
+    assert_int_equal(hist_count(world->result.latency[RESULT_ACK]), 100);
+    assert_int_equal(world->result.lost, 10); /* of both halves */
+}
+
+static void reports_are_sent_for_each_task(void **state)
+{
+    struct world *world = *state;
+
+    world->options.mode = CONSUME_REPORT;
+    run(world);
+    assert_int_equal(server_number(&redis, "XLEN rep"), 200);
+    assert_string_equal(world->result.consumer_mode, "report");
+}
+
+static void a_backlog_is_left_alone_and_not_lost(void **state)
+{
+    struct world *world = *state;
+
+    world->options.mode = CONSUME_NOTHING;
+    run(world);
+    assert_int_equal(world->result.lost, 0);
+    assert_int_equal(world->result.popped, 0);
+    assert_int_equal(server_number(&redis, "ZCARD tasks"), 100);
+}
+
+static void a_closed_loop_has_no_schedule_to_keep(void **state)
+{
+    struct world *world = *state;
+
+    world->options.rate = 0;
+    run(world);
+    assert_string_equal(world->result.arrivals, "closed");
+    assert_true(world->result.acked > 0);
+    assert_int_equal(world->result.sent, world->result.acked);
+    assert_int_equal(world->result.popped, world->result.acked);
+}
+
+/* The self-test of honesty: the server stands still for a second. Whoever times from the sending
+ * sees as many slow answers as there are connections; all the others that were due meanwhile have
+ * not been sent, and are not missed. */
+static void a_stall_is_charged_for_all_that_was_due_meanwhile(void **state)
+{
+    struct world *world = *state;
+    const struct hist *ack = world->result.latency[RESULT_ACK];
+    const struct hist *raw = world->result.latency[RESULT_ACK_RAW];
+
+    world->options.duration_s = 1.5;
+    world->options.drain_s = 2;
+    faulty.faults.stall_at = 300;
+    run(world);
+    assert_int_equal(world->result.acked, 1500);
+    assert_int_equal(world->result.lost, 0);
+    if (hist_at(ack, 99.9) < 800000000)
+        fail_msg("corrected p99.9 is %.0f ms", (double)hist_at(ack, 99.9) / 1e6);
+    if (hist_at(ack, 50) < 100000000)
+        fail_msg("corrected p50 is %.0f ms", (double)hist_at(ack, 50) / 1e6);
+    /* The four connections: the 1,496 other ones look well. */
+    if (hist_at(raw, 99) > 400000000)
+        fail_msg("raw p99 is %.0f ms", (double)hist_at(raw, 99) / 1e6);
+    uint64_t slow = 0, ns = 0, count = 0;
+    for (size_t place = 0; hist_next(raw, &place, &ns, &count);)
+        slow += ns > 400000000 ? count : 0;
+    assert_in_range(slow, 1, world->options.connections);
+}
+
+static bool *ticked;
+
+static void on_second(void *owner, unsigned second)
+{
+    (void)owner;
+    ticked[second] = true;
+}
+
+static void each_second_has_its_row(void **state)
+{
+    struct world *world = *state;
+    bool ticks[8] = {false};
+    uint64_t intended = 0, acked = 0, popped = 0;
+
+    ticked = ticks;
+    world->options.duration_s = 1.2;
+    world->options.rate = 200;
+    world->options.on_second = on_second;
+    run(world);
+    assert_int_equal(world->result.second_count, 2);
+    for (unsigned i = 0; i < world->result.second_count; i++) {
+        assert_int_equal(world->result.seconds[i].second, i);
+        intended += world->result.seconds[i].intended;
+        acked += world->result.seconds[i].acked;
+        popped += world->result.seconds[i].popped;
+    }
+    assert_in_range(world->result.seconds[0].intended, 190, 210);
+    assert_int_equal(intended, 240);
+    assert_int_equal(acked, 240);
+    assert_int_equal(popped, 240);
+    assert_true(ticks[0]);
+    assert_true(world->result.seconds[0].ack_p99_ns > 0);
+}
+
+static void *interrupt_soon(void *argument)
+{
+    (void)argument;
+    while (faulty.requests < 50)
+        usleep(1000);
+    kill(getpid(), SIGINT);
+    return NULL;
+}
+
+static void ctrl_c_ends_the_sending_and_keeps_the_rest(void **state)
+{
+    struct world *world = *state;
+    pthread_t thread;
+
+    world->options.duration_s = 30;
+    MUST(pthread_create(&thread, NULL, interrupt_soon, NULL) == 0);
+    run(world);
+    pthread_join(thread, NULL);
+    assert_in_range(world->result.acked, 45, 10000);
+    assert_int_equal(world->result.lost, 0);
+    assert_int_equal(world->result.failed, 0);
+    assert_true(world->result.duration_s < 10);
+    assert_non_null(strstr(world->result.limit_why, "Ctrl-C"));
+}
+
+static void a_server_that_is_not_there_is_said(void **state)
+{
+    struct world *world = *state;
+
+    world->target.port = 1;
+    assert_status(run_once(&world->options, &world->target, world->talk, &world->result),
+                  STATUS_BUSY);
+    fflush(world->talk);
+    assert_non_null(strstr(world->talk_text, "no server at 127.0.0.1 port 1"));
+}
+
+static void a_redis_that_is_not_there_is_said(void **state)
+{
+    struct world *world = *state;
+
+    strcpy(world->target.redis_url, "unix:///nowhere/s");
+    assert_status(run_once(&world->options, &world->target, world->talk, &world->result),
+                  STATUS_BUSY);
+    fflush(world->talk);
+    assert_non_null(strstr(world->talk_text, "no Redis at unix:///nowhere/s"));
+}
+
+static void progress_is_a_plain_line_where_there_is_no_terminal(void **state)
+{
+    struct world *world = *state;
+    char *text = NULL;
+    size_t length = 0;
+
+    world->options.progress = open_memstream(&text, &length);
+    run(world);
+    fclose(world->options.progress);
+    assert_null(strchr(text, '\r'));
+    free(text);
+}
+
+static int start_redis(void **state)
+{
+    (void)state;
+    server_start(&redis);
+    return 0;
+}
+
+static int end_redis(void **state)
+{
+    (void)state;
+    server_end(&redis);
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(what_was_sent_came_out_and_was_timed),
+        TEST(a_lost_task_is_counted),
+        TEST(a_doubled_task_is_counted),
+        TEST(a_redelivery_is_told_apart_from_a_double),
+        TEST(a_refusal_is_no_acknowledgement),
+        TEST(an_opt_in_whose_answer_was_lost_is_neither_lost_nor_strange),
+        TEST(a_request_that_came_to_nothing_is_just_a_failure),
+        TEST(a_task_that_nobody_sent_is_not_of_this_run),
+        TEST(who_is_given_no_task_is_not_lost_but_told),
+        TEST(an_id_that_is_known_already_is_a_duplicate),
+        TEST(the_warm_up_is_in_the_ledger_and_not_in_the_figures),
+        TEST(reports_are_sent_for_each_task),
+        TEST(a_backlog_is_left_alone_and_not_lost),
+        TEST(a_closed_loop_has_no_schedule_to_keep),
+        TEST(a_stall_is_charged_for_all_that_was_due_meanwhile),
+        TEST(each_second_has_its_row),
+        TEST(ctrl_c_ends_the_sending_and_keeps_the_rest),
+        TEST(a_server_that_is_not_there_is_said),
+        TEST(a_redis_that_is_not_there_is_said),
+        TEST(progress_is_a_plain_line_where_there_is_no_terminal),
+    };
+    return cmocka_run_group_tests(tests, start_redis, end_redis);
+}
