@@ -24,7 +24,7 @@
 #define TIMER             UINT64_MAX /* epoll's data of the timer */
 #define SPARE_DESCRIPTORS 64
 
-/* --- the plan ---------------------------------------------------------------------------- */
+/* --- the plan ------------------------------------------------------------------------ */
 
 static bool is_open_loop(const struct load *load)
 {
@@ -121,7 +121,7 @@ static void arm(struct load *load)
     MUST(timerfd_settime(load->timer, TFD_TIMER_ABSTIME, &when, NULL) == 0);
 }
 
-/* --- what the connections say --------------------------------------------------------------- */
+/* --- what the connections say -------------------------------------------------------- */
 
 void load_list_free(struct load *load, struct conn *conn)
 {
@@ -179,7 +179,7 @@ void load_tried(struct load *load, struct conn *conn, const char *error)
         fail_next(load, now_ns);
 }
 
-/* --- the turn -------------------------------------------------------------------------------- */
+/* --- the turn ------------------------------------------------------------------------ */
 
 static uint64_t cpu_ns(void)
 {
@@ -276,8 +276,7 @@ static void on_tick(uv_timer_t *tick)
     settle(load);
 }
 
-/* --- opening and closing ------------------------------------------------------------------------
- */
+/* --- opening and closing -------------------------------------------------------------- */
 
 static enum status read_address(struct load *load)
 {

@@ -46,7 +46,7 @@ static void enter(struct conn *conn, enum conn_state state, uint64_t now_ns)
     conn->since_ns = now_ns;
 }
 
-/* --- answers ---------------------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------------------- */
 
 static const struct slice replayed_name = {"idempotent-replayed", 19};
 
@@ -132,7 +132,7 @@ static const llhttp_settings_t settings = {
     .on_message_complete = on_message_complete,
 };
 
-/* --- the ends of a request ---------------------------------------------------------------- */
+/* --- the ends of a request ----------------------------------------------------------- */
 
 void conn_drop(struct conn *conn)
 {
@@ -212,8 +212,8 @@ static void answered(struct conn *conn, bool more_bytes)
     conn->carries = false;
     conn->useful = true;
     conn->refusals = 0;
-    if (more_bytes) {
-        conn_drop(conn); /* it says more than it was asked for */
+    if (more_bytes || conn->unsent) {
+        conn_drop(conn); /* it says more than it was asked for, or sooner */
         come_back(conn, answer->answered_ns);
     } else if (!conn->keep_alive || load->options.new_connections) {
         enter(conn, CONN_LEAVING, answer->answered_ns);
@@ -224,7 +224,7 @@ static void answered(struct conn *conn, bool more_bytes)
     load_answered(load, answer);
 }
 
-/* --- connecting and writing ------------------------------------------------------------------ */
+/* --- connecting and writing ---------------------------------------------------------- */
 
 /* Not the whole of it is sent only where the server does not read. Then the rest is sent when it
  * does, from the same request made once more: it is always the same. */
@@ -232,14 +232,17 @@ static void write_request(struct conn *conn)
 {
     struct load *load = conn->load;
     struct people_request request;
+    ssize_t count = 0;
 
     people_request(load->options.people, conn->answer.n, !load->options.new_connections, &request);
     conn->answer.key = request.key;
     conn->answer.what = request.what;
-    ssize_t count =
-        send(conn->fd, request.bytes + conn->written, request.length - conn->written, MSG_NOSIGNAL);
-    if (count >= 0)
-        conn->written += (size_t)count;
+    do {
+        count = send(conn->fd, request.bytes + conn->written, request.length - conn->written,
+                     MSG_NOSIGNAL);
+        if (count > 0)
+            conn->written += (size_t)count;
+    } while (count > 0 && conn->written < request.length);
     conn->unsent = conn->written < request.length;
     if (count < 0 && errno != EAGAIN)
         give_up(conn, error_name(errno));
@@ -318,7 +321,7 @@ void conn_take(struct conn *conn, const struct load_answer *next)
         conn_connect(conn);
 }
 
-/* --- reading --------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------- */
 
 static void take_bytes(struct conn *conn, size_t length)
 {
@@ -360,7 +363,6 @@ static void take_end(struct conn *conn)
 /* True: there may be more. */
 static bool read_once(struct conn *conn, unsigned events)
 {
-    uint32_t generation = conn->generation;
     ssize_t count = recv(conn->fd, conn->load->input, LOAD_INPUT_BYTES, 0);
 
     if (count > 0)
@@ -371,25 +373,24 @@ static bool read_once(struct conn *conn, unsigned events)
         return false;
     else
         give_up(conn, error_name(errno));
-    return conn->generation == generation &&
-           (count == LOAD_INPUT_BYTES || (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)));
+    return count == LOAD_INPUT_BYTES || (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
 }
 
+/* Reads before it writes: who has an answer already does not want the rest of the request. */
 void conn_ready(struct conn *conn, unsigned events)
 {
     uint32_t generation = conn->generation;
 
     if (conn->state == CONN_CONNECTING && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)))
         on_connected(conn);
-    else if (conn->state == CONN_BUSY && conn->unsent && (events & EPOLLOUT))
+    bool readable = events & ~(unsigned)EPOLLOUT;
+    while (readable && conn->generation == generation)
+        readable = read_once(conn, events);
+    if (conn->generation == generation && conn->state == CONN_BUSY && conn->unsent)
         write_request(conn);
-    if (conn->generation != generation || !(events & ~(unsigned)EPOLLOUT))
-        return;
-    while (read_once(conn, events))
-        ;
 }
 
-/* --- time ------------------------------------------------------------------------------------ */
+/* --- time ---------------------------------------------------------------------------- */
 
 void conn_tick(struct conn *conn, uint64_t now_ns)
 {

@@ -20,7 +20,7 @@
 
 enum kind { KIND_JSON, KIND_FORM, KIND_MULTIPART, KIND_END };
 
-/* --- the bodies -------------------------------------------------------------------- */
+/* --- the bodies ---------------------------------------------------------------------- */
 
 /* What stands in <> is put in for each request; what stands in () is there for those who have a
  * phone. The salt comes from the seed, so that two seeds send different people. */
@@ -115,7 +115,7 @@ struct people {
     char request[PEOPLE_REQUEST_BYTES_MAX];
 };
 
-/* --- preparing ------------------------------------------------------------------------ */
+/* --- preparing ----------------------------------------------------------------------- */
 
 static enum slot slot_named(struct slice name)
 {
@@ -246,7 +246,7 @@ void people_close(struct people *people)
     free(people);
 }
 
-/* --- who it is -------------------------------------------------------------------------- */
+/* --- who it is ----------------------------------------------------------------------- */
 
 /* Each number has a stream of its own. */
 static uint64_t stream_of(const struct people *people, uint64_t n)
@@ -296,7 +296,7 @@ static uint64_t original_of(const struct people *people, uint64_t n)
     return n;
 }
 
-/* --- a phone number of one's own ---------------------------------------------------------- */
+/* --- a phone number of one's own ----------------------------------------------------- */
 
 /* Of the United States, in use and of no special kind. */
 static const uint16_t areas[] = {
@@ -360,7 +360,7 @@ static struct slice phone_of(const struct people *people, uint64_t person, char 
     return (struct slice){out, PHONE_LENGTH};
 }
 
-/* --- the request --------------------------------------------------------------------------- */
+/* --- the request --------------------------------------------------------------------- */
 
 static const struct slice first_names[] = {
     SLICE("Dana"),  SLICE("James"), SLICE("Maria"), SLICE("Robert"), SLICE("Linda"), SLICE("Ahmed"),

@@ -1,4 +1,5 @@
 #include <arpa/inet.h>
+#include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
@@ -11,11 +12,29 @@
 #define ANSWERS_MAX 4096
 #define TEST_MS_MAX 10000
 
-/* --- a server on the same loop --------------------------------------------------------------- */
+/* --- faults -------------------------------------------------------------------------- */
+
+static unsigned send_calls, send_short_at; /* this call of send takes half, the next nothing */
+
+/* Stands before libc's. */
+ssize_t send(int socket, const void *bytes, size_t length, int flags)
+{
+    send_calls++;
+    if (send_short_at > 0 && send_calls == send_short_at)
+        length /= 2;
+    if (send_short_at > 0 && send_calls == send_short_at + 1) {
+        errno = EAGAIN;
+        return -1;
+    }
+    return sendto(socket, bytes, length, flags, NULL, 0);
+}
+
+/* --- a server on the same loop ------------------------------------------------------- */
 
 /* How it answers; set by the test, and maybe changed on the way. */
 static struct {
     const char *answer;     /* NULL: not at all */
+    const char *early;      /* when half a request is there */
     size_t at_once;         /* bytes of it a turn of the loop; 0: all */
     bool hangs_up;          /* behind the answer, or instead of it */
     unsigned stall_at;      /* from this request on nothing is answered for STALL_MS; 0: never */
@@ -144,6 +163,10 @@ static void on_guest_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *i
     if (body && field &&
         guest->request_bytes == (size_t)(body + 4 - guest->request) + strtoul(field + 16, NULL, 10))
         on_request(guest);
+    else if (served.early) {
+        guest->answer = served.early;
+        uv_prepare_start(&guest->drip, on_drip);
+    }
 }
 
 static void on_guest(uv_stream_t *stream, int status)
@@ -160,8 +183,7 @@ static void on_guest(uv_stream_t *stream, int status)
     uv_read_start((uv_stream_t *)&guest->tcp, on_guest_buffer, on_guest_read);
 }
 
-/* --- a run ---------------------------------------------------------------------------------------
- */
+/* --- a run ---------------------------------------------------------------------------- */
 
 struct seen {
     struct load_answer answer;
@@ -174,6 +196,23 @@ static unsigned answers;
 static struct load *load;
 static struct load_counts counts;
 static struct people *people;
+static unsigned given_up_at; /* with this answer; 0: not */
+
+static void close_walked(uv_handle_t *handle, void *unused)
+{
+    (void)unused;
+    if (handle->type == UV_TCP && handle != (uv_handle_t *)&listener)
+        leave(handle->data);
+    else if (!uv_is_closing(handle) && handle->type != UV_PREPARE)
+        uv_close(handle, NULL);
+}
+
+static void close_all(void)
+{
+    load_close(load);
+    load = NULL;
+    uv_walk(&loop, close_walked, NULL);
+}
 
 static void on_answer(void *owner, const struct load_answer *told)
 {
@@ -186,24 +225,15 @@ static void on_answer(void *owner, const struct load_answer *told)
     one->body_bytes = told->body.length;
     snprintf(one->body, sizeof one->body, "%.*s", (int)told->body.length,
              told->body.length ? told->body.bytes : "");
-}
-
-static void close_walked(uv_handle_t *handle, void *unused)
-{
-    (void)unused;
-    if (handle->type == UV_TCP && handle != (uv_handle_t *)&listener)
-        leave(handle->data);
-    else if (!uv_is_closing(handle) && handle->type != UV_PREPARE)
-        uv_close(handle, NULL);
+    if (answers == given_up_at)
+        close_all();
 }
 
 static void on_done(void *owner)
 {
     (void)owner;
     load_count(load, &counts);
-    load_close(load);
-    load = NULL;
-    uv_walk(&loop, close_walked, NULL);
+    close_all();
 }
 
 static void on_guard(uv_timer_t *timer)
@@ -221,7 +251,8 @@ static int begin(void **state)
     (void)state;
     memset(&served, 0, sizeof served);
     served.answer = "HTTP/1.1 201 Created\r\nContent-Length: 14\r\n\r\n{\"id\":\"opt_1\"}";
-    answers = 0;
+    answers = given_up_at = 0;
+    send_calls = send_short_at = 0;
     stalled = NULL;
     MUST(uv_loop_init(&loop) == 0);
     MUST(uv_timer_init(&loop, &stall) == 0 && uv_timer_init(&loop, &guard) == 0);
@@ -292,8 +323,7 @@ static void all_failed(const char *error)
     }
 }
 
-/* --- answers
- * ----------------------------------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------------------- */
 
 static void a_whole_answer_is_told(void **state)
 {
@@ -402,8 +432,32 @@ static void of_a_long_body_the_beginning_is_told(void **state)
     assert_int_equal(served.connections, 1);
 }
 
-/* --- no answers
- * ---------------------------------------------------------------------------------------- */
+static void what_is_left_of_a_request_is_sent_when_there_is_room(void **state)
+{
+    (void)state;
+    send_short_at = 2;
+    served.early = "HTTP/1.1 103 Early Hints\r\n\r\n";
+    send_some(3);
+    all_are(201, "{\"id\":\"opt_1\"}");
+    assert_int_equal(served.requests, 3);
+    assert_int_equal(send_calls, 5);
+    assert_int_equal(served.connections, 1);
+}
+
+/* The rest of the request would be taken for the next one. */
+static void an_answer_to_half_a_request_ends_the_connection(void **state)
+{
+    (void)state;
+    send_short_at = 2;
+    served.early = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n";
+    send_some(3);
+    assert_int_equal(seen[1].answer.status, 413);
+    assert_int_equal(seen[2].answer.status, 201);
+    assert_int_equal(served.connections, 2);
+    assert_int_equal(served.requests, 2);
+}
+
+/* --- no answers ---------------------------------------------------------------------- */
 
 /* Who says more than he was asked for cannot be trusted with the next request. */
 static void bytes_behind_an_answer_end_the_connection(void **state)
@@ -505,8 +559,7 @@ static void a_host_has_to_be_an_address(void **state)
     uv_run(&loop, UV_RUN_DEFAULT);
 }
 
-/* --- the plan
- * ---------------------------------------------------------------------------------------------- */
+/* --- the plan ------------------------------------------------------------------------ */
 
 static void moments_are_kept(void **state)
 {
@@ -571,9 +624,17 @@ static void moments_wait_while_there_is_no_connection(void **state)
     assert_int_equal(now.sent, 2);
     assert_int_equal(now.in_flight, 2);
     assert_int_equal(now.waiting, 18);
-    load_close(load);
-    uv_walk(&loop, close_walked, NULL);
+    close_all();
     uv_run(&loop, UV_RUN_DEFAULT);
+}
+
+static void a_run_can_be_given_up_by_who_gets_an_answer(void **state)
+{
+    (void)state;
+    given_up_at = 5;
+    open_load((struct load_options){.connections = 4}, (struct people_options){.json = 1});
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(answers, 5);
 }
 
 static void stop_soon(uv_timer_t *timer)
@@ -647,6 +708,8 @@ int main(void)
         TEST(after_connection_close_the_next_goes_over_a_new_one),
         TEST(early_hints_are_no_answer),
         TEST(of_a_long_body_the_beginning_is_told),
+        TEST(what_is_left_of_a_request_is_sent_when_there_is_room),
+        TEST(an_answer_to_half_a_request_ends_the_connection),
         TEST(bytes_behind_an_answer_end_the_connection),
         TEST(what_is_not_http_fails_the_request),
         TEST(a_request_whose_connection_ends_has_failed_and_is_not_sent_again),
@@ -659,6 +722,7 @@ int main(void)
         TEST(moments_are_kept),
         TEST(a_stall_is_charged_to_all_whose_moments_it_took),
         TEST(moments_wait_while_there_is_no_connection),
+        TEST(a_run_can_be_given_up_by_who_gets_an_answer),
         TEST(a_stop_sends_no_more_and_waits_for_what_was_sent),
         TEST(a_new_connection_for_each_request),
         TEST(a_new_connection_is_left_though_the_server_keeps_it),

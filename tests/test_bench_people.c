@@ -48,7 +48,7 @@ static struct people *people_of(struct people_options options)
     return people;
 }
 
-/* --- reading a request as the server does ------------------------------------------------ */
+/* --- reading a request as the server does -------------------------------------------- */
 
 /* The copy lives until the next one. */
 static const struct people_request *request(struct people *people, uint64_t n)
@@ -97,7 +97,7 @@ static bool is_path(const struct people_request *made, const char *path)
     return slice_equal(http_head_slice(made->bytes, head.path), slice_of(path));
 }
 
-/* --- bodies ---------------------------------------------------------------------------------- */
+/* --- bodies -------------------------------------------------------------------------- */
 
 static void an_optin_says_the_same_in_every_kind_of_body(void **state)
 {
@@ -218,8 +218,7 @@ static void a_connection_for_one_request_says_so(void **state)
     people_close(people);
 }
 
-/* --- who ----------------------------------------------------------------------------------------
- */
+/* --- who ------------------------------------------------------------------------------ */
 
 static int compare_numbers(const void *left, const void *right)
 {
