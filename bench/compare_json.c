@@ -104,7 +104,7 @@ enum status compare_write_json(const struct compare *compare, FILE *out)
     enum status result = STATUS_INTERNAL;
 
     if (whole)
-        result = json_dumpf(document, out, JSON_INDENT(2)) == 0 && fputc('\n', out) != EOF
+        result = json_dumpf(document, out, JSON_COMPACT) == 0 && fputc('\n', out) != EOF
                      ? STATUS_OK
                      : STATUS_IO;
     json_decref(document);

@@ -422,7 +422,7 @@ static void print_about(const struct compare *compare, FILE *out)
     fprintf(out, ", %u connections, %u round%s of %g s; one consumer, the same for all\n",
             compare->connections, compare->round_count, compare->round_count == 1 ? "" : "s",
             compare->duration_s);
-    fprintf(out, "machine: %u cores, %s, %s, %s, load %.2f before\n", compare->machine.cores,
+    fprintf(out, "machine: %u cores, %s, %s, Linux %s, load %.2f before\n", compare->machine.cores,
             compare->machine.processor, compare->machine.system, compare->machine.kernel,
             compare->machine.load1);
     fprintf(out, "disk: %s, fdatasync p50 %.0f µs, p99 %.0f µs\n", compare->disk.file_system,
