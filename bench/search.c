@@ -12,8 +12,8 @@
 #define LEAST_RATE       1.0
 #define MOST_RATE        4000000.0 /* no loopback carries that */
 #define PRECISION        1.03
-#define LOWER_AT_END     0.97
-#define VERIFY_MAX       8
+#define LOWER_BY         0.03 /* then twice as much, and so on: a machine may have become busy */
+#define VERIFY_MAX       10
 #define TRIAL_S          5.0
 #define TRIAL_WARMUP_S   1.0
 #define TRIAL_PATIENCE_S 2.0
@@ -52,7 +52,7 @@ static void say_trial(const struct search *search, const struct result *result, 
     const struct hist *lead = result->latency[RESULT_LEAD], *ack = result->latency[RESULT_ACK];
     const struct hist *shown = hist_count(lead) > 0 ? lead : ack;
 
-    fprintf(search->talk, "trial %u: %.0f/s for %.0f s: %s p50 %.2f ms, p99 %.2f ms: %s%s\n",
+    fprintf(search->talk, "trial %u: %.0f/s for %g s: %s p50 %.2f ms, p99 %.2f ms: %s%s\n",
             search->trials, search->options.rate, search->options.duration_s,
             shown == lead ? "lead" : "ack", (double)hist_at(shown, 50) / 1e6,
             (double)hist_at(shown, 99) / 1e6, fault ? fault : "holds",
@@ -179,6 +179,7 @@ static enum status renew(struct result *result)
 static enum status verify(struct search *search, double rate, double *rate_out,
                           struct result *result)
 {
+    double lower_by = LOWER_BY;
     bool holds = false;
 
     for (unsigned tries = 0; tries < VERIFY_MAX; tries++) {
@@ -191,8 +192,10 @@ static enum status verify(struct search *search, double rate, double *rate_out,
         *rate_out = rate;
         if (holds)
             return STATUS_OK;
-        if (tries % 2 == 1) /* it has failed twice */
-            rate *= LOWER_AT_END;
+        if (tries % 2 == 1) { /* it has failed twice */
+            rate *= 1 - lower_by;
+            lower_by *= 2;
+        }
     }
     return STATUS_NOT_FOUND;
 }
@@ -228,6 +231,6 @@ enum status search_rate(const struct run_options *options, const struct target *
     search.options.warmup_s = fmin(options->warmup_s, TRIAL_WARMUP_S);
     enum status status = find(&search, options, first_rate, rate_out, out);
     if (status == STATUS_NOT_FOUND)
-        fprintf(talk, "hotlead-bench: '%s' does not hold at any rate\n", limit);
+        fprintf(talk, "hotlead-bench: '%s' holds at no rate for the whole of the run\n", limit);
     return status;
 }

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "bench/search.h"
 #include "redis_server.h"
 #include "unit.h"
 
@@ -21,7 +22,8 @@ static struct server redis;
 /* Every n-th request; 0: none. */
 struct faults {
     unsigned lose, redo, redeliver, refuse, hang_up, forget, taskless, replay, foreign;
-    unsigned stall_at; /* once, for a second */
+    unsigned stall_at;   /* once, for a second */
+    unsigned most_per_s; /* what is over it is refused */
 };
 
 struct conn {
@@ -72,6 +74,18 @@ static void put_tasks(redisContext *context, unsigned id)
         put_task(context, id + 1000000, 1);
 }
 
+/* A bucket of 20 ms: a sender that catches up with its schedule is not over the rate. */
+static bool is_over_the_rate(void)
+{
+    static uint64_t full_ns;
+    uint64_t now_ns = uv_hrtime();
+
+    if (faulty.faults.most_per_s == 0)
+        return false;
+    full_ns = (full_ns > now_ns ? full_ns : now_ns) + 1000000000 / faulty.faults.most_per_s;
+    return full_ns > now_ns + 20000000;
+}
+
 /* False: it hangs up. */
 static bool answer(struct conn *conn, redisContext *context)
 {
@@ -84,7 +98,8 @@ static bool answer(struct conn *conn, redisContext *context)
         return false;
     if (each(faulty.faults.replay))
         id--;
-    bool refused = each(faulty.faults.refuse), taskless = each(faulty.faults.taskless);
+    bool refused = each(faulty.faults.refuse) || is_over_the_rate(),
+         taskless = each(faulty.faults.taskless);
     if (!refused && !taskless)
         put_tasks(context, id);
     if (each(faulty.faults.hang_up))
@@ -575,6 +590,36 @@ static void progress_is_a_plain_line_where_there_is_no_terminal(void **state)
     free(text);
 }
 
+static void the_highest_rate_without_a_fault_is_found(void **state)
+{
+    struct world *world = *state;
+    double rate = 0;
+
+    faulty.faults.most_per_s = 1500;
+    world->options.duration_s = 0.2;
+    enum status status = search_rate(&world->options, &world->target, "ack.p99<10s", 1000,
+                                     world->talk, &rate, &world->result);
+    fflush(world->talk);
+    assert_status(status, STATUS_OK);
+    /* In 0.2 s the bucket takes a tenth more than its rate. */
+    if (rate < 1200 || rate > 1800)
+        fail_msg("found %.0f/s: %s", rate, world->talk_text);
+    assert_int_equal(world->result.failed, 0);
+    assert_true(world->result.rate == rate);
+    assert_non_null(strstr(world->talk_text, ": 2000/s for 0.2 s"));
+}
+
+static void a_limit_that_cannot_be_read_is_refused_before_anything_is_sent(void **state)
+{
+    struct world *world = *state;
+    double rate = 0;
+
+    assert_status(search_rate(&world->options, &world->target, "fast", 1000, world->talk, &rate,
+                              &world->result),
+                  STATUS_INVALID);
+    assert_int_equal(faulty.requests, 0);
+}
+
 static int start_redis(void **state)
 {
     (void)state;
@@ -613,6 +658,8 @@ int main(void)
         TEST(ctrl_c_ends_the_sending_and_keeps_the_rest),
         TEST(a_server_that_is_not_there_is_said),
         TEST(a_redis_that_is_not_there_is_said),
+        TEST(the_highest_rate_without_a_fault_is_found),
+        TEST(a_limit_that_cannot_be_read_is_refused_before_anything_is_sent),
         TEST(progress_is_a_plain_line_where_there_is_no_terminal),
     };
     return cmocka_run_group_tests(tests, start_redis, end_redis);
