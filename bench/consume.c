@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #include "bench/consume_internal.h"
+#include "bench/link.h"
 #include "proto/must.h"
 
 #define AT_ONCE         64u

@@ -1,7 +1,8 @@
 /* How many tasks stand in a queue: for those who do not pop. */
 #include <hiredis/hiredis.h>
 
-#include "bench/consume_internal.h"
+#include "bench/consume.h"
+#include "bench/link.h"
 
 int64_t consume_waiting(const struct target *target)
 {

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <uv.h>
 
-#include "bench/consume_internal.h"
+#include "bench/link.h"
 #include "bench/metrics.h"
 #include "bench/run_command_internal.h"
 

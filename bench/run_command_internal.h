@@ -35,7 +35,8 @@ bool read_count(const char *text, unsigned least, unsigned most, unsigned *out);
 bool read_rate(const char *text, double *out);     /* 2500 or 2.5k */
 bool read_duration(const char *text, double *out); /* 10s, 5m, 90, 500ms */
 bool read_share(const char *text, double *out);    /* 5 or 5% is 0.05 */
-/* json=70,form=25,multipart=5. On failure `why_out` says what is wrong with it. */
+/* json=70,form=25,multipart=5. On failure `why_out` says what is wrong with it; else it is NULL, or
+ * a remark. */
 bool read_mix(const char *text, struct people_options *out, const char **why_out);
 /* The words of a command line, quoted where a shell needs it, with keys, tokens and passwords
  * masked. What does not fit ends in "...". */

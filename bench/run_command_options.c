@@ -346,6 +346,8 @@ static void check_mix(struct reading *reading, struct argp_state *state)
 
     if (!read_mix(mix, people, &why))
         argp_error(state, "--mix '%s': %s", mix, why);
+    if (why)
+        fprintf(stderr, "hotlead-bench: --mix '%s': %s\n", mix, why);
     if (only_json && people->form + people->multipart > 0)
         argp_error(state, "forms are sent with a site's public key: give --public-key, or --mix "
                           "json=100");

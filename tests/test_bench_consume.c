@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "bench/consume_internal.h"
+#include "bench/link.h"
 #include "redis_server.h"
 #include "unit.h"
 

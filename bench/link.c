@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "bench/consume_internal.h"
+#include "bench/link.h"
 
 static const struct timeval step_time_max = {2, 0};
 
