@@ -150,4 +150,8 @@ uint64_t engine_next_due_ms(struct engine *engine); /* UINT64_MAX: nothing */
  * transaction is lost (abort, then apply again from its folded seq). */
 enum status engine_apply(struct engine *engine, const struct record_view *record);
 
+/* Puts the rows of due, visible and outbox that the tasks of a record have now: see
+ * state_settled_seq. DISK_FULL, IO as above. */
+enum status engine_restore(struct engine *engine, const struct record_view *record);
+
 #endif
