@@ -50,13 +50,10 @@ int state_decode_person(MDB_val stored, struct person_row *row_out, struct task_
     return 0;
 }
 
-int state_get_person(const struct state *state, MDB_txn *txn, uint64_t person,
-                     struct person_row *row_out, struct task_row *task_out, uint64_t *last_seq_out)
+/* What was looked for with this result; empty rows when it was not found. */
+static int person_found(int code, MDB_val value, struct person_row *row_out,
+                        struct task_row *task_out, uint64_t *last_seq_out)
 {
-    struct state_key key = key_of_person(person);
-    MDB_val value;
-    int code = state_get(state, txn, TABLE_PERSON, &key, &value);
-
     if (code == 0)
         code = state_decode_person(value, row_out, task_out, last_seq_out);
     if (code != 0) {
@@ -65,6 +62,16 @@ int state_get_person(const struct state *state, MDB_txn *txn, uint64_t person,
         *last_seq_out = 0;
     }
     return code;
+}
+
+int state_get_person(const struct state *state, MDB_txn *txn, uint64_t person,
+                     struct person_row *row_out, struct task_row *task_out, uint64_t *last_seq_out)
+{
+    struct state_key key = key_of_person(person);
+    MDB_val value;
+    int code = state_get(state, txn, TABLE_PERSON, &key, &value);
+
+    return person_found(code, value, row_out, task_out, last_seq_out);
 }
 
 int state_get_task(const struct state *state, MDB_txn *txn, uint64_t person, uint64_t task,
@@ -92,6 +99,15 @@ int state_get_task_after(const struct state *state, MDB_txn *txn, uint64_t perso
 }
 
 /* --- the writer's finds ------------------------------------------------------- */
+
+/* Most rows lie right behind or beside the one before, and a cursor that is there already need
+ * not look for the place from the root. */
+static int open_cursor(struct state *state, enum state_table table)
+{
+    if (state->cursors[table])
+        return 0;
+    return mdb_cursor_open(state->txn, state->tables[table], &state->cursors[table]);
+}
 
 /* The open transaction, or a snapshot of what is committed. The snapshot is not kept: it
  * would pin pages while the writer waits for work. NULL: LMDB has failed. */
@@ -126,9 +142,17 @@ bool state_person_find(struct state *state, uint64_t person, struct person_row *
                        struct task_row *task_out, uint64_t *last_seq_out)
 {
     MDB_txn *txn = look(state);
+    struct state_key key = key_of_person(person);
+    MDB_val place = {key.length, key.bytes}, value;
 
-    return txn && looked(state, "person",
-                         state_get_person(state, txn, person, row_out, task_out, last_seq_out));
+    if (txn && !state->txn)
+        return looked(state, "person",
+                      state_get_person(state, txn, person, row_out, task_out, last_seq_out));
+    int code = txn ? open_cursor(state, TABLE_PERSON) : MDB_NOTFOUND;
+    if (txn && code == 0)
+        code = mdb_cursor_get(state->cursors[TABLE_PERSON], &place, &value, MDB_SET);
+    code = person_found(code, value, row_out, task_out, last_seq_out);
+    return txn && looked(state, "person", code);
 }
 
 bool state_task_find(struct state *state, uint64_t person, uint64_t task, struct task_row *out)
@@ -232,15 +256,6 @@ bool state_visible_next(struct state *state, uint32_t queue, uint64_t rank_ms, u
 }
 
 /* --- the writer's puts -------------------------------------------------------- */
-
-/* Most rows go right behind or beside the one before, and a cursor that is there already need
- * not look for the place from the root. */
-static int open_cursor(struct state *state, enum state_table table)
-{
-    if (state->cursors[table])
-        return 0;
-    return mdb_cursor_open(state->txn, state->tables[table], &state->cursors[table]);
-}
 
 /* Into the open transaction, unless it is broken. With MDB_RESERVE in `flags` value->mv_data
  * is where to write. */

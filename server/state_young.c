@@ -39,11 +39,19 @@ static void trim(struct young_lane *lane)
         lane->end--;
 }
 
-/* The number of the first row, deleted or not, whose key is not before this one. */
+/* The number of the first row, deleted or not, whose key is not before this one. Looked for from
+ * the front, in steps that double, because what is asked for is nearly always there. */
 static uint64_t lower_bound(const struct young_lane *lane, struct young_key key)
 {
     uint64_t from = lane->begin, to = lane->end;
 
+    for (uint64_t step = 1; from < to && step < to - from; step *= 2) {
+        if (compare(row_at(lane, from + step - 1)->key, key) >= 0) {
+            to = from + step - 1;
+            break;
+        }
+        from += step;
+    }
     while (from < to) {
         uint64_t middle = from + (to - from) / 2;
         if (compare(row_at(lane, middle)->key, key) < 0)
