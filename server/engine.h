@@ -131,6 +131,9 @@ enum status engine_decide(struct engine *engine, const struct command *command,
                           const struct turn *turn, struct record *record,
                           struct settlement *settlement, bool *more_out);
 
+/* The command is going to be decided a few commands from now: asks for what it will look up. */
+void engine_expect(const struct engine *engine, const struct command *command);
+
 /* An opt-in while state is not there: journalled as it is. Uses nothing but the command
  * and the registry. */
 enum status engine_receive(struct engine *engine, const struct command *command,

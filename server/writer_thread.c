@@ -10,6 +10,7 @@
 #define COMMIT_IDLE_MS  10
 #define DUE_PER_BATCH   512
 #define JUDGE_LOOK_MS   20
+#define EXPECTED_AHEAD  2 /* a command takes longer than memory does */
 
 #define POSTPONED_RECORDS_PER_BATCH 4
 /* What comes meanwhile is looked at too when it is noted, so this is short. */
@@ -317,8 +318,11 @@ static void process_batch(struct writer *writer, const struct command_batch *bat
     writer->postponed.done = 0;
     if (result == STATUS_OK)
         result = state_begin(writer->state);
-    for (unsigned i = 0; result == STATUS_OK && i < batch->count; i++)
+    for (unsigned i = 0; result == STATUS_OK && i < batch->count; i++) {
+        if (i + EXPECTED_AHEAD < batch->count)
+            engine_expect(writer->engine, &batch->commands[i + EXPECTED_AHEAD]);
         result = process(writer, &batch->commands[i]);
+    }
     if (result == STATUS_OK && may_note(writer, batch))
         result = note_popped(writer);
     if (result == STATUS_OK)
