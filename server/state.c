@@ -184,7 +184,6 @@ void state_close(struct state *state)
         return;
     MUST(atomic_load(&state->readers) == 0);
     close_environment(state);
-    state_free_young(state);
     free(state->directory);
     free(state);
 }

@@ -252,7 +252,6 @@ enum status state_settle(struct state *state, uint64_t until_seq, unsigned most)
 /* How far what is to be settled now reaches. */
 uint64_t state_aged_seq(struct state *state);
 void state_forget_young(struct state *state);
-void state_free_young(struct state *state);
 /* Into the table itself. */
 enum status state_put_row(struct state *state, enum state_table table, struct state_key key,
                           const void *row, size_t bytes);

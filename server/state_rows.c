@@ -138,19 +138,25 @@ static bool looked(struct state *state, const char *what, int code)
     return code == 0;
 }
 
+static int find_person(struct state *state, MDB_txn *txn, uint64_t person, MDB_val *value_out)
+{
+    struct state_key key = key_of_person(person);
+    MDB_val place = {key.length, key.bytes};
+
+    if (!state->txn)
+        return state_get(state, txn, TABLE_PERSON, &key, value_out);
+    int code = open_cursor(state, TABLE_PERSON);
+    return code == 0 ? mdb_cursor_get(state->cursors[TABLE_PERSON], &place, value_out, MDB_SET)
+                     : code;
+}
+
 bool state_person_find(struct state *state, uint64_t person, struct person_row *row_out,
                        struct task_row *task_out, uint64_t *last_seq_out)
 {
     MDB_txn *txn = look(state);
-    struct state_key key = key_of_person(person);
-    MDB_val place = {key.length, key.bytes}, value;
+    MDB_val value = {0, NULL};
+    int code = txn ? find_person(state, txn, person, &value) : MDB_NOTFOUND;
 
-    if (txn && !state->txn)
-        return looked(state, "person",
-                      state_get_person(state, txn, person, row_out, task_out, last_seq_out));
-    int code = txn ? open_cursor(state, TABLE_PERSON) : MDB_NOTFOUND;
-    if (txn && code == 0)
-        code = mdb_cursor_get(state->cursors[TABLE_PERSON], &place, &value, MDB_SET);
     code = person_found(code, value, row_out, task_out, last_seq_out);
     return txn && looked(state, "person", code);
 }

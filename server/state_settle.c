@@ -107,15 +107,6 @@ void state_forget_young(struct state *state)
     state->turn_ms = state->turn_seq = state->aged_seq = 0;
 }
 
-void state_free_young(struct state *state)
-{
-    young_free(&state->young_due);
-    for (uint32_t queue = 0; queue < STATE_QUEUES_MAX; queue++) {
-        young_free(&state->young_visible[queue]);
-        young_free(&state->young_outbox[queue]);
-    }
-}
-
 /* --- rows that are missing ---------------------------------------------------------- */
 
 uint64_t state_settled_seq(const struct state *state)

@@ -31,12 +31,21 @@ static bool is_deleted(const struct young_row *row)
     return row->seq == 0;
 }
 
+static void lane_free(struct young_lane *lane)
+{
+    free(lane->rows);
+    *lane = (struct young_lane){0};
+}
+
+/* There may be thousands of queues: what a busy hour made of a lane does not stay. */
 static void trim(struct young_lane *lane)
 {
     while (!is_empty(lane) && is_deleted(row_at(lane, lane->begin)))
         lane->begin++;
     while (!is_empty(lane) && is_deleted(row_at(lane, lane->end - 1)))
         lane->end--;
+    if (is_empty(lane) && lane->capacity > LANE_ROWS_MIN)
+        lane_free(lane);
 }
 
 /* The number of the first row, deleted or not, whose key is not before this one. Looked for from
@@ -178,12 +187,5 @@ uint64_t young_oldest_seq(const struct young *young)
 void young_clear(struct young *young)
 {
     for (int i = 0; i < YOUNG_LANES; i++)
-        young->lanes[i].begin = young->lanes[i].end = 0;
-}
-
-void young_free(struct young *young)
-{
-    for (int i = 0; i < YOUNG_LANES; i++)
-        free(young->lanes[i].rows);
-    *young = (struct young){0};
+        lane_free(&young->lanes[i]);
 }

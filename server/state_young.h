@@ -46,7 +46,6 @@ bool young_find_from(const struct young *young, struct young_key key, struct you
 /* Takes the oldest row out if record `until_seq` or an earlier one made it. */
 bool young_take(struct young *young, uint64_t until_seq, struct young_row *out);
 uint64_t young_oldest_seq(const struct young *young); /* UINT64_MAX: it is empty */
-void young_clear(struct young *young);
-void young_free(struct young *young);
+void young_clear(struct young *young);                /* and frees what it has */
 
 #endif

@@ -19,7 +19,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    young_free(&young);
+    young_clear(&young);
     return 0;
 }
 
@@ -126,6 +126,19 @@ static void a_full_lane_takes_no_more_until_a_row_is_gone(void **state)
     assert_int_equal(from(YOUNG_LANE_ROWS_MAX + 1, 0), YOUNG_LANE_ROWS_MAX + 1);
 }
 
+static void a_large_lane_gives_its_memory_back_when_it_is_empty(void **state)
+{
+    (void)state;
+    for (uint64_t i = 1; i <= 1000; i++)
+        assert_true(put(i, 0, i));
+    assert_true(young.lanes[0].capacity >= 1000);
+    for (uint64_t i = 1; i <= 1000; i++)
+        assert_true(taken_out(i, 0));
+    assert_int_equal(young.lanes[0].capacity, 0);
+    assert_true(put(1, 0, 1));
+    assert_int_equal(from(0, 0), 1);
+}
+
 static void after_a_clear_nothing_is_there(void **state)
 {
     (void)state;
@@ -146,6 +159,7 @@ int main(void)
         TEST(the_oldest_record_s_rows_are_taken_first),
         TEST(each_ascending_run_keeps_to_a_lane),
         TEST(a_full_lane_takes_no_more_until_a_row_is_gone),
+        TEST(a_large_lane_gives_its_memory_back_when_it_is_empty),
         TEST(after_a_clear_nothing_is_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
