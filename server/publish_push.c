@@ -77,7 +77,7 @@ static const char *mode_of(const struct publish_queue *queue)
     return queue->acked < queue->again_until ? "again" : "";
 }
 
-static void call_send(struct publish_queue *queue, uint64_t last)
+static void call_send(struct publish_queue *queue, uint64_t last, bool live)
 {
     struct publish *publish = queue->publish;
 
@@ -86,6 +86,7 @@ static void call_send(struct publish_queue *queue, uint64_t last)
         return;
     }
     queue->call.running = true;
+    queue->call.live = live;
     queue->call.last = last;
     queue->call.operations = publish->call.operations;
     queue->call.puts = publish->call.puts;
@@ -111,7 +112,7 @@ static void push_buffered(struct publish_queue *queue)
                  waiting.member);
         last = waiting.seq;
     }
-    call_send(queue, last);
+    call_send(queue, last, true);
 }
 
 /* Renders a stored operation into the call's memory. What cannot be rendered (its opt-in is
@@ -158,7 +159,7 @@ static void push_stored(struct publish_queue *queue)
     publish_release(publish);
 
     if (last > queue->acked || !queue->taken)
-        call_send(queue, last);
+        call_send(queue, last, false);
     else
         publish_tick_soon(publish); /* state has not committed yet what is missing */
 }
@@ -182,19 +183,37 @@ void publish_push(struct publish_queue *queue)
 
 /* --- what came of it --------------------------------------------------------------------- */
 
-static void count_push(struct publish_queue *queue)
+static void count_push(struct publish_queue *queue, uint64_t now_us)
 {
     struct stats *stats = queue->publish->options.stats;
 
     stats_add(stats, STATS_REDIS_PUSHES, 1);
     stats_add(stats, STATS_REDIS_OPERATIONS, queue->call.operations);
-    stats_observe_us(stats, STATS_PUSH_SECONDS, clock_monotonic_us() - queue->call.started_us);
+    stats_observe_us(stats, STATS_PUSH_SECONDS, now_us - queue->call.started_us);
 }
 
-static void pushed(struct publish_queue *queue, uint64_t mark)
+/* How long each put was on its way. Only the first time, and only those of the live feed: what is
+ * sent again, or was read from state, says how long Redis was away or forgetful. */
+static void count_shown(struct publish_queue *queue, uint64_t now_us)
+{
+    struct stats *stats = queue->publish->options.stats;
+    struct publish_walk walk = {0};
+    struct publish_waiting waiting;
+
+    while (queue->call.live && publish_buffer_next(queue, &walk, &waiting) &&
+           waiting.seq <= queue->call.last) {
+        if (waiting.op == OUTBOX_PUT && waiting.seq > queue->shown)
+            stats_observe_us(stats, STATS_COMMIT_TO_VISIBLE, now_us - waiting.committed_us);
+    }
+    if (queue->call.last > queue->shown)
+        queue->shown = queue->call.last;
+}
+
+static void pushed(struct publish_queue *queue, uint64_t mark, uint64_t now_us)
 {
     queue->taken = true;
     publish_accepted(queue);
+    count_shown(queue, now_us); /* before the buffer lets go of them */
     publish_learn(queue, true, mark, true, false);
     if (queue->reconcile)
         publish_tick_soon(queue->publish);
@@ -227,9 +246,10 @@ static void on_pushed(void *owner, const struct redis_reply *reply)
         refused(queue, reply);
         return;
     }
-    count_push(queue);
+    uint64_t now_us = clock_monotonic_us();
+    count_push(queue, now_us);
     if (slice_equal(word.text, SLICE("OK")) || slice_equal(word.text, SLICE("DUP"))) {
-        pushed(queue, (uint64_t)seq.integer);
+        pushed(queue, (uint64_t)seq.integer, now_us);
     } else if (slice_equal(word.text, SLICE("FENCED"))) {
         publish_fence(queue, (uint64_t)seq.integer);
     } else if (slice_equal(word.text, SLICE("REWIND"))) {
