@@ -158,10 +158,17 @@ struct publish {
     } buffer;
 
     struct { /* the call being built: publish_push.c */
+        bool is_list;
         size_t count, bytes;
         unsigned operations, puts;
-        struct slice slices[2 + 5 + 4 * CALL_OPERATIONS_MAX];
-        char digits[2 + 3 * CALL_OPERATIONS_MAX][24];
+        struct { /* the last one; see push.lua */
+            size_t at;
+            unsigned length;
+            enum outbox_op op;
+            uint64_t moved_seq, next_seq;
+        } run;
+        struct slice slices[2 + 5 + 5 * CALL_OPERATIONS_MAX];
+        char digits[2 + 4 * CALL_OPERATIONS_MAX][24];
         char *members; /* rendered ones, CALL_BYTES_MAX */
         size_t bytes_in_flight;
     } call;

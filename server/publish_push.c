@@ -18,11 +18,15 @@ static struct slice digits(struct publish *publish, size_t slot, uint64_t number
     return text_slice(&text);
 }
 
-static void call_begin(struct publish *publish)
+static void call_begin(struct publish_queue *queue)
 {
-    publish->call.count = 7; /* two keys, five arguments: see call_send */
+    struct publish *publish = queue->publish;
+
+    publish->call.is_list = queue->is_list;
+    publish->call.count = 7; /* two keys, five arguments: see call_run */
     publish->call.operations = publish->call.puts = 0;
     publish->call.bytes = 0;
+    publish->call.run.length = 0;
 }
 
 static bool call_has_room(const struct publish *publish)
@@ -31,20 +35,41 @@ static bool call_has_room(const struct publish *publish)
            publish->call.bytes + TASK_BYTES_MAX <= CALL_BYTES_MAX;
 }
 
-/* `first_seq`: where a put is not the first of its delivery, the one that was. */
+/* An operation goes on with the run of those before it, or begins one. `moved_seq`: where a put is
+ * not the first of its delivery, the one that was; each of those is a run of its own. */
+static void run_add(struct publish *publish, uint64_t seq, enum outbox_op op, uint64_t moved_seq,
+                    size_t slot)
+{
+    struct slice *head = publish->call.slices + publish->call.run.at;
+
+    if (publish->call.run.length == 0 || publish->call.run.op != op || moved_seq != 0 ||
+        publish->call.run.moved_seq != 0 || publish->call.run.next_seq != seq) {
+        publish->call.run.at = publish->call.count;
+        publish->call.run.length = 0;
+        publish->call.run.op = op;
+        publish->call.run.moved_seq = moved_seq;
+        publish->call.count += 3;
+        head = publish->call.slices + publish->call.run.at;
+        head[0] = op == OUTBOX_PUT ? SLICE("put") : SLICE("drop");
+        if (moved_seq != 0)
+            head[0] = digits(publish, slot, moved_seq);
+        head[1] = digits(publish, slot + 1, seq);
+    }
+    head[2] = digits(publish, slot + 2, ++publish->call.run.length);
+    publish->call.run.next_seq = seq + 1;
+}
+
+/* `first_seq`: the put that was the first of this one's delivery; 0: this one. */
 static void call_add(struct publish *publish, uint64_t seq, enum outbox_op op, uint64_t rank_ms,
                      uint64_t first_seq, struct slice member)
 {
-    struct slice *next = publish->call.slices + publish->call.count;
-    size_t slot = 2 + 3 * (size_t)publish->call.operations;
+    size_t slot = 2 + 4 * (size_t)publish->call.operations;
+    bool moves = op == OUTBOX_PUT && first_seq != 0 && first_seq < seq && !publish->call.is_list;
 
-    next[0] = digits(publish, slot, seq);
-    next[1] = op == OUTBOX_PUT ? SLICE("put") : SLICE("drop");
-    if (op == OUTBOX_PUT && first_seq != 0 && first_seq < seq)
-        next[1] = digits(publish, slot + 2, first_seq);
-    next[2] = digits(publish, slot + 1, rank_ms);
-    next[3] = member;
-    publish->call.count += 4;
+    run_add(publish, seq, op, moves ? first_seq : 0, slot);
+    if (op == OUTBOX_PUT && !publish->call.is_list)
+        publish->call.slices[publish->call.count++] = digits(publish, slot + 3, rank_ms);
+    publish->call.slices[publish->call.count++] = member;
     publish->call.bytes += member.length;
     publish->call.operations++;
     publish->call.puts += op == OUTBOX_PUT;
@@ -104,7 +129,7 @@ static void push_buffered(struct publish_queue *queue)
     struct publish_waiting waiting;
     uint64_t last = queue->acked;
 
-    call_begin(publish);
+    call_begin(queue);
     while (call_has_room(publish) && publish_buffer_next(queue, &walk, &waiting)) {
         if (waiting.seq <= queue->acked)
             continue;
@@ -148,7 +173,7 @@ static void push_stored(struct publish_queue *queue)
     if (!publish->ready)
         return;
     until = publish_read_queue(queue);
-    call_begin(publish);
+    call_begin(queue);
     while (call_has_room(publish) &&
            state_read_outbox_next(publish->state, queue->number, last, &seq, &row)) {
         add_stored(queue, seq, &row);
@@ -355,8 +380,8 @@ bool publish_withdraw(struct publish_queue *queue, const struct slice *members, 
     struct publish *publish = queue->publish;
 
     MUST(count <= CALL_OPERATIONS_MAX);
-    call_begin(publish);
+    call_begin(queue);
     for (unsigned i = 0; i < count; i++)
-        call_add(publish, 0, OUTBOX_DROP, 0, 0, members[i]);
+        call_add(publish, i, OUTBOX_DROP, 0, 0, members[i]);
     return call_run(queue, 0, 0, "withdraw", on_reply);
 }
