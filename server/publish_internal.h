@@ -167,6 +167,8 @@ struct publish {
             enum outbox_op op;
             uint64_t moved_seq, next_seq;
         } run;
+        uint64_t rank_ms; /* the last one written, and its digits */
+        struct slice rank;
         struct slice slices[2 + 5 + 5 * CALL_OPERATIONS_MAX];
         char digits[2 + 4 * CALL_OPERATIONS_MAX][24];
         char *members; /* rendered ones, CALL_BYTES_MAX */
