@@ -64,7 +64,7 @@ struct run {
     uint64_t taskless;     /* a new opt-in that was given no task */
     struct run_sums sums;
 
-    struct hist *wait; /* intended moment -> sent */
+    struct hist *late; /* of what was measured: the sender's own share of intended -> sent */
     struct hist *second_ack, *second_lead;
     uint32_t second; /* of the measuring; rows before it are done */
     size_t second_capacity;
