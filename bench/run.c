@@ -269,6 +269,7 @@ static void close_all(struct run *run)
     uv_run(&run->loop, UV_RUN_DEFAULT);
     MUST(uv_loop_close(&run->loop) == 0);
     metrics_close(run->before);
+    metrics_close(run->after);
     people_close(run->people);
     ledger_close(run->ledger);
     hist_close(run->late);
@@ -283,10 +284,11 @@ static void measure(struct run *run)
     while (!run->over)
         uv_run(&run->loop, UV_RUN_DEFAULT);
     load_count(run->load, &run->load_counts);
-    run_seconds_end(run);
     run_live_end(run);
     consume_close(run->consume);
     run->consume = NULL;
+    run_metrics_after(run);
+    run_seconds_end(run);
     run_finish(run);
 }
 

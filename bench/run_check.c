@@ -94,11 +94,19 @@ static struct metrics *read_after(const struct run *run, const struct ledger_cou
 }
 
 /* A server that was started anew counts from zero: then its figures are of no use. */
+void run_metrics_after(struct run *run)
+{
+    struct ledger_counts counts;
+
+    ledger_count(run->ledger, &counts);
+    if (run->before != NULL && run->target->server.pid == run->server_pid)
+        run->after = read_after(run, &counts);
+}
+
 static void check_by_metrics(struct run *run, const struct ledger_counts *counts)
 {
-    if (run->before == NULL || run->target->server.pid != run->server_pid)
-        return;
-    struct metrics *after = read_after(run, counts);
+    const struct metrics *after = run->after;
+
     if (after == NULL)
         return;
     take_histogram(run, after, "hotlead_lmdb_commit_seconds", &run->result->commit);
@@ -108,7 +116,6 @@ static void check_by_metrics(struct run *run, const struct ledger_counts *counts
         if (run->options->mode == CONSUME_REPORT)
             check_outcomes(run, after, counts);
     }
-    metrics_close(after);
 }
 
 /* --- what the ledger says -------------------------------------------------------------------- */
