@@ -19,7 +19,7 @@
 #define CONSUMERS        2
 #define SITES            10
 #define ACK_WAIT_S       120
-#define VISIBLE_WAIT_S   600
+#define VISIBLE_WAIT_S   30
 #define HOUR_MS          3600000ull
 
 static double seconds_now(void)
@@ -421,19 +421,22 @@ static bool take_while_away(struct growth *growth, struct growth_backlog *out)
     return true;
 }
 
+/* Gives up when no more come for a while. */
 static bool wait_until_visible(struct growth *growth, struct growth_backlog *out)
 {
-    double start = seconds_now();
+    double start = seconds_now(), moved = start;
 
-    while (out->visible < out->tasks && seconds_now() - start < VISIBLE_WAIT_S) {
+    while (out->visible < out->tasks && seconds_now() - moved < VISIBLE_WAIT_S) {
         int64_t waiting = consume_waiting(rig_target(growth->rig));
-        if (waiting > 0)
+        if (waiting > 0 && (uint64_t)waiting != out->visible) {
             out->visible = (uint64_t)waiting;
+            moved = seconds_now();
+        }
         pause_ms(50);
     }
     out->visible_seconds = seconds_now() - start;
     if (out->visible != out->tasks)
-        fprintf(growth->talk, "growth: %llu tasks are visible, %llu should be\n",
+        fprintf(growth->talk, "growth: %llu tasks are visible again, %llu should be\n",
                 (unsigned long long)out->visible, (unsigned long long)out->tasks);
     return out->visible == out->tasks;
 }
