@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/command_words.h"
 #include "bench/commands.h"
 #include "bench/compare_options.h"
 #include "bench/peer.h"
@@ -240,7 +241,7 @@ static void run_against(const struct comparison *comparison, const struct side *
     const struct result_check *broken = broken_check(&round->result);
     if (broken)
         fail(round, "it does not hold that %s: %s", broken->what, broken->detail);
-    else if (round->result.duration_s < options->duration_s)
+    else if (round->result.interrupted)
         fail(round, "it was ended after %.1f s", round->result.duration_s);
 }
 
@@ -314,19 +315,10 @@ static bool measure_round(struct comparison *comparison, unsigned number)
         unsigned which = number % 2 ? compare->side_count - 1 - i : i;
         measure_side(comparison, which, number);
         const struct compare_round *round = &compare->sides[which].rounds[number];
-        if (round->ran && round->result.duration_s < compare->duration_s)
+        if (round->ran && round->result.interrupted)
             return false;
     }
     return true;
-}
-
-static void describe_command(struct compare *compare, int argc, char **argv)
-{
-    size_t length = (size_t)snprintf(compare->command, sizeof compare->command, "hotlead-bench");
-
-    for (int i = 0; i < argc && length < sizeof compare->command; i++)
-        length += (size_t)snprintf(compare->command + length, sizeof compare->command - length,
-                                   " %s", argv[i]);
 }
 
 /* "Redis server v=7.0.15 sha=00000000:0 ..." */
@@ -409,12 +401,13 @@ int compare_command(int argc, char **argv)
     int code = BENCH_USAGE;
 
     MUST(comparison != NULL);
+    write_command(argc, argv, comparison->compare.command, sizeof comparison->compare.command);
     compare_options_read(argc, argv, &options);
     comparison->options = &options;
+    process_allow_descriptors(0); /* each side has as many, whatever it asks for by itself */
     comparison->compare.rate = options.rate;
     comparison->compare.duration_s = options.duration_s;
     comparison->compare.connections = options.connections;
-    describe_command(&comparison->compare, argc, argv);
     describe_redis(comparison);
     describe_place(comparison);
     if (add_sides(comparison) == STATUS_OK && comparison->compare.side_count > 0)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/command_words.h"
 #include "bench/commands.h"
 #include "proto/must.h"
 
@@ -95,13 +96,6 @@ static void read_mode(struct argp_state *state, struct compare_options *options,
         argp_error(state, "--consumer-mode is pop, report or both, not '%s'", text);
 }
 
-static void read_aof(struct argp_state *state, struct compare_options *options, const char *text)
-{
-    if (strcmp(text, "everysec") != 0 && strcmp(text, "off") != 0)
-        argp_error(state, "--aof is everysec or off, not '%s'", text);
-    options->aof = strcmp(text, "off") == 0 ? RIG_AOF_OFF : RIG_AOF_EVERYSEC;
-}
-
 static void add_program(struct argp_state *state, struct compare_options *options, const char *path)
 {
     if (options->program_count == COMPARE_PROGRAMS_MAX)
@@ -133,7 +127,8 @@ static error_t on_option(int key, char *text, struct argp_state *state)
         read_mode(state, options, text);
         return 0;
     case KEY_AOF:
-        read_aof(state, options, text);
+        if (!read_aof(text, &options->aof))
+            argp_error(state, "--aof is everysec or off, not '%s'", text);
         return 0;
     case KEY_HOTLEAD:
         add_program(state, options, text);

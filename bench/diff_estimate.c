@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "bench/diff.h"
+#include "bench/random.h"
 #include "proto/must.h"
 
 #define RESAMPLES   2000
@@ -197,6 +198,14 @@ static void *allocated(size_t count, size_t bytes)
     return memory;
 }
 
+/* The last row is of the second that was not over when the sending was: as a whole one it would be
+ * the slowest of all. */
+static bool is_part(const struct result *run, unsigned row)
+{
+    return row > 0 && row + 1 == run->second_count &&
+           2 * run->seconds[row].sent < run->seconds[row - 1].sent;
+}
+
 /* Seconds in which something was to be sent; those of the drain are left out. */
 static struct rows rows_of_seconds(const struct diff_figure *figure, const struct result *run)
 {
@@ -204,7 +213,7 @@ static struct rows rows_of_seconds(const struct diff_figure *figure, const struc
 
     for (unsigned i = 0; i < run->second_count; i++) {
         const struct result_second *second = &run->seconds[i];
-        if (second->intended > 0 || second->sent > 0)
+        if ((second->intended > 0 || second->sent > 0) && !is_part(run, i))
             rows.rows[rows.count++] =
                 (struct row){figure->numerator(second), figure->weight(second)};
     }
@@ -270,14 +279,10 @@ static double as_it_was(const struct series *series)
     return quotient(&sum);
 }
 
-/* splitmix64: the same files always give the same intervals. */
+/* The same files always give the same intervals. */
 static size_t draw(uint64_t *random, size_t below)
 {
-    uint64_t z = *random += 0x9e3779b97f4a7c15;
-
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return (size_t)((z ^ (z >> 31)) % below);
+    return (size_t)random_below(random_next(random), below);
 }
 
 /* Blocks that run over the end go on at the beginning, so that no second counts less than others.

@@ -1,5 +1,5 @@
-/* The steps of hotlead-bench growth, in the order in which they are gone. Each says on `talk` what
- * it does; false: it could not be measured, and why was said. Main thread, blocking. */
+/* hotlead-bench growth: growth.c (the command), growth_steps.c (what is measured), growth_faces.c
+ * (what is shown of it). */
 #ifndef HOTLEAD_BENCH_GROWTH_H
 #define HOTLEAD_BENCH_GROWTH_H
 
@@ -11,6 +11,7 @@
 #include "bench/rig.h"
 
 #define GROWTH_ROUNDS_MAX 32
+#define GROWTH_SIZES_MAX  8
 
 struct growth_options {
     double seconds;  /* of a measured round */
@@ -41,6 +42,9 @@ struct growth_row {
     double first_ack; /* start after SIGKILL to first 2xx */
 };
 
+/* --- growth_steps.c: in the order in which they are gone. Each says on `talk` what it does; false:
+ * it could not be measured, or was ended by Ctrl-C, and why was said. Main thread, blocking. */
+
 bool growth_open(struct growth *growth);
 void growth_close(struct growth *growth);
 bool growth_fill(struct growth *growth, uint64_t people);
@@ -70,5 +74,25 @@ struct growth_backlog {
     uint64_t visible;
 };
 bool growth_backlog(struct growth *growth, uint64_t tasks, struct growth_backlog *out);
+
+/* --- growth_faces.c: pure --------------------------------------------------------------------- */
+
+struct growth_findings {
+    struct result about; /* only what it was measured on, the command too */
+    struct growth_row rows[GROWTH_SIZES_MAX];
+    size_t row_count;
+    struct growth_rebuild rebuild; /* of 0 records, and so on: not measured */
+    struct growth_idle idle;
+    struct growth_backlog backlog;
+};
+
+/* "0,30000,1000000": ascending, since one store grows through them. NULL, or what is wrong. */
+const char *growth_sizes_read(const char *text, uint64_t sizes[static GROWTH_SIZES_MAX],
+                              size_t *count_out);
+void growth_print(const struct growth_findings *found, const struct growth_options *options,
+                  FILE *out);
+/* IO: it could not be written. */
+enum status growth_write_json(const struct growth_findings *found,
+                              const struct growth_options *options, FILE *out);
 
 #endif

@@ -1,7 +1,6 @@
 /* See growth.h. What is started here is a rig of its own, and is gone when the step is. */
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -20,7 +19,7 @@
 #define CONSUMERS        2
 #define SITES            10
 #define ACK_WAIT_S       120
-#define VISIBLE_WAIT_S   600
+#define VISIBLE_WAIT_S   30
 #define HOUR_MS          3600000ull
 
 static double seconds_now(void)
@@ -100,7 +99,11 @@ static bool load(struct growth *growth, const struct target *target,
         return false;
     if (run_once(options, target, growth->talk, out) != STATUS_OK)
         return false;
-    growth->next += out->sent;
+    growth->next = out->next_optin;
+    if (out->interrupted) {
+        fprintf(growth->talk, "growth: ended by Ctrl-C\n");
+        return false;
+    }
     for (unsigned i = 0; i < out->check_count; i++)
         if (!out->checks[i].holds)
             fprintf(growth->talk, "growth: does not hold: %s (%s)\n", out->checks[i].what,
@@ -123,7 +126,7 @@ static bool read_gauge(struct growth *growth, const char *name, double *out)
 
 bool growth_fill(struct growth *growth, uint64_t people)
 {
-    double known;
+    double known, before = -1;
     bool sound = read_gauge(growth, "hotlead_people", &known);
 
     while (sound && known < (double)people) {
@@ -131,6 +134,12 @@ bool growth_fill(struct growth *growth, uint64_t people)
         struct run_options options = saturation(growth, FILL_CONNECTIONS);
         struct result result;
 
+        if (known <= before) {
+            fprintf(growth->talk, "growth: the server knows %.0f people, and gets no more\n",
+                    known);
+            return false;
+        }
+        before = known;
         fprintf(growth->talk, "growth: %.0f of %llu people\n", known, (unsigned long long)people);
         options.requests_max = missing < FILL_PEOPLE ? (uint64_t)missing : FILL_PEOPLE;
         options.duration_s = 3600;
@@ -147,22 +156,6 @@ struct round {
     double rate, server_us, commit_p50, commit_p99;
 };
 
-/* The bucket in which the rank lies, and how far in it: as exact as the server's buckets are. */
-static double bucket_percentile(const struct metrics_histogram *histogram, double percentile)
-{
-    double total = histogram->count ? histogram->cumulated[histogram->count - 1] : 0;
-    double rank = total * percentile / 100, below = 0, lower = 0;
-
-    for (size_t i = 0; i < histogram->count; i++) {
-        double here = histogram->cumulated[i] - below, upper = histogram->upper_seconds[i];
-        if (histogram->cumulated[i] >= rank && here > 0)
-            return isinf(upper) ? lower : lower + (upper - lower) * (rank - below) / here;
-        below = histogram->cumulated[i];
-        lower = upper;
-    }
-    return 0;
-}
-
 static bool measure_round(struct growth *growth, struct rig *rig, struct round *out)
 {
     struct run_options options = saturation(growth, growth->options->connections);
@@ -175,8 +168,8 @@ static bool measure_round(struct growth *growth, struct rig *rig, struct round *
         *out = (struct round){
             .rate = result_acked_per_second(&result),
             .server_us = result_server_us_per_optin(&result),
-            .commit_p50 = bucket_percentile(&result.commit, 50),
-            .commit_p99 = bucket_percentile(&result.commit, 99),
+            .commit_p50 = metrics_histogram_at(&result.commit, 50),
+            .commit_p99 = metrics_histogram_at(&result.commit, 99),
         };
     result_free(&result);
     return sound;
@@ -263,6 +256,8 @@ static double wait_for_ack(struct growth *growth)
             pause_ms(2);
     }
     client_close(client);
+    if (!acked)
+        fprintf(growth->talk, "growth: no 2xx within %d s\n", ACK_WAIT_S);
     return acked ? seconds_now() - start : -1;
 }
 
@@ -308,11 +303,18 @@ bool growth_rebuild(struct growth *growth, struct growth_rebuild *out)
         return false;
     snprintf(log, sizeof log, "%s/rebuild.log", rig_folder(growth->rig));
     double start = seconds_now();
-    if (process_start(words, NULL, rig_folder(growth->rig), log, &process) != STATUS_OK)
+    if (process_start(words, NULL, rig_folder(growth->rig), log, &process) != STATUS_OK) {
+        fprintf(growth->talk, "growth: %s cannot be started: %m\n", words[0]);
         return false;
+    }
     while (process_lives(&process))
         pause_ms(5);
     out->seconds = seconds_now() - start;
+    if (process.exit_code != 0) {
+        fprintf(growth->talk, "growth: the rebuild ended with %d; its log is %s\n",
+                process.exit_code, log);
+        return false;
+    }
     out->records = (uint64_t)records;
     return rig_start_server(growth->rig, growth->talk) == STATUS_OK;
 }
@@ -419,17 +421,23 @@ static bool take_while_away(struct growth *growth, struct growth_backlog *out)
     return true;
 }
 
+/* Gives up when no more come for a while. */
 static bool wait_until_visible(struct growth *growth, struct growth_backlog *out)
 {
-    double start = seconds_now();
+    double start = seconds_now(), moved = start;
 
-    while (out->visible < out->tasks && seconds_now() - start < VISIBLE_WAIT_S) {
+    while (out->visible < out->tasks && seconds_now() - moved < VISIBLE_WAIT_S) {
         int64_t waiting = consume_waiting(rig_target(growth->rig));
-        if (waiting > 0)
+        if (waiting > 0 && (uint64_t)waiting != out->visible) {
             out->visible = (uint64_t)waiting;
+            moved = seconds_now();
+        }
         pause_ms(50);
     }
     out->visible_seconds = seconds_now() - start;
+    if (out->visible != out->tasks)
+        fprintf(growth->talk, "growth: %llu tasks are visible again, %llu should be\n",
+                (unsigned long long)out->visible, (unsigned long long)out->tasks);
     return out->visible == out->tasks;
 }
 

@@ -9,11 +9,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/process.h"
 #include "proto/must.h"
 
 #define TICK_MS           10
@@ -22,7 +22,7 @@
 #define CONNECT_MS_MAX    1000 /* the plan begins then, whatever is still being connected */
 #define EVENTS_MAX        256
 #define TIMER             UINT64_MAX /* epoll's data of the timer */
-#define SPARE_DESCRIPTORS 64
+#define SPARE_DESCRIPTORS 64         /* for whoever else there is */
 
 /* --- the plan ------------------------------------------------------------------------ */
 
@@ -90,8 +90,9 @@ static void send_next(struct load *load, uint64_t now_ns)
     struct load_answer next = take_next(load, now_ns);
     uint64_t could_ns = next.intended_ns > conn->since_ns ? next.intended_ns : conn->since_ns;
 
-    if (now_ns - could_ns > load->late_ns_max)
-        load->late_ns_max = now_ns - could_ns;
+    next.late_ns = now_ns - could_ns;
+    if (next.late_ns > load->late_ns_max)
+        load->late_ns_max = next.late_ns;
     conn_take(conn, &next);
 }
 
@@ -288,20 +289,6 @@ static enum status read_address(struct load *load)
     return STATUS_OK;
 }
 
-/* One for each connection, and some for whoever else there is. */
-static bool allow_descriptors(unsigned connections)
-{
-    struct rlimit limit;
-    rlim_t wanted = connections + SPARE_DESCRIPTORS;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return false;
-    if (limit.rlim_cur >= wanted)
-        return true;
-    limit.rlim_cur = wanted;
-    return setrlimit(RLIMIT_NOFILE, &limit) == 0;
-}
-
 static bool open_sockets(struct load *load)
 {
     struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = TIMER};
@@ -310,7 +297,7 @@ static bool open_sockets(struct load *load)
     load->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     return load->epoll >= 0 && load->timer >= 0 &&
            epoll_ctl(load->epoll, EPOLL_CTL_ADD, load->timer, &event) == 0 &&
-           allow_descriptors(load->options.connections);
+           process_allow_descriptors((uint64_t)load->options.connections + SPARE_DESCRIPTORS);
 }
 
 static bool open_conns(struct load *load)

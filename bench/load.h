@@ -29,6 +29,7 @@ struct load_answer {
     bool replayed;     /* Idempotent-Replayed: true */
     struct slice body; /* valid during the call; its first LOAD_BODY_BYTES_MAX when longer */
     uint64_t intended_ns, sent_ns, answered_ns;
+    uint64_t late_ns; /* by how much the sender itself was late, with a connection free */
 };
 #define LOAD_BODY_BYTES_MAX 4096
 
@@ -72,7 +73,7 @@ struct load_counts {
     uint64_t waiting; /* moments that wait for a connection now */
     uint64_t in_flight;
     uint64_t connects;    /* that succeeded */
-    uint64_t late_ns_max; /* by how much the sender itself was late, with a connection free */
+    uint64_t late_ns_max; /* the greatest late_ns, the warm-up's too */
     uint64_t busy_ns;     /* of the loop thread's CPU time since the plan began */
     uint64_t elapsed_ns;  /* since the plan began, until it was done */
 };

@@ -194,6 +194,26 @@ bool metrics_histogram(const struct metrics *metrics, const char *name,
     return out->count > 0 && isinf(out->upper_seconds[out->count - 1]);
 }
 
+double metrics_histogram_at(const struct metrics_histogram *histogram, double percentile)
+{
+    double total = histogram->count ? histogram->cumulated[histogram->count - 1] : 0;
+    double rank = total * percentile / 100, below = 0, lower = 0;
+
+    for (size_t i = 0; i < histogram->count; i++) {
+        double here = histogram->cumulated[i] - below, upper = histogram->upper_seconds[i];
+        if (here > 0 && histogram->cumulated[i] >= rank)
+            return isinf(upper) ? upper : lower + (upper - lower) * (rank - below) / here;
+        below = histogram->cumulated[i];
+        lower = upper;
+    }
+    return 0;
+}
+
+double metrics_histogram_bound(const struct metrics_histogram *histogram)
+{
+    return histogram->count > 1 ? histogram->upper_seconds[histogram->count - 2] : 0;
+}
+
 void metrics_histogram_subtract(struct metrics_histogram *later,
                                 const struct metrics_histogram *earlier)
 {

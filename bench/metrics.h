@@ -32,6 +32,12 @@ struct metrics_histogram {
 /* False: there is no such histogram. */
 bool metrics_histogram(const struct metrics *metrics, const char *name,
                        struct metrics_histogram *out);
+/* Where that share (0..100) of what was counted lies, in seconds, as if it lay evenly within its
+ * bucket; infinite when it lies in the last, of which only the lower bound is known. 0 when nothing
+ * was counted. */
+double metrics_histogram_at(const struct metrics_histogram *histogram, double percentile);
+/* The greatest finite bound. */
+double metrics_histogram_bound(const struct metrics_histogram *histogram);
 /* later - earlier, in place. */
 void metrics_histogram_subtract(struct metrics_histogram *later,
                                 const struct metrics_histogram *earlier);

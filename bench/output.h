@@ -20,6 +20,11 @@ void output_hdr(const struct result *result, enum result_latency which, FILE *ou
  * pop, light and dark. */
 enum status output_html(const struct result *result, FILE *out);
 
+/* Writes a face to a file; `path` may be NULL: not asked for. False, and said on stderr: it is not
+ * there, or not whole. */
+typedef enum status output_fn(const struct result *result, FILE *out);
+bool output_file(const char *path, output_fn *write_result, const struct result *result);
+
 /* [latency.]metric operator value[unit]
  *
  *   latency: lead or speed_to_lead, ack, ack_raw, after_ack.
@@ -29,7 +34,7 @@ enum status output_html(const struct result *result, FILE *out);
  *     cpu and redis_cpu (of the server and of Redis, by acknowledged opt-in).
  *   operator: < <= == != >= >
  *   unit of a latency and of cpu: ns, us, ms, s, never left out. A count has none;
- *     errors and rate also take %, of what was sent and of the rate wanted.
+ *     errors and rate also take %, of what was to be sent and of the rate wanted.
  *
  * `p99<10ms`, `ack.max<1s`, `loss==0`, `errors<=0.1%`, `rate>=9900`, `cpu<20us` */
 struct output_threshold {

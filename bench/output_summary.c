@@ -158,27 +158,16 @@ static void print_hist(const char *label, const struct hist *hist, FILE *out)
     fputc('\n', out);
 }
 
-/* As if values lay evenly within a bucket of the server's; all that is known of the greatest value
- * is its bucket's bound. */
+/* All that is known of the greatest value is its bucket's bound. */
 static struct words bucket_words(const struct metrics_histogram *histogram, double percentile)
 {
-    double total = histogram->cumulated[histogram->count - 1], wanted = total * percentile / 100;
-    size_t i = 0;
+    double seconds = metrics_histogram_at(histogram, percentile);
+    const char *sign = percentile >= 100 ? "<" : "~";
     struct words words;
 
-    while (i + 1 < histogram->count && histogram->cumulated[i] < wanted)
-        i++;
-    double lower = i ? histogram->upper_seconds[i - 1] : 0, upper = histogram->upper_seconds[i];
-    double before = i ? histogram->cumulated[i - 1] : 0;
-    const char *sign = "~";
-    double seconds = lower;
-    if (isinf(upper)) {
+    if (isinf(seconds)) {
         sign = ">";
-    } else if (percentile >= 100) {
-        sign = "<";
-        seconds = upper;
-    } else if (histogram->cumulated[i] > before) {
-        seconds += (upper - lower) * (wanted - before) / (histogram->cumulated[i] - before);
+        seconds = metrics_histogram_bound(histogram);
     }
     snprintf(words.text, sizeof words.text, "%s%.24s", sign, words_duration(1e9 * seconds).text);
     return words;
@@ -241,13 +230,14 @@ static void print_answers(const struct result *result, FILE *out)
     print_line(out, "answers", "%s", text);
 }
 
+/* What was due and never left is an error too, so they are a share of all that was due. */
 static void print_errors(const struct result *result, FILE *out)
 {
     uint64_t errors = result_errors(result);
 
-    print_line(out, "errors", "%s of %s sent (%.3g %%)", words_count(errors).text,
-               words_count(result->sent).text,
-               result->sent ? 100 * (double)errors / (double)result->sent : 0);
+    print_line(out, "errors", "%s of %s due (%.3g %%)", words_count(errors).text,
+               words_count(result->intended).text,
+               result->intended ? 100 * (double)errors / (double)result->intended : 0);
 }
 
 static void print_ledger(const struct result *result, FILE *out)

@@ -286,7 +286,8 @@ static bool find(const struct condition *condition, const struct result *result,
         *found = (double)result->doubled;
         return true;
     case METRIC_ERRORS:
-        return find_share(condition, (double)result_errors(result), (double)result->sent, found);
+        return find_share(condition, (double)result_errors(result), (double)result->intended,
+                          found);
     case METRIC_DUPLICATES:
         *found = (double)result->duplicates;
         return true;

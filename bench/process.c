@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -222,6 +223,16 @@ bool process_stop(struct process *process, unsigned wait_ms)
     process_signal(process, SIGKILL);
     reap(process);
     return ended;
+}
+
+bool process_allow_descriptors(uint64_t wanted)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return true;
+    limit.rlim_cur = limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max >= wanted;
 }
 
 /* --- measuring ------------------------------------------------------------------------------ */

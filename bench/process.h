@@ -26,6 +26,10 @@ void process_signal(const struct process *process, int signal); /* to the group 
  * to be killed. */
 bool process_stop(struct process *process, unsigned wait_ms);
 
+/* As many descriptors as we may have, for us and for whatever is started from now on. False: even
+ * those are fewer than `wanted`. */
+bool process_allow_descriptors(uint64_t wanted);
+
 struct process_use {
     uint64_t user_us, system_us; /* of all that live and of those that were reaped */
     uint64_t resident_bytes, resident_bytes_max;

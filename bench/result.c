@@ -76,12 +76,17 @@ bool result_is_sound(const struct result *result)
     return true;
 }
 
+bool result_is_yes(int status)
+{
+    return (status >= 200 && status < 300) || status == 303;
+}
+
 uint64_t result_errors(const struct result *result)
 {
     uint64_t errors = 0;
 
     for (unsigned i = 0; i < result->answer_count; i++)
-        if (result->answers[i].status < 200 || result->answers[i].status >= 400)
+        if (!result_is_yes(result->answers[i].status))
             errors += result->answers[i].count;
     return errors;
 }

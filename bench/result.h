@@ -112,6 +112,10 @@ struct result {
     struct result_second *seconds; /* owned */
     unsigned second_count;
     unsigned runs; /* 1, or how many were merged */
+
+    /* Of the run that was just made; they stand in no file. */
+    bool interrupted;    /* by Ctrl-C: who runs several stops */
+    uint64_t next_optin; /* the number behind the last that was meant, of the warm-up or not */
 };
 
 enum status result_init(struct result *result); /* zeroes; makes the histograms. INTERNAL: memory */
@@ -120,7 +124,9 @@ void result_check(struct result *result, bool holds, const char *what, const cha
     __attribute__((format(printf, 4, 5)));
 bool result_is_sound(const struct result *result); /* all checks hold */
 
-/* Requests without an answer, or with one that is an error (from 400 on). */
+/* 2xx, or 303: the answer to a form. */
+bool result_is_yes(int status);
+/* Requests without an answer, or with one that is no yes. */
 uint64_t result_errors(const struct result *result);
 
 double result_acked_per_second(const struct result *result);

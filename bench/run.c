@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <math.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,9 +148,12 @@ static void describe_load(struct run *run)
 static uint64_t expected_optins(const struct run_options *options)
 {
     double rate = options->rate > 0 ? options->rate : EXPECTED_CLOSED;
-    double expected = rate * (options->duration_s + options->warmup_s);
+    double expected = fmin(rate * (options->duration_s + options->warmup_s), EXPECTED_MAX);
 
-    return (uint64_t)(expected < EXPECTED_MAX ? expected : EXPECTED_MAX);
+    /* One that is made too large is too empty: each opt-in would touch a page of its own. */
+    if (options->requests_max > 0)
+        expected = fmin(expected, (double)options->requests_max);
+    return (uint64_t)expected;
 }
 
 static enum status open_consumers(struct run *run)
@@ -204,8 +208,8 @@ static enum status open_parts(struct run *run)
     people.target = run->target;
     run->ledger = ledger_open(expected_optins(run->options));
     run->people = people_open(&people);
-    run->wait = hist_open();
-    if (!run_seconds_open(run) || run->ledger == NULL || run->people == NULL || run->wait == NULL) {
+    run->late = hist_open();
+    if (!run_seconds_open(run) || run->ledger == NULL || run->people == NULL || run->late == NULL) {
         fprintf(run->talk, "hotlead-bench: out of memory\n");
         return STATUS_INTERNAL;
     }
@@ -265,9 +269,10 @@ static void close_all(struct run *run)
     uv_run(&run->loop, UV_RUN_DEFAULT);
     MUST(uv_loop_close(&run->loop) == 0);
     metrics_close(run->before);
+    metrics_close(run->after);
     people_close(run->people);
     ledger_close(run->ledger);
-    hist_close(run->wait);
+    hist_close(run->late);
     run_seconds_close(run);
 }
 
@@ -279,10 +284,11 @@ static void measure(struct run *run)
     while (!run->over)
         uv_run(&run->loop, UV_RUN_DEFAULT);
     load_count(run->load, &run->load_counts);
-    run_seconds_end(run);
     run_live_end(run);
     consume_close(run->consume);
     run->consume = NULL;
+    run_metrics_after(run);
+    run_seconds_end(run);
     run_finish(run);
 }
 

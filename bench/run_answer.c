@@ -5,12 +5,6 @@
 
 #include "bench/run_internal.h"
 
-/* A form may be answered by 303, which is a yes too. */
-static bool is_yes(int status)
-{
-    return (status >= 200 && status < 300) || status == 303;
-}
-
 void run_count_answers(struct result *result, int status, const char *error, uint64_t count)
 {
     const char *why = status == 0 && error ? error : "";
@@ -119,10 +113,9 @@ void run_on_answer(void *owner, const struct load_answer *answer)
         run->last_sent_ns = answer->sent_ns;
     if (measured) {
         run_count_answers(run->result, answer->status, answer->error, 1);
-        if (answer->sent_ns >= answer->intended_ns)
-            hist_add(run->wait, answer->sent_ns - answer->intended_ns);
+        hist_add(run->late, answer->late_ns);
     }
-    if (is_yes(answer->status)) {
+    if (result_is_yes(answer->status)) {
         acknowledged(run, answer, measured);
         return;
     }

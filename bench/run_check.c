@@ -94,11 +94,19 @@ static struct metrics *read_after(const struct run *run, const struct ledger_cou
 }
 
 /* A server that was started anew counts from zero: then its figures are of no use. */
+void run_metrics_after(struct run *run)
+{
+    struct ledger_counts counts;
+
+    ledger_count(run->ledger, &counts);
+    if (run->before != NULL && run->target->server.pid == run->server_pid)
+        run->after = read_after(run, &counts);
+}
+
 static void check_by_metrics(struct run *run, const struct ledger_counts *counts)
 {
-    if (run->before == NULL || run->target->server.pid != run->server_pid)
-        return;
-    struct metrics *after = read_after(run, counts);
+    const struct metrics *after = run->after;
+
     if (after == NULL)
         return;
     take_histogram(run, after, "hotlead_lmdb_commit_seconds", &run->result->commit);
@@ -108,7 +116,6 @@ static void check_by_metrics(struct run *run, const struct ledger_counts *counts
         if (run->options->mode == CONSUME_REPORT)
             check_outcomes(run, after, counts);
     }
-    metrics_close(after);
 }
 
 /* --- what the ledger says -------------------------------------------------------------------- */
@@ -143,7 +150,7 @@ static bool is_bad(const struct run *run, int status)
 {
     bool away = status == 0 || status == 503;
 
-    return !(status >= 200 && status < 300) && status != 303 && !(run->options->faults && away);
+    return !result_is_yes(status) && !(run->options->faults && away);
 }
 
 static const struct result_count *worst_answer(const struct run *run)
@@ -193,21 +200,20 @@ static bool had_no_time(const struct run *run, char *why, size_t size)
     return true;
 }
 
-/* A request that waits for a connection is the server's affair. Only what the sender was late by
- * with one free is its own, and of that the longest is known: so it may be to blame when that is as
- * long as the waits of the slowest hundredth. */
+/* A request that waits for a connection is the server's affair; only what the sender was late by
+ * with one free is its own. */
 static bool was_late(const struct run *run, char *why, size_t size)
 {
-    uint64_t late_ns = run->load_counts.late_ns_max, wait_ns = hist_at(run->wait, 99);
+    uint64_t usual_ns = hist_at(run->late, 99), late_ns = hist_max_ns(run->late);
     const struct hist *ack = run->result->latency[RESULT_ACK];
 
     if (run->options->rate == 0)
         return false;
-    if (wait_ns > LATE_NS_SMALL && wait_ns > hist_at(ack, 99) / 2 && late_ns >= wait_ns / 2) {
-        snprintf(
-            why, size,
-            "the sender was late: 1 %% of the requests left %.1f ms or more behind their moment",
-            (double)wait_ns / 1e6);
+    if (usual_ns > LATE_NS_SMALL && usual_ns > hist_at(ack, 99) / 2) {
+        snprintf(why, size,
+                 "the sender was late: by %.1f ms or more with 1 %% of the requests, for which a "
+                 "connection was free",
+                 (double)usual_ns / 1e6);
         return true;
     }
     if (late_ns > LATE_ONCE_NS_MAX && late_ns > hist_max_ns(ack) / 2) {
@@ -227,7 +233,7 @@ static void check_sender(struct run *run)
         had_no_time(run, why, sizeof(why)) || was_late(run, why, sizeof(why));
     if (run->options->rate > 0)
         result_check(result, !result->bench_was_the_limit, "the sender kept its schedule",
-                     "late by %.2f ms at most", (double)run->load_counts.late_ns_max / 1e6);
+                     "late by %.2f ms at most", (double)hist_max_ns(run->late) / 1e6);
     if (run->interrupted)
         snprintf(out, sizeof(result->limit_why), "ended by Ctrl-C after %.1f s%s%s",
                  result->duration_s, why[0] ? "; " : "", why);
@@ -268,6 +274,8 @@ static void take_counts(struct run *run)
     struct result *result = run->result;
     const struct load_counts *counts = &run->load_counts;
 
+    result->interrupted = run->interrupted;
+    result->next_optin = run->options->people.first + counts->intended;
     result->intended = counts->intended - run->warm_answers;
     result->sent = counts->sent - run->warm_answers;
     if (counts->intended > counts->sent) {

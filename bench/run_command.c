@@ -1,9 +1,8 @@
 /* `hotlead-bench run`: one measured run, with a rig around it unless there is a server already. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
+#include "bench/about.h"
 #include "bench/commands.h"
 #include "bench/output.h"
 #include "bench/run_command_internal.h"
@@ -11,21 +10,16 @@
 
 #define OTHER_DESCRIPTORS 128 /* libuv's, the consumers', the rig's */
 
-/* As many as we may have; what we start has them too. False: too few for the connections. */
 static bool raise_descriptors(unsigned connections)
 {
-    struct rlimit limit;
-    rlim_t wanted = (rlim_t)connections + OTHER_DESCRIPTORS;
+    unsigned wanted = connections + OTHER_DESCRIPTORS;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return true;
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max >= wanted)
+    if (process_allow_descriptors(wanted))
         return true;
     fprintf(stderr,
-            "hotlead-bench: %u connections need %llu descriptors, and only %llu are allowed: raise "
+            "hotlead-bench: %u connections need %u descriptors, and fewer are allowed: raise "
             "ulimit -n, or take fewer\n",
-            connections, (unsigned long long)wanted, (unsigned long long)limit.rlim_max);
+            connections, wanted);
     return false;
 }
 
@@ -41,26 +35,11 @@ static enum status write_hdr(const struct result *result, FILE *file)
     return STATUS_OK;
 }
 
-typedef enum status write_fn(const struct result *result, FILE *file);
-
-static bool write_file(const char *path, write_fn *write_result, const struct result *result)
-{
-    if (!path)
-        return true;
-    FILE *file = fopen(path, "we");
-    bool written = file && write_result(result, file) == STATUS_OK && !ferror(file);
-    if (file && fclose(file) != 0)
-        written = false;
-    if (!written)
-        fprintf(stderr, "hotlead-bench: %s could not be written: %m\n", path);
-    return written;
-}
-
 static bool write_files(const struct run_asked *asked, const struct result *result)
 {
-    bool json = write_file(asked->json, result_write_json, result);
-    bool html = write_file(asked->html, output_html, result);
-    bool hdr = write_file(asked->hdr, write_hdr, result);
+    bool json = output_file(asked->json, result_write_json, result);
+    bool html = output_file(asked->html, output_html, result);
+    bool hdr = output_file(asked->hdr, write_hdr, result);
 
     return json && html && hdr;
 }

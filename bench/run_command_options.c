@@ -1,10 +1,8 @@
 /* The options of `hotlead-bench run`, by argp. All is checked here, so that nothing that was typed
  * wrong is noticed only after minutes of load. */
 #include <argp.h>
-#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "bench/commands.h"
 #include "bench/output.h"
@@ -17,7 +15,6 @@
 #define SITES_MAX       10000
 #define DURATION_MAX_S  (7 * 86400)
 #define NOT_GIVEN       (-1.0)
-#define PATH_BYTES      4096
 
 /* What a plain run does, and what --quick makes of it. */
 #define RATE        1000
@@ -167,7 +164,6 @@ static bool read_value(struct reading *reading, int key, const char *text, const
     struct rig_options *rig = &reading->asked->rig;
     static const char *const arrivals[] = {"constant", "poisson", NULL};
     static const char *const modes[] = {"pop", "report", "nothing", NULL};
-    static const char *const aofs[] = {"everysec", "off", NULL};
     static const char *const shapes[] = {"zset", "list", NULL};
     double seconds;
     unsigned number;
@@ -228,10 +224,7 @@ static bool read_value(struct reading *reading, int key, const char *text, const
         return true;
     case KEY_AOF:
         *wanted_out = "everysec or off";
-        if (!read_word(text, aofs, &word))
-            return false;
-        rig->aof = (enum rig_aof)word;
-        return true;
+        return read_aof(text, &rig->aof);
     case KEY_SHAPE:
         *wanted_out = "zset or list";
         rig->shape = text;
@@ -355,22 +348,11 @@ static void check_mix(struct reading *reading, struct argp_state *state)
         argp_error(state, "--returning and --duplicates are together more than 100%%");
 }
 
-/* Without touching it: a result of yesterday is overwritten by one of today, not by a failure. */
 static void check_output(const char *path, struct argp_state *state)
 {
-    char copy[PATH_BYTES], *slash;
-
-    if (!path)
-        return;
-    if (strlen(path) >= sizeof copy)
-        argp_error(state, "%.60s...: this path is too long", path);
-    strcpy(copy, path);
-    slash = strrchr(copy, '/');
-    if (access(path, F_OK) == 0 ? access(path, W_OK) == 0
-                                : access(slash ? dirname(copy) : ".", W_OK) == 0)
-        return;
-    argp_failure(state, BENCH_USAGE, 0, "%s cannot be written: make its folder, or name another",
-                 path);
+    if (path && !may_be_written(path))
+        argp_failure(state, BENCH_USAGE, 0,
+                     "%s cannot be written: make its folder, or name another", path);
 }
 
 static bool are_one(const char *a, const char *b)

@@ -64,7 +64,7 @@ struct run {
     uint64_t taskless;     /* a new opt-in that was given no task */
     struct run_sums sums;
 
-    struct hist *wait; /* intended moment -> sent */
+    struct hist *late; /* of what was measured: the sender's own share of intended -> sent */
     struct hist *second_ack, *second_lead;
     uint32_t second; /* of the measuring; rows before it are done */
     size_t second_capacity;
@@ -75,7 +75,7 @@ struct run {
     struct rusage own_use; /* when the measuring began */
 
     struct load_counts load_counts; /* at the end */
-    struct metrics *before;         /* NULL: not known */
+    struct metrics *before, *after; /* NULL: not known */
     pid_t server_pid;               /* when `before` was read */
 };
 
@@ -104,8 +104,10 @@ void run_live_end(struct run *run); /* the living line is wiped */
 
 /* --- run_check.c ----------------------------------------------------------------------------- */
 
-/* Reads the server's figures before and after, when that can be done. */
+/* Reads the server's figures before and after, when that can be done; after only when it has read
+ * its reports, for that is work too and belongs to the CPU time of the run. */
 void run_metrics_before(struct run *run);
+void run_metrics_after(struct run *run);
 void run_finish(struct run *run); /* fills in what is known at the end, and checks */
 
 #endif

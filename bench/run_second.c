@@ -153,10 +153,11 @@ static void await_second(struct run *run, uint64_t seconds)
 static void begin_rows(struct run *run)
 {
     run->measuring = true;
-    if (run->measure_ns > run->start_ns) /* else all that has come is of the first row */
+    if (run->measure_ns > run->start_ns) { /* else all that has come is of the first row */
         run->second_sums = sums_now(run);
-    hist_clear(run->second_ack);
-    hist_clear(run->second_lead);
+        hist_clear(run->second_ack);
+        hist_clear(run->second_lead);
+    }
     getrusage(RUSAGE_SELF, &run->own_use);
     sample_start(run, true);
 }

@@ -18,8 +18,6 @@
 #define TRIAL_WARMUP_S   1.0
 #define TRIAL_PATIENCE_S 2.0
 #define ACHIEVED_SHARE   0.97
-#define PEOPLE_RESERVE   1.25 /* random arrivals may be more than their mean */
-#define PEOPLE_MOMENTS   1000.0
 
 struct search {
     struct run_options options; /* of the next run */
@@ -74,31 +72,17 @@ static enum status judge(struct search *search, struct result *result, bool *hol
     return STATUS_OK;
 }
 
-/* Two runs never send the same person. */
-static void pass_people(struct search *search)
-{
-    const struct run_options *options = &search->options;
-    double moments = options->rate * (options->duration_s + options->warmup_s);
-
-    search->options.people.first += (uint64_t)(moments * PEOPLE_RESERVE + PEOPLE_MOMENTS);
-}
-
-/* Ctrl-C ended the sending before its time. */
-static bool was_cut(const struct search *search, const struct result *result)
-{
-    return result->duration_s < search->options.duration_s * 0.99 &&
-           search->options.requests_max == 0;
-}
-
 static enum status run_into(struct search *search, struct result *result, bool *holds_out)
 {
     search->trials++;
     enum status status = run_once(&search->options, search->target, search->talk, result);
 
-    pass_people(search);
-    if (status == STATUS_OK && was_cut(search, result))
-        status = STATUS_CLOSING;
-    return status == STATUS_OK ? judge(search, result, holds_out) : status;
+    if (status != STATUS_OK)
+        return status;
+    search->options.people.first = result->next_optin; /* nobody comes twice */
+    if (result->interrupted)
+        return STATUS_CLOSING;
+    return judge(search, result, holds_out);
 }
 
 static enum status try_once(struct search *search, bool *holds_out)

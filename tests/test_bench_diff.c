@@ -225,6 +225,23 @@ static void too_few_requests_have_no_bound_for_their_p999(void **state)
 }
 
 /* 10,000 values: ranks 9,990 +- 1.96 sqrt(9.99), so 9,983 and 9,998. */
+/* A sender that was a hair late has its last requests in a second that had just begun. */
+static void a_second_that_was_just_begun_is_none(void **state)
+{
+    (void)state;
+    add_run(&a, 900000, 1);
+    add_run(&b, 900000, 2);
+    struct diff_estimate before = estimate("rate");
+    struct result *run = &runs_b[0];
+    run->seconds = realloc(run->seconds, (run->second_count + 1) * sizeof *run->seconds);
+    assert_non_null(run->seconds);
+    run->seconds[run->second_count++] =
+        (struct result_second){.second = 20, .intended = 1, .sent = 3, .acked = 9};
+    struct diff_estimate after = estimate("rate");
+    assert_true(after.low == before.low);
+    assert_true(after.high == before.high);
+}
+
 static void bounds_of_a_tail_are_binomial_ranks(void **state)
 {
     (void)state;
@@ -568,6 +585,7 @@ int main(void)
         TEST(a_short_run_has_no_interval),
         TEST(seconds_of_the_drain_do_not_count),
         TEST(too_few_requests_have_no_bound_for_their_p999),
+        TEST(a_second_that_was_just_begun_is_none),
         TEST(bounds_of_a_tail_are_binomial_ranks),
         TEST(what_one_side_lacks_is_unknown),
         TEST(sides_measured_alike_are_not_warned_of),

@@ -199,6 +199,20 @@ static void token_that_is_not_good_is_told_from_silence(void **state)
     assert_null(metrics);
 }
 
+static void percentile_lies_evenly_within_its_bucket(void **state)
+{
+    const struct metrics_histogram histogram = {
+        .count = 3, .upper_seconds = {0.001, 0.002, INFINITY}, .cumulated = {50, 100, 110}};
+    const struct metrics_histogram empty = {0};
+
+    (void)state;
+    assert_float_equal(metrics_histogram_at(&histogram, 25), 0.00055, 1e-9);
+    assert_float_equal(metrics_histogram_at(&histogram, 100.0 * 75 / 110), 0.0015, 1e-9);
+    assert_true(isinf(metrics_histogram_at(&histogram, 99)));
+    assert_float_equal(metrics_histogram_bound(&histogram), 0.002, 1e-9);
+    assert_float_equal(metrics_histogram_at(&empty, 50), 0, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +224,7 @@ int main(void)
         cmocka_unit_test(histogram_is_read_with_its_bounds),
         cmocka_unit_test(histogram_without_an_infinite_bucket_is_none),
         cmocka_unit_test(earlier_histogram_is_taken_off),
+        cmocka_unit_test(percentile_lies_evenly_within_its_bucket),
         cmocka_unit_test(token_that_is_not_good_is_told_from_silence),
     };
 

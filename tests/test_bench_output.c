@@ -223,7 +223,7 @@ static void errors_are_all_that_was_sent_and_not_taken(void **state)
     result.answers[3] = (struct result_count){303, "", 9}; /* a form's */
     result.answer_count = 4;
     assert_shows("201 x 20,000, 503 x 30, time-out x 10, 303 x 9\n");
-    assert_shows("40 of 20,000 sent (0.2 %)");
+    assert_shows("40 of 20,000 due (0.2 %)");
 }
 
 static void cost_is_told_by_opt_in(void **state)

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -306,10 +307,34 @@ static void memory_and_descriptors_are_told(void **state)
     assert_false(process_use(&process, &use));
 }
 
+static int allow_in_a_child(rlim_t soft, rlim_t hard, uint64_t wanted)
+{
+    int state = 0;
+    pid_t child = fork();
+
+    if (child == 0) {
+        struct rlimit limit = {soft, hard};
+        setrlimit(RLIMIT_NOFILE, &limit);
+        bool allowed = process_allow_descriptors(wanted);
+        getrlimit(RLIMIT_NOFILE, &limit);
+        _exit((allowed ? 1 : 0) + (limit.rlim_cur == hard ? 2 : 0));
+    }
+    waitpid(child, &state, 0);
+    return WEXITSTATUS(state);
+}
+
+static void descriptors_are_as_many_as_may_be(void **state)
+{
+    (void)state;
+    assert_int_equal(allow_in_a_child(100, 200, 150), 1 + 2);
+    assert_int_equal(allow_in_a_child(100, 200, 201), 2);
+}
+
 int main(void)
 {
 #define ONE(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
+        ONE(descriptors_are_as_many_as_may_be),
         ONE(child_runs_in_its_folder_and_writes_to_its_log),
         ONE(environment_adds_to_ours_and_overrides_it),
         ONE(program_that_is_not_there_is_refused_with_its_errno),

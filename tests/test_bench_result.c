@@ -418,9 +418,21 @@ static void an_empty_result_has_no_figures_that_are_no_numbers(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_all, free_all)
 
+static void whatever_is_no_yes_is_an_error(void **state)
+{
+    (void)state;
+    result.answer_count = 4;
+    result.answers[0] = (struct result_count){201, "", 100};
+    result.answers[1] = (struct result_count){303, "", 10};
+    result.answers[2] = (struct result_count){301, "", 3};
+    result.answers[3] = (struct result_count){0, "reset", 2};
+    assert_int_equal(result_errors(&result), 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(whatever_is_no_yes_is_an_error),
         TEST(what_is_read_is_what_was_written),
         TEST(an_empty_result_can_be_read_back),
         TEST(every_field_has_a_line_of_its_own),

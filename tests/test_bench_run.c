@@ -424,8 +424,10 @@ static void the_warm_up_is_in_the_ledger_and_not_in_the_figures(void **state)
     struct world *world = *state;
 
     world->options.warmup_s = 0.05;
+    world->options.people.first = 1000;
     faulty.faults.lose = 20;
     run(world);
+    assert_int_equal(world->result.next_optin, 1200); /* both halves are used up */
     assert_int_equal(world->result.intended, 100);
     assert_int_equal(world->result.acked, 100);
     assert_int_equal(world->result.popped, 95);
@@ -484,6 +486,7 @@ static void a_stall_is_charged_for_all_that_was_due_meanwhile(void **state)
     assert_int_equal(world->result.lost, 0);
     if (hist_at(ack, 99.9) < 800000000)
         fail_msg("corrected p99.9 is %.0f ms", (double)hist_at(ack, 99.9) / 1e6);
+    assert_false(world->result.bench_was_the_limit);
     if (hist_at(ack, 50) < 100000000)
         fail_msg("corrected p50 is %.0f ms", (double)hist_at(ack, 50) / 1e6);
     /* The four connections: the 1,496 other ones look well. */
@@ -493,6 +496,25 @@ static void a_stall_is_charged_for_all_that_was_due_meanwhile(void **state)
     for (size_t place = 0; hist_next(raw, &place, &ns, &count);)
         slow += ns > 400000000 ? count : 0;
     assert_in_range(slow, 1, world->options.connections);
+}
+
+static void hold_up(void *owner, unsigned second)
+{
+    (void)owner;
+    if (second == 0)
+        usleep(300000);
+}
+
+static void a_sender_that_was_held_up_is_to_blame(void **state)
+{
+    struct world *world = *state;
+
+    world->options.rate = 500;
+    world->options.duration_s = 1.5;
+    world->options.on_second = hold_up;
+    run(world);
+    assert_true(world->result.bench_was_the_limit);
+    assert_false(result_is_sound(&world->result));
 }
 
 static bool *ticked;
@@ -553,6 +575,7 @@ static void ctrl_c_ends_the_sending_and_keeps_the_rest(void **state)
     assert_int_equal(world->result.failed, 0);
     assert_true(world->result.duration_s < 10);
     assert_non_null(strstr(world->result.limit_why, "Ctrl-C"));
+    assert_true(world->result.interrupted);
 }
 
 static void a_server_that_is_not_there_is_said(void **state)
@@ -654,6 +677,7 @@ int main(void)
         TEST(a_backlog_is_left_alone_and_not_lost),
         TEST(a_closed_loop_has_no_schedule_to_keep),
         TEST(a_stall_is_charged_for_all_that_was_due_meanwhile),
+        TEST(a_sender_that_was_held_up_is_to_blame),
         TEST(each_second_has_its_row),
         TEST(ctrl_c_ends_the_sending_and_keeps_the_rest),
         TEST(a_server_that_is_not_there_is_said),

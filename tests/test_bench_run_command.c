@@ -198,12 +198,34 @@ static void running_server_becomes_a_target(void **state)
     assert_string_equal(target.reports, "hl:{acme.fast}:reports:n1");
 }
 
+static void append_only_file_is_every_second_or_off(void **state)
+{
+    enum rig_aof aof;
+
+    (void)state;
+    assert_true(read_aof("off", &aof));
+    assert_int_equal(aof, RIG_AOF_OFF);
+    assert_true(read_aof("everysec", &aof));
+    assert_int_equal(aof, RIG_AOF_EVERYSEC);
+    assert_false(read_aof("always", &aof));
+}
+
+static void file_of_a_folder_that_is_not_there_may_not_be_written(void **state)
+{
+    (void)state;
+    assert_true(may_be_written("/dev/null"));
+    assert_true(may_be_written("/tmp/that-is-not-there-yet.json"));
+    assert_false(may_be_written("/no/such/folder/file.json"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(durations_have_units),
         cmocka_unit_test(rates_may_be_thousands),
         cmocka_unit_test(counts_are_whole_and_bounded),
+        cmocka_unit_test(append_only_file_is_every_second_or_off),
+        cmocka_unit_test(file_of_a_folder_that_is_not_there_may_not_be_written),
         cmocka_unit_test(shares_are_percent_with_and_without_the_sign),
         cmocka_unit_test(mix_gives_weights_and_leaves_out_the_rest),
         cmocka_unit_test(hooks_of_a_mix_are_left_out_with_a_remark),

@@ -1,5 +1,7 @@
-/* What a figure was measured on. Redis is asked what it is and how it is set, ours too: what counts
+/* Redis is asked what it is and how it is set, ours too: what counts
  * is what it says of itself. */
+#include "bench/about.h"
+
 #include <hiredis/hiredis.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +9,6 @@
 
 #include "bench/link.h"
 #include "bench/metrics.h"
-#include "bench/run_command_internal.h"
 
 #define WORD_BYTES 64
 

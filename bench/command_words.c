@@ -1,12 +1,16 @@
+#include "bench/command_words.h"
+
 #include <ctype.h>
+#include <libgen.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "bench/run_command_internal.h"
 #include "proto/text.h"
 
 #define WEIGHT_MAX 1000000
+#define PATH_BYTES 4096
 
 /* A plain number that is not negative, and what stands behind it. NULL: there is none. */
 static const char *read_number(const char *text, double *out)
@@ -71,6 +75,23 @@ bool read_share(const char *text, double *out)
     static const struct unit units[] = {{"", 0.01}, {"%", 0.01}, {NULL, 0}};
 
     return read_with_unit(text, units, out) && *out <= 1;
+}
+
+bool read_aof(const char *text, enum rig_aof *out)
+{
+    *out = strcmp(text, "off") == 0 ? RIG_AOF_OFF : RIG_AOF_EVERYSEC;
+    return *out == RIG_AOF_OFF || strcmp(text, "everysec") == 0;
+}
+
+bool may_be_written(const char *path)
+{
+    char copy[PATH_BYTES];
+
+    if (strlen(path) >= sizeof copy)
+        return false;
+    strcpy(copy, path);
+    return access(path, F_OK) == 0 ? access(path, W_OK) == 0
+                                   : access(strchr(copy, '/') ? dirname(copy) : ".", W_OK) == 0;
 }
 
 /* --- the mix -----------------------------------------------------------------------------------

@@ -1,0 +1,92 @@
+#include "bench/soak.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/must.h"
+
+#define SETTLE_S      60   /* of a process, before its memory is compared */
+#define AROUND        15   /* seconds that stand for one, so that a moment does not decide */
+#define CREEP_MEMORY  0.10 /* of memory beyond what a person may cost */
+#define CREEP_FILE    0.15 /* of bytes an opt-in */
+#define PERSON_BYTES  60   /* of memory: DESIGN.md */
+#define SERVER_FAULTS 6    /* restarts and kills, in turn */
+#define ANSWERED      0.95 /* of the requests: the server is away for moments only */
+#define KILLED_EXIT   (128 + SIGKILL)
+
+int soak_signal_at(unsigned second, unsigned seconds)
+{
+    unsigned share = seconds / 2 / (SERVER_FAULTS + 1);
+
+    if (share == 0 || second % share != share - 1 || second >= SERVER_FAULTS * share)
+        return 0;
+    return second / share % 2 == 0 ? SIGTERM : SIGKILL;
+}
+
+bool soak_end_is_expected(int signal, int exit_code)
+{
+    /* One that was slow to go may have been killed on its way. */
+    return (signal == SIGTERM && exit_code == 0) ||
+           (signal == SIGKILL && (exit_code == KILLED_EXIT || exit_code == 0));
+}
+
+static int by_memory(const void *a, const void *b)
+{
+    const struct soak_sample *left = a, *right = b;
+
+    return (left->anonymous_bytes > right->anonymous_bytes) -
+           (left->anonymous_bytes < right->anonymous_bytes);
+}
+
+/* The middle one of the seconds before `end`. */
+static struct soak_sample middle_before(const struct soak_sample *samples, unsigned end)
+{
+    struct soak_sample some[AROUND];
+
+    MUST(end >= AROUND);
+    memcpy(some, samples + end - AROUND, sizeof some);
+    qsort(some, AROUND, sizeof *some, by_memory);
+    return some[AROUND / 2];
+}
+
+static double bytes_each(const struct soak_sample *from, const struct soak_sample *to)
+{
+    uint64_t acked = to->acked - from->acked;
+
+    return acked ? ((double)to->folder_bytes - (double)from->folder_bytes) / (double)acked : 0;
+}
+
+static void judge_creeping(const struct soak_sample *samples, unsigned begin, unsigned end,
+                           struct result *result)
+{
+    struct soak_sample first = middle_before(samples, begin), last = middle_before(samples, end);
+    struct soak_sample early = middle_before(samples, AROUND),
+                       quarter = middle_before(samples, end / 4);
+    double more = (double)(last.acked - first.acked);
+    double allowed = (double)first.anonymous_bytes * (1 + CREEP_MEMORY) + more * PERSON_BYTES;
+    double young = bytes_each(&early, &quarter), old = bytes_each(&first, &last);
+
+    result_check(result, last.anonymous_bytes > 0 && (double)last.anonymous_bytes <= allowed,
+                 "memory is flat", "%.1f MiB, then %.1f MiB %u s later with %.0f opt-ins more",
+                 (double)first.anonymous_bytes / (1 << 20),
+                 (double)last.anonymous_bytes / (1 << 20), end - begin, more);
+    result_check(result, last.descriptors <= first.descriptors + 2, "descriptors are flat",
+                 "%u, then %u", first.descriptors, last.descriptors);
+    result_check(result, old <= young * (1 + CREEP_FILE), "bytes on disk an opt-in are flat",
+                 "%.0f in the first quarter, %.0f at the end", young, old);
+}
+
+bool soak_judge(const struct soak_sample *samples, unsigned count, unsigned seconds,
+                struct result *result)
+{
+    unsigned begin = seconds / 2 + SETTLE_S;
+
+    result_check(result, (double)result->acked >= ANSWERED * (double)result->intended,
+                 "nearly every request is answered with a yes", "%llu of %llu",
+                 (unsigned long long)result->acked, (unsigned long long)result->intended);
+    if (begin + 4 * AROUND > count)
+        return false;
+    judge_creeping(samples, begin, count, result);
+    return true;
+}
