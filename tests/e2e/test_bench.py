@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 import unittest
 
 from harness import Scenario
@@ -144,6 +145,53 @@ class OwnServer(Bench):
         ready, _, _ = select.select([process.stderr], [], [], 60)
         self.assertTrue(ready, "it says nothing")
         self.assertIsNone(process.poll())
+
+
+class Honesty(Bench):
+    """A second in which something stands still is charged to everybody who came in it."""
+
+    def start(self, command, *words):
+        return super().start(command, "--hotlead", HOTLEAD, *words)
+
+    def stall(self, program):
+        """The latencies of a run in which `program` stands still for a second."""
+        path = self.folder / "json"
+        process = self.start("run", "--rate", "500", "--duration", "8s", "--connections", "16", "--json", str(path))
+        ready, _, _ = select.select([process.stderr], [], [], 60)
+        self.assertTrue(ready, "no progress, so nothing is known to be sent")
+        pid = self.process_id(program)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            time.sleep(1)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        out, talk = process.communicate(timeout=60)
+        self.assertEqual(0, process.returncode, f"{out}\n{talk}")
+        return json.loads(path.read_text())["latency"], out
+
+    def process_id(self, program):
+        names = {number: read_or_nothing(pathlib.Path(f"/proc/{number}/comm")).strip() for number in self.processes()}
+        (found,) = [int(number) for number, name in names.items() if name == program]
+        return found
+
+    def test_stall_of_the_server_is_in_the_corrected_latency_and_hides_in_the_raw_one(self):
+        latency, out = self.stall(b"hotlead")
+        self.assertGreaterEqual(latency["ack"]["p99.9_ns"], 0.8e9, out)
+        self.assertGreater(slow_share(latency["ack"]), 0.08, out)
+        self.assertLess(slow_share(latency["ack_raw"]), 0.01, out)
+        self.assertGreaterEqual(latency["speed_to_lead"]["p99.9_ns"], 0.8e9, out)
+        self.assertIn("corrected counts", out)
+
+    def test_stall_of_redis_is_in_speed_to_lead_and_not_in_the_answers(self):
+        latency, out = self.stall(b"redis-server")
+        self.assertGreaterEqual(latency["speed_to_lead"]["p99.9_ns"], 0.8e9, out)
+        self.assertGreater(slow_share(latency["after_ack"]), 0.08, out)
+        self.assertLess(latency["ack"]["p99_ns"], 0.1e9, out)
+
+
+def slow_share(latency):
+    """Of what took over a tenth of a second."""
+    return sum(count for ns, count in latency["buckets"] if ns > 0.1e9) / latency["count"]
 
 
 class Usage(Bench):
