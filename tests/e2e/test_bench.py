@@ -239,9 +239,14 @@ class Usage(Bench):
             out, talk = process.communicate(timeout=20)
             self.assertEqual((0, ""), (process.returncode, talk))
             self.assertIn("usage", out.lower())
-        process = self.start("walk")
-        self.assertIn("no command 'walk'", process.communicate(timeout=20)[1])
-        self.assertEqual(2, process.returncode)
+
+    def test_command_that_is_none_is_refused_and_a_mistyped_one_is_guessed(self):
+        for word, part in [("walk", "see hotlead-bench --help"), ("rnu", "is it 'run'?"), ("dif", "is it 'diff'?")]:
+            process = self.start(word)
+            talk = process.communicate(timeout=20)[1]
+            self.assertIn(f"no command '{word}'", talk)
+            self.assertIn(part, talk)
+            self.assertEqual(2, process.returncode)
 
 
 class RunningServer(Scenario):
