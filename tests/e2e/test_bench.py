@@ -214,6 +214,8 @@ class Usage(Bench):
             (("--max", "--rate", "0"), "cannot be 0"),
             (("--json", "/no/such/folder/file"), "cannot be written"),
             (("--json", "/tmp/x", "--html", "/tmp/x"), "a file each"),
+            (("--json", "-"), "name a file"),
+            (("--html", "/tmp"), "/tmp is a folder"),
             (("--key", "sk_acme_x"), "goes with --url"),
             (("--redis", "redis://127.0.0.1"), "goes with --url"),
             (("--url", "http://127.0.0.1:1"), "needs --key"),
@@ -275,6 +277,21 @@ class RunningServer(Scenario):
         result = json.loads(path.read_text())
         self.assertIn("json=100", result["mix"])
         self.wait_task_count(result["acked"])
+
+    def test_second_run_without_a_seed_sends_people_that_nobody_has_seen(self):
+        for name in ("first", "second"):
+            path = self.folder / name
+            self.bench("--redis", self.redis.url, "--json", str(path))
+            result = json.loads(path.read_text())
+            self.assertEqual((0, 600), (result["duplicates"], result["popped"]))
+
+    def test_backlog_and_the_same_seed_again_are_explained(self):
+        self.bench("--consumers", "0", "--seed", "7")
+        done = self.bench("--redis", self.redis.url, "--seed", "8", code=1)
+        self.assertRegex(done.stderr, r"[0-9]+ tasks stand in hl:\{.*\}:tasks already")
+        self.assertIn("not of this run", done.stdout)
+        done = self.bench("--redis", self.redis.url, "--seed", "7")
+        self.assertIn("seed 7 was sent to this server before", done.stdout)
 
     def test_redis_that_is_not_there_is_said(self):
         done = self.bench("--redis", "unix:///no/such/socket", code=1)
