@@ -124,6 +124,18 @@ static void print_load(const struct result *result, FILE *out)
                (unsigned long long)result->seed);
 }
 
+/* Of a disk that is somebody else's nothing was measured. */
+static struct words sync_words(const struct machine_disk *disk)
+{
+    struct words words = {"fdatasync not measured"};
+
+    if (disk->fdatasync_p99_ns > 0)
+        snprintf(words.text, sizeof words.text, "fdatasync p50 %.8s p99 %.8s",
+                 words_duration((double)disk->fdatasync_p50_ns).text,
+                 words_duration((double)disk->fdatasync_p99_ns).text);
+    return words;
+}
+
 static void print_header(const struct result *result, FILE *out)
 {
     const struct machine *machine = &result->machine;
@@ -135,10 +147,8 @@ static void print_header(const struct result *result, FILE *out)
     print_line(out, "machine", "%u cores, %s, %s, %s, Linux %s, load %.2f before", machine->cores,
                machine->processor, words_bytes(machine->memory_bytes).text, machine->system,
                machine->kernel, machine->load1);
-    print_line(out, "disk", "%s, fdatasync p50 %s p99 %s; Redis: %s",
-               disk->file_system[0] ? disk->file_system : "unknown",
-               words_duration((double)disk->fdatasync_p50_ns).text,
-               words_duration((double)disk->fdatasync_p99_ns).text,
+    print_line(out, "disk", "%s, %s; Redis: %s",
+               disk->file_system[0] ? disk->file_system : "unknown", sync_words(disk).text,
                result->redis_settings[0] ? result->redis_settings : "settings unknown");
     print_load(result, out);
 }
@@ -351,10 +361,43 @@ static void note_machine(const struct result *result, unsigned *lines_left, FILE
                    result->machine.load1, result->machine.cores);
 }
 
+static bool was_answered(const struct result *result, int status)
+{
+    for (unsigned i = 0; i < result->answer_count; i++)
+        if (result->answers[i].status == status)
+            return true;
+    return false;
+}
+
+/* What is mistaken most often where a server runs already: it looks like a fault of the server. */
+static void note_mistaken(const struct result *result, unsigned *lines_left, FILE *out)
+{
+    bool nothing_popped = result->popped == 0 && result->unclaimed == 0 && result->strange == 0;
+
+    if (was_answered(result, 401))
+        print_note(out, lines_left,
+                   "401: the server does not know the key. Is --key a secret key of this server?");
+    if (nothing_popped && result->lost > 0)
+        print_note(out, lines_left,
+                   "Not one task came out. Is it this Redis (--redis, with its database), this "
+                   "queue (--queue) and this shape (--shape) that the server puts them on?");
+    if (result->acked > 0 && result->duplicates == result->acked && result->duplicates_wanted < 1)
+        print_note(out, lines_left,
+                   "Every opt-in was a repetition: seed %llu was sent to this server before. Give "
+                   "another --seed.",
+                   (unsigned long long)result->seed);
+    if (result->unclaimed > 0)
+        print_note(out, lines_left,
+                   "Tasks came out that are not of this run: they stood in the queue, or somebody "
+                   "else sends too. Measure with a queue of its own, or run again now that it is "
+                   "empty.");
+}
+
 static void print_notes(const struct result *result, FILE *out)
 {
     unsigned lines_left = NOTE_LINES_MAX;
 
+    note_mistaken(result, &lines_left, out);
     note_limit(result, &lines_left, out);
     note_machine(result, &lines_left, out);
     note_shortfall(result, &lines_left, out);

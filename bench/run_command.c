@@ -129,6 +129,19 @@ static int run_at(const struct run_asked *asked, const struct target *target, co
     return code;
 }
 
+/* They will be popped and told an outcome as if they were of this run. */
+static void warn_of_backlog(const struct target *target)
+{
+    int64_t waiting = consume_waiting(target);
+
+    if (waiting > 0)
+        fprintf(
+            stderr,
+            "hotlead-bench: %lld tasks stand in %s already: they are popped too, and are not of "
+            "this run\n",
+            (long long)waiting, target->key);
+}
+
 static int run_remote(const struct run_asked *asked)
 {
     struct target target;
@@ -136,6 +149,8 @@ static int run_remote(const struct run_asked *asked)
 
     if (remote_target(asked, stderr, &site, &target) != STATUS_OK)
         return BENCH_FAILED;
+    if (asked->run.consumers > 0)
+        warn_of_backlog(&target);
     return run_at(asked, &target, NULL);
 }
 

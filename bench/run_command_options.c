@@ -3,6 +3,8 @@
 #include <argp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <uv.h>
 
 #include "bench/commands.h"
 #include "bench/output.h"
@@ -89,7 +91,10 @@ static const struct argp_option options[] = {
     {"mix", KEY_MIX, "M", 0, "weights of the kinds of body (" USUAL_MIX ")", 0},
     {"returning", KEY_RETURNING, "P", 0, "percent by somebody known (0)", 0},
     {"duplicates", KEY_DUPLICATES, "P", 0, "percent that repeat a request (0)", 0},
-    {"seed", KEY_SEED, "N", 0, "of the people; the same one sends the same again (1)", 0},
+    {"seed", KEY_SEED, "N", 0,
+     "of the people; the same one sends the same again (1; with --url "
+     "another each time)",
+     0},
     {0, 0, 0, 0, "Who takes the tasks", 2},
     {"consumers", KEY_CONSUMERS, "N", 0, "each pops on a connection of its own (2); 0: a backlog",
      0},
@@ -330,6 +335,16 @@ static void check_url(const struct reading *reading, struct argp_state *state)
         argp_error(state, "--redis is redis://[user:password@]host:port/db or unix:///path");
 }
 
+/* A server that runs already has the people of yesterday's seed: they would be repetitions. */
+static uint32_t fresh_seed(void)
+{
+    uint32_t seed;
+
+    if (uv_random(NULL, NULL, &seed, sizeof seed, 0, NULL) != 0)
+        seed = (uint32_t)uv_hrtime();
+    return seed;
+}
+
 static void check_mix(struct reading *reading, struct argp_state *state)
 {
     struct run_asked *asked = reading->asked;
@@ -350,7 +365,15 @@ static void check_mix(struct reading *reading, struct argp_state *state)
 
 static void check_output(const char *path, struct argp_state *state)
 {
-    if (path && !may_be_written(path))
+    struct stat entry;
+
+    if (!path)
+        return;
+    if (strcmp(path, "-") == 0)
+        argp_error(state, "stdout is the summary's: name a file, or /dev/fd/3 with 3>&1");
+    if (stat(path, &entry) == 0 && S_ISDIR(entry.st_mode))
+        argp_error(state, "%s is a folder: name a file in it", path);
+    if (!may_be_written(path))
         argp_failure(state, BENCH_USAGE, 0,
                      "%s cannot be written: make its folder, or name another", path);
 }
@@ -400,6 +423,8 @@ static void check_all(struct reading *reading, struct argp_state *state)
         run->mode = CONSUME_NOTHING;
     if (asked->max && !asked->limit)
         asked->limit = LIMIT;
+    if (asked->url && !is_given(reading, KEY_SEED))
+        run->people.seed = fresh_seed();
     if (asked->url)
         check_url(reading, state);
     else

@@ -267,6 +267,45 @@ static void whatever_takes_from_the_figures_is_said(void **state)
     assert_shows("! The wanted rate was not reached");
 }
 
+static void a_disk_that_was_not_measured_has_no_figures(void **state)
+{
+    (void)state;
+    result.disk = (struct machine_disk){.file_system = "remote"};
+    assert_shows("disk        remote, fdatasync not measured; Redis: appendonly yes");
+}
+
+static void a_key_that_the_server_does_not_know_is_named(void **state)
+{
+    (void)state;
+    result.answers[0].status = 401;
+    assert_shows("! 401: the server does not know the key. Is --key");
+}
+
+static void where_no_task_came_out_the_place_is_asked_for(void **state)
+{
+    (void)state;
+    result.lost = result.acked;
+    assert_shows_not("Not one task came out");
+    result.popped = 0;
+    assert_shows("! Not one task came out. Is it this Redis (--redis");
+}
+
+static void a_seed_that_was_sent_before_is_told_from_duplicates_that_were_wanted(void **state)
+{
+    (void)state;
+    result.duplicates = result.acked - 1;
+    assert_shows_not("repetition");
+    result.duplicates = result.acked;
+    assert_shows("! Every opt-in was a repetition: seed 7 was sent to this server before");
+}
+
+static void tasks_of_somebody_else_are_explained(void **state)
+{
+    (void)state;
+    result.unclaimed = 1;
+    assert_shows("! Tasks came out that are not of this run");
+}
+
 static void a_run_that_was_ended_early_says_so(void **state)
 {
     (void)state;
@@ -554,6 +593,11 @@ int main(void)
         TEST(failed_checks_come_first_and_the_title_says_so),
         TEST(a_sound_run_on_a_disk_has_no_notes),
         TEST(whatever_takes_from_the_figures_is_said),
+        TEST(a_disk_that_was_not_measured_has_no_figures),
+        TEST(a_key_that_the_server_does_not_know_is_named),
+        TEST(where_no_task_came_out_the_place_is_asked_for),
+        TEST(a_seed_that_was_sent_before_is_told_from_duplicates_that_were_wanted),
+        TEST(tasks_of_somebody_else_are_explained),
         TEST(a_run_that_was_ended_early_says_so),
         TEST(corrected_far_over_raw_is_explained),
         TEST(a_closed_loop_shows_no_corrected_latency_and_says_why),

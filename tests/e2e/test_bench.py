@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 import unittest
 
 from harness import Scenario
@@ -146,6 +147,53 @@ class OwnServer(Bench):
         self.assertIsNone(process.poll())
 
 
+class Honesty(Bench):
+    """A second in which something stands still is charged to everybody who came in it."""
+
+    def start(self, command, *words):
+        return super().start(command, "--hotlead", HOTLEAD, *words)
+
+    def stall(self, program):
+        """The latencies of a run in which `program` stands still for a second."""
+        path = self.folder / "json"
+        process = self.start("run", "--rate", "500", "--duration", "8s", "--connections", "16", "--json", str(path))
+        ready, _, _ = select.select([process.stderr], [], [], 60)
+        self.assertTrue(ready, "no progress, so nothing is known to be sent")
+        pid = self.process_id(program)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            time.sleep(1)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        out, talk = process.communicate(timeout=60)
+        self.assertEqual(0, process.returncode, f"{out}\n{talk}")
+        return json.loads(path.read_text())["latency"], out
+
+    def process_id(self, program):
+        names = {number: read_or_nothing(pathlib.Path(f"/proc/{number}/comm")).strip() for number in self.processes()}
+        (found,) = [int(number) for number, name in names.items() if name == program]
+        return found
+
+    def test_stall_of_the_server_is_in_the_corrected_latency_and_hides_in_the_raw_one(self):
+        latency, out = self.stall(b"hotlead")
+        self.assertGreaterEqual(latency["ack"]["p99.9_ns"], 0.8e9, out)
+        self.assertGreater(slow_share(latency["ack"]), 0.08, out)
+        self.assertLess(slow_share(latency["ack_raw"]), 0.01, out)
+        self.assertGreaterEqual(latency["speed_to_lead"]["p99.9_ns"], 0.8e9, out)
+        self.assertIn("corrected counts", out)
+
+    def test_stall_of_redis_is_in_speed_to_lead_and_not_in_the_answers(self):
+        latency, out = self.stall(b"redis-server")
+        self.assertGreaterEqual(latency["speed_to_lead"]["p99.9_ns"], 0.8e9, out)
+        self.assertGreater(slow_share(latency["after_ack"]), 0.08, out)
+        self.assertLess(latency["ack"]["p99_ns"], 0.1e9, out)
+
+
+def slow_share(latency):
+    """Of what took over a tenth of a second."""
+    return sum(count for ns, count in latency["buckets"] if ns > 0.1e9) / latency["count"]
+
+
 class Usage(Bench):
     def test_what_cannot_be_is_refused_before_anything_starts(self):
         site = ("--url", "http://127.0.0.1:1", "--key", "sk_acme_x")
@@ -166,6 +214,8 @@ class Usage(Bench):
             (("--max", "--rate", "0"), "cannot be 0"),
             (("--json", "/no/such/folder/file"), "cannot be written"),
             (("--json", "/tmp/x", "--html", "/tmp/x"), "a file each"),
+            (("--json", "-"), "name a file"),
+            (("--html", "/tmp"), "/tmp is a folder"),
             (("--key", "sk_acme_x"), "goes with --url"),
             (("--redis", "redis://127.0.0.1"), "goes with --url"),
             (("--url", "http://127.0.0.1:1"), "needs --key"),
@@ -191,9 +241,14 @@ class Usage(Bench):
             out, talk = process.communicate(timeout=20)
             self.assertEqual((0, ""), (process.returncode, talk))
             self.assertIn("usage", out.lower())
-        process = self.start("walk")
-        self.assertIn("no command 'walk'", process.communicate(timeout=20)[1])
-        self.assertEqual(2, process.returncode)
+
+    def test_command_that_is_none_is_refused_and_a_mistyped_one_is_guessed(self):
+        for word, part in [("walk", "see hotlead-bench --help"), ("rnu", "is it 'run'?"), ("dif", "is it 'diff'?")]:
+            process = self.start(word)
+            talk = process.communicate(timeout=20)[1]
+            self.assertIn(f"no command '{word}'", talk)
+            self.assertIn(part, talk)
+            self.assertEqual(2, process.returncode)
 
 
 class RunningServer(Scenario):
@@ -222,6 +277,21 @@ class RunningServer(Scenario):
         result = json.loads(path.read_text())
         self.assertIn("json=100", result["mix"])
         self.wait_task_count(result["acked"])
+
+    def test_second_run_without_a_seed_sends_people_that_nobody_has_seen(self):
+        for name in ("first", "second"):
+            path = self.folder / name
+            self.bench("--redis", self.redis.url, "--json", str(path))
+            result = json.loads(path.read_text())
+            self.assertEqual((0, 600), (result["duplicates"], result["popped"]))
+
+    def test_backlog_and_the_same_seed_again_are_explained(self):
+        self.bench("--consumers", "0", "--seed", "7")
+        done = self.bench("--redis", self.redis.url, "--seed", "8", code=1)
+        self.assertRegex(done.stderr, r"[0-9]+ tasks stand in hl:\{.*\}:tasks already")
+        self.assertIn("not of this run", done.stdout)
+        done = self.bench("--redis", self.redis.url, "--seed", "7")
+        self.assertIn("seed 7 was sent to this server before", done.stdout)
 
     def test_redis_that_is_not_there_is_said(self):
         done = self.bench("--redis", "unix:///no/such/socket", code=1)
