@@ -2,8 +2,9 @@
 -- Brings a range of a node's outbox to a queue, all of it or nothing.
 --
 --   KEYS[1]  the queue         <prefix>:{<queue>}:tasks
---   KEYS[2]  the node's mark   <prefix>:{<queue>}:mark:<node>:<epoch>, "<seq> <nonce>"
---   ARGV     prev, last, nonce, mode, shape, then runs: op, seq, count, and for each operation of
+--   KEYS[2]  the node's mark   <prefix>:{<queue>}:mark:<node>:<epoch>, "<seq> <nonce>", and while
+--            what was lost is sent again "<seq> <nonce> <from>-<until>"
+--   ARGV     prev, last, what stands behind the seq in the mark, mode, shape, then runs: op, seq, count, and for each operation of
 --            the run its member, behind the score of a put into a zset
 --
 -- A mark says how far the node's operations have come, and who writes them. A call covers the
@@ -22,6 +23,12 @@
 --         another score. If the queue had that put (it is not over the mark), a member that is not
 --         there any more was popped, and is not put again.
 --
+-- A Redis that forgot gets everything over its mark again, in the order of seqs; a put that moves
+-- one of those comes where it moved to, not where it was first. So in there a mark over the first
+-- put says nothing of it: `from` is the mark of that Redis, `until` the end of what is sent
+-- again, and between them the node sends 'put' where the first one is over `from`. Both stand in
+-- the mark for the node's next process.
+--
 -- Answers {word, seq}:
 --   OK last        applied
 --   DUP mark       everything was there already
@@ -34,7 +41,8 @@
 -- Only a queue of another type is left to the first write to find, which then has done nothing.
 
 local queue, mark_key = KEYS[1], KEYS[2]
-local nonce, mode, shape = ARGV[3], ARGV[4], ARGV[5]
+local tail, mode, shape = ARGV[3], ARGV[4], ARGV[5]
+local nonce = tail:match('^%S+')
 local FIRST, HEAD, COUNT = 6, 3, #ARGV
 local RUN_MAX = 1000 -- unpack has room for about 8,000 values
 
@@ -54,6 +62,7 @@ end
 local prev, last = whole(ARGV[1]), whole(ARGV[2])
 if not prev or not last or last < prev then return refuse('range') end
 if shape ~= 'zset' and shape ~= 'list' then return refuse('shape') end
+if not nonce then return refuse('nonce') end
 local run, scores = FIRST, 0
 while run <= COUNT do
   local op, count = ARGV[run], whole(ARGV[run + 2])
@@ -73,11 +82,11 @@ if scores ~= scores then return refuse('score') end -- NaN is not equal to itsel
 -- A mark that somebody wrote over is as good as lost. (An error here may also be an ACL's.)
 local mark = redis.pcall('GET', mark_key)
 if type(mark) == 'table' and not mark.err:find('WRONGTYPE', 1, true) then return mark end
-local at, owner
+local at, owner, lost
 if type(mark) == 'string' then
-  at, owner = mark:match('^(%d+) (%S+)$')
+  at, owner, lost = mark:match('^(%d+) (%S+)(.*)$')
 end
-mark = at and #at <= 16
+mark = at and #at <= 16 and (lost == '' or lost:match('^ %d+%-%d+$'))
 if not mark then
   if mode ~= 'init' or prev > 0 then return {'NOMARK', 0} end
   at, owner = 0, nonce
@@ -88,7 +97,7 @@ if owner ~= nonce and mode ~= 'init' then return {'FENCED', at} end
 if mode ~= 'withdraw' then
   if at < prev then return {'REWIND', at} end
   if mark and at >= last then
-    if owner ~= nonce then redis.call('SET', mark_key, ('%d %s'):format(at, nonce)) end
+    if owner ~= nonce then redis.call('SET', mark_key, ('%d %s'):format(at, tail)) end
     return {'DUP', at}
   end
 end
@@ -124,5 +133,5 @@ while run <= COUNT do
 end
 if mode == 'withdraw' then return {'OK', at} end
 
-redis.call('SET', mark_key, ('%d %s'):format(last, nonce))
+redis.call('SET', mark_key, ('%d %s'):format(last, tail))
 return {'OK', last}

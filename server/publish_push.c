@@ -70,12 +70,15 @@ static void run_add(struct publish *publish, uint64_t seq, enum outbox_op op, ui
     publish->call.run.next_seq = seq + 1;
 }
 
-/* `first_seq`: the put that was the first of this one's delivery; 0: this one. */
-static void call_add(struct publish *publish, uint64_t seq, enum outbox_op op, uint64_t rank_ms,
+/* `first_seq`: the put that was the first of this one's delivery; 0: this one. Where that one is
+ * among what the queue has lost, this one is all that is sent of it. */
+static void call_add(struct publish_queue *queue, uint64_t seq, enum outbox_op op, uint64_t rank_ms,
                      uint64_t first_seq, struct slice member)
 {
+    struct publish *publish = queue->publish;
     size_t slot = 2 + 4 * (size_t)publish->call.operations;
-    bool moves = op == OUTBOX_PUT && first_seq != 0 && first_seq < seq && !publish->call.is_list;
+    bool lost = seq <= queue->lost_until && first_seq > queue->lost_from;
+    bool moves = op == OUTBOX_PUT && first_seq != 0 && first_seq < seq && !lost && !queue->is_list;
 
     run_add(publish, seq, op, moves ? first_seq : 0, slot);
     if (op == OUTBOX_PUT && !publish->call.is_list)
@@ -84,6 +87,19 @@ static void call_add(struct publish *publish, uint64_t seq, enum outbox_op op, u
     publish->call.bytes += member.length;
     publish->call.operations++;
     publish->call.puts += op == OUTBOX_PUT;
+}
+
+/* What stands behind the seq in the mark that a call leaves. */
+static struct slice mark_tail(struct publish_queue *queue, uint64_t last)
+{
+    struct publish *publish = queue->publish;
+    struct text text = text_over(publish->call.tail, sizeof(publish->call.tail));
+
+    text_printf(&text, "%s", publish->nonce);
+    if (last < queue->lost_until)
+        text_printf(&text, " %llu-%llu", (unsigned long long)queue->lost_from,
+                    (unsigned long long)queue->lost_until);
+    return text_slice(&text);
 }
 
 static bool call_run(struct publish_queue *queue, uint64_t prev, uint64_t last, const char *mode,
@@ -96,7 +112,7 @@ static bool call_run(struct publish_queue *queue, uint64_t prev, uint64_t last, 
     slices[1] = queue->mark;
     slices[2] = digits(publish, 0, prev);
     slices[3] = digits(publish, 1, last);
-    slices[4] = slice_of(publish->nonce);
+    slices[4] = mark_tail(queue, last);
     slices[5] = slice_of(mode);
     slices[6] = queue->is_list ? SLICE("list") : SLICE("zset");
     return redis_run(publish->redis, &publish->push_script, 2, slices, publish->call.count,
@@ -144,7 +160,7 @@ static void push_buffered(struct publish_queue *queue)
     while (call_has_room(publish) && publish_buffer_next(queue, &walk, &waiting)) {
         if (waiting.seq <= queue->acked)
             continue;
-        call_add(publish, waiting.seq, waiting.op, waiting.rank_ms, waiting.first_seq,
+        call_add(queue, waiting.seq, waiting.op, waiting.rank_ms, waiting.first_seq,
                  waiting.member);
         last = waiting.seq;
     }
@@ -170,7 +186,7 @@ static void add_stored(struct publish_queue *queue, uint64_t seq, const struct o
                   LOG_TEXT("why", status_code(status)), LOG_END);
         return;
     }
-    call_add(publish, seq, (enum outbox_op)row->op, row->task.rank_ms, row->task.first_put_seq,
+    call_add(queue, seq, (enum outbox_op)row->op, row->task.rank_ms, row->task.first_put_seq,
              text_slice(&text));
 }
 
@@ -332,11 +348,20 @@ void publish_fence(struct publish_queue *queue, uint64_t seq)
     stop(queue, "another process pushes under this node and epoch", seq);
 }
 
+void publish_note_lost(struct publish_queue *queue, uint64_t mark, uint64_t until)
+{
+    if (mark >= queue->lost_until || mark < queue->lost_from)
+        queue->lost_from = mark;
+    if (until > queue->lost_until)
+        queue->lost_until = until;
+}
+
 /* Redis has lost operations: everything from the mark on is sent again. */
 static void rewind_to(struct publish_queue *queue, uint64_t seq)
 {
     struct publish *publish = queue->publish;
 
+    publish_note_lost(queue, seq, queue->newest);
     stats_add(publish->options.stats, STATS_REDIS_REWINDS, 1);
     log_write(publish->options.log, LOG_WARN, "redis has forgotten operations: sending them again",
               LOG_INT("queue", queue->number), LOG_INT("from", seq), LOG_INT("to", queue->newest),
@@ -351,6 +376,7 @@ static void rewind_to(struct publish_queue *queue, uint64_t seq)
 static void learn_missing(struct publish_queue *queue, bool queue_is_empty)
 {
     queue->taken = false;
+    publish_note_lost(queue, 0, queue->newest);
     if (!queue_is_empty)
         queue->again_until = queue->newest;
     if (queue->acked > 0)
@@ -401,11 +427,9 @@ void publish_judge_ahead(struct publish_queue *queue, enum status status)
 bool publish_withdraw(struct publish_queue *queue, const struct slice *members, unsigned count,
                       redis_reply_fn *on_reply)
 {
-    struct publish *publish = queue->publish;
-
     MUST(count <= CALL_OPERATIONS_MAX);
     call_begin(queue);
     for (unsigned i = 0; i < count; i++)
-        call_add(publish, i, OUTBOX_DROP, 0, 0, members[i]);
+        call_add(queue, i, OUTBOX_DROP, 0, 0, members[i]);
     return call_run(queue, 0, 0, "withdraw", on_reply);
 }

@@ -184,22 +184,53 @@ static void look_ended(struct publish_queue *queue)
     look_on(queue->publish);
 }
 
-/* "<seq> <nonce>", as push.lua reads it. False: that is no mark of ours. */
-static bool read_mark(struct publish_queue *queue, struct slice mark)
+/* Takes digits from the front. False: there are none, or too many. */
+static bool take_number(struct slice *text, uint64_t *out)
 {
     size_t digits = 0;
-    uint64_t seq = 0;
 
-    while (digits < mark.length && digits < MARK_DIGITS_MAX && mark.bytes[digits] >= '0' &&
-           mark.bytes[digits] <= '9')
-        seq = seq * 10 + (uint64_t)(mark.bytes[digits++] - '0');
-    if (digits == 0 || digits + 1 >= mark.length || mark.bytes[digits] != ' ')
+    for (*out = 0; digits < text->length && digits < MARK_DIGITS_MAX; digits++) {
+        if (text->bytes[digits] < '0' || text->bytes[digits] > '9')
+            break;
+        *out = *out * 10 + (uint64_t)(text->bytes[digits] - '0');
+    }
+    text->bytes += digits;
+    text->length -= digits;
+    return digits > 0;
+}
+
+static bool take_byte(struct slice *text, char byte)
+{
+    if (text->length == 0 || text->bytes[0] != byte)
         return false;
-    struct slice nonce = {mark.bytes + digits + 1, mark.length - digits - 1};
-    for (size_t i = 0; i < nonce.length; i++)
-        if (isspace((unsigned char)nonce.bytes[i]))
-            return false;
+    text->bytes++;
+    text->length--;
+    return true;
+}
+
+/* "<seq> <nonce>" or "<seq> <nonce> <from>-<until>", as push.lua reads it. False: that is no mark
+ * of ours. */
+static bool read_mark(struct publish_queue *queue, struct slice mark)
+{
+    uint64_t seq, from = 0, until = 0;
+    struct slice nonce;
+
+    if (!take_number(&mark, &seq) || !take_byte(&mark, ' '))
+        return false;
+    for (nonce = (struct slice){mark.bytes, 0}; nonce.length < mark.length; nonce.length++)
+        if (isspace((unsigned char)nonce.bytes[nonce.length]))
+            break;
+    mark.bytes += nonce.length;
+    mark.length -= nonce.length;
+    if (nonce.length == 0)
+        return false;
+    if (mark.length > 0 &&
+        (!take_byte(&mark, ' ') || !take_number(&mark, &from) || !take_byte(&mark, '-') ||
+         !take_number(&mark, &until) || mark.length > 0))
+        return false;
     queue->look.seq = seq;
+    queue->look.lost_from = from;
+    queue->look.lost_until = until;
     queue->look.ours = slice_equal(nonce, slice_of(queue->publish->nonce));
     return true;
 }
@@ -221,7 +252,7 @@ static void on_mark(void *owner, const struct redis_reply *reply)
 
     queue->look.present = queue->look.ours = false;
     queue->look.readable = reply->type == REDIS_NIL || reply->type == REDIS_STRING || wrong_type;
-    queue->look.seq = 0;
+    queue->look.seq = queue->look.lost_from = queue->look.lost_until = 0;
     if (reply->type == REDIS_STRING)
         queue->look.present = read_mark(queue, reply->text);
     if (queue->look.readable)
@@ -239,6 +270,8 @@ static void on_head(void *owner, const struct redis_reply *reply)
 
     if (reply->type == REDIS_ARRAY && queue->look.readable && !queue->stopped) {
         queue->refused = false;
+        if (queue->look.seq < queue->look.lost_until)
+            publish_note_lost(queue, queue->look.lost_from, queue->look.lost_until);
         publish_learn(queue, queue->look.present, queue->look.seq, queue->look.ours,
                       reply->count == 0);
         if (queue->known && queue->look.present && queue->is_list)

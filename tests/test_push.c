@@ -54,8 +54,8 @@ static int set_up(void **state)
 
 /* --- a push ------------------------------------------------------------------------------ */
 
-/* Runs a script with the words of `call`, separated by spaces, '' being an empty one. Gives
- * "WORD seq", or the error. */
+/* Runs a script with the words of `call`, separated by spaces, '' being an empty one and _ a space
+ * in one. Gives "WORD seq", or the error. */
 static const char *push_by(const char *script, const char *call)
 {
     static char result[256];
@@ -64,8 +64,11 @@ static const char *push_by(const char *script, const char *call)
     int count = 5;
 
     snprintf(copy, sizeof(copy), "%s", call);
-    for (char *word = strtok(copy, " "); word != NULL; word = strtok(NULL, " "))
+    for (char *word = strtok(copy, " "); word != NULL; word = strtok(NULL, " ")) {
+        for (char *space = strchr(word, '_'); space != NULL; space = strchr(space, '_'))
+            *space = ' ';
         words[count++] = strcmp(word, "''") == 0 ? "" : word;
+    }
     redisReply *reply = redisCommandArgv(server.client, count, words, NULL);
     assert_non_null(reply);
     if (reply->type == REDIS_REPLY_ARRAY)
@@ -135,6 +138,19 @@ static void move_is_a_put_for_a_queue_that_never_had_the_member(void **state)
     assert_string_equal(queue(), "c=900");
     assert_string_equal(push("5 7 A '' zset put 6 1 10 d 6 7 1 700 d"), "OK 7");
     assert_string_equal(queue(), "d=700 c=900");
+}
+
+static void what_is_lost_stands_in_the_mark_until_it_is_sent(void **state)
+{
+    (void)state;
+    assert_string_equal(push("0 2 A_0-9 init zset put 1 2 1 a 2 b"), "OK 2");
+    assert_string_equal(mark(), "2 A 0-9");
+    assert_string_equal(push("2 3 B '' zset put 3 1 3 c"), "FENCED 2");
+    assert_string_equal(push("0 2 B_0-9 init zset put 1 2 1 a 2 b"), "DUP 2");
+    assert_string_equal(mark(), "2 B 0-9");
+    assert_string_equal(push("2 9 B '' zset put 9 1 3 c"), "OK 9");
+    assert_string_equal(mark(), "9 B");
+    assert_string_equal(push("9 10 '' '' zset put 10 1 3 d"), "ERR push: nonce");
 }
 
 static void next_range_goes_on_from_the_mark(void **state)
@@ -584,6 +600,7 @@ int main(void)
         cmocka_unit_test_setup(first_push_makes_the_mark, set_up),
         cmocka_unit_test_setup(move_is_a_put_for_a_queue_that_never_had_the_member, set_up),
         cmocka_unit_test_setup(move_finds_what_is_there_and_leaves_out_what_was_popped, set_up),
+        cmocka_unit_test_setup(what_is_lost_stands_in_the_mark_until_it_is_sent, set_up),
         cmocka_unit_test_setup(next_range_goes_on_from_the_mark, set_up),
         cmocka_unit_test_setup(range_may_have_holes_and_may_be_empty, set_up),
         cmocka_unit_test_setup(empty_range_takes_over_what_was_never_used, set_up),

@@ -164,6 +164,34 @@ class Forgotten(Scenario):
         wait_until(lambda: "early" in json.dumps(self.get(f"/v1/tasks/{task['id']}")), what="the claim")
         self.assertNotIn("late", json.dumps(self.get(f"/v1/tasks/{task['id']}")))
 
+    def breach_many(self, count):
+        """More than one push holds, each moved to another rank: as many operations again behind the first puts."""
+        tasks = [self.accept_optin(self.person_number(i))["task"] for i in range(count)]
+        self.wait_tasks(tasks)
+        fresh = max(self.score(task) for task in tasks)
+        self.clock.advance(301)
+        wait_until(lambda: min(self.score(task) for task in (tasks[0], tasks[-1])) > fresh, what="the breaches")
+        wait_until(lambda: self.redis("GET", self.mark()).split()[0] == str(2 * count), what="the mark")
+        return tasks
+
+    def mark(self):
+        return self.redis("KEYS", self.key("mark") + ":*")[0]
+
+    def test_tasks_that_were_moved_all_come_back(self):
+        tasks = self.breach_many(600)
+        self.redis("FLUSHALL")
+        self.wait_tasks(tasks)
+        self.assertEqual(2, len(self.redis("GET", self.mark()).split()), "nothing is lost any more")
+
+    def test_tasks_that_were_moved_come_back_when_that_was_cut_short(self):
+        tasks = self.breach_many(600)
+        mark = self.mark()
+        self.assertEqual(0, self.server.stop())
+        self.redis("FLUSHALL")
+        self.redis("SET", mark, "900 another 0-1200")  # of another process, which got that far
+        self.start_server()
+        self.wait_tasks(tasks[300:])
+
 
 class Lists(Scenario):
     queue_settings = {"shape": "list"}
