@@ -125,21 +125,23 @@ static void print_load(const struct result *result, FILE *out)
 }
 
 /* Of a disk that is somebody else's nothing was measured. */
-static struct words sync_words(const struct machine_disk *disk)
+static void print_disk(const struct result *result, FILE *out)
 {
-    struct words words = {"fdatasync not measured"};
+    const struct machine_disk *disk = &result->disk;
+    const char *settings = result->redis_settings[0] ? result->redis_settings : "settings unknown";
+    const char *system = disk->file_system[0] ? disk->file_system : "unknown";
 
     if (disk->fdatasync_p99_ns > 0)
-        snprintf(words.text, sizeof words.text, "fdatasync p50 %.8s p99 %.8s",
-                 words_duration((double)disk->fdatasync_p50_ns).text,
-                 words_duration((double)disk->fdatasync_p99_ns).text);
-    return words;
+        print_line(out, "disk", "%s, fdatasync p50 %s p99 %s; Redis: %s", system,
+                   words_duration((double)disk->fdatasync_p50_ns).text,
+                   words_duration((double)disk->fdatasync_p99_ns).text, settings);
+    else
+        print_line(out, "disk", "%s, fdatasync not measured; Redis: %s", system, settings);
 }
 
 static void print_header(const struct result *result, FILE *out)
 {
     const struct machine *machine = &result->machine;
-    const struct machine_disk *disk = &result->disk;
 
     print_title(result, out);
     print_line(out, "command", "%s", result->command);
@@ -147,9 +149,7 @@ static void print_header(const struct result *result, FILE *out)
     print_line(out, "machine", "%u cores, %s, %s, %s, Linux %s, load %.2f before", machine->cores,
                machine->processor, words_bytes(machine->memory_bytes).text, machine->system,
                machine->kernel, machine->load1);
-    print_line(out, "disk", "%s, %s; Redis: %s",
-               disk->file_system[0] ? disk->file_system : "unknown", sync_words(disk).text,
-               result->redis_settings[0] ? result->redis_settings : "settings unknown");
+    print_disk(result, out);
     print_load(result, out);
 }
 
