@@ -96,26 +96,31 @@ static bool json_plain(unsigned char byte)
     return byte >= 0x20 && byte != '"' && byte != '\\';
 }
 
-/* Eight bytes at once: the high bit of a lane borrows only when some byte of the
- * word is below the limit, so "any?" is exact although "which?" is not. */
-static bool json_plain_word(const char *bytes)
-{
-    const uint64_t ones = UINT64_MAX / 255, highs = ones * 0x80;
-    uint64_t word;
+/* Sixteen bytes at once. */
+typedef uint8_t json_block __attribute__((vector_size(16)));
+typedef uint64_t json_words __attribute__((vector_size(16)));
 
-    memcpy(&word, bytes, sizeof(word));
-    uint64_t quote = word ^ (ones * '"'), backslash = word ^ (ones * '\\');
-    uint64_t found = ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) |
-                     ((backslash - ones) & ~backslash);
-    return (found & highs) == 0;
+static bool json_plain_block(json_block bytes)
+{
+    json_words special = (json_words)((bytes < 0x20) | (bytes == '"') | (bytes == '\\'));
+
+    return (special[0] | special[1]) == 0;
+}
+
+static json_block json_load(const char *bytes)
+{
+    json_block block;
+
+    memcpy(&block, bytes, sizeof(block));
+    return block;
 }
 
 static size_t json_plain_run(struct slice value, size_t from)
 {
     size_t at = from;
 
-    while (value.length - at >= 8 && json_plain_word(value.bytes + at))
-        at += 8;
+    while (value.length - at >= 16 && json_plain_block(json_load(value.bytes + at)))
+        at += 16;
     while (at < value.length && json_plain((unsigned char)value.bytes[at]))
         at++;
     return at;
@@ -156,8 +161,56 @@ static void json_escape(struct text *text, char byte)
     }
 }
 
+/* Up to 15 bytes, as two pieces that overlap in the middle. */
+static bool json_copy_short(char *out, struct slice value)
+{
+    size_t length = value.length;
+    bool plain = true;
+
+    if (length >= 8) {
+        uint64_t first, last;
+        memcpy(&first, value.bytes, 8);
+        memcpy(&last, value.bytes + length - 8, 8);
+        memcpy(out, &first, 8);
+        memcpy(out + length - 8, &last, 8);
+        return json_plain_block((json_block)(json_words){first, last});
+    }
+    for (size_t i = 0; i < length; i++) {
+        plain = plain && json_plain((unsigned char)value.bytes[i]);
+        out[i] = value.bytes[i];
+    }
+    return plain;
+}
+
+/* Most strings need no escapes: they are looked at and copied in one pass, a block at a time, the
+ * last one overlapping the one before. False: one needs them, and what was written is to be
+ * written over. */
+static bool json_copy(char *out, struct slice value)
+{
+    json_block block;
+
+    if (value.length < sizeof(block))
+        return json_copy_short(out, value);
+    for (size_t at = 0; value.length - at >= sizeof(block); at += sizeof(block)) {
+        block = json_load(value.bytes + at);
+        if (!json_plain_block(block))
+            return false;
+        memcpy(out + at, &block, sizeof(block));
+    }
+    block = json_load(value.bytes + value.length - sizeof(block));
+    memcpy(out + value.length - sizeof(block), &block, sizeof(block));
+    return json_plain_block(block);
+}
+
 void text_json_string(struct text *text, struct slice value)
 {
+    char *out = text->bytes + text->length;
+
+    if (text->capacity - text->length >= value.length + 2 && json_copy(out + 1, value)) {
+        out[0] = out[value.length + 1] = '"';
+        text->length += value.length + 2;
+        return;
+    }
     text_char(text, '"');
     for (size_t at = 0; at < value.length;) {
         size_t end = json_plain_run(value, at);

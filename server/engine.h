@@ -131,6 +131,9 @@ enum status engine_decide(struct engine *engine, const struct command *command,
                           const struct turn *turn, struct record *record,
                           struct settlement *settlement, bool *more_out);
 
+/* The command is going to be decided a few commands from now: asks for what it will look up. */
+void engine_expect(const struct engine *engine, const struct command *command);
+
 /* An opt-in while state is not there: journalled as it is. Uses nothing but the command
  * and the registry. */
 enum status engine_receive(struct engine *engine, const struct command *command,
@@ -149,5 +152,9 @@ uint64_t engine_next_due_ms(struct engine *engine); /* UINT64_MAX: nothing */
 /* Copies the record's effects into state, index and registry. DISK_FULL, IO: the state
  * transaction is lost (abort, then apply again from its folded seq). */
 enum status engine_apply(struct engine *engine, const struct record_view *record);
+
+/* Puts the rows of due, visible and outbox that the tasks of a record have now: see
+ * state_settled_seq. DISK_FULL, IO as above. */
+enum status engine_restore(struct engine *engine, const struct record_view *record);
 
 #endif

@@ -68,29 +68,21 @@ static void tell(struct engine *engine, const struct record_view *record, enum o
         engine->options.on_outbox(engine->options.owner, &operation);
 }
 
-static enum status outbox_add(struct engine *engine, const struct record_view *record,
-                              enum outbox_op op, uint64_t seq, const struct task_row *row)
+/* Withdraws the put that was out. */
+static enum status drop_put(struct engine *engine, const struct record_view *record, uint64_t seq,
+                            const struct task_row *old)
 {
     struct state *state = engine->options.state;
+    uint64_t now_ms = record->header.now_ms;
     struct outbox_row entry = {
-        .person = engine->person.number,
-        .made_ms = record->header.now_ms,
-        .task = *row,
-        .op = (uint8_t)op,
-    };
-    struct state_queue *queue = state_queue(state, row->queue);
+        .person = engine->person.number, .made_ms = now_ms, .task = *old, .op = OUTBOX_DROP};
 
-    TRY(state_outbox_put(state, row->queue, seq, &entry));
-    if (seq <= queue->outbox_seq)
-        return STATUS_OK; /* a put that stays out: its row says something new, Redis knows it */
-    queue->outbox_seq = seq;
-    if (op == OUTBOX_DROP) {
-        uint64_t now_ms = record->header.now_ms;
-        TRY(state_dropped_put(state, now_ms, row->queue, seq));
-        TRY(state_dropped_trim(state, now_ms > DROPS_KEPT_MS ? now_ms - DROPS_KEPT_MS : 0,
-                               TRIM_PER_DROP));
-    }
-    tell(engine, record, op, seq, row);
+    TRY(state_outbox_put(state, old->queue, seq, &entry));
+    TRY(state_dropped_put(state, now_ms, old->queue, seq));
+    TRY(state_dropped_trim(state, now_ms > DROPS_KEPT_MS ? now_ms - DROPS_KEPT_MS : 0,
+                           TRIM_PER_DROP));
+    state_queue(state, old->queue)->outbox_seq = seq;
+    tell(engine, record, OUTBOX_DROP, seq, old);
     return STATUS_OK;
 }
 
@@ -108,19 +100,32 @@ static enum status retract(struct engine *engine, const struct task_row *old)
     return STATUS_OK;
 }
 
+/* Puts what the row has of them. */
+static enum status put_rows(struct state *state, uint64_t person, const struct task_row *row)
+{
+    struct outbox_row entry = {.person = person, .task.number = row->number, .op = OUTBOX_PUT};
+
+    if (row->put_seq != 0) {
+        TRY(state_visible_put(state, row->queue, visible_rank(row), row->number, person,
+                              row->put_seq));
+        TRY(state_outbox_put(state, row->queue, row->put_seq, &entry));
+    }
+    if (row->due_kind != DUE_NONE)
+        TRY(state_due_put(state, row->due_ms, person, row->number, (enum due_kind)row->due_kind));
+    return STATUS_OK;
+}
+
 static enum status install(struct engine *engine, const struct record_view *record,
                            const struct task_row *row)
 {
-    struct state *state = engine->options.state;
+    struct state_queue *queue = state_queue(engine->options.state, row->queue);
 
-    if (row->put_seq != 0) {
-        TRY(state_visible_put(state, row->queue, visible_rank(row), row->number,
-                              engine->person.number, row->put_seq));
-        TRY(outbox_add(engine, record, OUTBOX_PUT, row->put_seq, row));
+    TRY(put_rows(engine->options.state, engine->person.number, row));
+    /* A put that stays out has its old seq: its row says something new, Redis knows it. */
+    if (row->put_seq > queue->outbox_seq) {
+        queue->outbox_seq = row->put_seq;
+        tell(engine, record, OUTBOX_PUT, row->put_seq, row);
     }
-    if (row->due_kind != DUE_NONE)
-        TRY(state_due_put(state, row->due_ms, engine->person.number, row->number,
-                          (enum due_kind)row->due_kind));
     return STATUS_OK;
 }
 
@@ -182,7 +187,7 @@ static enum status apply_task(struct engine *engine, const struct record_view *r
         state_meta(state)->breaches++;
     TRY(retract(engine, &old));
     if (effect->drop_seq != 0)
-        TRY(outbox_add(engine, record, OUTBOX_DROP, effect->drop_seq, &old));
+        TRY(drop_put(engine, record, effect->drop_seq, &old));
     TRY(install(engine, record, &effect->row));
     return keep_row(engine, is_old, &effect->row);
 }
@@ -198,7 +203,7 @@ static enum status apply_task_end(struct engine *engine, const struct record_vie
         return STATUS_CORRUPT;
     TRY(retract(engine, &old));
     if (effect->drop_seq != 0)
-        TRY(outbox_add(engine, record, OUTBOX_DROP, effect->drop_seq, &old));
+        TRY(drop_put(engine, record, effect->drop_seq, &old));
     state_meta(state)->tasks_ended++;
     state_queue(state, old.queue)->open_tasks--;
     return forget_row(engine, &old);
@@ -348,6 +353,7 @@ enum status engine_apply(struct engine *engine, const struct record_view *record
     enum effect_kind kind;
 
     MUST(record->header.seq == meta->folded_seq + 1);
+    MUST(!state_lacks_rows(engine->options.state));
     TRY(state_begin(engine->options.state));
     engine->person.number = 0;
     while ((kind = effect_next(record, &offset, &body)) != 0)
@@ -365,5 +371,39 @@ enum status engine_apply(struct engine *engine, const struct record_view *record
     meta->folded_seq = record->header.seq;
     meta->folded_checksum = record->header.checksum;
     meta->folded_ms = record->header.now_ms;
+    return STATUS_OK;
+}
+
+/* --- restoring ------------------------------------------------------------------------- */
+
+static enum status restore_task(struct engine *engine, uint64_t person, uint64_t task)
+{
+    struct engine_person who;
+    struct task_row row;
+
+    if (!engine_load_person(engine, person, &who) || !engine_open_task(engine, &who, task, &row))
+        return STATUS_OK; /* it was ended since */
+    return put_rows(engine->options.state, person, &row);
+}
+
+enum status engine_restore(struct engine *engine, const struct record_view *record)
+{
+    struct slice body;
+    size_t offset = 0;
+    enum effect_kind kind;
+
+    TRY(state_begin(engine->options.state));
+    while ((kind = effect_next(record, &offset, &body)) != 0) {
+        struct effect_task opened;
+        struct effect_popped popped;
+
+        if (kind == EFFECT_TASK) {
+            effect_copy(body, &opened, sizeof(opened));
+            TRY(restore_task(engine, opened.person, opened.row.number));
+        } else if (kind == EFFECT_POPPED) {
+            effect_copy(body, &popped, sizeof(popped));
+            TRY(restore_task(engine, popped.person, popped.task));
+        }
+    }
     return STATUS_OK;
 }

@@ -481,6 +481,20 @@ static enum status answer_replay(struct engine *engine, const struct command *co
     return settlement->status = STATUS_OK;
 }
 
+void engine_expect(const struct engine *engine, const struct command *command)
+{
+    const struct effect_received *facts = &command->optin;
+    const struct index *index = engine->options.index;
+
+    if (command->kind != COMMAND_OPTIN)
+        return;
+    index_prefetch(index, INDEX_EVENT, hash_is_none(facts->event) ? facts->content : facts->event);
+    if (!hash_is_none(facts->phone))
+        index_prefetch(index, INDEX_IDENTITY, facts->phone);
+    if (!hash_is_none(facts->email))
+        index_prefetch(index, INDEX_IDENTITY, facts->email);
+}
+
 enum status engine_decide_optin(struct engine *engine, const struct command *command,
                                 const struct turn *turn, struct record *record,
                                 struct settlement *settlement)

@@ -244,6 +244,15 @@ enum status index_insert(struct index *index, enum index_family family, struct h
 
 /* --- lookup --------------------------------------------------------------- */
 
+void index_prefetch(const struct index *index, enum index_family family, struct hash hash)
+{
+    const struct index_table *table = &index->identity;
+
+    if (family == INDEX_EVENT)
+        table = &index->events[index->newest_day % INDEX_EVENT_DAYS].table;
+    table_prefetch(table, hash_place(hash));
+}
+
 struct index_lookup index_lookup(struct index *index, enum index_family family, struct hash hash,
                                  uint64_t since_ms)
 {

@@ -43,6 +43,10 @@ enum status index_sync(struct index *index);
 enum status index_insert(struct index *index, enum index_family family, struct hash hash,
                          uint64_t number, uint64_t now_ms);
 
+/* A hash is going to be looked up soon: each of the two families waits for memory otherwise, longer
+ * than all the rest of a lookup takes. */
+void index_prefetch(const struct index *index, enum index_family family, struct hash hash);
+
 /* Candidates, newest generation first. `since_ms` leaves out older generations. No insert
  * comes between index_lookup and the last index_next. */
 struct index_lookup {

@@ -295,6 +295,12 @@ enum status table_insert(struct index_table *table, uint64_t place, uint64_t num
     return move_some(table);
 }
 
+void table_prefetch(const struct index_table *table, uint64_t place)
+{
+    if (table_is_open(table))
+        __builtin_prefetch(&table->now.slots[position(&table->now, place, 0)], 1);
+}
+
 bool table_next(const struct index_table *table, uint64_t place, uint64_t *steps,
                 uint64_t *number_out)
 {

@@ -61,6 +61,9 @@ uint64_t table_bytes(const struct index_table *table);
 /* Nothing happens when it is there. DISK_FULL, IO: it could not grow. */
 enum status table_insert(struct index_table *table, uint64_t place, uint64_t number);
 
+/* Asks for the memory where a place is looked for, which is rarely in a cache. */
+void table_prefetch(const struct index_table *table, uint64_t place);
+
 /* The next number under a place. `steps` starts at 0; no insert comes between. */
 bool table_next(const struct index_table *table, uint64_t place, uint64_t *steps,
                 uint64_t *number_out);

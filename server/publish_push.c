@@ -137,7 +137,19 @@ static void add_stored(struct publish_queue *queue, uint64_t seq, const struct o
              text_slice(&text));
 }
 
-/* From state, as much as it has committed and the call can hold. */
+/* Up to where state has stored the operations of the queue. */
+static uint64_t read_stored(struct publish_queue *queue)
+{
+    struct state_queue row;
+
+    publish_read_queue(queue);
+    if (!state_read_queue(queue->publish->state, queue->number, &row))
+        return 0;
+    writer_store_outbox(queue->publish->options.writer);
+    return row.outbox_stored_seq;
+}
+
+/* From state, as much as it has stored and the call can hold. */
 static void push_stored(struct publish_queue *queue)
 {
     struct publish *publish = queue->publish;
@@ -146,10 +158,11 @@ static void push_stored(struct publish_queue *queue)
 
     if (!publish->ready)
         return;
-    until = publish_read_queue(queue);
+    until = read_stored(queue);
     call_begin(publish);
     while (call_has_room(publish) &&
-           state_read_outbox_next(publish->state, queue->number, last, &seq, &row)) {
+           state_read_outbox_next(publish->state, queue->number, last, &seq, &row) &&
+           seq <= until) {
         add_stored(queue, seq, &row);
         last = seq;
     }
@@ -160,7 +173,7 @@ static void push_stored(struct publish_queue *queue)
     if (last > queue->acked || !queue->taken)
         call_send(queue, last);
     else
-        publish_tick_soon(publish); /* state has not committed yet what is missing */
+        publish_tick_soon(publish); /* state has not stored yet what is missing */
 }
 
 void publish_push(struct publish_queue *queue)

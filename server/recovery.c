@@ -473,6 +473,13 @@ enum status recovery_open(const struct recovery_options *options, struct recover
 
 /* --- folding ---------------------------------------------------------------------------- */
 
+static void complain(struct recovery *recovery, uint64_t seq, enum status status)
+{
+    if (status == STATUS_CORRUPT)
+        log_write(recovery->options.log, LOG_ERROR, "a record is damaged", LOG_INT("seq", seq),
+                  LOG_TEXT("advice", advice(status)), LOG_END);
+}
+
 static bool fold_record(void *owner, uint64_t seq, enum status status,
                         const struct record_view *record)
 {
@@ -481,35 +488,65 @@ static bool fold_record(void *owner, uint64_t seq, enum status status,
     if (status == STATUS_OK)
         status = engine_apply(recovery->engine, record);
     recovery->folding = status;
-    if (status == STATUS_CORRUPT)
-        log_write(recovery->options.log, LOG_ERROR, "a record is damaged", LOG_INT("seq", seq),
-                  LOG_TEXT("advice", advice(status)), LOG_END);
+    complain(recovery, seq, status);
     return status == STATUS_OK && --recovery->fold_left > 0;
+}
+
+static bool restore_record(void *owner, uint64_t seq, enum status status,
+                           const struct record_view *record)
+{
+    struct recovery *recovery = owner;
+
+    if (status == STATUS_OK)
+        status = engine_restore(recovery->engine, record);
+    if (status == STATUS_OK)
+        state_restored(recovery->state, seq);
+    recovery->folding = status;
+    complain(recovery, seq, status);
+    return status == STATUS_OK && --recovery->fold_left > 0 && state_lacks_rows(recovery->state);
+}
+
+/* Hands up to `most` records behind `seq` to the callback, and counts them off. */
+static enum status scan(struct recovery *recovery, uint64_t seq, uint64_t *most,
+                        journal_record_fn *on_record)
+{
+    uint64_t slice = *most < COMMIT_EACH ? *most : COMMIT_EACH;
+    enum status result;
+
+    recovery->fold_left = slice;
+    recovery->folding = STATUS_OK;
+    result = journal_scan(recovery->reader, seq + 1, on_record, recovery);
+    journal_reader_release(recovery->reader);
+    *most -= slice - recovery->fold_left;
+    return result == STATUS_OK ? recovery->folding : result;
 }
 
 enum status recovery_fold(struct recovery *recovery, uint64_t most, bool *done_out)
 {
-    struct state_meta *meta = state_meta(recovery->state);
+    struct state *state = recovery->state;
+    struct state_meta *meta = state_meta(state);
     enum status result = STATUS_OK;
 
     *done_out = false;
+    while (result == STATUS_OK && most > 0 && state_lacks_rows(state)) {
+        result = scan(recovery, state_settled_seq(state), &most, restore_record);
+        if (result == STATUS_OK)
+            result = state_commit_live(state, false);
+    }
     while (result == STATUS_OK && most > 0 &&
            meta->folded_seq < journal_last_seq(recovery->journal)) {
-        uint64_t before = meta->folded_seq;
-
-        recovery->fold_left = most < COMMIT_EACH ? most : COMMIT_EACH;
-        recovery->folding = STATUS_OK;
-        result = journal_scan(recovery->reader, before + 1, fold_record, recovery);
-        journal_reader_release(recovery->reader);
+        result = scan(recovery, meta->folded_seq, &most, fold_record);
         if (result == STATUS_OK)
-            result = recovery->folding;
-        most -= meta->folded_seq - before;
-        if (result == STATUS_OK && state_is_dirty(recovery->state))
-            result = state_commit(recovery->state);
+            result = state_commit_live(state, false);
     }
-    if (result != STATUS_OK)
-        state_abort(recovery->state);
-    *done_out = result == STATUS_OK && meta->folded_seq == journal_last_seq(recovery->journal);
+    *done_out = result == STATUS_OK && !state_lacks_rows(state) &&
+                meta->folded_seq == journal_last_seq(recovery->journal);
+    if (*done_out)
+        result = state_commit(state);
+    if (result != STATUS_OK) {
+        *done_out = false;
+        state_abort(state);
+    }
     return result;
 }
 

@@ -3,6 +3,7 @@
 #include "server/state.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -20,7 +21,7 @@ static const char *const table_names[TABLE_COUNT] = {
 
 static int put_meta(struct state *state, MDB_txn *txn)
 {
-    struct state_stored_meta stored = {STATE_VERSION, state->meta};
+    struct state_stored_meta stored = {STATE_VERSION, state->settled_seq, state->meta};
     struct state_key place = STATE_META_KEY;
     MDB_val key = {place.length, place.bytes};
     MDB_val value = {sizeof stored, &stored};
@@ -41,9 +42,12 @@ static int load_meta(struct state *state, MDB_txn *txn)
     if (code == 0 &&
         (state_row_copy(value, &stored, sizeof stored) != 0 || stored.version != STATE_VERSION))
         code = MDB_VERSION_MISMATCH;
-    if (code == 0)
-        state->meta = stored.meta;
-    return code;
+    if (code != 0)
+        return code;
+    state->meta = stored.meta;
+    state->settled_seq = stored.settled_seq;
+    state->lacking = stored.settled_seq < stored.meta.folded_seq;
+    return 0;
 }
 
 static int load_queues(struct state *state, MDB_txn *txn)
@@ -83,6 +87,7 @@ static int load_people_top(struct state *state, MDB_txn *txn)
 static void remember_committed(struct state *state)
 {
     state->committed_meta = state->meta;
+    state->committed_settled_seq = state->settled_seq;
     state->committed_people_top = state->people_top;
     memcpy(state->committed_queues, state->queues, state->queue_count * sizeof state->queues[0]);
 }
@@ -114,8 +119,11 @@ static void forget(struct state *state)
     state->meta = (struct state_meta){0};
     memset(state->queues, 0, sizeof state->queues);
     memset(state->committed_queues, 0, sizeof state->committed_queues);
+    state_forget_young(state);
     state->queue_count = 0;
     state->people_top = 0;
+    state->settled_seq = 0;
+    state->lacking = false;
     remember_committed(state);
 }
 
@@ -235,7 +243,8 @@ static bool queue_changed(const struct state *state, uint32_t queue)
 
 bool state_is_dirty(const struct state *state)
 {
-    if (state->changed || memcmp(&state->meta, &state->committed_meta, sizeof state->meta) != 0)
+    if (state->changed || state->young_rows > 0 ||
+        memcmp(&state->meta, &state->committed_meta, sizeof state->meta) != 0)
         return true;
     for (uint32_t queue = 0; queue < state->queue_count; queue++)
         if (queue_changed(state, queue))
@@ -287,31 +296,53 @@ static int put_memory_and_commit(struct state *state)
     return mdb_txn_commit(txn);
 }
 
-enum status state_commit(struct state *state)
-{
-    enum status status = state->broken;
-
-    if (status == STATUS_OK && state_is_dirty(state)) {
-        status = state_begin(state);
-        if (status == STATUS_OK)
-            status = lmdb_env_failed(&state->lmdb, "mdb_txn_commit", put_memory_and_commit(state));
-        if (status == STATUS_OK)
-            remember_committed(state);
-    }
-    /* After a success nothing is left to go back from; without changes this ends the
-     * transaction that was opened for nothing. */
-    state_abort(state);
-    return status;
-}
-
-void state_abort(struct state *state)
+/* Without changes this ends the transaction that was opened for nothing. */
+static void end_transaction(struct state *state)
 {
     if (state->txn)
         mdb_txn_abort(state->txn);
     forget_transaction(state);
     state->changed = false;
     state->broken = STATUS_OK;
+}
+
+static enum status commit(struct state *state, uint64_t settle_until_seq, unsigned most)
+{
+    enum status status = state->broken;
+
+    if (status == STATUS_OK && state_is_dirty(state)) {
+        status = state_begin(state);
+        if (status == STATUS_OK)
+            status = state_settle(state, settle_until_seq, most);
+        if (status == STATUS_OK)
+            status = lmdb_env_failed(&state->lmdb, "mdb_txn_commit", put_memory_and_commit(state));
+        if (status == STATUS_OK)
+            remember_committed(state);
+    }
+    if (status == STATUS_OK)
+        end_transaction(state);
+    else
+        state_abort(state);
+    return status;
+}
+
+enum status state_commit(struct state *state)
+{
+    return commit(state, UINT64_MAX, UINT_MAX);
+}
+
+enum status state_commit_live(struct state *state, bool all)
+{
+    return commit(state, all ? UINT64_MAX : state_aged_seq(state), STATE_SETTLED_AT_ONCE);
+}
+
+void state_abort(struct state *state)
+{
+    end_transaction(state);
+    state_forget_young(state);
     state->meta = state->committed_meta;
+    state->settled_seq = state->committed_settled_seq;
+    state->lacking = state->settled_seq < state->meta.folded_seq;
     state->people_top = state->committed_people_top;
     memcpy(state->queues, state->committed_queues, state->queue_count * sizeof state->queues[0]);
 }

@@ -17,6 +17,12 @@
  * batches; the writer thread owns it and reads through it. Other threads read what was
  * committed, through a reader of their own.
  *
+ * Rows of due and visible, and puts of the outbox, may stay in memory for some seconds after they
+ * were made (they are young), and few of them ever come to their table, because most are deleted
+ * by then. The writer thread finds them all the same. All of them follow from the rows of open
+ * tasks, which are never late: so when memory is lost they are made again, from the tasks that the
+ * records after the settled one are about.
+ *
  * Disk or map full is DISK_FULL: the transaction is lost and must be applied again. After a
  * put that failed every other one fails alike, until state_abort; a commit that failed has
  * aborted already. */
@@ -29,7 +35,7 @@
 
 #include "server/record.h"
 
-#define STATE_VERSION 3 /* another one in the file: rebuild */
+#define STATE_VERSION 4 /* another one in the file: rebuild */
 
 struct log;
 struct state;
@@ -74,6 +80,7 @@ struct state_meta {
 };
 struct state_queue {                /* index: queue number */
     uint64_t outbox_seq;            /* newest operation */
+    uint64_t outbox_stored_seq;     /* as committed, the table lacks no operation up to here */
     uint64_t report_ms, report_seq; /* newest stream entry whose effect is in */
     uint64_t open_tasks;
 };
@@ -98,9 +105,25 @@ uint64_t state_bytes(const struct state *state); /* of the file; any thread */
 
 /* Opens the transaction when none is; puts and deletes need it. */
 enum status state_begin(struct state *state);
-bool state_is_dirty(const struct state *state); /* something is not committed */
-enum status state_commit(struct state *state);  /* writes meta and queues; DISK_FULL, IO */
-void state_abort(struct state *state);          /* meta and queues go back to the last commit */
+bool state_is_dirty(const struct state *state); /* something is not committed, or young */
+/* Writes meta, queues and what is young; DISK_FULL, IO. */
+enum status state_commit(struct state *state);
+/* The same, but young rows stay so for STATE_YOUNG_MS and longer; `all`: the oldest
+ * STATE_SETTLED_AT_ONCE of them whatever their age. */
+enum status state_commit_live(struct state *state, bool all);
+void state_abort(struct state *state); /* meta and queues go back to the last commit */
+
+#define STATE_YOUNG_MS        4000
+#define STATE_SETTLED_AT_ONCE 8192
+
+/* The newest record with whose rows all are in their tables. When it is not the folded one, in a
+ * state that was just opened or aborted, rows are missing: put those of the tasks that the records
+ * behind it are about, and say how far that is done, until it is the folded one. Nothing else may
+ * happen to the rows of tasks before. */
+uint64_t state_settled_seq(const struct state *state);
+bool state_lacks_rows(const struct state *state);
+bool state_has_young(const struct state *state);
+void state_restored(struct state *state, uint64_t seq);
 
 /* Kept in memory, changed in place by apply; written by state_commit. */
 struct state_meta *state_meta(struct state *state);
@@ -108,7 +131,8 @@ struct state_queue *state_queue(struct state *state, uint32_t queue); /* < STATE
 
 /* Rows. find, next, first: false when there is none; with no transaction open they see what is
  * committed. Rows are copied out. An error there shows in the next put or commit. Put
- * errors: DISK_FULL, IO. Deleting what is not there is OK. */
+ * errors: DISK_FULL, IO. Deleting what is not there is OK. A row of due, visible or outbox is put
+ * once, and again only when it was deleted. */
 enum status state_person_put(struct state *state, uint64_t person, const struct person_row *row,
                              const struct task_row *task, uint64_t last_seq);
 bool state_person_find(struct state *state, uint64_t person, struct person_row *row_out,
@@ -171,10 +195,11 @@ bool state_read_task_next(struct state_reader *reader, uint64_t person, uint64_t
 /* An agency's newest suspect opt-in of those with seq < before; false: no more. */
 bool state_read_suspect_next(struct state_reader *reader, uint32_t agency, uint64_t before,
                              uint64_t *optin_seq_out, struct suspect_row *out);
-/* Operations of a queue with seq > after, in order; false: no more. */
+/* Operations of a queue with seq > after, in order; false: no more. Behind outbox_stored_seq some
+ * may be missing. */
 bool state_read_outbox_next(struct state_reader *reader, uint32_t queue, uint64_t after,
                             uint64_t *seq_out, struct outbox_row *out);
-/* Committed puts, as state_visible_next. */
+/* Committed puts, as state_visible_next; of the last seconds some may be missing. */
 bool state_read_visible_next(struct state_reader *reader, uint32_t queue, uint64_t rank_ms,
                              uint64_t task, struct state_visible *out);
 

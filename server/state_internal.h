@@ -10,6 +10,7 @@
 
 #include "server/lmdb_env.h"
 #include "server/state.h"
+#include "server/state_young.h"
 
 enum state_table {
     TABLE_META,
@@ -44,6 +45,15 @@ struct state {
     uint32_t queue_count; /* one more than the highest that was ever asked for */
     struct state_queue queues[STATE_QUEUES_MAX];
     struct state_queue committed_queues[STATE_QUEUES_MAX];
+
+    /* Writer thread: rows that are not in their tables yet. */
+    uint64_t young_rows; /* all of them: */
+    struct young young_due;
+    struct young young_visible[STATE_QUEUES_MAX], young_outbox[STATE_QUEUES_MAX];
+    bool lacking; /* they were lost, and are being restored */
+    uint64_t settled_seq, committed_settled_seq;
+    uint64_t turn_ms;            /* folded_ms at the last turn: */
+    uint64_t turn_seq, aged_seq; /* the record of then, and of the turn before */
 
     /* Any thread. */
     _Atomic unsigned readers;
@@ -187,6 +197,7 @@ static inline uint64_t key_part64(const void *key, size_t offset)
 
 struct state_stored_meta {
     uint64_t version;
+    uint64_t settled_seq;
     struct state_meta meta;
 };
 
@@ -202,7 +213,7 @@ struct state_stored_put {
 };
 
 _Static_assert(sizeof(struct outbox_row) == 160, "stored");
-_Static_assert(sizeof(struct state_queue) == 32, "stored");
+_Static_assert(sizeof(struct state_queue) == 40, "stored");
 
 /* Fixed-size rows of another size are damage. */
 static inline int state_row_copy(MDB_val stored, void *row_out, size_t bytes)
@@ -230,6 +241,20 @@ int state_get_task_after(const struct state *state, MDB_txn *txn, uint64_t perso
                          struct task_row *out);
 int state_decode_person(MDB_val stored, struct person_row *row_out, struct task_row *task_out,
                         uint64_t *last_seq_out);
+
+/* --- young rows (state_settle.c) ------------------------------------------------ */
+
+/* Those of a table and, for visible and outbox, a queue. */
+struct young *state_young(struct state *state, enum state_table table, uint32_t queue);
+/* Puts what was made by the record and earlier ones, `most` rows, into the open transaction, and
+ * notes what is still missing in the tables. */
+enum status state_settle(struct state *state, uint64_t until_seq, unsigned most);
+/* How far what is to be settled now reaches. */
+uint64_t state_aged_seq(struct state *state);
+void state_forget_young(struct state *state);
+/* Into the table itself. */
+enum status state_put_row(struct state *state, enum state_table table, struct state_key key,
+                          const void *row, size_t bytes);
 
 /* Takes a snapshot unless the reader has one. */
 enum status state_reader_begin(struct state_reader *reader);

@@ -50,13 +50,10 @@ int state_decode_person(MDB_val stored, struct person_row *row_out, struct task_
     return 0;
 }
 
-int state_get_person(const struct state *state, MDB_txn *txn, uint64_t person,
-                     struct person_row *row_out, struct task_row *task_out, uint64_t *last_seq_out)
+/* What was looked for with this result; empty rows when it was not found. */
+static int person_found(int code, MDB_val value, struct person_row *row_out,
+                        struct task_row *task_out, uint64_t *last_seq_out)
 {
-    struct state_key key = key_of_person(person);
-    MDB_val value;
-    int code = state_get(state, txn, TABLE_PERSON, &key, &value);
-
     if (code == 0)
         code = state_decode_person(value, row_out, task_out, last_seq_out);
     if (code != 0) {
@@ -65,6 +62,16 @@ int state_get_person(const struct state *state, MDB_txn *txn, uint64_t person,
         *last_seq_out = 0;
     }
     return code;
+}
+
+int state_get_person(const struct state *state, MDB_txn *txn, uint64_t person,
+                     struct person_row *row_out, struct task_row *task_out, uint64_t *last_seq_out)
+{
+    struct state_key key = key_of_person(person);
+    MDB_val value;
+    int code = state_get(state, txn, TABLE_PERSON, &key, &value);
+
+    return person_found(code, value, row_out, task_out, last_seq_out);
 }
 
 int state_get_task(const struct state *state, MDB_txn *txn, uint64_t person, uint64_t task,
@@ -92,6 +99,15 @@ int state_get_task_after(const struct state *state, MDB_txn *txn, uint64_t perso
 }
 
 /* --- the writer's finds ------------------------------------------------------- */
+
+/* Most rows lie right behind or beside the one before, and a cursor that is there already need
+ * not look for the place from the root. */
+static int open_cursor(struct state *state, enum state_table table)
+{
+    if (state->cursors[table])
+        return 0;
+    return mdb_cursor_open(state->txn, state->tables[table], &state->cursors[table]);
+}
 
 /* The open transaction, or a snapshot of what is committed. The snapshot is not kept: it
  * would pin pages while the writer waits for work. NULL: LMDB has failed. */
@@ -122,13 +138,27 @@ static bool looked(struct state *state, const char *what, int code)
     return code == 0;
 }
 
+static int find_person(struct state *state, MDB_txn *txn, uint64_t person, MDB_val *value_out)
+{
+    struct state_key key = key_of_person(person);
+    MDB_val place = {key.length, key.bytes};
+
+    if (!state->txn)
+        return state_get(state, txn, TABLE_PERSON, &key, value_out);
+    int code = open_cursor(state, TABLE_PERSON);
+    return code == 0 ? mdb_cursor_get(state->cursors[TABLE_PERSON], &place, value_out, MDB_SET)
+                     : code;
+}
+
 bool state_person_find(struct state *state, uint64_t person, struct person_row *row_out,
                        struct task_row *task_out, uint64_t *last_seq_out)
 {
     MDB_txn *txn = look(state);
+    MDB_val value = {0, NULL};
+    int code = txn ? find_person(state, txn, person, &value) : MDB_NOTFOUND;
 
-    return txn && looked(state, "person",
-                         state_get_person(state, txn, person, row_out, task_out, last_seq_out));
+    code = person_found(code, value, row_out, task_out, last_seq_out);
+    return txn && looked(state, "person", code);
 }
 
 bool state_task_find(struct state *state, uint64_t person, uint64_t task, struct task_row *out)
@@ -164,11 +194,28 @@ static int get_due(const struct state *state, MDB_txn *txn, struct state_due *ou
     return 0;
 }
 
+static bool is_before(const struct state_due *a, const struct state_due *b)
+{
+    if (a->due_ms != b->due_ms)
+        return a->due_ms < b->due_ms;
+    return a->person != b->person ? a->person < b->person : a->task < b->task;
+}
+
 bool state_due_first(struct state *state, struct state_due *out)
 {
     MDB_txn *txn = look(state);
+    bool found = txn && looked(state, "due", get_due(state, txn, out));
+    struct young_row row;
 
-    return txn && looked(state, "due", get_due(state, txn, out));
+    if (!txn || !young_find_from(&state->young_due, (struct young_key){{0}}, &row))
+        return found;
+    const struct state_due young = {.due_ms = row.key.part[0],
+                                    .person = row.key.part[1],
+                                    .task = row.key.part[2],
+                                    .kind = (enum due_kind)row.value[0]};
+    if (!found || is_before(&young, out))
+        *out = young;
+    return true;
 }
 
 int state_get_visible(const struct state *state, MDB_txn *txn, const struct state_key *from,
@@ -197,21 +244,24 @@ bool state_visible_next(struct state *state, uint32_t queue, uint64_t rank_ms, u
 {
     struct state_key from = key_of_visible(queue, rank_ms, task);
     MDB_txn *txn = look(state);
+    struct young_row row;
 
     *out = (struct state_visible){0};
-    return txn && looked(state, "visible", state_get_visible(state, txn, &from, out));
+    bool found = txn && looked(state, "visible", state_get_visible(state, txn, &from, out));
+    if (!txn || !young_find_from(state_young(state, TABLE_VISIBLE, queue),
+                                 (struct young_key){{rank_ms, task}}, &row))
+        return found;
+    const struct state_visible young = {.rank_ms = row.key.part[0],
+                                        .task = row.key.part[1],
+                                        .person = row.value[0],
+                                        .outbox_seq = row.value[1]};
+    if (!found || young.rank_ms < out->rank_ms ||
+        (young.rank_ms == out->rank_ms && young.task < out->task))
+        *out = young;
+    return true;
 }
 
 /* --- the writer's puts -------------------------------------------------------- */
-
-/* Most rows go right behind or beside the one before, and a cursor that is there already need
- * not look for the place from the root. */
-static int open_cursor(struct state *state, enum state_table table)
-{
-    if (state->cursors[table])
-        return 0;
-    return mdb_cursor_open(state->txn, state->tables[table], &state->cursors[table]);
-}
 
 /* Into the open transaction, unless it is broken. With MDB_RESERVE in `flags` value->mv_data
  * is where to write. */
@@ -231,8 +281,8 @@ static enum status put(struct state *state, enum state_table table, const struct
     return state->broken;
 }
 
-static enum status put_row(struct state *state, enum state_table table, struct state_key key,
-                           const void *row, size_t bytes)
+enum status state_put_row(struct state *state, enum state_table table, struct state_key key,
+                          const void *row, size_t bytes)
 {
     MDB_val value = {bytes, (void *)row};
 
@@ -256,6 +306,32 @@ static enum status delete_row(struct state *state, enum state_table table, struc
         code = mdb_cursor_del(state->cursors[table], 0);
     state->broken = lmdb_env_failed(&state->lmdb, "mdb_cursor_del", code);
     return state->broken;
+}
+
+/* False: it has to go into its table now. While rows are missing all do, because one that is
+ * restored may be there already. */
+static bool put_young(struct state *state, enum state_table table, uint32_t queue,
+                      struct young_key key, uint64_t value, uint64_t other)
+{
+    const struct young_row row = {
+        .key = key, .value = {value, other}, .seq = state->meta.folded_seq + 1};
+
+    if (state->broken != STATUS_OK || state->lacking)
+        return false;
+    MUST(state->txn);
+    if (!young_put(state_young(state, table, queue), &row))
+        return false;
+    state->young_rows++;
+    return true;
+}
+
+static bool delete_young(struct state *state, enum state_table table, uint32_t queue,
+                         struct young_key key)
+{
+    if (state->broken != STATUS_OK || !young_delete(state_young(state, table, queue), key))
+        return false;
+    state->young_rows--;
+    return true;
 }
 
 enum status state_person_put(struct state *state, uint64_t person, const struct person_row *row,
@@ -283,7 +359,7 @@ enum status state_person_put(struct state *state, uint64_t person, const struct 
 
 enum status state_task_put(struct state *state, uint64_t person, const struct task_row *task)
 {
-    return put_row(state, TABLE_TASK, key_of_task(person, task->number), task, sizeof *task);
+    return state_put_row(state, TABLE_TASK, key_of_task(person, task->number), task, sizeof *task);
 }
 
 enum status state_task_delete(struct state *state, uint64_t person, uint64_t task)
@@ -294,7 +370,7 @@ enum status state_task_delete(struct state *state, uint64_t person, uint64_t tas
 enum status state_suspect_put(struct state *state, uint32_t agency, uint64_t optin_seq,
                               const struct suspect_row *row)
 {
-    return put_row(state, TABLE_SUSPECT, key_of_suspect(agency, optin_seq), row, sizeof *row);
+    return state_put_row(state, TABLE_SUSPECT, key_of_suspect(agency, optin_seq), row, sizeof *row);
 }
 
 enum status state_due_put(struct state *state, uint64_t due_ms, uint64_t person, uint64_t task,
@@ -302,11 +378,16 @@ enum status state_due_put(struct state *state, uint64_t due_ms, uint64_t person,
 {
     uint8_t stored = (uint8_t)kind;
 
-    return put_row(state, TABLE_DUE, key_of_due(due_ms, person, task), &stored, sizeof stored);
+    if (put_young(state, TABLE_DUE, 0, (struct young_key){{due_ms, person, task}}, kind, 0))
+        return STATUS_OK;
+    return state_put_row(state, TABLE_DUE, key_of_due(due_ms, person, task), &stored,
+                         sizeof stored);
 }
 
 enum status state_due_delete(struct state *state, uint64_t due_ms, uint64_t person, uint64_t task)
 {
+    if (delete_young(state, TABLE_DUE, 0, (struct young_key){{due_ms, person, task}}))
+        return STATUS_OK;
     return delete_row(state, TABLE_DUE, key_of_due(due_ms, person, task));
 }
 
@@ -315,13 +396,18 @@ enum status state_outbox_put(struct state *state, uint32_t queue, uint64_t seq,
 {
     struct state_stored_put put = {row->person, row->task.number};
 
+    if (row->op == OUTBOX_PUT && put_young(state, TABLE_OUTBOX, queue, (struct young_key){{seq}},
+                                           row->person, row->task.number))
+        return STATUS_OK;
     if (row->op == OUTBOX_PUT)
-        return put_row(state, TABLE_OUTBOX, key_of_outbox(queue, seq), &put, sizeof put);
-    return put_row(state, TABLE_OUTBOX, key_of_outbox(queue, seq), row, sizeof *row);
+        return state_put_row(state, TABLE_OUTBOX, key_of_outbox(queue, seq), &put, sizeof put);
+    return state_put_row(state, TABLE_OUTBOX, key_of_outbox(queue, seq), row, sizeof *row);
 }
 
 enum status state_outbox_delete(struct state *state, uint32_t queue, uint64_t seq)
 {
+    if (delete_young(state, TABLE_OUTBOX, queue, (struct young_key){{seq}}))
+        return STATUS_OK;
     return delete_row(state, TABLE_OUTBOX, key_of_outbox(queue, seq));
 }
 
@@ -330,20 +416,25 @@ enum status state_visible_put(struct state *state, uint32_t queue, uint64_t rank
 {
     struct state_stored_visible stored = {person, outbox_seq};
 
-    return put_row(state, TABLE_VISIBLE, key_of_visible(queue, rank_ms, task), &stored,
-                   sizeof stored);
+    if (put_young(state, TABLE_VISIBLE, queue, (struct young_key){{rank_ms, task}}, person,
+                  outbox_seq))
+        return STATUS_OK;
+    return state_put_row(state, TABLE_VISIBLE, key_of_visible(queue, rank_ms, task), &stored,
+                         sizeof stored);
 }
 
 enum status state_visible_delete(struct state *state, uint32_t queue, uint64_t rank_ms,
                                  uint64_t task)
 {
+    if (delete_young(state, TABLE_VISIBLE, queue, (struct young_key){{rank_ms, task}}))
+        return STATUS_OK;
     return delete_row(state, TABLE_VISIBLE, key_of_visible(queue, rank_ms, task));
 }
 
 enum status state_dropped_put(struct state *state, uint64_t dropped_ms, uint32_t queue,
                               uint64_t seq)
 {
-    return put_row(state, TABLE_DROPPED, key_of_dropped(dropped_ms, queue, seq), "", 0);
+    return state_put_row(state, TABLE_DROPPED, key_of_dropped(dropped_ms, queue, seq), "", 0);
 }
 
 /* The oldest drop if it was made before then; MDB_NOTFOUND: there is none. */
@@ -383,5 +474,5 @@ enum status state_entity_put(struct state *state, enum entity_kind kind, uint32_
 
     if (settings.length == 0)
         return delete_row(state, TABLE_ENTITY, key);
-    return put_row(state, TABLE_ENTITY, key, settings.bytes, settings.length);
+    return state_put_row(state, TABLE_ENTITY, key, settings.bytes, settings.length);
 }

@@ -6,6 +6,8 @@
 #include "proto/must.h"
 #include "server/writer_internal.h"
 
+#define STORE_OUTBOX_MS 1000
+
 /* --- the loop's side --- */
 
 static void deliver(struct writer *writer, struct result_batch *result)
@@ -117,6 +119,12 @@ bool writer_is_ready(const struct writer *writer)
 void writer_render(struct writer *writer, bool wanted)
 {
     atomic_store_explicit(&writer->render_wanted, wanted, memory_order_relaxed);
+}
+
+void writer_store_outbox(struct writer *writer)
+{
+    atomic_store_explicit(&writer->store_until_ms, clock_monotonic_ms() + STORE_OUTBOX_MS,
+                          memory_order_relaxed);
 }
 
 /* --- opening and closing ---------------------------------------------------------------------- */

@@ -85,6 +85,9 @@ void writer_judge(struct writer *writer);
 bool writer_is_ready(const struct writer *writer);
 /* Redis is there to take operations: render members (they are left empty otherwise). */
 void writer_render(struct writer *writer, bool wanted);
+/* The outbox is read from state: its puts come there with each commit for the next second, and
+ * not only when they have become old. */
+void writer_store_outbox(struct writer *writer);
 
 /* Fixed after writer_open. */
 const struct hash_key *writer_hash_key(const struct writer *writer);

@@ -75,6 +75,7 @@ struct writer {
     unsigned result_next; /* thread: to be filled; the loop fetches in the same order */
     unsigned fetch_next;  /* loop */
     bool stop, stopped;
+    _Atomic uint64_t store_until_ms; /* monotonic: the outbox is read from state */
     atomic_bool ready_flag, render_wanted, stalled, judging;
 
     /* the thread's own */

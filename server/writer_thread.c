@@ -10,6 +10,7 @@
 #define COMMIT_IDLE_MS  10
 #define DUE_PER_BATCH   512
 #define JUDGE_LOOK_MS   20
+#define EXPECTED_AHEAD  2 /* a command takes longer than memory does */
 
 #define POSTPONED_RECORDS_PER_BATCH 4
 /* What comes meanwhile is looked at too when it is noted, so this is short. */
@@ -271,9 +272,10 @@ enum status writer_commit_journal(struct writer *writer, uint64_t appended)
 
 /* Disk full for state: acknowledged records are safe in the journal, so only intake stops until
  * they can be applied again. */
-static void commit_state(struct writer *writer)
+static void commit_state(struct writer *writer, bool idle)
 {
-    enum status result = state_is_dirty(writer->state) ? state_commit(writer->state) : STATUS_OK;
+    bool all = idle || clock_monotonic_ms() < atomic_load(&writer->store_until_ms);
+    enum status result = state_commit_live(writer->state, all);
 
     writer->dirty_since_ms = 0;
     writer->dirty_records = 0;
@@ -298,7 +300,7 @@ static void settle_barriers(struct writer *writer)
 {
     if (writer->barrier_count == 0)
         return;
-    commit_state(writer);
+    commit_state(writer, false);
     for (unsigned i = 0; i < writer->barrier_count; i++)
         writer_settle(writer, &(struct settlement){.ticket = writer->barriers[i],
                                                    .kind = COMMAND_BARRIER,
@@ -316,8 +318,11 @@ static void process_batch(struct writer *writer, const struct command_batch *bat
     writer->postponed.done = 0;
     if (result == STATUS_OK)
         result = state_begin(writer->state);
-    for (unsigned i = 0; result == STATUS_OK && i < batch->count; i++)
+    for (unsigned i = 0; result == STATUS_OK && i < batch->count; i++) {
+        if (i + EXPECTED_AHEAD < batch->count)
+            engine_expect(writer->engine, &batch->commands[i + EXPECTED_AHEAD]);
         result = process(writer, &batch->commands[i]);
+    }
     if (result == STATUS_OK && may_note(writer, batch))
         result = note_popped(writer);
     if (result == STATUS_OK)
@@ -360,7 +365,7 @@ static uint64_t sleep_ms(struct writer *writer)
         wait = JUDGE_LOOK_MS;
     else if (due_ms < now_ms + wait)
         wait = due_ms > now_ms ? due_ms - now_ms : 0;
-    if (writer->dirty_since_ms != 0 && wait > COMMIT_IDLE_MS)
+    if ((writer->dirty_since_ms != 0 || state_has_young(writer->state)) && wait > COMMIT_IDLE_MS)
         wait = COMMIT_IDLE_MS;
     return wait;
 }
@@ -403,11 +408,12 @@ struct command_batch *writer_take(struct writer *writer, uint64_t ms)
 
 static void commit_state_in_time(struct writer *writer, bool idle)
 {
-    if (writer->dirty_since_ms == 0)
-        return;
-    if (idle || writer->dirty_records >= WRITER_COMMIT_RECORDS ||
-        clock_monotonic_ms() - writer->dirty_since_ms >= COMMIT_AFTER_MS)
-        commit_state(writer);
+    bool dirty = writer->dirty_since_ms != 0;
+
+    if (idle ? dirty || state_has_young(writer->state)
+             : dirty && (writer->dirty_records >= WRITER_COMMIT_RECORDS ||
+                         clock_monotonic_ms() - writer->dirty_since_ms >= COMMIT_AFTER_MS))
+        commit_state(writer, idle);
 }
 
 void *writer_run(void *argument)
@@ -418,19 +424,19 @@ void *writer_run(void *argument)
     writer_result_open(writer);
     writer_catch_up_all(writer);
     while ((batch = writer_take(writer, sleep_ms(writer))) != NULL) {
-        bool idle = batch->count == 0;
+        bool idle = batch->count == 0 && !has_work(writer);
 
         if (atomic_load(&writer->stalled)) {
             writer_receive(writer, batch);
             writer_catch_up(writer);
-        } else if (!idle || has_work(writer)) {
+        } else if (!idle) {
             process_batch(writer, batch);
         }
         writer_result_hand_over(writer);
         commit_state_in_time(writer, idle);
     }
     /* A transaction ends in the thread that began it. */
-    commit_state(writer);
+    commit_state(writer, true);
     state_abort(writer->state);
     pthread_mutex_lock(&writer->mutex);
     writer->stopped = true;

@@ -37,6 +37,7 @@ struct outlet {
     struct settlement settlements[SETTLED_MAX]; /* on their way back */
     unsigned settlement_count;
 
+    unsigned store_count;    /* writer_store_outbox */
     uint64_t claimed_ticket; /* of the last answer */
     unsigned claimed_count;
     enum status claimed_status;
@@ -75,6 +76,12 @@ void writer_render(struct writer *writer, bool wanted)
 {
     (void)writer;
     outlet->rendering = wanted;
+}
+
+void writer_store_outbox(struct writer *writer)
+{
+    (void)writer;
+    outlet->store_count++;
 }
 
 const struct hash_key *writer_id_key(const struct writer *writer)

@@ -528,6 +528,39 @@ static void breach_that_passed_while_down_fires_once(void **unused)
     assert_int_equal(state_meta(world.state)->breaches, 1);
 }
 
+/* Most rows of due, visible and outbox are only in memory when a process dies. */
+static void rows_that_a_crash_lost_are_made_again(void **unused)
+{
+    uint64_t called, popped;
+    char phone[16], *before, *after;
+
+    (void)unused;
+    for (int i = 0; i < 5; i++) {
+        snprintf(phone, sizeof(phone), "+1215555014%d", i);
+        assert_int_equal(world_optin(&world, phone, NULL, NULL, phone, 0), STATUS_OK);
+        world.now_ms += 1000;
+    }
+    called = world.settlement.optin.task;
+    assert_int_equal(world_report(&world, called, 1, REPORT_CLAIM, 0, "ann"), STATUS_OK);
+    assert_int_equal(world_report(&world, called, 1, REPORT_OUTCOME, OUTCOME_NO_ANSWER, "ann"),
+                     STATUS_OK);
+    assert_int_equal(world_popped(&world, 2), STATUS_OK);
+    popped = fresh_task("+12155550199");
+    assert_int_equal(world_report(&world, popped, 1, REPORT_RELEASE, 0, "ann"), STATUS_OK);
+    assert_true(state_has_young(world.state));
+
+    world_reopen(&world, false, false);
+    assert_true(recovery_is_trusted(world.recovery));
+    assert_int_equal(world_visible(&world, world.queue), 3);
+    before = world_dump(&world);
+    world_reopen(&world, true, true);
+    after = world_dump(&world);
+    assert_string_equal(before, after);
+    free(before);
+    free(after);
+    assert_int_equal(world_pass(&world, DAY), 2 + 5); /* leases end, deadlines pass */
+}
+
 static void popped_and_silent_is_delivered_again(void **unused)
 {
     struct task_row task;
@@ -1209,6 +1242,7 @@ int main(void)
         TEST(an_hour_unpopped_stays_delivery_one),
         TEST(breach_happens_once_and_ranks_behind),
         TEST(breach_that_passed_while_down_fires_once),
+        TEST(rows_that_a_crash_lost_are_made_again),
         TEST(popped_and_silent_is_delivered_again),
         TEST(put_that_was_not_pushed_is_not_popped),
         TEST(lease_of_what_was_popped_starts_when_that_was_seen),

@@ -156,6 +156,28 @@ static void what_state_has_not_committed_yet_is_waited_for(void **state)
     assert_int_equal(publish_lag(outlet->publish), 0);
 }
 
+/* State has committed more than it has stored: what is between may be open all the same. */
+static void what_state_has_not_stored_yet_is_waited_for(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 100);
+    outlet_catch_up();
+    outlet->holding_commits = true;
+    outlet->rendering = false; /* as while Redis was away */
+    outlet_put(2, 200);
+    outlet->rendering = true;
+    outlet_put(3, 300);
+    MUST(state_commit_live(outlet->state, false) == STATUS_OK);
+    outlet_for(50);
+    assert_string_equal(outlet_queue_of(OUTLET_TASKS), "1");
+    assert_true(outlet->store_count > 0);
+    MUST(state_commit_live(outlet->state, true) == STATUS_OK);
+    assert_queue("1 2 3", 3000);
+    assert_int_equal(publish_lag(outlet->publish), 0);
+}
+
 static void how_long_redis_lacks_an_operation_is_known(void **state)
 {
     (void)state;
@@ -731,6 +753,7 @@ int main(void)
         TEST(nothing_is_lost_while_redis_is_away),
         LIST_TEST(more_than_memory_holds_arrives_once),
         TEST(what_state_has_not_committed_yet_is_waited_for),
+        TEST(what_state_has_not_stored_yet_is_waited_for),
         TEST(how_long_redis_lacks_an_operation_is_known),
         TEST(what_waits_in_a_queue_is_told_with_its_oldest),
         TEST(gap_in_the_feed_is_filled_from_state),

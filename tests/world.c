@@ -135,6 +135,7 @@ enum status world_do(struct world *world, const struct command *command)
         assert_int_equal(journal_commit(journal), STATUS_OK);
     else
         journal_abort(journal);
+    assert_int_equal(state_commit_live(world->state, false), STATUS_OK);
     return world->settlement.status;
 }
 
