@@ -55,24 +55,24 @@ static const unsigned char local_bytes[128] = {
  * (RFC 6531): they were checked for UTF-8 where they entered. */
 static bool put_local(struct text *out, struct slice local)
 {
-    char before = '.';
+    char *to = out->bytes + out->length, before = '.';
 
-    if (local.length > LOCAL_LENGTH_MAX)
+    if (local.length > LOCAL_LENGTH_MAX || local.length > out->capacity - out->length)
         return false;
     for (size_t i = 0; i < local.length; i++) {
         unsigned char byte = (unsigned char)local.bytes[i];
         char lower = (char)(byte < 0x80 ? local_bytes[byte] : byte);
         if (lower == 0 || (lower == '.' && before == '.'))
             return false;
-        text_char(out, lower);
-        before = lower;
+        to[i] = before = lower;
     }
+    out->length += local.length;
     return before != '.';
 }
 
-/* Letters, digits and inner hyphens. A last label of digits alone would make an
- * address of IPv4, which is no domain. */
-static bool put_label(struct text *out, struct slice label, bool last)
+/* Letters, digits and inner hyphens, lower-case to `to`. A last label of digits alone would make
+ * an address of IPv4, which is no domain. */
+static bool put_label(char *to, struct slice label, bool last)
 {
     bool digits_only = true;
 
@@ -87,24 +87,29 @@ static bool put_label(struct text *out, struct slice label, bool last)
         if (!digit && !(byte >= 'a' && byte <= 'z') && byte != '-')
             return false;
         digits_only &= digit;
-        text_char(out, byte);
+        to[i] = byte;
     }
     return !(last && digits_only);
 }
 
 static bool put_ascii_domain(struct text *out, struct slice domain)
 {
+    char *to = out->bytes + out->length;
     size_t labels = 0;
 
+    if (domain.length > out->capacity - out->length)
+        return false;
+    out->length += domain.length;
     for (;;) {
         const char *dot = memchr(domain.bytes, '.', domain.length);
         struct slice label = {domain.bytes, dot ? (size_t)(dot - domain.bytes) : domain.length};
         labels++;
-        if (!put_label(out, label, dot == NULL))
+        if (!put_label(to, label, dot == NULL))
             return false;
         if (dot == NULL)
             return labels > 1;
-        text_char(out, '.');
+        to[label.length] = '.';
+        to += label.length + 1;
         domain.bytes += label.length + 1;
         domain.length -= label.length + 1;
     }

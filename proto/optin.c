@@ -99,28 +99,12 @@ static void put_extra(struct text *out, const struct optin_extra *extra)
     text_add(out, extra->json);
 }
 
-/* No part of a stored opt-in is longer than all of it may be, so that its length fits. */
-static bool fits(const struct optin *optin)
-{
-    for (unsigned field = 1; field < OPTIN_TEXT_END; field++) {
-        if (optin->text[field].length > OPTIN_STORED_MAX)
-            return false;
-    }
-    for (size_t i = 0; i < optin->extra_count; i++) {
-        const struct optin_extra *extra = &optin->extra[i];
-        if (extra->name.length > OPTIN_STORED_MAX ||
-            extra->json.length > OPTIN_STORED_MAX - extra->name.length)
-            return false;
-    }
-    return true;
-}
-
+/* Whatever is too long for its length to be written is also too long for the text, and so found
+ * at the end. */
 size_t optin_encode(const struct optin *optin, char *buffer, size_t capacity)
 {
     struct text out = text_over(buffer, capacity < OPTIN_STORED_MAX ? capacity : OPTIN_STORED_MAX);
 
-    if (!fits(optin))
-        return 0;
     text_char(&out, OPTIN_VERSION);
     for (unsigned field = 1; field < OPTIN_TEXT_END; field++) {
         if (optin->text[field].length > 0)
@@ -418,6 +402,8 @@ static struct slice understood(const struct optin *optin, unsigned field, struct
 
     if (field == OPTIN_PHONE && ends_alike(typed, optin->text[OPTIN_PHONE_E164]))
         return optin->text[OPTIN_PHONE_E164];
+    if (field == OPTIN_EMAIL && optin->normal_email.length > 0)
+        return optin->normal_email;
     if (field == OPTIN_EMAIL && email_normalise(typed, scratch) == STATUS_OK)
         return text_slice(scratch);
     return typed;

@@ -78,8 +78,10 @@ struct optin {
                                         * the intake turns into an age */
     enum optin_answer test;
     enum optin_answer consent_given;
-    bool honeypot;         /* `_hp` was filled in */
-    struct slice redirect; /* `_redirect` of a form; not stored */
+    bool honeypot;             /* `_hp` was filled in */
+    struct slice redirect;     /* `_redirect` of a form; not stored */
+    struct slice normal_email; /* the e-mail as email_normalise has it, for who has asked already;
+                                * not stored. Empty: optin_content asks */
     size_t extra_count;
     struct optin_extra extra[OPTIN_FIELDS_MAX];
 };

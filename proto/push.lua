@@ -3,11 +3,16 @@
 --
 --   KEYS[1]  the queue         <prefix>:{<queue>}:tasks
 --   KEYS[2]  the node's mark   <prefix>:{<queue>}:mark:<node>:<epoch>, "<seq> <nonce>"
---   ARGV     prev, last, nonce, mode, shape, then seq, op, score, member, seq, op, ...
+--   ARGV     prev, last, nonce, mode, shape, then runs: op, seq, count, and for each operation of
+--            the run its member, behind the score of a put into a zset
 --
 -- A mark says how far the node's operations have come, and who writes them. A call covers the
 -- range (prev, last]: the node vouches that nothing in it is open but the operations that it
 -- names. So a lost tail shows (the mark is below prev), and ended tasks may leave holes.
+--
+-- A run is operations of one kind whose seqs follow each other, `seq` being the first. Nearly all
+-- calls are one run of puts, which goes on to Redis as it came, in one command; taking each
+-- operation into the hand costs more than putting it.
 --
 --   mode  ''          goes on behind prev
 --         'init'      takes the mark over, whoever had it; makes it, if prev is 0
@@ -26,39 +31,53 @@
 --
 -- An error in mid-script is not rolled back: everything that could raise one is checked before
 -- the first write, and the mark is written last, so that a repeat repeats, and nothing is lost.
+-- Only a queue of another type is left to the first write to find, which then has done nothing.
 
 local queue, mark_key = KEYS[1], KEYS[2]
-local prev, last = tonumber(ARGV[1]), tonumber(ARGV[2])
 local nonce, mode, shape = ARGV[3], ARGV[4], ARGV[5]
-local FIRST, WIDTH = 6, 4
+local FIRST, HEAD, COUNT = 6, 3, #ARGV
+local RUN_MAX = 1000 -- unpack has room for about 8,000 values
 
 local function refuse(why)
   return redis.error_reply('ERR push: ' .. why)
 end
 
+local function whole(text)
+  local number = tonumber(text)
+  return number and number % 1 == 0 and number
+end
+
+local function width_of(op)
+  return shape == 'zset' and op ~= 'drop' and 2 or 1
+end
+
+local prev, last = whole(ARGV[1]), whole(ARGV[2])
 if not prev or not last or last < prev then return refuse('range') end
 if shape ~= 'zset' and shape ~= 'list' then return refuse('shape') end
-if (#ARGV - FIRST + 1) % WIDTH ~= 0 then return refuse('operations') end
-for i = FIRST, #ARGV, WIDTH do
-  local op, score = ARGV[i + 1], tonumber(ARGV[i + 2])
-  -- A score that is no number would stop ZADD in the middle; NaN is not equal to itself.
-  if not tonumber(ARGV[i]) or not score or score ~= score or (op ~= 'put' and op ~= 'drop' and not tonumber(op)) then
-    return refuse('operation')
+local run, scores = FIRST, 0
+while run <= COUNT do
+  local op, count = ARGV[run], whole(ARGV[run + 2])
+  if op ~= 'put' and op ~= 'drop' and not whole(op) then return refuse('operation') end
+  if not whole(ARGV[run + 1]) or not count or count < 1 or count > RUN_MAX then return refuse('run') end
+  local from, width = run + HEAD, width_of(op)
+  run = from + width * count
+  if run > COUNT + 1 then return refuse('run') end
+  -- A score that is no number would stop ZADD in the middle. Here it cannot be added, which stops
+  -- the script before it has done anything.
+  if width == 2 then
+    for i = from, run - 1, 2 do scores = scores + ARGV[i] end
   end
 end
-local kind = redis.call('TYPE', queue).ok
-if kind ~= 'none' and kind ~= shape then
-  return redis.error_reply('WRONGTYPE the queue is not a ' .. shape)
-end
+if scores ~= scores then return refuse('score') end -- NaN is not equal to itself
 
 -- A mark that somebody wrote over is as good as lost. (An error here may also be an ACL's.)
 local mark = redis.pcall('GET', mark_key)
 if type(mark) == 'table' and not mark.err:find('WRONGTYPE', 1, true) then return mark end
 local at, owner
-if type(mark) == 'string' and #mark:match('^%d*') <= 16 then
+if type(mark) == 'string' then
   at, owner = mark:match('^(%d+) (%S+)$')
 end
-mark = at ~= nil
+mark = at and #at <= 16
 if not mark then
   if mode ~= 'init' or prev > 0 then return {'NOMARK', 0} end
   at, owner = 0, nonce
@@ -66,52 +85,44 @@ end
 at = tonumber(at)
 if owner ~= nonce and mode ~= 'init' then return {'FENCED', at} end
 
-local function drop(member)
+if mode ~= 'withdraw' then
+  if at < prev then return {'REWIND', at} end
+  if mark and at >= last then
+    if owner ~= nonce then redis.call('SET', mark_key, ('%d %s'):format(at, nonce)) end
+    return {'DUP', at}
+  end
+end
+
+local function drop(from, to)
   if shape == 'zset' then
-    redis.call('ZREM', queue, member)
+    redis.call('ZREM', queue, unpack(ARGV, from, to))
   else
-    redis.call('LREM', queue, 0, member)
+    for i = from, to do redis.call('LREM', queue, 0, ARGV[i]) end
   end
 end
 
-if mode == 'withdraw' then
-  for i = FIRST, #ARGV, WIDTH do drop(ARGV[i + 3]) end
-  return {'OK', at}
-end
-
-if at < prev then return {'REWIND', at} end
-if mark and at >= last then
-  if owner ~= nonce then redis.call('SET', mark_key, ('%d %s'):format(at, nonce)) end
-  return {'DUP', at}
-end
-
--- Puts in a row are one command: half the price of one each.
-local puts = {}
-local function put_gathered()
-  if #puts == 0 then return end
-  redis.call(shape == 'zset' and 'ZADD' or 'RPUSH', queue, unpack(puts))
-  puts = {}
-end
-
-for i = FIRST, #ARGV, WIDTH do
-  if tonumber(ARGV[i]) > at then
-    local op, member = ARGV[i + 1], ARGV[i + 3]
-    if op == 'drop' then
-      put_gathered()
-      drop(member)
-    elseif shape == 'zset' and op ~= 'put' and tonumber(op) <= at then
-      put_gathered()
-      redis.call('ZADD', queue, 'XX', ARGV[i + 2], member)
-    elseif shape == 'zset' then
-      puts[#puts + 1] = ARGV[i + 2]
-      puts[#puts + 1] = member
-    else
-      if mode ~= '' then drop(member) end
-      puts[#puts + 1] = member
-    end
+local function apply(op, from, to)
+  if op == 'drop' then
+    drop(from, to)
+  elseif shape == 'list' then
+    if mode ~= '' then drop(from, to) end
+    redis.call('RPUSH', queue, unpack(ARGV, from, to))
+  elseif op ~= 'put' and tonumber(op) <= at then
+    redis.call('ZADD', queue, 'XX', unpack(ARGV, from, to))
+  else
+    redis.call('ZADD', queue, unpack(ARGV, from, to))
   end
 end
-put_gathered()
+
+run = FIRST
+while run <= COUNT do
+  local op, seq, from = ARGV[run], tonumber(ARGV[run + 1]), run + HEAD
+  run = from + width_of(op) * ARGV[run + 2]
+  -- What is not over the mark is there already.
+  if seq <= at and mode ~= 'withdraw' then from = from + width_of(op) * (at - seq + 1) end
+  if from < run then apply(op, from, run - 1) end
+end
+if mode == 'withdraw' then return {'OK', at} end
 
 redis.call('SET', mark_key, ('%d %s'):format(last, nonce))
 return {'OK', last}

@@ -49,24 +49,32 @@ static bool has_suspect_byte(uint64_t eight)
     return (under_blank | is_delete) != 0;
 }
 
-/* No control byte but the tab. This runs over every byte of a block, hence eight at a time. */
-static bool is_text(struct slice text)
+static bool are_text_bytes(const char *bytes, size_t length)
 {
-    size_t at = 0;
-
-    for (; at + 8 <= text.length; at += 8) {
-        uint64_t eight;
-        memcpy(&eight, text.bytes + at, 8);
-        if (!has_suspect_byte(eight))
-            continue;
-        for (size_t i = at; i < at + 8; i++)
-            if (!is_text_byte((unsigned char)text.bytes[i]))
-                return false;
-    }
-    for (; at < text.length; at++)
-        if (!is_text_byte((unsigned char)text.bytes[at]))
+    for (size_t i = 0; i < length; i++)
+        if (!is_text_byte((unsigned char)bytes[i]))
             return false;
     return true;
+}
+
+static bool are_eight_text_bytes(const char *bytes)
+{
+    uint64_t eight;
+
+    memcpy(&eight, bytes, sizeof(eight));
+    return !has_suspect_byte(eight) || are_text_bytes(bytes, sizeof(eight));
+}
+
+/* No control byte but the tab. This runs over every byte of a block, hence eight at a time; the
+ * last eight overlap those before them. */
+static bool is_text(struct slice text)
+{
+    if (text.length < 8)
+        return are_text_bytes(text.bytes, text.length);
+    for (size_t at = 0; at + 8 < text.length; at += 8)
+        if (!are_eight_text_bytes(text.bytes + at))
+            return false;
+    return are_eight_text_bytes(text.bytes + text.length - 8);
 }
 
 static struct slice trim(struct slice text)

@@ -16,7 +16,7 @@ struct publish_chunk {
 
 /* Followed by the member, and what is missing to a multiple of 8. */
 struct entry {
-    uint64_t seq, rank_ms, first_seq;
+    uint64_t seq, rank_ms, first_seq, committed_us;
     uint32_t op, member_bytes;
 };
 
@@ -97,8 +97,12 @@ static bool append(struct publish_queue *queue, const struct writer_outbox *oper
     if (chunk == NULL)
         return false;
 
-    struct entry entry = {operation->seq, operation->rank_ms, operation->first_seq,
-                          (uint32_t)operation->op, (uint32_t)operation->member.length};
+    struct entry entry = {.seq = operation->seq,
+                          .rank_ms = operation->rank_ms,
+                          .first_seq = operation->first_seq,
+                          .committed_us = operation->committed_us,
+                          .op = (uint32_t)operation->op,
+                          .member_bytes = (uint32_t)operation->member.length};
     memcpy(chunk->bytes + chunk->used, &entry, sizeof(entry));
     memcpy(chunk->bytes + chunk->used + sizeof(entry), operation->member.bytes,
            operation->member.length);
@@ -152,11 +156,12 @@ bool publish_buffer_next(const struct publish_queue *queue, struct publish_walk 
     struct entry entry;
     memcpy(&entry, walk->chunk->bytes + walk->offset, sizeof(entry));
     *out = (struct publish_waiting){
-        entry.seq,
-        entry.rank_ms,
-        entry.first_seq,
-        (enum outbox_op)entry.op,
-        {walk->chunk->bytes + walk->offset + sizeof(entry), entry.member_bytes}};
+        .seq = entry.seq,
+        .rank_ms = entry.rank_ms,
+        .first_seq = entry.first_seq,
+        .committed_us = entry.committed_us,
+        .op = (enum outbox_op)entry.op,
+        .member = {walk->chunk->bytes + walk->offset + sizeof(entry), entry.member_bytes}};
     walk->offset += entry_bytes(entry.member_bytes);
     return true;
 }

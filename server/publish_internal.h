@@ -77,6 +77,7 @@ struct publish_queue {
     bool dirty;       /* in publish->dirty */
     struct publish_queue *next_dirty;
     uint64_t acked, newest;
+    uint64_t shown;        /* the newest that a push ever brought there: a mark may fall */
     uint64_t ahead_seq;    /* a mark that was over `newest` */
     uint64_t again_until;  /* up to here, puts may be in the queue already */
     uint64_t rewind_until; /* up to here, the queue lacks what it should hold */
@@ -89,6 +90,7 @@ struct publish_queue {
 
     struct { /* the call in flight */
         bool running;
+        bool live; /* out of the buffer, not read from state again */
         uint64_t last, started_us;
         unsigned operations, puts;
         size_t bytes;
@@ -156,10 +158,19 @@ struct publish {
     } buffer;
 
     struct { /* the call being built: publish_push.c */
+        bool is_list;
         size_t count, bytes;
         unsigned operations, puts;
-        struct slice slices[2 + 5 + 4 * CALL_OPERATIONS_MAX];
-        char digits[2 + 3 * CALL_OPERATIONS_MAX][24];
+        struct { /* the last one; see push.lua */
+            size_t at;
+            unsigned length;
+            enum outbox_op op;
+            uint64_t moved_seq, next_seq;
+        } run;
+        uint64_t rank_ms; /* the last one written, and its digits */
+        struct slice rank;
+        struct slice slices[2 + 5 + 5 * CALL_OPERATIONS_MAX];
+        char digits[2 + 4 * CALL_OPERATIONS_MAX][24];
         char *members; /* rendered ones, CALL_BYTES_MAX */
         size_t bytes_in_flight;
     } call;
@@ -199,7 +210,7 @@ bool publish_submit(struct publish_queue *queue, enum publish_purpose purpose,
 
 /* An operation that waits. */
 struct publish_waiting {
-    uint64_t seq, rank_ms, first_seq;
+    uint64_t seq, rank_ms, first_seq, committed_us;
     enum outbox_op op;
     struct slice member;
 };

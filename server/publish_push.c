@@ -18,11 +18,26 @@ static struct slice digits(struct publish *publish, size_t slot, uint64_t number
     return text_slice(&text);
 }
 
-static void call_begin(struct publish *publish)
+/* Opt-ins of one millisecond have one deadline, so the digits of the one before mostly do. */
+static struct slice rank_digits(struct publish *publish, size_t slot, uint64_t rank_ms)
 {
-    publish->call.count = 7; /* two keys, five arguments: see call_send */
+    if (publish->call.rank.length == 0 || publish->call.rank_ms != rank_ms) {
+        publish->call.rank = digits(publish, slot, rank_ms);
+        publish->call.rank_ms = rank_ms;
+    }
+    return publish->call.rank;
+}
+
+static void call_begin(struct publish_queue *queue)
+{
+    struct publish *publish = queue->publish;
+
+    publish->call.is_list = queue->is_list;
+    publish->call.count = 7; /* two keys, five arguments: see call_run */
     publish->call.operations = publish->call.puts = 0;
     publish->call.bytes = 0;
+    publish->call.run.length = 0;
+    publish->call.rank.length = 0;
 }
 
 static bool call_has_room(const struct publish *publish)
@@ -31,20 +46,41 @@ static bool call_has_room(const struct publish *publish)
            publish->call.bytes + TASK_BYTES_MAX <= CALL_BYTES_MAX;
 }
 
-/* `first_seq`: where a put is not the first of its delivery, the one that was. */
+/* An operation goes on with the run of those before it, or begins one. `moved_seq`: where a put is
+ * not the first of its delivery, the one that was; each of those is a run of its own. */
+static void run_add(struct publish *publish, uint64_t seq, enum outbox_op op, uint64_t moved_seq,
+                    size_t slot)
+{
+    struct slice *head = publish->call.slices + publish->call.run.at;
+
+    if (publish->call.run.length == 0 || publish->call.run.op != op || moved_seq != 0 ||
+        publish->call.run.moved_seq != 0 || publish->call.run.next_seq != seq) {
+        publish->call.run.at = publish->call.count;
+        publish->call.run.length = 0;
+        publish->call.run.op = op;
+        publish->call.run.moved_seq = moved_seq;
+        publish->call.count += 3;
+        head = publish->call.slices + publish->call.run.at;
+        head[0] = op == OUTBOX_PUT ? SLICE("put") : SLICE("drop");
+        if (moved_seq != 0)
+            head[0] = digits(publish, slot, moved_seq);
+        head[1] = digits(publish, slot + 1, seq);
+    }
+    head[2] = digits(publish, slot + 2, ++publish->call.run.length);
+    publish->call.run.next_seq = seq + 1;
+}
+
+/* `first_seq`: the put that was the first of this one's delivery; 0: this one. */
 static void call_add(struct publish *publish, uint64_t seq, enum outbox_op op, uint64_t rank_ms,
                      uint64_t first_seq, struct slice member)
 {
-    struct slice *next = publish->call.slices + publish->call.count;
-    size_t slot = 2 + 3 * (size_t)publish->call.operations;
+    size_t slot = 2 + 4 * (size_t)publish->call.operations;
+    bool moves = op == OUTBOX_PUT && first_seq != 0 && first_seq < seq && !publish->call.is_list;
 
-    next[0] = digits(publish, slot, seq);
-    next[1] = op == OUTBOX_PUT ? SLICE("put") : SLICE("drop");
-    if (op == OUTBOX_PUT && first_seq != 0 && first_seq < seq)
-        next[1] = digits(publish, slot + 2, first_seq);
-    next[2] = digits(publish, slot + 1, rank_ms);
-    next[3] = member;
-    publish->call.count += 4;
+    run_add(publish, seq, op, moves ? first_seq : 0, slot);
+    if (op == OUTBOX_PUT && !publish->call.is_list)
+        publish->call.slices[publish->call.count++] = rank_digits(publish, slot + 3, rank_ms);
+    publish->call.slices[publish->call.count++] = member;
     publish->call.bytes += member.length;
     publish->call.operations++;
     publish->call.puts += op == OUTBOX_PUT;
@@ -77,7 +113,7 @@ static const char *mode_of(const struct publish_queue *queue)
     return queue->acked < queue->again_until ? "again" : "";
 }
 
-static void call_send(struct publish_queue *queue, uint64_t last)
+static void call_send(struct publish_queue *queue, uint64_t last, bool live)
 {
     struct publish *publish = queue->publish;
 
@@ -86,6 +122,7 @@ static void call_send(struct publish_queue *queue, uint64_t last)
         return;
     }
     queue->call.running = true;
+    queue->call.live = live;
     queue->call.last = last;
     queue->call.operations = publish->call.operations;
     queue->call.puts = publish->call.puts;
@@ -103,7 +140,7 @@ static void push_buffered(struct publish_queue *queue)
     struct publish_waiting waiting;
     uint64_t last = queue->acked;
 
-    call_begin(publish);
+    call_begin(queue);
     while (call_has_room(publish) && publish_buffer_next(queue, &walk, &waiting)) {
         if (waiting.seq <= queue->acked)
             continue;
@@ -111,7 +148,7 @@ static void push_buffered(struct publish_queue *queue)
                  waiting.member);
         last = waiting.seq;
     }
-    call_send(queue, last);
+    call_send(queue, last, true);
 }
 
 /* Renders a stored operation into the call's memory. What cannot be rendered (its opt-in is
@@ -159,7 +196,7 @@ static void push_stored(struct publish_queue *queue)
     if (!publish->ready)
         return;
     until = read_stored(queue);
-    call_begin(publish);
+    call_begin(queue);
     while (call_has_room(publish) &&
            state_read_outbox_next(publish->state, queue->number, last, &seq, &row) &&
            seq <= until) {
@@ -171,7 +208,7 @@ static void push_stored(struct publish_queue *queue)
     publish_release(publish);
 
     if (last > queue->acked || !queue->taken)
-        call_send(queue, last);
+        call_send(queue, last, false);
     else
         publish_tick_soon(publish); /* state has not stored yet what is missing */
 }
@@ -195,19 +232,37 @@ void publish_push(struct publish_queue *queue)
 
 /* --- what came of it --------------------------------------------------------------------- */
 
-static void count_push(struct publish_queue *queue)
+static void count_push(struct publish_queue *queue, uint64_t now_us)
 {
     struct stats *stats = queue->publish->options.stats;
 
     stats_add(stats, STATS_REDIS_PUSHES, 1);
     stats_add(stats, STATS_REDIS_OPERATIONS, queue->call.operations);
-    stats_observe_us(stats, STATS_PUSH_SECONDS, clock_monotonic_us() - queue->call.started_us);
+    stats_observe_us(stats, STATS_PUSH_SECONDS, now_us - queue->call.started_us);
 }
 
-static void pushed(struct publish_queue *queue, uint64_t mark)
+/* How long each put was on its way. Only the first time, and only those of the live feed: what is
+ * sent again, or was read from state, says how long Redis was away or forgetful. */
+static void count_shown(struct publish_queue *queue, uint64_t now_us)
+{
+    struct stats *stats = queue->publish->options.stats;
+    struct publish_walk walk = {0};
+    struct publish_waiting waiting;
+
+    while (queue->call.live && publish_buffer_next(queue, &walk, &waiting) &&
+           waiting.seq <= queue->call.last) {
+        if (waiting.op == OUTBOX_PUT && waiting.seq > queue->shown)
+            stats_observe_us(stats, STATS_COMMIT_TO_VISIBLE, now_us - waiting.committed_us);
+    }
+    if (queue->call.last > queue->shown)
+        queue->shown = queue->call.last;
+}
+
+static void pushed(struct publish_queue *queue, uint64_t mark, uint64_t now_us)
 {
     queue->taken = true;
     publish_accepted(queue);
+    count_shown(queue, now_us); /* before the buffer lets go of them */
     publish_learn(queue, true, mark, true, false);
     if (queue->reconcile)
         publish_tick_soon(queue->publish);
@@ -240,9 +295,10 @@ static void on_pushed(void *owner, const struct redis_reply *reply)
         refused(queue, reply);
         return;
     }
-    count_push(queue);
+    uint64_t now_us = clock_monotonic_us();
+    count_push(queue, now_us);
     if (slice_equal(word.text, SLICE("OK")) || slice_equal(word.text, SLICE("DUP"))) {
-        pushed(queue, (uint64_t)seq.integer);
+        pushed(queue, (uint64_t)seq.integer, now_us);
     } else if (slice_equal(word.text, SLICE("FENCED"))) {
         publish_fence(queue, (uint64_t)seq.integer);
     } else if (slice_equal(word.text, SLICE("REWIND"))) {
@@ -348,8 +404,8 @@ bool publish_withdraw(struct publish_queue *queue, const struct slice *members, 
     struct publish *publish = queue->publish;
 
     MUST(count <= CALL_OPERATIONS_MAX);
-    call_begin(publish);
+    call_begin(queue);
     for (unsigned i = 0; i < count; i++)
-        call_add(publish, 0, OUTBOX_DROP, 0, 0, members[i]);
+        call_add(publish, i, OUTBOX_DROP, 0, 0, members[i]);
     return call_run(queue, 0, 0, "withdraw", on_reply);
 }

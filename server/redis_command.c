@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/must.h"
 #include "proto/text.h"
 #include "server/redis_internal.h"
 
@@ -80,52 +81,63 @@ static bool reserve(struct redis_command *command, size_t more)
     return true;
 }
 
-/* "*3\r\n" or "$5\r\n". */
-static bool append_length(struct redis_command *command, char sign, size_t number)
-{
-    if (!reserve(command, 24))
-        return false;
+/* --- RESP ----------------------------------------------------------------------------------- */
 
-    struct text text = text_over(command->bytes + command->length, 24);
-    text_char(&text, sign);
-    text_uint(&text, number);
-    text_string(&text, "\r\n");
-    command->length += text.length;
-    return true;
+#define LENGTH_BYTES_MAX 24 /* "*3\r\n" or "$5\r\n" */
+
+static size_t argument_bytes_max(struct slice argument)
+{
+    return LENGTH_BYTES_MAX + argument.length + 2;
 }
 
-static bool append_argument(struct redis_command *command, struct slice argument)
+static size_t arguments_bytes_max(const struct slice *arguments, size_t count)
 {
-    if (!append_length(command, '$', argument.length) || !reserve(command, argument.length + 2))
-        return false;
-    if (argument.length > 0)
-        memcpy(command->bytes + command->length, argument.bytes, argument.length);
-    command->length += argument.length;
-    command->bytes[command->length++] = '\r';
-    command->bytes[command->length++] = '\n';
-    return true;
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < count; i++)
+        bytes += argument_bytes_max(arguments[i]);
+    return bytes;
 }
 
-static bool append_arguments(struct redis_command *command, const struct slice *arguments,
-                             size_t count)
+static void put_length(struct text *out, char sign, size_t number)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (!append_argument(command, arguments[i]))
-            return false;
-    }
-    return true;
+    text_char(out, sign);
+    text_uint(out, number);
+    text_add(out, SLICE("\r\n"));
+}
+
+static void put_argument(struct text *out, struct slice argument)
+{
+    put_length(out, '$', argument.length);
+    text_add(out, argument);
+    text_add(out, SLICE("\r\n"));
+}
+
+static void put_arguments(struct text *out, const struct slice *arguments, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        put_argument(out, arguments[i]);
 }
 
 bool redis_command_write(struct redis_command *command, const struct slice *arguments, size_t count)
 {
     command->length = 0;
     command->script = NULL;
-    return append_length(command, '*', count) && append_arguments(command, arguments, count);
+    if (!reserve(command, LENGTH_BYTES_MAX + arguments_bytes_max(arguments, count)))
+        return false;
+
+    struct text out = text_over(command->bytes, command->capacity);
+    put_length(&out, '*', count);
+    put_arguments(&out, arguments, count);
+    MUST(!out.overflow);
+    command->length = out.length;
+    return true;
 }
 
 bool redis_command_write_script(struct redis_command *command, const struct redis_script *script,
                                 size_t key_count, const struct slice *arguments, size_t count)
 {
+    const struct slice head[] = {SLICE("EVALSHA"), slice_of(script->sha)};
     char digits[24];
     struct text keys = text_over(digits, sizeof(digits));
 
@@ -133,30 +145,39 @@ bool redis_command_write_script(struct redis_command *command, const struct redi
     command->length = 0;
     command->script = script;
     command->count = count + 1;
-    if (!append_length(command, '*', command->count + 2) ||
-        !append_argument(command, SLICE("EVALSHA")) ||
-        !append_argument(command, slice_of(script->sha)))
+    if (!reserve(command, LENGTH_BYTES_MAX + arguments_bytes_max(head, 2) +
+                              argument_bytes_max(text_slice(&keys)) +
+                              arguments_bytes_max(arguments, count)))
         return false;
-    command->tail = command->length;
-    return append_argument(command, text_slice(&keys)) &&
-           append_arguments(command, arguments, count);
+
+    struct text out = text_over(command->bytes, command->capacity);
+    put_length(&out, '*', command->count + 2);
+    put_arguments(&out, head, 2);
+    command->tail = out.length;
+    put_argument(&out, text_slice(&keys));
+    put_arguments(&out, arguments, count);
+    MUST(!out.overflow);
+    command->length = out.length;
+    return true;
 }
 
 bool redis_command_write_text(struct redis_command *command)
 {
+    const struct slice head[] = {SLICE("EVAL"), slice_of(command->script->text)};
+    struct slice tail = {command->bytes + command->tail, command->length - command->tail};
     struct redis_command whole = {0};
-    size_t tail_bytes = command->length - command->tail;
 
-    if (!append_length(&whole, '*', command->count + 2) ||
-        !append_argument(&whole, SLICE("EVAL")) ||
-        !append_argument(&whole, slice_of(command->script->text)) || !reserve(&whole, tail_bytes)) {
-        free(whole.bytes);
+    if (!reserve(&whole, LENGTH_BYTES_MAX + arguments_bytes_max(head, 2) + tail.length))
         return false;
-    }
-    memcpy(whole.bytes + whole.length, command->bytes + command->tail, tail_bytes);
+
+    struct text out = text_over(whole.bytes, whole.capacity);
+    put_length(&out, '*', command->count + 2);
+    put_arguments(&out, head, 2);
+    text_add(&out, tail);
+    MUST(!out.overflow);
     free(command->bytes);
     command->bytes = whole.bytes;
-    command->length = whole.length + tail_bytes;
+    command->length = out.length;
     command->capacity = whole.capacity;
     command->script = NULL;
     return true;

@@ -12,11 +12,11 @@
 #include "proto/must.h"
 #include "proto/status.h"
 
-#define BUCKETS_MAX       14
+#define BUCKETS_MAX       18
 #define HTTP_STATUS_LEAST 100
 #define HTTP_STATUS_END   600
 
-enum bucket_set { BUCKETS_BUSINESS, BUCKETS_FINE };
+enum bucket_set { BUCKETS_BUSINESS, BUCKETS_FINE, BUCKETS_FINEST };
 
 /* Upper bounds in microseconds, and as they are written: a bound is a label, so its text must
  * never change. */
@@ -55,6 +55,25 @@ static const struct bucket_list {
                        {1000000, "1"},
                        {2000000, "2"},
                        {5000000, "5"}}},
+    /* Those above, and what is under them: a fast disk, or a Redis on the same machine. */
+    [BUCKETS_FINEST] = {17,
+                        {{50, "0.00005"},
+                         {100, "0.0001"},
+                         {200, "0.0002"},
+                         {350, "0.00035"},
+                         {500, "0.0005"},
+                         {1000, "0.001"},
+                         {2000, "0.002"},
+                         {5000, "0.005"},
+                         {10000, "0.01"},
+                         {20000, "0.02"},
+                         {50000, "0.05"},
+                         {100000, "0.1"},
+                         {200000, "0.2"},
+                         {500000, "0.5"},
+                         {1000000, "1"},
+                         {2000000, "2"},
+                         {5000000, "5"}}},
 };
 
 struct histogram {

@@ -89,7 +89,7 @@ enum stats_gauge {
 };
 
 /* Histograms in seconds. Business ones have the buckets 5 15 30 60 120 180 240 300 600 1800 3600
- * 86400; the others 0.5 ms to 5 s. */
+ * 86400; fine ones 0.5 ms to 5 s; the finest have four more below, from 50 us. */
 #define STATS_HISTOGRAM_MAP(XX)                                                                    \
     XX(SPEED_TO_CLAIM, "hotlead_speed_to_claim_seconds", BUSINESS,                                 \
        "From the opt-in to the first claim.")                                                      \
@@ -97,7 +97,9 @@ enum stats_gauge {
        "From the opt-in to the first human attempt.")                                              \
     XX(SPEED_TO_CONVERSATION, "hotlead_speed_to_conversation_seconds", BUSINESS,                   \
        "From the opt-in to the first conversation.")                                               \
-    XX(COMMIT_SECONDS, "hotlead_lmdb_commit_seconds", FINE, "One commit of the journal.")          \
+    XX(COMMIT_SECONDS, "hotlead_lmdb_commit_seconds", FINEST, "One commit of the journal.")        \
+    XX(COMMIT_TO_VISIBLE, "hotlead_commit_to_visible_seconds", FINEST,                             \
+       "From the commit of an opt-in's batch until Redis has taken its task.")                     \
     XX(PUSH_SECONDS, "hotlead_redis_push_seconds", FINE, "One call of the push script.")
 
 enum stats_histogram {

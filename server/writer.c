@@ -23,6 +23,7 @@ static void deliver(struct writer *writer, struct result_batch *result)
             (struct slice){result->members + entry->member_offset, entry->member_length};
         if (entry->member_length == 0)
             entry->operation.member = (struct slice){0};
+        entry->operation.committed_us = result->committed_us;
         options->on_outbox(options->owner, &entry->operation);
     }
     options->on_batch(options->owner);

@@ -37,7 +37,8 @@ struct writer_outbox {
     uint64_t first_seq; /* of the delivery's first put: a Redis that has it is asked to move it */
     uint64_t task;
     uint64_t received_ms;
-    struct slice member; /* empty when nobody wanted it rendered (writer_render) */
+    uint64_t committed_us; /* monotonic: when its batch was on disk */
+    struct slice member;   /* empty when nobody wanted it rendered (writer_render) */
 };
 
 /* Loop thread. Settlements come in the order of submission; a batch's outbox operations come

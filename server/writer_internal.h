@@ -41,8 +41,9 @@ struct result_batch {
     size_t operation_count, operation_capacity;
     char *members;
     size_t members_length, members_capacity;
-    bool ready; /* state caught up with this batch */
-    bool full;  /* waits to be fetched by the loop */
+    uint64_t committed_us; /* monotonic */
+    bool ready;            /* state caught up with this batch */
+    bool full;             /* waits to be fetched by the loop */
 };
 
 /* Looks at queues whose popped tasks are still to be noted. */

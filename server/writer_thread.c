@@ -263,8 +263,9 @@ enum status writer_commit_journal(struct writer *writer, uint64_t appended)
     result = journal_commit(writer->journal);
     if (result != STATUS_OK)
         return result;
+    writer->result->committed_us = clock_monotonic_us();
     stats_observe_us(writer->options.stats, STATS_COMMIT_SECONDS,
-                     clock_monotonic_us() - started_us);
+                     writer->result->committed_us - started_us);
     stats_add(writer->options.stats, STATS_COMMITS, 1);
     stats_add(writer->options.stats, STATS_COMMIT_RECORDS, appended);
     return STATUS_OK;

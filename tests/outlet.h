@@ -28,11 +28,12 @@ struct outlet {
     size_t memory_max;
     int log_pipe[2];
 
-    bool rendering;        /* publish wants members */
-    bool holding_commits;  /* state does not commit but for a barrier */
-    enum status submit;    /* what the writer says to commands */
-    struct command popped; /* the last of its kind */
-    uint64_t epoch;        /* in force */
+    uint64_t committed_before_us; /* ago: what publish is told about */
+    bool rendering;               /* publish wants members */
+    bool holding_commits;         /* state does not commit but for a barrier */
+    enum status submit;           /* what the writer says to commands */
+    struct command popped;        /* the last of its kind */
+    uint64_t epoch;               /* in force */
     unsigned popped_count, barrier_count, forgot_count, epoch_count, watched_count;
     struct settlement settlements[SETTLED_MAX]; /* on their way back */
     unsigned settlement_count;
@@ -205,8 +206,13 @@ static inline void outlet_store(uint64_t person, const struct task_row *task)
 /* Tells publish, as the writer does for each operation of a batch. */
 static inline void outlet_tell(enum outbox_op op, uint64_t seq, const struct task_row *task)
 {
-    struct writer_outbox operation = {
-        .queue = task->queue, .seq = seq, .op = op, .rank_ms = task->rank_ms, .task = task->number};
+    struct writer_outbox operation = {.queue = task->queue,
+                                      .seq = seq,
+                                      .op = op,
+                                      .rank_ms = task->rank_ms,
+                                      .task = task->number,
+                                      .committed_us =
+                                          clock_monotonic_us() - outlet->committed_before_us};
 
     if (outlet->rendering)
         operation.member = slice_of(outlet_member(task));

@@ -259,6 +259,19 @@ static void phone_and_email_are_hashed_in_normal_form(void **state)
     assert_true(hash_equal(facts.content, optin_content(&optin, &hash_key, 7)));
 }
 
+/* As the engine sees it that reads the journal. */
+static void content_is_the_same_once_it_is_stored(void **state)
+{
+    static struct optin stored;
+    struct slice payload;
+
+    (void)state;
+    flagged("{\"phone\":\"215 555 0147 x5\",\"email\":\" Dana@Bücher.Example \",\"note\":1}", 0);
+    assert_int_equal(intake_encode(intake, &optin, &payload), STATUS_OK);
+    assert_int_equal(optin_decode(payload, &stored), STATUS_OK);
+    assert_true(hash_equal(facts.content, optin_content(&stored, &hash_key, 7)));
+}
+
 static void a_name_alone_identifies(void **state)
 {
     (void)state;
@@ -595,6 +608,7 @@ int main(void)
         cmocka_unit_test_setup(a_body_over_64_kib_is_too_large, reset),
         cmocka_unit_test_setup(a_form_has_at_most_200_pairs, reset),
         cmocka_unit_test_setup(phone_and_email_are_hashed_in_normal_form, reset),
+        cmocka_unit_test_setup(content_is_the_same_once_it_is_stored, reset),
         cmocka_unit_test_setup(a_name_alone_identifies, reset),
         cmocka_unit_test_setup(what_the_agencys_server_imports_is_flagged_and_no_page_can, reset),
         cmocka_unit_test_setup(nothing_that_identifies_is_refused, reset),

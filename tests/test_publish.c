@@ -199,6 +199,44 @@ static void how_long_redis_lacks_an_operation_is_known(void **state)
     assert_int_equal(publish_lag_ms(outlet->publish), 0);
 }
 
+/* A sample of the metrics' page. */
+static double metric(const char *name)
+{
+    static char page[256 * 1024];
+    struct text out = text_over(page, sizeof(page) - 1);
+    char line[128];
+
+    stats_write(outlet->stats, &out);
+    page[out.length] = '\0';
+    snprintf(line, sizeof(line), "\n%s ", name);
+    const char *found = strstr(page, line);
+    MUST(found != NULL);
+    return strtod(found + strlen(line), NULL);
+}
+
+static void way_of_each_task_into_redis_is_timed_once(void **state)
+{
+    (void)state;
+    outlet_put(1, 100); /* before the start: read from state */
+    outlet_launch();
+    assert_queue("1", 3000);
+    outlet->committed_before_us = 2000000;
+    outlet_put(2, 200);
+    outlet_put(3, 300);
+    outlet_drop(2);
+    outlet_catch_up();
+    assert_int_equal(metric("hotlead_commit_to_visible_seconds_count"), 2);
+    assert_int_equal(metric("hotlead_commit_to_visible_seconds_bucket{le=\"1\"}"), 0);
+    assert_int_equal(metric("hotlead_commit_to_visible_seconds_bucket{le=\"5\"}"), 2);
+    server_run(&outlet->server, "FLUSHALL");
+    assert_queue("1 3", 3000);
+    outlet_catch_up();
+    assert_int_equal(metric("hotlead_commit_to_visible_seconds_count"), 2);
+    outlet_put(4, 400);
+    outlet_catch_up();
+    assert_int_equal(metric("hotlead_commit_to_visible_seconds_count"), 3);
+}
+
 /* The visible rows of a queue, received at 5000 - rank: the last in line came first. */
 static void store_visible(uint64_t person, uint64_t rank_ms)
 {
@@ -755,6 +793,7 @@ int main(void)
         TEST(what_state_has_not_committed_yet_is_waited_for),
         TEST(what_state_has_not_stored_yet_is_waited_for),
         TEST(how_long_redis_lacks_an_operation_is_known),
+        TEST(way_of_each_task_into_redis_is_timed_once),
         TEST(what_waits_in_a_queue_is_told_with_its_oldest),
         TEST(gap_in_the_feed_is_filled_from_state),
         LIST_TEST(next_start_goes_on_from_the_mark),

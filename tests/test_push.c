@@ -114,7 +114,7 @@ static const char *mark(void)
 static void first_push_makes_the_mark(void **state)
 {
     (void)state;
-    assert_string_equal(push("0 2 A init zset 1 put 100 a 2 put 50 b"), "OK 2");
+    assert_string_equal(push("0 2 A init zset put 1 2 100 a 50 b"), "OK 2");
     assert_string_equal(queue(), "b=50 a=100");
     assert_string_equal(mark(), "2 A");
 }
@@ -122,26 +122,26 @@ static void first_push_makes_the_mark(void **state)
 static void move_finds_what_is_there_and_leaves_out_what_was_popped(void **state)
 {
     (void)state;
-    push("0 2 A init zset 1 put 100 a 2 put 50 b");
+    push("0 2 A init zset put 1 2 100 a 50 b");
     freeReplyObject(server_do(&server, "ZREM %s %s", TASKS, "b"));
-    assert_string_equal(push("2 4 A '' zset 3 1 900 a 4 2 800 b"), "OK 4");
+    assert_string_equal(push("2 4 A '' zset 1 3 1 900 a 2 4 1 800 b"), "OK 4");
     assert_string_equal(queue(), "a=900");
 }
 
 static void move_is_a_put_for_a_queue_that_never_had_the_member(void **state)
 {
     (void)state;
-    assert_string_equal(push("0 5 A init zset 5 3 900 c"), "OK 5");
+    assert_string_equal(push("0 5 A init zset 3 5 1 900 c"), "OK 5");
     assert_string_equal(queue(), "c=900");
-    assert_string_equal(push("5 7 A '' zset 6 put 10 d 7 6 700 d"), "OK 7");
+    assert_string_equal(push("5 7 A '' zset put 6 1 10 d 6 7 1 700 d"), "OK 7");
     assert_string_equal(queue(), "d=700 c=900");
 }
 
 static void next_range_goes_on_from_the_mark(void **state)
 {
     (void)state;
-    push("0 1 A init zset 1 put 1 a");
-    assert_string_equal(push("1 3 A '' zset 2 drop 1 a 3 put 3 c"), "OK 3");
+    push("0 1 A init zset put 1 1 1 a");
+    assert_string_equal(push("1 3 A '' zset drop 2 1 a put 3 1 3 c"), "OK 3");
     assert_string_equal(queue(), "c=3");
     assert_string_equal(mark(), "3 A");
 }
@@ -149,7 +149,7 @@ static void next_range_goes_on_from_the_mark(void **state)
 static void range_may_have_holes_and_may_be_empty(void **state)
 {
     (void)state;
-    assert_string_equal(push("0 9 A init zset 4 put 4 d"), "OK 9");
+    assert_string_equal(push("0 9 A init zset put 4 1 4 d"), "OK 9");
     assert_string_equal(push("9 20 A '' zset"), "OK 20");
     assert_string_equal(queue(), "d=4");
     assert_string_equal(mark(), "20 A");
@@ -165,27 +165,38 @@ static void empty_range_takes_over_what_was_never_used(void **state)
 static void same_push_again_is_a_duplicate(void **state)
 {
     (void)state;
-    push("0 2 A init zset 1 put 1 a 2 put 2 b");
+    push("0 2 A init zset put 1 2 1 a 2 b");
     server_run(&server, "ZPOPMIN %s", TASKS);
-    assert_string_equal(push("0 2 A '' zset 1 put 1 a 2 put 2 b"), "DUP 2");
+    assert_string_equal(push("0 2 A '' zset put 1 2 1 a 2 b"), "DUP 2");
     assert_string_equal(queue(), "b=2"); /* what was popped does not come back */
 }
 
 static void overlap_is_applied_from_the_mark_on(void **state)
 {
     (void)state;
-    push("0 2 A init zset 1 put 1 a 2 put 2 b");
+    push("0 2 A init zset put 1 2 1 a 2 b");
     server_run(&server, "ZPOPMIN %s", TASKS);
-    assert_string_equal(push("0 3 A '' zset 1 put 1 a 2 put 2 b 3 put 3 c"), "OK 3");
+    assert_string_equal(push("0 3 A '' zset put 1 3 1 a 2 b 3 c"), "OK 3");
     assert_string_equal(queue(), "b=2 c=3");
+}
+
+static void run_that_began_below_the_mark_goes_on_above_it(void **state)
+{
+    (void)state;
+    push("0 3 A init list put 1 3 a b c");
+    server_run(&server, "DEL %s", TASKS);
+    assert_string_equal(push("1 6 A '' list put 2 3 b c d drop 5 1 x put 6 1 f"), "OK 6");
+    assert_string_equal(queue(), "d f");
+    assert_string_equal(push("4 8 A '' list drop 5 3 f f d put 8 1 h"), "OK 8");
+    assert_string_equal(queue(), "f h"); /* the first two drops are old: f came back since */
 }
 
 static void lost_tail_asks_for_a_rewind(void **state)
 {
     (void)state;
-    push("0 2 A init zset 1 put 1 a 2 put 2 b");
-    assert_string_equal(push("4 5 A '' zset 5 put 5 e"), "REWIND 2");
-    assert_string_equal(push("4 5 A init zset 5 put 5 e"), "REWIND 2");
+    push("0 2 A init zset put 1 2 1 a 2 b");
+    assert_string_equal(push("4 5 A '' zset put 5 1 5 e"), "REWIND 2");
+    assert_string_equal(push("4 5 A init zset put 5 1 5 e"), "REWIND 2");
     assert_string_equal(queue(), "a=1 b=2");
     assert_string_equal(mark(), "2 A");
 }
@@ -193,11 +204,11 @@ static void lost_tail_asks_for_a_rewind(void **state)
 static void lost_mark_is_never_made_up(void **state)
 {
     (void)state;
-    assert_string_equal(push("0 1 A '' zset 1 put 1 a"), "NOMARK 0");
-    assert_string_equal(push("0 1 A again zset 1 put 1 a"), "NOMARK 0");
-    assert_string_equal(push("0 1 A withdraw zset 1 drop 1 a"), "NOMARK 0");
+    assert_string_equal(push("0 1 A '' zset put 1 1 1 a"), "NOMARK 0");
+    assert_string_equal(push("0 1 A again zset put 1 1 1 a"), "NOMARK 0");
+    assert_string_equal(push("0 1 A withdraw zset drop 1 1 a"), "NOMARK 0");
     /* An init that goes on from somewhere: what was before that would be lost. */
-    assert_string_equal(push("7 8 A init zset 8 put 8 h"), "NOMARK 0");
+    assert_string_equal(push("7 8 A init zset put 8 1 8 h"), "NOMARK 0");
     assert_string_equal(queue(), "");
     assert_string_equal(mark(), "none");
 }
@@ -205,11 +216,11 @@ static void lost_mark_is_never_made_up(void **state)
 static void second_writer_is_fenced(void **state)
 {
     (void)state;
-    push("0 1 A init zset 1 put 1 a");
-    assert_string_equal(push("1 2 B init zset 2 put 2 b"), "OK 2");
-    assert_string_equal(push("1 2 A '' zset 2 put 2 x"), "FENCED 2");
-    assert_string_equal(push("2 3 A again zset 3 put 3 x"), "FENCED 2");
-    assert_string_equal(push("2 2 A withdraw zset 2 drop 0 b"), "FENCED 2");
+    push("0 1 A init zset put 1 1 1 a");
+    assert_string_equal(push("1 2 B init zset put 2 1 2 b"), "OK 2");
+    assert_string_equal(push("1 2 A '' zset put 2 1 2 x"), "FENCED 2");
+    assert_string_equal(push("2 3 A again zset put 3 1 3 x"), "FENCED 2");
+    assert_string_equal(push("2 2 A withdraw zset drop 2 1 b"), "FENCED 2");
     assert_string_equal(queue(), "a=1 b=2");
     assert_string_equal(mark(), "2 B");
 }
@@ -217,33 +228,33 @@ static void second_writer_is_fenced(void **state)
 static void init_takes_over_even_when_there_is_nothing_new(void **state)
 {
     (void)state;
-    push("0 2 A init zset 2 put 2 b");
+    push("0 2 A init zset put 2 1 2 b");
     assert_string_equal(push("2 2 B init zset"), "DUP 2");
     assert_string_equal(mark(), "2 B");
-    assert_string_equal(push("2 3 A '' zset 3 put 3 x"), "FENCED 2");
+    assert_string_equal(push("2 3 A '' zset put 3 1 3 x"), "FENCED 2");
 }
 
 static void put_again_moves_a_member(void **state)
 {
     (void)state;
-    push("0 2 A init zset 1 put 1 a 2 put 2 b");
-    assert_string_equal(push("2 3 A '' zset 3 put 30 a"), "OK 3");
+    push("0 2 A init zset put 1 2 1 a 2 b");
+    assert_string_equal(push("2 3 A '' zset put 3 1 30 a"), "OK 3");
     assert_string_equal(queue(), "b=2 a=30");
 }
 
 static void put_drop_put_of_one_member_leaves_it(void **state)
 {
     (void)state;
-    assert_string_equal(push("0 3 A init zset 1 put 1 a 2 drop 1 a 3 put 3 a"), "OK 3");
+    assert_string_equal(push("0 3 A init zset put 1 1 1 a drop 2 1 a put 3 1 3 a"), "OK 3");
     assert_string_equal(queue(), "a=3");
-    assert_string_equal(push("3 5 A '' zset 4 put 4 b 5 drop 4 b"), "OK 5");
+    assert_string_equal(push("3 5 A '' zset put 4 1 4 b drop 5 1 b"), "OK 5");
     assert_string_equal(queue(), "a=3");
 }
 
 static void drop_after_put_is_never_seen(void **state)
 {
     (void)state;
-    assert_string_equal(push("0 3 A init zset 1 put 1 a 2 put 2 b 3 drop 1 a"), "OK 3");
+    assert_string_equal(push("0 3 A init zset put 1 2 1 a 2 b drop 3 1 a"), "OK 3");
     assert_string_equal(queue(), "b=2");
     assert_int_equal(server_number(&server, "ZCARD %s", TASKS), 1);
 }
@@ -251,8 +262,8 @@ static void drop_after_put_is_never_seen(void **state)
 static void withdraw_takes_out_whatever_the_mark(void **state)
 {
     (void)state;
-    push("0 3 A init zset 1 put 1 a 2 put 2 b 3 put 3 c");
-    assert_string_equal(push("0 0 A withdraw zset 0 drop 0 a 0 drop 0 c 0 drop 0 none"), "OK 3");
+    push("0 3 A init zset put 1 3 1 a 2 b 3 c");
+    assert_string_equal(push("0 0 A withdraw zset drop 0 3 a c none"), "OK 3");
     assert_string_equal(queue(), "b=2");
     assert_string_equal(mark(), "3 A");
 }
@@ -260,47 +271,59 @@ static void withdraw_takes_out_whatever_the_mark(void **state)
 static void list_is_a_row(void **state)
 {
     (void)state;
-    assert_string_equal(push("0 3 A init list 1 put 1 a 2 put 2 b 3 put 3 c"), "OK 3");
-    assert_string_equal(push("3 5 A '' list 4 drop 0 b 5 put 0 b2"), "OK 5");
+    assert_string_equal(push("0 3 A init list put 1 3 a b c"), "OK 3");
+    assert_string_equal(push("3 5 A '' list drop 4 1 b put 5 1 b2"), "OK 5");
     assert_string_equal(queue(), "a c b2");
-    assert_string_equal(push("0 0 A withdraw list 0 drop 0 c"), "OK 5");
+    assert_string_equal(push("0 0 A withdraw list drop 0 1 c"), "OK 5");
     assert_string_equal(queue(), "a b2");
 }
 
 static void list_does_not_double_what_it_holds(void **state)
 {
     (void)state;
-    push("0 3 A init list 1 put 1 a 2 put 2 b 3 put 3 c");
+    push("0 3 A init list put 1 3 a b c");
     server_run(&server, "DEL %s", MARK);
-    assert_string_equal(push("0 2 A init list 1 put 1 a 2 put 2 b"), "OK 2");
-    assert_string_equal(push("2 3 A again list 3 put 3 c"), "OK 3");
+    assert_string_equal(push("0 2 A init list put 1 2 a b"), "OK 2");
+    assert_string_equal(push("2 3 A again list put 3 1 c"), "OK 3");
     assert_string_equal(queue(), "a b c");
 }
 
 static void wrong_types_are_found_before_the_first_write(void **state)
 {
     static const char *const calls[] = {
-        "0 1 A init hash 1 put 1 a",
-        "x 1 A init zset 1 put 1 a",
+        "0 1 A init hash put 1 1 1 a",
+        "x 1 A init zset put 1 1 1 a",
         "2 1 A init zset",
-        "0 1 A init zset 1 put 1",
-        "0 1 A init zset 1 put",
-        "0 1 A init zset 1 move 1 a",
-        "0 2 A init zset 1 put 1 a 2 put nan b",
-        "0 2 A init zset 1 put 1 a x put 2 b",
+        "0 1 A init zset put",
+        "0 1 A init zset put 1",
+        "0 1 A init zset put 1 1",
+        "0 1 A init zset put 1 1 1",
+        "0 1 A init zset put 1 1 1 a b",
+        "0 1 A init zset put 1 0 1 a",
+        "0 1 A init zset put 1 1.5 1 a 2",
+        "0 2 A init zset put 1 1 1 a drop 2 2 b",
+        "0 2 A init zset put 1 1 1 a drop 2 5000 b",
+        "0 1 A init zset move 1 1 1 a",
+        "0 2 A init zset put 1 2 1 a nan b",
+        "0 2 A init zset put 1 2 1 a x b",
+        "0 2 A init zset put 1 1 1 a 1 2 1 x b",
+        "0 2 A init zset put 1 1 1 a put x 1 2 b",
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-        assert_int_equal(strncmp(push(calls[i]), "ERR push", 8), 0);
+        assert_int_equal(strncmp(push(calls[i]), "ERR ", 4), 0);
         assert_string_equal(queue(), "");
         assert_string_equal(mark(), "none");
     }
     server_run(&server, "SET %s x", TASKS);
-    assert_int_equal(strncmp(push("0 1 A init zset 1 put 1 a"), "WRONGTYPE", 9), 0);
+    assert_int_equal(strncmp(push("0 1 A init zset put 1 1 1 a"), "WRONGTYPE", 9), 0);
     server_run(&server, "DEL %s", TASKS);
     server_run(&server, "RPUSH %s x", TASKS);
-    assert_int_equal(strncmp(push("0 1 A init zset 1 put 1 a"), "WRONGTYPE", 9), 0);
+    assert_int_equal(strncmp(push("0 1 A init zset put 1 1 1 a"), "WRONGTYPE", 9), 0);
+    assert_int_equal(strncmp(push("0 2 A init zset drop 1 1 a put 2 1 1 b"), "WRONGTYPE", 9), 0);
+    assert_string_equal(queue(), "x");
+    assert_string_equal(mark(), "none");
 }
 
 /* Whatever somebody wrote there: it is no mark, and is replaced by one. */
@@ -320,11 +343,11 @@ static void overwritten_mark_counts_as_lost(void **state)
     for (size_t i = 0; i < sizeof(writes) / sizeof(writes[0]); i++) {
         server_run(&server, "FLUSHALL");
         server_run(&server, writes[i], MARK);
-        assert_string_equal(push("1 2 A '' zset 2 put 2 b"), "NOMARK 0");
-        assert_string_equal(push("1 2 A init zset 2 put 2 b"), "NOMARK 0");
-        assert_string_equal(push("0 1 A withdraw zset 0 drop 0 a"), "NOMARK 0");
+        assert_string_equal(push("1 2 A '' zset put 2 1 2 b"), "NOMARK 0");
+        assert_string_equal(push("1 2 A init zset put 2 1 2 b"), "NOMARK 0");
+        assert_string_equal(push("0 1 A withdraw zset drop 0 1 a"), "NOMARK 0");
         assert_string_equal(queue(), "");
-        assert_string_equal(push("0 1 A init zset 1 put 1 a"), "OK 1");
+        assert_string_equal(push("0 1 A init zset put 1 1 1 a"), "OK 1");
         assert_string_equal(queue(), "a=1");
         assert_string_equal(mark(), "1 A");
     }
@@ -333,20 +356,20 @@ static void overwritten_mark_counts_as_lost(void **state)
 static void out_of_memory_refuses_the_whole_push(void **state)
 {
     (void)state;
-    push("0 1 A init zset 1 put 1 a");
+    push("0 1 A init zset put 1 1 1 a");
     server_run(&server, "CONFIG SET maxmemory 1");
-    assert_int_equal(strncmp(push("1 2 A '' zset 2 put 2 b"), "OOM", 3), 0);
+    assert_int_equal(strncmp(push("1 2 A '' zset put 2 1 2 b"), "OOM", 3), 0);
     server_run(&server, "CONFIG SET maxmemory 0");
     assert_string_equal(mark(), "1 A");
-    assert_string_equal(push("1 2 A '' zset 2 put 2 b"), "OK 2");
+    assert_string_equal(push("1 2 A '' zset put 2 1 2 b"), "OK 2");
     assert_string_equal(queue(), "a=1 b=2");
 }
 
 /* 256 operations, the most that a call has. */
 static void largest_call_goes_through(void **state)
 {
-    static const char *words[7 + 3 + 4 * 256] = {"EVAL", NULL,  "2", TASKS,  MARK,
-                                                 "0",    "256", "A", "init", "zset"};
+    static const char *words[13 + 2 * 256] = {"EVAL", NULL,   "2",    TASKS, MARK, "0",  "256",
+                                              "A",    "init", "zset", "put", "1",  "256"};
     static char texts[256][2][32];
 
     (void)state;
@@ -354,12 +377,10 @@ static void largest_call_goes_through(void **state)
     for (int i = 0; i < 256; i++) {
         snprintf(texts[i][0], sizeof(texts[i][0]), "%d", i + 1);
         snprintf(texts[i][1], sizeof(texts[i][1]), "member %d", i + 1);
-        words[10 + 4 * i] = texts[i][0];
-        words[11 + 4 * i] = "put";
-        words[12 + 4 * i] = texts[i][0];
-        words[13 + 4 * i] = texts[i][1];
+        words[13 + 2 * i] = texts[i][0];
+        words[14 + 2 * i] = texts[i][1];
     }
-    redisReply *reply = redisCommandArgv(server.client, 10 + 4 * 256, words, NULL);
+    redisReply *reply = redisCommandArgv(server.client, 13 + 2 * 256, words, NULL);
     assert_int_equal(reply->type, REDIS_REPLY_ARRAY);
     assert_string_equal(reply->element[0]->str, "OK");
     freeReplyObject(reply);
@@ -371,7 +392,7 @@ static void seqs_stay_exact_far_beyond_32_bits(void **state)
     (void)state;
     server_run(&server, "SET %s %s", MARK, "4503599627370495 A");
     assert_string_equal(
-        push("4503599627370495 4503599627370497 A '' zset 4503599627370497 put 1 a"),
+        push("4503599627370495 4503599627370497 A '' zset put 4503599627370497 1 1 a"),
         "OK 4503599627370497");
     assert_string_equal(mark(), "4503599627370497 A");
 }
@@ -482,10 +503,10 @@ static char *broken(const char *passage, const char *replacement)
 
 static void push_that_leaves_out_drops_would_be_noticed(void **state)
 {
-    char *script = broken("redis.call('ZREM', queue, member)", "return");
+    char *script = broken("redis.call('ZREM', queue, unpack(ARGV, from, to))", "return");
 
     (void)state;
-    assert_string_equal(push_by(script, "0 3 A init zset 1 put 1 a 2 put 2 b 3 drop 1 a"), "OK 3");
+    assert_string_equal(push_by(script, "0 3 A init zset put 1 2 1 a 2 b drop 3 1 a"), "OK 3");
     assert_string_not_equal(queue(), "b=2"); /* as drop_after_put_is_never_seen expects */
     free(script);
 }
@@ -496,20 +517,20 @@ static void push_that_only_compares_seq_with_mark_would_be_noticed(void **state)
     char *script = broken("if at < prev then return {'REWIND', at} end", "");
 
     (void)state;
-    push_by(script, "0 2 A init zset 1 put 1 a 2 put 2 b");
-    assert_string_not_equal(push_by(script, "4 5 A '' zset 5 put 5 e"), "REWIND 2");
+    push_by(script, "0 2 A init zset put 1 2 1 a 2 b");
+    assert_string_not_equal(push_by(script, "4 5 A '' zset put 5 1 5 e"), "REWIND 2");
     assert_string_equal(mark(), "5 A"); /* 3 and 4 are gone for good */
     free(script);
 }
 
 static void push_that_forgets_what_is_known_would_be_noticed(void **state)
 {
-    char *script = broken("if tonumber(ARGV[i]) > at then", "if true then");
+    char *script = broken("if seq <= at and mode ~= 'withdraw' then", "if false then");
 
     (void)state;
-    push_by(script, "0 2 A init zset 1 put 1 a 2 put 2 b");
+    push_by(script, "0 2 A init zset put 1 2 1 a 2 b");
     server_run(&server, "ZPOPMIN %s", TASKS);
-    push_by(script, "0 3 A '' zset 1 put 1 a 2 put 2 b 3 put 3 c");
+    push_by(script, "0 3 A '' zset put 1 3 1 a 2 b 3 c");
     assert_string_not_equal(queue(), "b=2 c=3");
     free(script);
 }
@@ -528,21 +549,32 @@ static void push_without_a_fence_would_be_noticed(void **state)
     char *script = broken("if owner ~= nonce and mode ~= 'init' then", "if false then");
 
     (void)state;
-    push_by(script, "0 1 A init zset 1 put 1 a");
-    push_by(script, "1 2 B init zset 2 put 2 b");
-    assert_string_not_equal(push_by(script, "2 3 A '' zset 3 put 3 x"), "FENCED 2");
+    push_by(script, "0 1 A init zset put 1 1 1 a");
+    push_by(script, "1 2 B init zset put 2 1 2 b");
+    assert_string_not_equal(push_by(script, "2 3 A '' zset put 3 1 3 x"), "FENCED 2");
     free(script);
 }
 
 static void push_that_doubles_in_lists_would_be_noticed(void **state)
 {
-    char *script = broken("if mode ~= '' then drop(member) end", "");
+    char *script = broken("if mode ~= '' then drop(from, to) end", "");
 
     (void)state;
-    push_by(script, "0 1 A init list 1 put 1 a");
+    push_by(script, "0 1 A init list put 1 1 a");
     server_run(&server, "DEL %s", MARK);
-    push_by(script, "0 1 A init list 1 put 1 a");
+    push_by(script, "0 1 A init list put 1 1 a");
     assert_string_equal(queue(), "a a");
+    free(script);
+}
+
+static void push_that_does_not_look_at_scores_would_be_noticed(void **state)
+{
+    char *script = broken("scores = scores + ARGV[i]", "");
+
+    (void)state;
+    push_by(script, "0 3 A init zset put 1 1 1 a drop 2 1 b put 3 1 x c");
+    assert_string_equal(queue(), "a=1"); /* half of the call, and no mark that says so */
+    assert_string_equal(mark(), "none");
     free(script);
 }
 
@@ -557,6 +589,7 @@ int main(void)
         cmocka_unit_test_setup(empty_range_takes_over_what_was_never_used, set_up),
         cmocka_unit_test_setup(same_push_again_is_a_duplicate, set_up),
         cmocka_unit_test_setup(overlap_is_applied_from_the_mark_on, set_up),
+        cmocka_unit_test_setup(run_that_began_below_the_mark_goes_on_above_it, set_up),
         cmocka_unit_test_setup(lost_tail_asks_for_a_rewind, set_up),
         cmocka_unit_test_setup(lost_mark_is_never_made_up, set_up),
         cmocka_unit_test_setup(second_writer_is_fenced, set_up),
@@ -582,6 +615,7 @@ int main(void)
         cmocka_unit_test_setup(push_that_makes_up_a_mark_would_be_noticed, set_up),
         cmocka_unit_test_setup(push_without_a_fence_would_be_noticed, set_up),
         cmocka_unit_test_setup(push_that_doubles_in_lists_would_be_noticed, set_up),
+        cmocka_unit_test_setup(push_that_does_not_look_at_scores_would_be_noticed, set_up),
     };
     return cmocka_run_group_tests(tests, set_up_all, tear_down_all);
 }

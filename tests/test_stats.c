@@ -149,6 +149,23 @@ static void business_buckets_are_those_of_the_contract(void **state)
     assert_int_equal(occurrences(page, "hotlead_speed_to_first_call_seconds_bucket"), 13);
 }
 
+static void commits_are_told_apart_from_50_microseconds_on(void **state)
+{
+    (void)state;
+    stats_observe_us(stats, STATS_COMMIT_SECONDS, 50);
+    stats_observe_us(stats, STATS_COMMIT_SECONDS, 340);
+    stats_observe_us(stats, STATS_COMMIT_TO_VISIBLE, 351);
+    stats_observe_us(stats, STATS_COMMIT_TO_VISIBLE, 6000000);
+    assert_line("hotlead_lmdb_commit_seconds_bucket{le=\"0.00005\"} 1");
+    assert_line("hotlead_lmdb_commit_seconds_bucket{le=\"0.0002\"} 1");
+    assert_line("hotlead_lmdb_commit_seconds_bucket{le=\"0.00035\"} 2");
+    assert_line("hotlead_commit_to_visible_seconds_bucket{le=\"0.00035\"} 0");
+    assert_line("hotlead_commit_to_visible_seconds_bucket{le=\"0.0005\"} 1");
+    assert_line("hotlead_commit_to_visible_seconds_bucket{le=\"5\"} 1");
+    assert_line("hotlead_commit_to_visible_seconds_bucket{le=\"+Inf\"} 2");
+    assert_line("hotlead_commit_to_visible_seconds_sum 6.000351");
+}
+
 static void requests_are_counted_by_route_and_code(void **state)
 {
     (void)state;
@@ -218,6 +235,7 @@ int main(void)
         TEST(gauges_show_the_last_value),
         TEST(histograms_are_cumulative_and_end_in_inf),
         TEST(business_buckets_are_those_of_the_contract),
+        TEST(commits_are_told_apart_from_50_microseconds_on),
         TEST(requests_are_counted_by_route_and_code),
         TEST(the_version_stands_in_a_label),
         TEST(too_small_a_page_overflows_and_is_not_overrun),

@@ -199,6 +199,7 @@ static struct command optin_command(unsigned n)
 static void lone_optin_is_settled_and_its_task_handed_over(void **unused)
 {
     struct command command = optin_command(7);
+    uint64_t before_us = clock_monotonic_us();
     struct settlement *settled = submit_and_wait(&command);
 
     (void)unused;
@@ -208,6 +209,7 @@ static void lone_optin_is_settled_and_its_task_handed_over(void **unused)
     assert_int_equal(scene.rendered_count, 1);
     assert_int_equal(scene.last_operation.op, OUTBOX_PUT);
     assert_int_equal(scene.last_operation.rank_ms, 1700000000000 + 300000);
+    assert_in_range(scene.last_operation.committed_us, before_us, clock_monotonic_us());
 }
 
 static void members_are_not_rendered_when_nobody_wants_them(void **unused)

@@ -3,6 +3,7 @@
 #define HOTLEAD_SERVER_INTAKE_INSIDE_H
 
 #include "proto/charset.h"
+#include "proto/email.h"
 #include "proto/phone.h"
 #include "server/intake/intake.h"
 
@@ -17,6 +18,7 @@ struct intake {
     char measured[OPTIN_BYTES_MAX];                           /* an item of a large batch */
     char stored[OPTIN_STORED_MAX];                            /* intake_encode's answer */
     char e164[PHONE_LENGTH_MAX];
+    char email[EMAIL_LENGTH_MAX];
 };
 
 enum status intake_read_json(struct intake *intake, struct slice body, struct optin *optin);

@@ -12,8 +12,6 @@
 #define FORM_AGE_MIN_MS 2000
 /* `_t` from here up is a moment, below an age: 10^11 ms are 3 years, or March 1973. */
 #define FORM_MOMENT_MIN 100000000000u
-/* An address as typed can grow when its domain is encoded; a longer one is none. */
-#define EMAIL_TEXT_MAX (4 * EMAIL_LENGTH_MAX)
 
 struct intake *intake_open(const struct hash_key *hash_key)
 {
@@ -196,20 +194,20 @@ static bool find_phone(struct intake *intake, const struct site *site, struct op
     return true;
 }
 
-static void find_email(const struct intake *intake, const struct site *site,
-                       const struct optin *optin, struct effect_received *facts)
+static void find_email(struct intake *intake, const struct site *site, struct optin *optin,
+                       struct effect_received *facts)
 {
     struct slice typed = intake_trimmed(optin->text[OPTIN_EMAIL]);
-    char buffer[EMAIL_TEXT_MAX];
-    struct text normal = text_over(buffer, sizeof(buffer));
+    struct text normal = text_over(intake->email, sizeof(intake->email));
 
     if (typed.length == 0)
         return;
-    if (email_normalise(typed, &normal) != STATUS_OK || normal.overflow) {
+    if (email_normalise(typed, &normal) != STATUS_OK) {
         facts->flags |= INTAKE_BAD_EMAIL;
         return;
     }
-    facts->email = hash_of(&intake->hash_key, HASH_EMAIL, site->agency, text_slice(&normal));
+    optin->normal_email = text_slice(&normal);
+    facts->email = hash_of(&intake->hash_key, HASH_EMAIL, site->agency, optin->normal_email);
 }
 
 static bool has_name(const struct optin *optin)

@@ -50,8 +50,8 @@ enum status intake_batch(struct intake *intake, struct slice content_type, struc
 
 /* Checks identifiers and fills what the engine decides by. `event` is the idempotency key or
  * event_id (empty: none). NO_IDENTIFIER, BAD_IDENTIFIER. `suspect`: over the soft limit.
- * Honeypot and too-fast forms (under 2 s) become suspect here. Sets the opt-in's PHONE_E164,
- * which lives until the next call. */
+ * Honeypot and too-fast forms (under 2 s) become suspect here. Sets the opt-in's PHONE_E164
+ * and normal_email, which live until the next call. */
 enum status intake_facts(struct intake *intake, const struct site *site, enum credential credential,
                          struct slice event, bool suspect, struct optin *optin,
                          struct effect_received *facts_out);

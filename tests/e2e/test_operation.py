@@ -110,10 +110,12 @@ class Health(Scenario):
             "hotlead_sla_breaches_total", "hotlead_journal_commits_total", "hotlead_redis_pushes_total",
             "hotlead_redis_rewinds_total", "hotlead_http_requests_total", "hotlead_redis_up", "hotlead_journal_bytes",
             "hotlead_outbox_lag_operations", "hotlead_outbox_lag_seconds", "hotlead_lmdb_commit_seconds_bucket",
+            "hotlead_commit_to_visible_seconds_bucket",
             "hotlead_speed_to_claim_seconds_bucket", "hotlead_http_request_duration_seconds_bucket",
         ):  # fmt: skip
             self.metric(name)
         self.assertEqual(1, self.metric('hotlead_optins_total{result="new"}'))
+        wait_until(lambda: self.metric("hotlead_commit_to_visible_seconds_count") == 1, what="the task's time to Redis")
         self.assertEqual(1, self.metric('hotlead_queue_depth{queue="%s"}' % self.queue))
         self.assertEqual(0, self.metric('hotlead_sla_breaches_total{queue="%s"}' % self.queue))
         self.assertLess(0, self.metric('hotlead_queue_oldest_age_seconds{queue="%s"}' % self.queue))
