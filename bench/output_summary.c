@@ -128,6 +128,7 @@ static void print_header(const struct result *result, FILE *out)
 {
     const struct machine *machine = &result->machine;
     const struct machine_disk *disk = &result->disk;
+    char simulated[64] = "";
 
     print_title(result, out);
     print_line(out, "command", "%s", result->command);
@@ -135,7 +136,10 @@ static void print_header(const struct result *result, FILE *out)
     print_line(out, "machine", "%u cores, %s, %s, %s, Linux %s, load %.2f before", machine->cores,
                machine->processor, words_bytes(machine->memory_bytes).text, machine->system,
                machine->kernel, machine->load1);
-    print_line(out, "disk", "%s, fdatasync p50 %s p99 %s; Redis: %s",
+    if (disk->simulated_us > 0)
+        snprintf(simulated, sizeof simulated, "SIMULATED: no sync, %u us instead; really ",
+                 disk->simulated_us);
+    print_line(out, "disk", "%s%s, fdatasync p50 %s p99 %s; Redis: %s", simulated,
                disk->file_system[0] ? disk->file_system : "unknown",
                words_duration((double)disk->fdatasync_p50_ns).text,
                words_duration((double)disk->fdatasync_p99_ns).text,
@@ -351,6 +355,12 @@ static void note_limit(const struct result *result, unsigned *lines_left, FILE *
 
 static void note_machine(const struct result *result, unsigned *lines_left, FILE *out)
 {
+    if (result->disk.simulated_us > 0)
+        print_note(out, lines_left,
+                   "The server's disk was simulated: syncs were left out and took %u us instead, "
+                   "so nothing was durable. Its CPU figure has the waiting's share and lacks the "
+                   "syncs'.",
+                   result->disk.simulated_us);
     if (result->disk.volatile_memory)
         print_note(out, lines_left,
                    "The store was on %s, in memory: an fsync costs nothing there, so neither the "

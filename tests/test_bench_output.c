@@ -134,6 +134,7 @@ static void a_summary_with_everything_at_its_longest_fits_the_screen(void **stat
     result.bench_was_the_limit = true;
     memset(result.limit_why, 'w', sizeof result.limit_why - 1);
     result.disk.volatile_memory = true;
+    result.disk.simulated_us = UINT32_MAX;
     result.machine.load1 = 99;
     result.rate = 1e9;
     hist_add_many(result.latency[RESULT_ACK], 5000000000, 5000);
@@ -265,6 +266,17 @@ static void whatever_takes_from_the_figures_is_said(void **state)
         "! The bench was the limit, so its figures are its own, not the server's: its loop");
     result.acked = 15000;
     assert_shows("! The wanted rate was not reached");
+}
+
+static void a_simulated_disk_is_said(void **state)
+{
+    (void)state;
+    assert_shows_not("imulated");
+    assert_shows_not("SIMULATED");
+    result.disk.simulated_us = 80;
+    assert_shows(
+        "  disk        SIMULATED: no sync, 80 us instead; really ext4, fdatasync p50 410us");
+    assert_shows("! The server's disk was simulated: syncs were left out and took 80 us instead");
 }
 
 static void a_run_that_was_ended_early_says_so(void **state)
@@ -554,6 +566,7 @@ int main(void)
         TEST(failed_checks_come_first_and_the_title_says_so),
         TEST(a_sound_run_on_a_disk_has_no_notes),
         TEST(whatever_takes_from_the_figures_is_said),
+        TEST(a_simulated_disk_is_said),
         TEST(a_run_that_was_ended_early_says_so),
         TEST(corrected_far_over_raw_is_explained),
         TEST(a_closed_loop_shows_no_corrected_latency_and_says_why),
