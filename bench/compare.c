@@ -292,6 +292,7 @@ static void measure_side(struct comparison *comparison, unsigned which, unsigned
                                 .below = options->below,
                                 .keep = options->keep,
                                 .aof = options->aof,
+                                .disk_us = options->disk_us,
                                 .sites = 1,
                                 .shape = "zset"};
 
@@ -347,6 +348,7 @@ static void describe_place(struct comparison *comparison)
         below = temporary && *temporary && !machine_is_volatile(temporary) ? temporary : "/var/tmp";
     machine_read(&comparison->compare.machine);
     machine_disk_read(below, &comparison->compare.disk);
+    comparison->compare.disk.simulated_us = comparison->options->disk_us;
 }
 
 static bool write_file(const struct compare *compare, const char *path)

@@ -16,6 +16,7 @@ enum {
     KEY_ONLY,
     KEY_MODE,
     KEY_AOF,
+    KEY_DISK,
     KEY_HOTLEAD,
     KEY_PEERS,
     KEY_BELOW,
@@ -39,6 +40,11 @@ static const struct argp_option option_table[] = {
      "both, as two sides (both)",
      0},
     {"aof", KEY_AOF, "MODE", 0, "Redis' append-only file: everysec or off (everysec)", 0},
+    {"disk", KEY_DISK, "TIME", 0,
+     "Simulate a disk for the servers: syncs are left out and take this long, such as 80us; "
+     "nothing "
+     "is durable then, and the tables say so",
+     0},
     {"hotlead", KEY_HOTLEAD, "PATH", 0,
      "The program (beside this one). Given again, each is a side; ratios are of the first", 0},
     {"json", KEY_JSON, "FILE", 0, "Write every round's result there", 0},
@@ -96,6 +102,12 @@ static void read_mode(struct argp_state *state, struct compare_options *options,
         argp_error(state, "--consumer-mode is pop, report or both, not '%s'", text);
 }
 
+static void read_disk(struct argp_state *state, struct compare_options *options, const char *text)
+{
+    if (!rig_read_disk(text, &options->disk_us))
+        argp_error(state, "--disk is how long a sync takes, such as 80us or 2ms, not '%s'", text);
+}
+
 static void add_program(struct argp_state *state, struct compare_options *options, const char *path)
 {
     if (options->program_count == COMPARE_PROGRAMS_MAX)
@@ -129,6 +141,9 @@ static error_t on_option(int key, char *text, struct argp_state *state)
     case KEY_AOF:
         if (!read_aof(text, &options->aof))
             argp_error(state, "--aof is everysec or off, not '%s'", text);
+        return 0;
+    case KEY_DISK:
+        read_disk(state, options, text);
         return 0;
     case KEY_HOTLEAD:
         add_program(state, options, text);

@@ -17,6 +17,7 @@ struct compare_options {
     char *only; /* what the names lie in */
     bool pop, report;
     enum rig_aof aof;
+    unsigned disk_us;                           /* 0: the disk as it is */
     const char *programs[COMPARE_PROGRAMS_MAX]; /* of --hotlead; NULL: beside this one */
     unsigned program_count;
     const char *peers, *below, *json;

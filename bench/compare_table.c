@@ -425,7 +425,13 @@ static void print_about(const struct compare *compare, FILE *out)
     fprintf(out, "machine: %u cores, %s, %s, Linux %s, load %.2f before\n", compare->machine.cores,
             compare->machine.processor, compare->machine.system, compare->machine.kernel,
             compare->machine.load1);
-    fprintf(out, "disk: %s, fdatasync p50 %.0f µs, p99 %.0f µs\n", compare->disk.file_system,
+    if (compare->disk.simulated_us > 0)
+        fprintf(out,
+                "disk: SIMULATED for all servers: no sync was made, each took %u µs instead, and "
+                "nothing was durable; Redis had the real one\n",
+                compare->disk.simulated_us);
+    fprintf(out, "%sdisk: %s, fdatasync p50 %.0f µs, p99 %.0f µs\n",
+            compare->disk.simulated_us > 0 ? "real " : "", compare->disk.file_system,
             (double)compare->disk.fdatasync_p50_ns / 1e3,
             (double)compare->disk.fdatasync_p99_ns / 1e3);
     fprintf(out, "versions: %s; Redis with %s\n", compare->versions, compare->redis_settings);

@@ -41,7 +41,12 @@ static void machine(const struct result *run, char *out)
 
 static void disk(const struct result *run, char *out)
 {
-    say(out, "%s%s", run->disk.file_system, run->disk.volatile_memory ? " (in memory)" : "");
+    char simulated[64] = "";
+
+    if (run->disk.simulated_us > 0)
+        snprintf(simulated, sizeof simulated, " (simulated, %u us a sync)", run->disk.simulated_us);
+    say(out, "%s%s%s", run->disk.file_system, run->disk.volatile_memory ? " (in memory)" : "",
+        simulated);
 }
 
 static void redis(const struct result *run, char *out)

@@ -23,6 +23,8 @@ struct machine_disk {
     char file_system[MACHINE_TEXT_MAX]; /* "ext4" */
     bool volatile_memory;               /* tmpfs, ramfs */
     uint64_t fdatasync_p50_ns, fdatasync_p99_ns;
+    /* Not 0: the server that was measured did not sync, and waited so long instead. */
+    unsigned simulated_us;
 };
 /* IO: nothing can be written there; out->file_system is told all the same. */
 enum status machine_disk_read(const char *folder, struct machine_disk *out);

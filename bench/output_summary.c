@@ -130,9 +130,13 @@ static void print_disk(const struct result *result, FILE *out)
     const struct machine_disk *disk = &result->disk;
     const char *settings = result->redis_settings[0] ? result->redis_settings : "settings unknown";
     const char *system = disk->file_system[0] ? disk->file_system : "unknown";
+    char simulated[64] = "";
 
+    if (disk->simulated_us > 0)
+        snprintf(simulated, sizeof simulated, "SIMULATED: no sync, %u us instead; really ",
+                 disk->simulated_us);
     if (disk->fdatasync_p99_ns > 0)
-        print_line(out, "disk", "%s, fdatasync p50 %s p99 %s; Redis: %s", system,
+        print_line(out, "disk", "%s%s, fdatasync p50 %s p99 %s; Redis: %s", simulated, system,
                    words_duration((double)disk->fdatasync_p50_ns).text,
                    words_duration((double)disk->fdatasync_p99_ns).text, settings);
     else
@@ -351,6 +355,12 @@ static void note_limit(const struct result *result, unsigned *lines_left, FILE *
 
 static void note_machine(const struct result *result, unsigned *lines_left, FILE *out)
 {
+    if (result->disk.simulated_us > 0)
+        print_note(out, lines_left,
+                   "The server's disk was simulated: syncs were left out and took %u us instead, "
+                   "so nothing was durable. Its CPU figure has the waiting's share and lacks the "
+                   "syncs'.",
+                   result->disk.simulated_us);
     if (result->disk.volatile_memory)
         print_note(out, lines_left,
                    "The store was on %s, in memory: an fsync costs nothing there, so neither the "

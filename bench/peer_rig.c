@@ -18,6 +18,7 @@
 #define STOP_MS      15000
 #define LOG_END      1000
 #define GIVEN        3 /* variables that each peer gets */
+#define DISK_MAX     4 /* and for a simulated disk, at most */
 #define TEXT_MAX     (PEER_PATH_MAX + TARGET_TEXT_MAX)
 
 struct peer_rig {
@@ -83,7 +84,8 @@ static enum status start_server(struct peer_rig *rig, const struct peer *peer, F
 {
     char port[16], given[GIVEN][TEXT_MAX];
     const char *words[PEER_WORDS_MAX + 1] = {NULL};
-    const char *environment[GIVEN + PEER_WORDS_MAX + 1] = {given[0], given[1], given[2]};
+    const char *environment[GIVEN + PEER_WORDS_MAX + DISK_MAX + 1] = {given[0], given[1], given[2]};
+    const char *const *disk = rig_disk_environment(rig->rig);
 
     snprintf(port, sizeof port, "%u", rig->target.port);
     snprintf(given[0], TEXT_MAX, "PORT=%s", port);
@@ -92,6 +94,8 @@ static enum status start_server(struct peer_rig *rig, const struct peer *peer, F
              rig_target(rig->rig)->redis_url + strlen("unix://"));
     for (unsigned i = 0; i < peer->environment_count; i++)
         environment[GIVEN + i] = peer->environment[i];
+    for (unsigned i = 0; i < DISK_MAX && disk[i]; i++)
+        environment[GIVEN + peer->environment_count + i] = disk[i];
     for (unsigned i = 0; i < peer->start_count; i++)
         words[i] = word_of(rig, peer->start[i], port);
 

@@ -4,7 +4,7 @@
  * The file is one object, a line for each of its fields, and the fields are those of struct result
  * under their own names:
  *
- *     "version": 1, "name": "hotlead", "command": "...", "started_ms": ..., ... "seed": "7", ...
+ *     "version": 2, "name": "hotlead", "command": "...", "started_ms": ..., ... "seed": "7", ...
  *     "machine": {"cores": 2, ...}, "disk": {"file_system": "ext4", ...},
  *     "latency": {"speed_to_lead": {"count": 250000, "min_ns": 210334, "max_ns": 9120031,
  *                                   "buckets": [[210334, 1], [212991, 4], ...]}, "ack": ...},
@@ -30,7 +30,7 @@
 #include "bench/metrics.h"
 #include "proto/status.h"
 
-#define RESULT_VERSION      1 /* of the file; raise it when a field changes its meaning */
+#define RESULT_VERSION      2 /* of the file; raise it when a field changes its meaning */
 #define RESULT_TEXT_MAX     512
 #define RESULT_CHECKS_MAX   16
 #define RESULT_STATUSES_MAX 16

@@ -59,11 +59,9 @@ const struct field result_json_machine[] = {
     FIELDS_END,
 };
 const struct field result_json_disk[] = {
-    FIELD(machine_disk, file_system),
-    FIELD(machine_disk, volatile_memory),
-    FIELD(machine_disk, fdatasync_p50_ns),
-    FIELD(machine_disk, fdatasync_p99_ns),
-    FIELDS_END,
+    FIELD(machine_disk, file_system),      FIELD(machine_disk, volatile_memory),
+    FIELD(machine_disk, fdatasync_p50_ns), FIELD(machine_disk, fdatasync_p99_ns),
+    FIELD(machine_disk, simulated_us),     FIELDS_END,
 };
 const struct field result_json_answer[] = {
     FIELD(result_count, status),

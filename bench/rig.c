@@ -109,6 +109,8 @@ enum status rig_open(const struct rig_options *options, FILE *talk, struct rig *
     rig->talk = talk;
     enum status status = prepare(rig, talk);
     if (status == STATUS_OK)
+        status = rig_disk_prepare(rig, talk);
+    if (status == STATUS_OK)
         status = rig_start_redis(rig, talk);
     if (status == STATUS_OK)
         status = rig_start_server(rig, talk);

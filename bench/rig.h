@@ -22,9 +22,14 @@ struct rig_options {
     bool keep;          /* the folder is left, and named at the end */
     enum rig_aof aof;
     unsigned sites;
+    /* Not 0: the server's disk is simulated. It does not sync, and waits so long instead. */
+    unsigned disk_us;
     const char *shape;        /* of the queue: "zset" or "list" */
     const char *const *flags; /* more for `hotlead serve`, ends with NULL; may be NULL */
 };
+
+/* Reads "80us" or "2ms", up to a second, for disk_us. */
+bool rig_read_disk(const char *text, unsigned *us_out);
 
 struct rig;
 
@@ -40,6 +45,9 @@ const char *rig_data(const struct rig *rig); /* the data folder of hotlead */
 const char *rig_url(const struct rig *rig);
 const char *rig_hotlead(const struct rig *rig); /* the program, as it was found */
 struct process *rig_server(struct rig *rig);    /* to look at, and to signal */
+/* What simulates the disk for a server, as of environ: ends with NULL, and is empty when there is
+ * nothing to simulate. */
+const char *const *rig_disk_environment(const struct rig *rig);
 
 /* `spawn` does not wait until it answers, so that it may be called in the middle of a run. */
 enum status rig_spawn_server(struct rig *rig, FILE *talk);

@@ -1,12 +1,13 @@
 /* The parts of the rig: rig.c (both together), rig_folder.c (where they live, and who cleans up),
- * rig_listen.c (a port to listen on), rig_redis.c, rig_server.c, rig_admin.c (agency, queue and
- * sites). Nobody else includes this. */
+ * rig_listen.c (a port to listen on), rig_disk.c (a simulated disk), rig_redis.c, rig_server.c,
+ * rig_admin.c (agency, queue and sites). Nobody else includes this. */
 #ifndef HOTLEAD_BENCH_RIG_INTERNAL_H
 #define HOTLEAD_BENCH_RIG_INTERNAL_H
 
 #include "bench/rig.h"
 
-#define RIG_PATH_MAX 1024
+#define RIG_PATH_MAX       1024
+#define RIG_DISK_VARIABLES 3
 
 struct rig_folder {
     char path[RIG_PATH_MAX];
@@ -21,6 +22,8 @@ struct rig {
     char hotlead[RIG_PATH_MAX], data[RIG_PATH_MAX + 8], listen[TARGET_TEXT_MAX],
         url[TARGET_TEXT_MAX + 16];
     struct target target;
+    char disk[RIG_DISK_VARIABLES][RIG_PATH_MAX + 32];
+    const char *disk_environment[RIG_DISK_VARIABLES + 1]; /* of rig_disk_environment */
 };
 
 /* --- rig_folder.c ---------------------------------------------------------------------------- */
@@ -41,6 +44,11 @@ void rig_tell_log(const struct rig *rig, const char *name, const char *what, FIL
 /* Waits a little between two looks at something; false once `ms` have passed since *start_ms, which
  * begins as 0. */
 bool rig_look_again(uint64_t *start_ms, unsigned ms);
+
+/* --- rig_disk.c ------------------------------------------------------------------------------ */
+
+/* INVALID: the disk is to be simulated, and what does it is not to be found. */
+enum status rig_disk_prepare(struct rig *rig, FILE *talk);
 
 /* --- rig_admin.c ----------------------------------------------------------------------------- */
 

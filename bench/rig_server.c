@@ -71,7 +71,8 @@ enum status rig_spawn_server(struct rig *rig, FILE *talk)
     for (; flag && *flag && count < WORDS_MAX - 1; flag++)
         words[count++] = *flag;
     snprintf(log, sizeof log, "%s/hotlead.log", rig->folder.path);
-    if (process_start(words, NULL, rig->folder.path, log, &rig->target.server) != STATUS_OK) {
+    if (process_start(words, rig_disk_environment(rig), rig->folder.path, log,
+                      &rig->target.server) != STATUS_OK) {
         fprintf(talk,
                 "hotlead-bench: %s cannot be started: %s; build it (ninja -C build hotlead), or "
                 "name it with --hotlead\n",

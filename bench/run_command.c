@@ -74,6 +74,11 @@ static void warn(const struct result *result)
                 "hotlead-bench: these figures are its own; lower the rate, or send from a machine "
                 "of its own\n",
                 result->limit_why);
+    if (result->disk.simulated_us > 0)
+        fprintf(stderr,
+                "hotlead-bench: THE DISK WAS SIMULATED: the server did not sync, and waited %u us "
+                "instead; nothing was durable\n",
+                result->disk.simulated_us);
     if (result->disk.volatile_memory)
         fprintf(stderr, "hotlead-bench: measured in memory (tmpfs): an fsync cost nothing here\n");
 }
@@ -120,6 +125,7 @@ static int run_at(const struct run_asked *asked, const struct target *target, co
     if (result_init(&result) != STATUS_OK)
         return BENCH_FAILED;
     about_read(target, data, &result);
+    result.disk.simulated_us = asked->rig.disk_us;
     enum status status = measure(asked, target, &result);
     if (status == STATUS_OK)
         code = conclude(asked, &result);

@@ -57,6 +57,7 @@ enum option_key {
     KEY_AT_ONCE,
     KEY_CONSUMER_MODE,
     KEY_AOF,
+    KEY_DISK,
     KEY_SHAPE,
     KEY_THRESHOLD,
     KEY_JSON,
@@ -109,6 +110,11 @@ static const struct argp_option options[] = {
     {"sites", KEY_SITES, "N", 0, "that opt-ins come from (10)", 0},
     {"shape", KEY_SHAPE, "S", 0, "of its queue: zset or list (zset)", 0},
     {"aof", KEY_AOF, "A", 0, "Redis' append-only file: everysec or off (everysec)", 0},
+    {"disk", KEY_DISK, "D", 0,
+     "simulate a disk: syncs are left out and take this long, such as 80us; nothing is durable, "
+     "and "
+     "the result says so",
+     0},
     {"allow-tmpfs", KEY_ALLOW_TMPFS, 0, 0, "run where an fsync costs nothing; the result says so",
      0},
     {"keep", KEY_KEEP, 0, 0, "leave the folder with journal and logs", 0},
@@ -230,6 +236,9 @@ static bool read_value(struct reading *reading, int key, const char *text, const
     case KEY_AOF:
         *wanted_out = "everysec or off";
         return read_aof(text, &rig->aof);
+    case KEY_DISK:
+        *wanted_out = "how long a sync takes, up to 1 s, such as 80us or 2ms";
+        return rig_read_disk(text, &rig->disk_us);
     case KEY_SHAPE:
         *wanted_out = "zset or list";
         rig->shape = text;
@@ -305,8 +314,8 @@ static void refuse_without_url(const struct reading *reading, struct argp_state 
 
 static void check_url(const struct reading *reading, struct argp_state *state)
 {
-    static const enum option_key own[] = {KEY_HOTLEAD, KEY_LISTEN,      KEY_SITES,
-                                          KEY_AOF,     KEY_ALLOW_TMPFS, KEY_KEEP};
+    static const enum option_key own[] = {KEY_HOTLEAD,     KEY_LISTEN, KEY_SITES, KEY_AOF,
+                                          KEY_ALLOW_TMPFS, KEY_KEEP,   KEY_DISK};
     const struct run_asked *asked = reading->asked;
     char agency[TARGET_TEXT_MAX];
 

@@ -236,6 +236,7 @@ void publish_flush(struct publish *publish)
         else
             publish_push(queue);
     }
+    redis_flush(publish->redis);
 }
 
 void publish_on_settled(struct publish *publish, const struct settlement *settlement)

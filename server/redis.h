@@ -86,6 +86,10 @@ const char *redis_trouble(const struct redis *redis);
 bool redis_command(struct redis *redis, const struct slice *arguments, size_t count,
                    unsigned timeout_ms, redis_reply_fn *on_reply, void *owner);
 
+/* Commands of one turn of the loop leave together at its end. This sends those so far at once: for
+ * the ones that somebody waits for, when the turn still has other work. Not in a callback. */
+void redis_flush(struct redis *redis);
+
 /* A Lua script, by its text; EVALSHA, and EVAL when the server does not know it. It and its text
  * live longer than the link. The first `key_count` of the slices are keys. */
 struct redis_script {

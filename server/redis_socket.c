@@ -9,7 +9,8 @@
 
 /* libuv's side of one hiredis context; outlives it until libuv has let go.
  *
- * What is sent in a turn of the loop goes out together at its end, by `flush`. Only what the
+ * What is sent in a turn of the loop goes out together at its end, by `flush`, or
+ * before when redis_flush says so. Only what the
  * socket did not take then waits for the poll, so that a command costs no change of it. */
 struct socket_watch {
     uv_poll_t poll;
@@ -83,6 +84,14 @@ static void on_flush(uv_prepare_t *flush)
     watch->flushing = true;
     redisAsyncHandleWrite(watch->context);
     watch->flushing = false;
+}
+
+void redis_flush(struct redis *redis)
+{
+    struct socket_watch *watch = redis->context != NULL ? redis->context->ev.data : NULL;
+
+    if (watch != NULL && uv_is_active((uv_handle_t *)&watch->flush))
+        on_flush(&watch->flush);
 }
 
 /* Until it is connected, and when it is full, only the socket knows when it can be written to. */

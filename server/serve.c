@@ -88,10 +88,11 @@ static void on_batch(void *owner)
 {
     struct server *server = owner;
 
-    if (server->http)
-        http_release(server->http);
+    /* Redis works while the answers are written. Both are owed only to what is on disk. */
     if (server->publish)
         publish_flush(server->publish);
+    if (server->http)
+        http_release(server->http);
 }
 
 /* Once requests are taken and state is there, whichever comes last. */

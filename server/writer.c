@@ -44,18 +44,10 @@ static bool fetch_result(struct writer *writer)
     deliver(writer, result);
     pthread_mutex_lock(&writer->mutex);
     result->full = false;
-    pthread_cond_signal(&writer->to_thread);
     pthread_mutex_unlock(&writer->mutex);
+    pthread_cond_signal(&writer->fetched);
     writer->fetch_next ^= 1;
     return true;
-}
-
-static void on_async(uv_async_t *async)
-{
-    struct writer *writer = async->data;
-
-    while (fetch_result(writer))
-        ;
 }
 
 static void wake(struct writer *writer)
@@ -63,9 +55,19 @@ static void wake(struct writer *writer)
     if (!writer->woken)
         return;
     writer->woken = false;
-    pthread_mutex_lock(&writer->mutex);
+    /* Without the mutex, under which the commands were added: the thread would wake into it, and
+     * sleep once more. */
     pthread_cond_signal(&writer->to_thread);
-    pthread_mutex_unlock(&writer->mutex);
+}
+
+/* The next batch is on its way to the disk while the answers of this one are written. */
+static void on_async(uv_async_t *async)
+{
+    struct writer *writer = async->data;
+
+    wake(writer);
+    while (fetch_result(writer))
+        ;
 }
 
 static void on_check(uv_check_t *check)
@@ -211,6 +213,7 @@ static void open_threading(struct writer *writer)
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&writer->to_thread, &monotonic);
+    pthread_cond_init(&writer->fetched, NULL);
     pthread_cond_init(&writer->to_loop, NULL);
     pthread_condattr_destroy(&monotonic);
 
@@ -287,6 +290,7 @@ void writer_close(struct writer *writer)
     pthread_join(writer->thread, NULL);
     recovery_close(writer->recovery, true);
     pthread_cond_destroy(&writer->to_thread);
+    pthread_cond_destroy(&writer->fetched);
     pthread_cond_destroy(&writer->to_loop);
     pthread_mutex_destroy(&writer->mutex);
     uv_close((uv_handle_t *)&writer->async, on_closed);

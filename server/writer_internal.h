@@ -68,7 +68,8 @@ struct writer {
 
     pthread_t thread;
     pthread_mutex_t mutex;
-    pthread_cond_t to_thread; /* commands, a fetched result, stop */
+    pthread_cond_t to_thread; /* commands, stop */
+    pthread_cond_t fetched;   /* a result, for the thread that has the next one */
     pthread_cond_t to_loop;   /* a result while writer_close waits */
     struct command_batch *filling, *taken;
     struct command_batch commands[2];

@@ -143,7 +143,7 @@ void writer_result_open(struct writer *writer)
 
     pthread_mutex_lock(&writer->mutex);
     while (result->full)
-        pthread_cond_wait(&writer->to_thread, &writer->mutex);
+        pthread_cond_wait(&writer->fetched, &writer->mutex);
     pthread_mutex_unlock(&writer->mutex);
     result->count = 0;
     result->operation_count = 0;
@@ -161,8 +161,8 @@ void writer_result_hand_over(struct writer *writer)
     pthread_mutex_lock(&writer->mutex);
     result->full = true;
     writer->result_next ^= 1;
-    pthread_cond_signal(&writer->to_loop);
     pthread_mutex_unlock(&writer->mutex);
+    pthread_cond_signal(&writer->to_loop);
     uv_async_send(&writer->async);
     writer_result_open(writer);
 }

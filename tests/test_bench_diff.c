@@ -305,7 +305,7 @@ static void whatever_differs_is_named(void **state)
     add_run(&b, 900000, 2);
     struct result *run = &b.runs[0];
     strcpy(run->name, "webdis"), strcpy(run->versions, "webdis 0.1.22");
-    run->machine.cores = 8, run->disk.volatile_memory = true;
+    run->machine.cores = 8, run->disk.simulated_us = 80;
     strcpy(run->redis_settings, "appendonly no"), run->rate = 2000;
     run->new_connections = true, run->returning = 0.2, run->consumers = 3;
     assert_int_equal(conditions(), sizeof names / sizeof *names);

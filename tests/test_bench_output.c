@@ -134,6 +134,7 @@ static void a_summary_with_everything_at_its_longest_fits_the_screen(void **stat
     result.bench_was_the_limit = true;
     memset(result.limit_why, 'w', sizeof result.limit_why - 1);
     result.disk.volatile_memory = true;
+    result.disk.simulated_us = UINT32_MAX;
     result.machine.load1 = 99;
     result.rate = 1e9;
     hist_add_many(result.latency[RESULT_ACK], 5000000000, 5000);
@@ -304,6 +305,17 @@ static void tasks_of_somebody_else_are_explained(void **state)
     (void)state;
     result.unclaimed = 1;
     assert_shows("! Tasks came out that are not of this run");
+}
+
+static void a_simulated_disk_is_said(void **state)
+{
+    (void)state;
+    assert_shows_not("imulated");
+    assert_shows_not("SIMULATED");
+    result.disk.simulated_us = 80;
+    assert_shows(
+        "  disk        SIMULATED: no sync, 80 us instead; really ext4, fdatasync p50 410us");
+    assert_shows("! The server's disk was simulated: syncs were left out and took 80 us instead");
 }
 
 static void a_run_that_was_ended_early_says_so(void **state)
@@ -598,6 +610,7 @@ int main(void)
         TEST(where_no_task_came_out_the_place_is_asked_for),
         TEST(a_seed_that_was_sent_before_is_told_from_duplicates_that_were_wanted),
         TEST(tasks_of_somebody_else_are_explained),
+        TEST(a_simulated_disk_is_said),
         TEST(a_run_that_was_ended_early_says_so),
         TEST(corrected_far_over_raw_is_explained),
         TEST(a_closed_loop_shows_no_corrected_latency_and_says_why),

@@ -134,7 +134,7 @@ static void every_field_has_a_line_of_its_own(void **state)
 {
     (void)state;
     char *text = results_text(write_json, &result);
-    assert_non_null(strstr(text, "{\n\"version\": 1,\n\"name\": \"hotlead\",\n"));
+    assert_non_null(strstr(text, "{\n\"version\": 2,\n\"name\": \"hotlead\",\n"));
     assert_non_null(strstr(text, "\n\"acked\": 20000,\n"));
     assert_non_null(strstr(text, "\n\"seed\": \"7\",\n"));
     free(text);
@@ -246,8 +246,8 @@ static void buckets_that_do_not_come_to_their_count_are_refused(void **state)
 static void another_version_is_refused(void **state)
 {
     (void)state;
-    assert_refused("\"version\": 1", "\"version\": 2", STATUS_VERSION,
-                   "version is 2, and this hotlead-bench reads 1");
+    assert_refused("\"version\": 2", "\"version\": 3", STATUS_VERSION,
+                   "version is 3, and this hotlead-bench reads 2");
 }
 
 static void another_kind_of_file_is_refused(void **state)

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bench/machine.h"
@@ -143,6 +144,68 @@ static void queue_can_be_a_list(void **state)
     post(rig, rig_target(rig)->sites[0].secret, "/v1/optins", 1, 201);
     wait_for_tasks(rig, "LLEN hl:{bench.calls}:tasks", 1);
     rig_close(rig);
+}
+
+/* Whether the program has loaded what simulates a disk. */
+static bool has_loaded(const struct process *process, const char *name)
+{
+    char path[64], line[1024];
+    bool found = false;
+
+    snprintf(path, sizeof path, "/proc/%d/maps", (int)process->pid);
+    FILE *maps = fopen(path, "re");
+    assert_non_null(maps);
+    while (!found && fgets(line, sizeof line, maps))
+        found = strstr(line, name) != NULL;
+    fclose(maps);
+    return found;
+}
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void disk_is_simulated_for_the_server_alone(void **state)
+{
+    (void)state;
+    struct rig_options options = *usual();
+    struct rig *rig;
+
+    options.disk_us = 50000;
+    setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1); /* of a server that is built so */
+    assert_status(open_rig(&options, &rig), STATUS_OK);
+    unsetenv("ASAN_OPTIONS");
+    assert_true(has_loaded(&rig_target(rig)->server, "disk_delay.so"));
+    assert_false(has_loaded(&rig_target(rig)->redis, "disk_delay.so"));
+    uint64_t start_ms = now_ms();
+    post(rig, rig_target(rig)->sites[0].secret, "/v1/optins", 1, 201);
+    uint64_t took_ms = now_ms() - start_ms; /* fdatasync, and the page that makes it a commit */
+    if (took_ms < 100)
+        fail_msg("an opt-in took %u ms", (unsigned)took_ms);
+    rig_close(rig);
+    rig = usual_rig();
+    assert_false(has_loaded(&rig_target(rig)->server, "disk_delay.so"));
+    rig_close(rig);
+}
+
+static void times_of_a_disk_have_a_unit(void **state)
+{
+    (void)state;
+    unsigned us;
+
+    assert_true(rig_read_disk("80us", &us));
+    assert_int_equal(us, 80);
+    assert_true(rig_read_disk("2.5ms", &us));
+    assert_int_equal(us, 2500);
+    for (const char **wrong = (const char *[]){"80", "", "us", "0us", "-1us", "0.5us", "2s",
+                                               "9999ms", "nanus", NULL};
+         *wrong; wrong++)
+        if (rig_read_disk(*wrong, &us))
+            fail_msg("'%s' was taken", *wrong);
 }
 
 static void server_and_redis_come_back_as_the_same_target(void **state)
@@ -349,6 +412,8 @@ int main(void)
         cmocka_unit_test(rig_takes_optins_and_brings_their_tasks),
         cmocka_unit_test(forms_have_no_limit_that_makes_them_suspect),
         cmocka_unit_test(queue_can_be_a_list),
+        cmocka_unit_test(disk_is_simulated_for_the_server_alone),
+        cmocka_unit_test(times_of_a_disk_have_a_unit),
         cmocka_unit_test(server_and_redis_come_back_as_the_same_target),
         cmocka_unit_test(nothing_is_left_behind),
         cmocka_unit_test(folder_is_kept_when_asked_for),

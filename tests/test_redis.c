@@ -312,6 +312,34 @@ static void link_comes_up_and_answers(void **state)
     assert_int_equal(fixture->downs, 0);
 }
 
+static void flushed_commands_leave_before_the_turn_ends(void **state)
+{
+    struct fixture *fixture = *state;
+    struct answer kept = {0}, sent = {0};
+
+    link_to(fixture, fixture->server.url);
+    redis_flush(fixture->redis); /* nothing is connected yet */
+    assert_true(loop_until(&fixture->loop, is_up, fixture, 3000));
+    assert_true(send_words(fixture, &kept, "SET", "k", "1"));
+    assert_int_equal(server_number(&fixture->server, "EXISTS k"), 0);
+    redis_flush(fixture->redis);
+    redis_flush(fixture->redis);
+    for (int i = 0; i < 1000 && server_number(&fixture->server, "EXISTS k") == 0; i++)
+        ;
+    assert_int_equal(server_number(&fixture->server, "EXISTS k"), 1);
+    assert_true(send_words(fixture, &sent, "INCR", "k", NULL));
+    assert_true(loop_until(&fixture->loop, has_come, &sent, 3000));
+    assert_true(kept.come);
+    assert_int_equal(sent.integer, 2);
+    server_kill(&fixture->server);
+    redis_flush(fixture->redis);
+    if (send_words(fixture, &kept, "GET", "k", NULL))
+        kept.come = false;
+    redis_flush(fixture->redis); /* finds out that it is gone */
+    assert_true(loop_until(&fixture->loop, is_down, fixture, 3000));
+    assert_true(kept.come);
+}
+
 static void bytes_of_any_kind_go_through(void **state)
 {
     struct fixture *fixture = *state;
@@ -662,6 +690,8 @@ int main(void)
         cmocka_unit_test(array_items_are_given_one_by_one),
         cmocka_unit_test_setup_teardown(bad_url_is_said_at_open, set_up, tear_down),
         cmocka_unit_test_setup_teardown(link_comes_up_and_answers, set_up_with_server, tear_down),
+        cmocka_unit_test_setup_teardown(flushed_commands_leave_before_the_turn_ends,
+                                        set_up_with_server, tear_down),
         cmocka_unit_test_setup_teardown(bytes_of_any_kind_go_through, set_up_with_server,
                                         tear_down),
         cmocka_unit_test_setup_teardown(refused_connect_is_reported_and_tried_again, set_up,
