@@ -173,10 +173,10 @@ int growth_command(int argc, char **argv)
         .idle = 10000,
         .backlog = 1000000,
     };
-    static const struct argp argp = {
-        .options = growth_rows,
-        .parser = on_growth_option,
-        .doc = "What a store costs as it grows. A long run: an hour or so for ten million people."};
+    static const struct argp argp = {.options = growth_rows,
+                                     .parser = on_growth_option,
+                                     .doc = "What a store costs as it grows. A long run: a quarter "
+                                            "of an hour or more for ten million people."};
     struct growth_findings found = {0};
 
     if (result_init(&found.about) != STATUS_OK)

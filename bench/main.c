@@ -17,7 +17,7 @@ static const struct {
     {"compare", compare_command, "hotlead beside others that do a part of its work, in one run"},
     {"report", report_command, "show results again, or several as one"},
     {"diff", diff_command, "what changed between two results, and how sure that is"},
-    {"growth", growth_command, "what a store costs as it grows to millions of people; an hour"},
+    {"growth", growth_command, "what a store costs as it grows to millions of people; long"},
     {"soak", soak_command, "30 minutes with kills and restarts: nothing lost, nothing creeps"},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)

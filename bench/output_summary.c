@@ -272,9 +272,9 @@ static void print_ledger(const struct result *result, FILE *out)
 /* CPU that nobody could read is 0, and says so rather than nothing. */
 static struct words cpu_words(const struct result *result, uint64_t cpu_us)
 {
-    if (cpu_us == 0 || result->acked == 0)
+    if (cpu_us == 0 || result->acked_meanwhile == 0)
         return (struct words){"unknown"};
-    return words_duration(1e3 * (double)cpu_us / (double)result->acked);
+    return words_duration(1e3 * (double)cpu_us / (double)result->acked_meanwhile);
 }
 
 static void print_cost(const struct result *result, FILE *out)

@@ -254,7 +254,7 @@ static bool find_latency(const struct condition *condition, const struct result 
 static bool find_cpu(const struct condition *condition, const struct result *result,
                      uint64_t cpu_us, double us_per_optin, double *found)
 {
-    if (cpu_us == 0 || result->acked == 0)
+    if (cpu_us == 0 || result->acked_meanwhile == 0)
         return refuse(condition,
                       "this result does not know it: the process was not ours to measure");
     *found = 1e3 * us_per_optin;

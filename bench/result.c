@@ -93,12 +93,12 @@ uint64_t result_errors(const struct result *result)
 
 double result_acked_per_second(const struct result *result)
 {
-    return result->duration_s > 0 ? (double)result->acked / result->duration_s : 0;
+    return result->duration_s > 0 ? (double)result->acked_meanwhile / result->duration_s : 0;
 }
 
 static double per_optin(const struct result *result, uint64_t cpu_us)
 {
-    return result->acked ? (double)cpu_us / (double)result->acked : 0;
+    return result->acked_meanwhile ? (double)cpu_us / (double)result->acked_meanwhile : 0;
 }
 
 double result_server_us_per_optin(const struct result *result)

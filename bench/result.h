@@ -94,7 +94,10 @@ struct result {
     /* what came of it */
     uint64_t intended, sent, acked, failed;
     uint64_t duplicates; /* answers that repeat one (200, Idempotent-Replayed, or an id known) */
-    uint64_t returned;   /* opt-ins by somebody known */
+    /* 2xx read since the measuring began, whenever they were meant: a warm-up that is more than the
+     * server can do leaves a backlog, and its work is in the rate and the CPU time. */
+    uint64_t acked_meanwhile;
+    uint64_t returned; /* opt-ins by somebody known */
     uint64_t popped, lost, doubled, redelivered, unclaimed, strange;
     struct result_count answers[RESULT_STATUSES_MAX]; /* by status, the most frequent first */
     unsigned answer_count;

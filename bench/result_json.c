@@ -33,6 +33,7 @@ const struct field result_json_fields[] = {
     FIELD(result, acked),
     FIELD(result, failed),
     FIELD(result, duplicates),
+    FIELD(result, acked_meanwhile),
     FIELD(result, returned),
     FIELD(result, popped),
     FIELD(result, lost),

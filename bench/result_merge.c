@@ -92,6 +92,7 @@ static void merge_counts(struct result *into, const struct result *from)
     into->acked += from->acked;
     into->failed += from->failed;
     into->duplicates += from->duplicates;
+    into->acked_meanwhile += from->acked_meanwhile;
     into->returned += from->returned;
     into->popped += from->popped;
     into->lost += from->lost;

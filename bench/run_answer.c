@@ -92,6 +92,8 @@ static void acknowledged(struct run *run, const struct load_answer *answer, bool
     run->sums.acked++;
     run->returning += answer->what == PEOPLE_RETURNING;
     run->last_ack_ns = answer->answered_ns;
+    if (run_has_begun(run) && answer->answered_ns >= run->measure_ns)
+        result->acked_meanwhile++;
     hist_add(run->second_ack, took_ns);
     if (!measured)
         return;

@@ -72,7 +72,7 @@ static inline void results_make(struct result *result, double median_ns, uint64_
     result->machine =
         (struct machine){4, 8ull << 30, "AMD EPYC 7B13", "6.1.0-18-amd64", "Debian 12", 0.25};
     result->disk = (struct machine_disk){"ext4", false, 410000, 2300000, 0};
-    result->intended = result->sent = result->acked = SECONDS * RATE;
+    result->intended = result->sent = result->acked = result->acked_meanwhile = SECONDS * RATE;
     result->popped = result->acked;
     result->server_cpu_us = 14 * result->acked, result->redis_cpu_us = 6 * result->acked;
     result->bench_cpu_us = 9 * result->acked;

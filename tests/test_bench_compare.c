@@ -26,7 +26,7 @@ static struct compare_side *add_side(const char *name, const double rates[ROUNDS
         assert_status(result_init(result), STATUS_OK);
         side->rounds[i].ran = true;
         result->duration_s = 1;
-        result->acked = result->popped = (uint64_t)rates[i];
+        result->acked = result->acked_meanwhile = result->popped = (uint64_t)rates[i];
         result->server_cpu_us = (uint64_t)(rates[i] * cpu_us[i]);
         hist_add(result->latency[RESULT_ACK], 1000000);
         hist_add(result->latency[RESULT_LEAD], 1000000);

@@ -24,7 +24,7 @@ static int make_result(void **state)
     snprintf(result.arrivals, sizeof result.arrivals, "poisson");
     result.rate = 100;
     result.duration_s = 10;
-    result.acked = 1000;
+    result.acked = result.acked_meanwhile = 1000;
     result.runs = 1;
     for (uint64_t i = 1; i <= 1000; i++)
         hist_add(result.latency[RESULT_LEAD], i * 1000);

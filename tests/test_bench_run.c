@@ -424,6 +424,7 @@ static void the_warm_up_is_in_the_ledger_and_not_in_the_figures(void **state)
     struct world *world = *state;
 
     world->options.warmup_s = 0.05;
+    world->options.connections = 1; /* requests arrive in order: five are lost of either half */
     world->options.people.first = 1000;
     faulty.faults.lose = 20;
     run(world);
@@ -613,6 +614,20 @@ static void progress_is_a_plain_line_where_there_is_no_terminal(void **state)
     free(text);
 }
 
+static void what_the_warm_up_left_is_counted_where_it_was_worked_off(void **state)
+{
+    struct world *world = *state;
+
+    faulty.faults.stall_at = 1; /* a second: all of the warm-up is answered behind it */
+    world->options.rate = 200;
+    world->options.warmup_s = 0.5;
+    world->options.duration_s = 1;
+    world->options.connections = 1;
+    run(world);
+    assert_int_equal(world->result.acked, 200);
+    assert_int_equal(world->result.acked_meanwhile, 300);
+}
+
 static void the_highest_rate_without_a_fault_is_found(void **state)
 {
     struct world *world = *state;
@@ -682,6 +697,7 @@ int main(void)
         TEST(ctrl_c_ends_the_sending_and_keeps_the_rest),
         TEST(a_server_that_is_not_there_is_said),
         TEST(a_redis_that_is_not_there_is_said),
+        TEST(what_the_warm_up_left_is_counted_where_it_was_worked_off),
         TEST(the_highest_rate_without_a_fault_is_found),
         TEST(a_limit_that_cannot_be_read_is_refused_before_anything_is_sent),
         TEST(progress_is_a_plain_line_where_there_is_no_terminal),

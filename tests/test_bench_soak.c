@@ -15,7 +15,7 @@ static int make_samples(void **state)
 {
     (void)state;
     assert_status(result_init(&result), STATUS_OK);
-    result.intended = result.acked = SECONDS * RATE;
+    result.intended = result.acked = result.acked_meanwhile = SECONDS * RATE;
     for (unsigned i = 0; i < SECONDS; i++) {
         uint64_t acked = (uint64_t)(i + 1) * RATE;
         samples[i] = (struct soak_sample){.anonymous_bytes = (20u << 20) + 40 * acked,
