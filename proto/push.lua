@@ -2,8 +2,8 @@
 -- Brings a range of a node's outbox to a queue, all of it or nothing.
 --
 --   KEYS[1]  the queue         <prefix>:{<queue>}:tasks
---   KEYS[2]  the node's mark   <prefix>:{<queue>}:mark:<node>:<epoch>, "<seq> <nonce>", and while
---            what was lost is sent again "<seq> <nonce> <from>-<until>"
+--   KEYS[2]  the node's mark   <prefix>:{<queue>}:mark:<node>:<epoch>, "<seq> <nonce>", and in a
+--            gap "<seq> <nonce> <from>-<until>"
 --   ARGV     prev, last, what stands behind the seq in the mark, mode, shape, then runs: op, seq, count, and for each operation of
 --            the run its member, behind the score of a put into a zset
 --
@@ -23,11 +23,11 @@
 --         another score. If the queue had that put (it is not over the mark), a member that is not
 --         there any more was popped, and is not put again.
 --
--- A Redis that forgot gets everything over its mark again, in the order of seqs; a put that moves
--- one of those comes where it moved to, not where it was first. So in there a mark over the first
--- put says nothing of it: `from` is the mark of that Redis, `until` the end of what is sent
--- again, and between them the node sends 'put' where the first one is over `from`. Both stand in
--- the mark for the node's next process.
+-- What a node sends from its disk (after a start, an absence, a loss) comes in the order of seqs, and
+-- of a put that was moved only the last one is there. So a mark in the middle of that gap says
+-- nothing of first puts: `from` is the mark at its beginning, `until` its end, and between them the
+-- node sends 'put' where the first one is over `from`. Both stand in the mark for the node's
+-- next process.
 --
 -- Answers {word, seq}:
 --   OK last        applied

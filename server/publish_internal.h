@@ -81,8 +81,8 @@ struct publish_queue {
     uint64_t ahead_seq;    /* a mark that was over `newest` */
     uint64_t again_until;  /* up to here, puts may be in the queue already */
     uint64_t rewind_until; /* up to here, the queue lacks what it should hold */
-    uint64_t lost_from;    /* the mark of a Redis that had forgotten; what is sent again ... */
-    uint64_t lost_until;   /* ... ends here: see push.lua */
+    uint64_t gap_from;     /* sent from state, not as it came, from over this mark ... */
+    uint64_t gap_until;    /* ... up to here: see push.lua */
     uint64_t open_tasks;
     uint64_t late_seq, late_since_ms; /* an operation that is waited for, since uv_now; 0: none */
 
@@ -107,7 +107,7 @@ struct publish_queue {
     struct { /* the look in flight */
         bool running, whole;
         bool readable, present, ours;
-        uint64_t seq, lost_from, lost_until;
+        uint64_t seq, gap_from, gap_until;
         size_t asked; /* members of a list */
     } look;
 
@@ -173,7 +173,7 @@ struct publish {
         struct slice rank;
         struct slice slices[2 + 5 + 5 * CALL_OPERATIONS_MAX];
         char digits[2 + 4 * CALL_OPERATIONS_MAX][24];
-        char tail[NONCE_LENGTH + 2 * 24]; /* of the mark: the nonce, and what was lost */
+        char tail[NONCE_LENGTH + 2 * 24]; /* of the mark: the nonce, and a gap */
         char *members;                    /* rendered ones, CALL_BYTES_MAX */
         size_t bytes_in_flight;
     } call;
@@ -238,9 +238,10 @@ bool publish_buffer_next(const struct publish_queue *queue, struct publish_walk 
 
 /* Sends the next call, if there is something to send and no call is in flight. */
 void publish_push(struct publish_queue *queue);
-/* A Redis with this mark lacks what is over it, up to `until`. One that forgets again while that is
- * sent had, of the puts over the first mark, only those that had come by then. */
-void publish_note_lost(struct publish_queue *queue, uint64_t mark, uint64_t until);
+/* What is over this mark, up to `until`, is sent from state, which has only the last of a
+ * delivery's puts. A mark in the middle of a gap that is open says nothing of first puts: then the
+ * gap's own stays. */
+void publish_note_gap(struct publish_queue *queue, uint64_t mark, uint64_t until);
 /* Takes in what a mark says. `ours`: this process wrote it. */
 void publish_learn(struct publish_queue *queue, bool present, uint64_t seq, bool ours,
                    bool queue_is_empty);

@@ -70,15 +70,15 @@ static void run_add(struct publish *publish, uint64_t seq, enum outbox_op op, ui
     publish->call.run.next_seq = seq + 1;
 }
 
-/* `first_seq`: the put that was the first of this one's delivery; 0: this one. Where that one is
- * among what the queue has lost, this one is all that is sent of it. */
+/* `first_seq`: the put that was the first of this one's delivery; 0: this one. In a gap that one
+ * was replaced by this one before it was sent. */
 static void call_add(struct publish_queue *queue, uint64_t seq, enum outbox_op op, uint64_t rank_ms,
                      uint64_t first_seq, struct slice member)
 {
     struct publish *publish = queue->publish;
     size_t slot = 2 + 4 * (size_t)publish->call.operations;
-    bool lost = seq <= queue->lost_until && first_seq > queue->lost_from;
-    bool moves = op == OUTBOX_PUT && first_seq != 0 && first_seq < seq && !lost && !queue->is_list;
+    bool gap = seq <= queue->gap_until && first_seq > queue->gap_from;
+    bool moves = op == OUTBOX_PUT && first_seq != 0 && first_seq < seq && !gap && !queue->is_list;
 
     run_add(publish, seq, op, moves ? first_seq : 0, slot);
     if (op == OUTBOX_PUT && !publish->call.is_list)
@@ -96,9 +96,9 @@ static struct slice mark_tail(struct publish_queue *queue, uint64_t last)
     struct text text = text_over(publish->call.tail, sizeof(publish->call.tail));
 
     text_printf(&text, "%s", publish->nonce);
-    if (last < queue->lost_until)
-        text_printf(&text, " %llu-%llu", (unsigned long long)queue->lost_from,
-                    (unsigned long long)queue->lost_until);
+    if (last < queue->gap_until)
+        text_printf(&text, " %llu-%llu", (unsigned long long)queue->gap_from,
+                    (unsigned long long)queue->gap_until);
     return text_slice(&text);
 }
 
@@ -212,6 +212,7 @@ static void push_stored(struct publish_queue *queue)
     if (!publish->ready)
         return;
     until = read_stored(queue);
+    publish_note_gap(queue, queue->acked, queue->newest);
     call_begin(queue);
     while (call_has_room(publish) &&
            state_read_outbox_next(publish->state, queue->number, last, &seq, &row) &&
@@ -348,12 +349,12 @@ void publish_fence(struct publish_queue *queue, uint64_t seq)
     stop(queue, "another process pushes under this node and epoch", seq);
 }
 
-void publish_note_lost(struct publish_queue *queue, uint64_t mark, uint64_t until)
+void publish_note_gap(struct publish_queue *queue, uint64_t mark, uint64_t until)
 {
-    if (mark >= queue->lost_until || mark < queue->lost_from)
-        queue->lost_from = mark;
-    if (until > queue->lost_until)
-        queue->lost_until = until;
+    if (mark >= queue->gap_until || mark < queue->gap_from)
+        queue->gap_from = mark;
+    if (until > queue->gap_until)
+        queue->gap_until = until;
 }
 
 /* Redis has lost operations: everything from the mark on is sent again. */
@@ -361,7 +362,6 @@ static void rewind_to(struct publish_queue *queue, uint64_t seq)
 {
     struct publish *publish = queue->publish;
 
-    publish_note_lost(queue, seq, queue->newest);
     stats_add(publish->options.stats, STATS_REDIS_REWINDS, 1);
     log_write(publish->options.log, LOG_WARN, "redis has forgotten operations: sending them again",
               LOG_INT("queue", queue->number), LOG_INT("from", seq), LOG_INT("to", queue->newest),
@@ -376,7 +376,6 @@ static void rewind_to(struct publish_queue *queue, uint64_t seq)
 static void learn_missing(struct publish_queue *queue, bool queue_is_empty)
 {
     queue->taken = false;
-    publish_note_lost(queue, 0, queue->newest);
     if (!queue_is_empty)
         queue->again_until = queue->newest;
     if (queue->acked > 0)

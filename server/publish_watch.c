@@ -229,8 +229,8 @@ static bool read_mark(struct publish_queue *queue, struct slice mark)
          !take_number(&mark, &until) || mark.length > 0))
         return false;
     queue->look.seq = seq;
-    queue->look.lost_from = from;
-    queue->look.lost_until = until;
+    queue->look.gap_from = from;
+    queue->look.gap_until = until;
     queue->look.ours = slice_equal(nonce, slice_of(queue->publish->nonce));
     return true;
 }
@@ -252,7 +252,7 @@ static void on_mark(void *owner, const struct redis_reply *reply)
 
     queue->look.present = queue->look.ours = false;
     queue->look.readable = reply->type == REDIS_NIL || reply->type == REDIS_STRING || wrong_type;
-    queue->look.seq = queue->look.lost_from = queue->look.lost_until = 0;
+    queue->look.seq = queue->look.gap_from = queue->look.gap_until = 0;
     if (reply->type == REDIS_STRING)
         queue->look.present = read_mark(queue, reply->text);
     if (queue->look.readable)
@@ -270,8 +270,8 @@ static void on_head(void *owner, const struct redis_reply *reply)
 
     if (reply->type == REDIS_ARRAY && queue->look.readable && !queue->stopped) {
         queue->refused = false;
-        if (queue->look.seq < queue->look.lost_until)
-            publish_note_lost(queue, queue->look.lost_from, queue->look.lost_until);
+        if (queue->look.seq < queue->look.gap_until)
+            publish_note_gap(queue, queue->look.gap_from, queue->look.gap_until);
         publish_learn(queue, queue->look.present, queue->look.seq, queue->look.ours,
                       reply->count == 0);
         if (queue->known && queue->look.present && queue->is_list)

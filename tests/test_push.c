@@ -140,7 +140,7 @@ static void move_is_a_put_for_a_queue_that_never_had_the_member(void **state)
     assert_string_equal(queue(), "d=700 c=900");
 }
 
-static void what_is_lost_stands_in_the_mark_until_it_is_sent(void **state)
+static void a_gap_stands_in_the_mark_until_it_is_sent(void **state)
 {
     (void)state;
     assert_string_equal(push("0 2 A_0-9 init zset put 1 2 1 a 2 b"), "OK 2");
@@ -600,7 +600,7 @@ int main(void)
         cmocka_unit_test_setup(first_push_makes_the_mark, set_up),
         cmocka_unit_test_setup(move_is_a_put_for_a_queue_that_never_had_the_member, set_up),
         cmocka_unit_test_setup(move_finds_what_is_there_and_leaves_out_what_was_popped, set_up),
-        cmocka_unit_test_setup(what_is_lost_stands_in_the_mark_until_it_is_sent, set_up),
+        cmocka_unit_test_setup(a_gap_stands_in_the_mark_until_it_is_sent, set_up),
         cmocka_unit_test_setup(next_range_goes_on_from_the_mark, set_up),
         cmocka_unit_test_setup(range_may_have_holes_and_may_be_empty, set_up),
         cmocka_unit_test_setup(empty_range_takes_over_what_was_never_used, set_up),
