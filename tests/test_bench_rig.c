@@ -314,7 +314,9 @@ static void kill_of_the_bench_leaves_nothing_either(void **state)
     assert_true(is_there(told.folder));
     kill(bench, SIGKILL);
     waitpid(bench, NULL, 0);
-    for (int i = 0; i < WAIT_MS && is_there(told.folder); i++)
+    for (int i = 0;
+         i < WAIT_MS && (is_there(told.folder) || !is_dead(told.server) || !is_dead(told.redis));
+         i++)
         usleep(1000);
     assert_false(is_there(told.folder));
     assert_true(is_dead(told.server));
