@@ -48,10 +48,12 @@ static void turn_back(struct inbox *inbox)
             continue;
         if (stream->failed && inbox_id_compare(stream->failed_before, stream->cursor) < 0)
             stream->cursor = stream->failed_before;
-        if (inbox->again)
-            stream->cursor = (struct inbox_id){0, 0};
         stream->failed = false;
+        stream->lost |= inbox->again;
+        stream->step = 0;
     }
+    if (inbox->again)
+        inbox->check_ms = 0;
     inbox->again = false;
 }
 
@@ -133,28 +135,42 @@ static enum status submit(struct inbox *inbox, struct inbox_stream *stream, stru
     return status;
 }
 
+/* False: there was no room for it. */
+static bool take_entry(struct inbox_stream *stream, const struct redis_reply *entry)
+{
+    struct inbox *inbox = stream->inbox;
+    struct inbox_id id = stream->cursor;
+    struct report report;
+    const char *left_out;
+    enum status status = inbox_entry_read(entry, &id, &report, &left_out);
+
+    if (status == STATUS_OK)
+        status = submit(inbox, stream, id, &report);
+    if (is_passing(status))
+        return false;
+    if (status != STATUS_OK)
+        refuse(inbox, stream, id);
+    else if (left_out != NULL)
+        leave_out(inbox, stream, id, left_out);
+    stream->cursor = id;
+    return true;
+}
+
 /* False: there was no room for an entry; what is behind it is read again later. */
 static bool take_entries(struct inbox_stream *stream, const struct redis_reply *entries)
 {
-    struct inbox *inbox = stream->inbox;
+    struct redis_reply entry, last;
+    size_t taken = 0;
 
-    for (size_t i = 0; entries->type == REDIS_ARRAY && i < entries->count; i++) {
-        struct redis_reply entry = redis_item(entries, i);
-        struct inbox_id id = stream->cursor;
-        struct report report;
-        const char *left_out;
-        enum status status = inbox_entry_read(&entry, &id, &report, &left_out);
-        if (status == STATUS_OK)
-            status = submit(inbox, stream, id, &report);
-        if (is_passing(status))
-            return false;
-        if (status != STATUS_OK)
-            refuse(inbox, stream, id);
-        else if (left_out != NULL)
-            leave_out(inbox, stream, id, left_out);
-        stream->cursor = id;
+    for (; entries->type == REDIS_ARRAY && taken < entries->count; taken++, last = entry) {
+        entry = redis_item(entries, taken);
+        if (!take_entry(stream, &entry))
+            break;
     }
-    return true;
+    if (taken > 0)
+        inbox_trail_add(&stream->trail, stream->cursor, &last, taken, now_of(stream->inbox));
+    inbox_trim_busy(stream);
+    return entries->type != REDIS_ARRAY || taken == entries->count;
 }
 
 /* Streams come in the order in which they were asked for; those with nothing new are left out. */
@@ -220,7 +236,7 @@ void inbox_on_settled(struct inbox *inbox, const struct settlement *settlement)
 /* The first time that nothing is left to read and nothing on its way. */
 static void note_drained(struct inbox *inbox)
 {
-    if (inbox->drained || inbox->in_flight > 0 || inbox->turning)
+    if (inbox->drained || inbox->in_flight > 0 || inbox->turning || inbox->lost > 0)
         return;
     inbox->drained = true;
     inbox->options.on_drained(inbox->options.owner);
@@ -280,14 +296,9 @@ static bool make_room(struct inbox *inbox, size_t words)
     return true;
 }
 
-static struct slice id_text(char buffer[48], struct inbox_id id)
+static bool is_read(const struct inbox_stream *stream)
 {
-    struct text text = text_over(buffer, 48);
-
-    text_uint(&text, id.ms);
-    text_char(&text, '-');
-    text_uint(&text, id.seq);
-    return text_slice(&text);
+    return stream != NULL && !stream->unusable && !stream->lost;
 }
 
 /* Writes the streams that can be read and their cursors behind `words`; how many words there are
@@ -297,14 +308,14 @@ static size_t add_streams(struct inbox *inbox, size_t words)
     size_t usable = 0, next = 0;
 
     for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
-        if (inbox->streams[number] != NULL && !inbox->streams[number]->unusable)
+        if (is_read(inbox->streams[number]))
             inbox->words[words + usable++] = inbox->streams[number]->key;
     }
     for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
         struct inbox_stream *stream = inbox->streams[number];
-        if (stream == NULL || stream->unusable)
+        if (!is_read(stream))
             continue;
-        inbox->words[words + usable + next] = id_text(inbox->ids[next], stream->cursor);
+        inbox->words[words + usable + next] = inbox_id_text(inbox->ids[next], stream->cursor);
         next++;
     }
     return words + 2 * usable;

@@ -1,6 +1,7 @@
 /* Reports from Redis: reads `<prefix>:{Q}:reports:<node>` of every queue and submits each
  * entry. Where it is up to is kept by the records that the entries make; entries that change
- * nothing may be read again and change nothing again. Read entries are trimmed one hour behind.
+ * nothing may be read again and change nothing again. What was read is kept for an hour, but no
+ * more than the last 250,000 or so.
  * Loop thread. */
 #ifndef HOTLEAD_SERVER_INBOX_H
 #define HOTLEAD_SERVER_INBOX_H
@@ -34,8 +35,8 @@ enum status inbox_open(const struct inbox_options *options, struct inbox **out);
 void inbox_close(struct inbox *inbox);
 void inbox_ready(struct inbox *inbox); /* state has caught up: start from its cursors */
 
-/* Redis may have forgotten (publish saw a rewind, a missing mark, another run id): read the
- * stream again from 0. */
+/* Redis may have forgotten (publish saw a rewind, a missing mark, another run id): look which of
+ * the entries that were read it still has, and read on from the newest of them, or from 0. */
 void inbox_again(struct inbox *inbox);
 
 /* A command of inbox's came back (INBOX_TICKET is set in its ticket). */

@@ -1,5 +1,6 @@
-/* What inbox is made of: inbox.c (reading and submitting), inbox_stream.c (the streams, where they
- * end, trimming), inbox_entry.c (an entry's id and its report). */
+/* What inbox is made of: inbox.c (reading and submitting), inbox_stream.c (the streams, whether a
+ * Redis still has what was read, trimming), inbox_trail.c (which entries that were read are
+ * remembered for this), inbox_entry.c (an entry's id and its report). */
 #ifndef HOTLEAD_SERVER_INBOX_INTERNAL_H
 #define HOTLEAD_SERVER_INBOX_INTERNAL_H
 
@@ -28,6 +29,35 @@ struct inbox_id inbox_id_before(struct inbox_id id); /* of 0-0: itself */
 enum status inbox_entry_read(const struct redis_reply *entry, struct inbox_id *id_out,
                              struct report *report_out, const char **left_out);
 
+/* --- inbox_trail.c ----------------------------------------------------------------------- */
+
+#define INBOX_STEPS 12 /* half an hour of reading */
+
+/* An entry that was read. A Redis that still has it has all that stood before it: what is lost is
+ * always the end. */
+struct inbox_step {
+    struct inbox_id id;
+    uint64_t hash; /* of what it says: after a loss the same id may be given once more */
+    uint64_t read; /* entries up to this one */
+};
+
+/* The newest entry that was read, then ever older ones, each about twice as old as the one before.
+ */
+struct inbox_trail {
+    struct inbox_step steps[INBOX_STEPS];
+    unsigned count;
+    uint64_t read; /* entries so far */
+    uint64_t ticks, tick_ms;
+};
+
+/* `entry` is the last of `entries` that were read; `now_ms` monotonic. */
+void inbox_trail_add(struct inbox_trail *trail, struct inbox_id id, const struct redis_reply *entry,
+                     uint64_t entries, uint64_t now_ms);
+/* The reply of XREAD begins with just this entry. */
+bool inbox_step_is_first(const struct inbox_step *step, const struct redis_reply *reply);
+/* The id that at least `entries` were read after; 0-0: not yet. */
+struct inbox_id inbox_trail_before(const struct inbox_trail *trail, uint64_t entries);
+
 /* --- inbox.c ----------------------------------------------------------------------------- */
 
 struct inbox_stream {
@@ -35,8 +65,12 @@ struct inbox_stream {
     uint32_t queue;
     struct slice key;
     struct inbox_id cursor; /* read up to here */
-    bool unusable;          /* the key is of another type */
-    bool failed;            /* an entry came back unstored */
+    struct inbox_trail trail;
+    bool lost;     /* its end, maybe: not read until Redis was asked for the steps of the trail */
+    unsigned step; /* the one that is asked for */
+    uint64_t trimmed; /* trail.read at the last trim */
+    bool unusable;    /* the key is of another type */
+    bool failed;      /* an entry came back unstored */
     struct inbox_id failed_before;
 };
 
@@ -61,7 +95,7 @@ struct inbox {
     struct redis_server server; /* the last that was met */
     bool ready, closing;
     bool turning; /* streams are to be read again, once nothing is in flight */
-    bool again;   /* ... all of them from 0 */
+    bool again;   /* ... all of them from what Redis still has */
     bool drained; /* the first time through; until then nothing blocks */
     enum inbox_phase phase;
     uv_timer_t timer; /* ends a pause */
@@ -73,6 +107,8 @@ struct inbox {
     bool barred;                                    /* Redis does not let us read */
     uint32_t check_next, trim_next;                 /* queue numbers */
     unsigned checks;                                /* in flight */
+    bool first_round, another_round;                /* of a check */
+    unsigned lost;                                  /* streams, after the last check */
 
     struct inbox_sent sent[INBOX_IN_FLIGHT_MAX];
     struct inbox_sent *free_sent;
@@ -86,12 +122,16 @@ struct inbox {
 /* --- inbox_stream.c ---------------------------------------------------------------------- */
 
 void inbox_find_streams(struct inbox *inbox); /* of queues that are new */
+struct slice inbox_id_text(char buffer[48], struct inbox_id id);
 /* Tells stats how many streams cannot be read. */
 void inbox_count_refused(const struct inbox *inbox);
-/* Asks where the streams end, and reads those again that went back. Ends in inbox_checked. */
+/* Asks where the streams end, and puts the cursors of those back that lost something. Ends in
+ * inbox_checked. */
 void inbox_check(struct inbox *inbox);
 /* Trims what was read long ago: a few streams a call, each about once a minute. */
 void inbox_trim(struct inbox *inbox);
+/* The same for a busy stream, once enough was read since. */
+void inbox_trim_busy(struct inbox_stream *stream);
 
 /* inbox.c: every stream was checked. */
 void inbox_checked(struct inbox *inbox);

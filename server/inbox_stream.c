@@ -12,6 +12,9 @@
 #define TRIM_EVERY_MS  60000
 #define TRIMS_AT_ONCE  16
 #define KEPT_MS        3600000
+#define KEPT_ENTRIES   250000   /* some 25 MB of Redis' memory a queue */
+#define TRIM_ENTRIES   50000    /* of a busy stream, at once */
+#define TRIM_LIMIT     "200000" /* Redis' own would be 10,000: less than what comes in a minute */
 
 /* A commit may keep a report while one of just before it failed (a full disk): so a start reads a
  * little from before its cursor. */
@@ -37,6 +40,16 @@ static struct inbox_stream *stream_open(struct inbox *inbox, const struct queue 
     stream->queue = queue->number;
     stream->key = (struct slice){(const char *)(stream + 1), key.length};
     return stream;
+}
+
+struct slice inbox_id_text(char buffer[48], struct inbox_id id)
+{
+    struct text text = text_over(buffer, 48);
+
+    text_uint(&text, id.ms);
+    text_char(&text, '-');
+    text_uint(&text, id.seq);
+    return text_slice(&text);
 }
 
 /* From a little before what state has. */
@@ -66,22 +79,33 @@ void inbox_find_streams(struct inbox *inbox)
     state_reader_release(inbox->state);
 }
 
-/* --- where streams end ------------------------------------------------------------------- */
+/* --- what Redis still has ---------------------------------------------------------------- */
+
+static void read_from_start(struct inbox_stream *stream)
+{
+    stream->lost = false;
+    stream->cursor = (struct inbox_id){0, 0};
+    stream->trail.count = 0;
+}
+
+static void log_lost(const struct inbox_stream *stream)
+{
+    log_write(stream->inbox->options.log, LOG_WARN,
+              "a report stream lost its end: reading it again", LOG_INT("queue", stream->queue),
+              LOG_INT("from_ms", stream->cursor.ms), LOG_END);
+}
 
 /* Ids that went back: a Redis that lost its tail, with a clock behind. What is new there stands
- * below the cursor, so the stream is read from its beginning. */
-static void compare_end(struct inbox *inbox, struct inbox_stream *stream, struct slice last)
+ * below the cursor. */
+static void compare_end(struct inbox_stream *stream, struct slice last)
 {
     struct inbox_id end;
 
     if (!inbox_id_read(last, &end) || inbox_id_compare(end, stream->cursor) >= 0)
         return;
-    stream->cursor = (struct inbox_id){0, 0};
-    log_write(inbox->options.log, LOG_WARN, "a report stream went back: reading it again",
-              LOG_INT("queue", stream->queue), LOG_END);
+    read_from_start(stream);
+    log_lost(stream);
 }
-
-static void check_on(struct inbox *inbox);
 
 /* XINFO STREAM: names and values. */
 static struct slice last_id_of(const struct redis_reply *info)
@@ -93,7 +117,10 @@ static struct slice last_id_of(const struct redis_reply *info)
     return (struct slice){NULL, 0};
 }
 
-static void on_checked(void *owner, const struct redis_reply *reply)
+static void begin_round(struct inbox *inbox, bool first);
+static void check_on(struct inbox *inbox);
+
+static void on_end(void *owner, const struct redis_reply *reply)
 {
     struct inbox_stream *stream = owner;
     struct inbox *inbox = stream->inbox;
@@ -105,10 +132,68 @@ static void on_checked(void *owner, const struct redis_reply *reply)
                   LOG_INT("queue", stream->queue), LOG_END);
     stream->unusable = wrong_type;
     if (reply->type == REDIS_ARRAY)
-        compare_end(inbox, stream, last_id_of(reply));
+        compare_end(stream, last_id_of(reply));
     else if (redis_reply_is_error(reply, "ERR no such key"))
-        stream->cursor = (struct inbox_id){0, 0}; /* a new one may begin below the cursor */
+        read_from_start(stream); /* a new one may begin below the cursor */
     check_on(inbox);
+}
+
+static void on_step(void *owner, const struct redis_reply *reply)
+{
+    struct inbox_stream *stream = owner;
+    const struct inbox_step *step = &stream->trail.steps[stream->step];
+
+    stream->inbox->checks--;
+    if (inbox_step_is_first(step, reply)) {
+        stream->lost = false;
+        if (inbox_id_compare(step->id, stream->cursor) < 0)
+            stream->cursor = step->id;
+        if (stream->step > 0)
+            log_lost(stream);
+    } else if (reply->type != REDIS_ARRAY && reply->type != REDIS_NIL) {
+        /* No answer: it is asked again by the next check. */
+    } else if (++stream->step == stream->trail.count) {
+        read_from_start(stream);
+        log_lost(stream);
+    } else {
+        stream->inbox->another_round = true;
+    }
+    check_on(stream->inbox);
+}
+
+static bool ask_for_end(struct inbox_stream *stream)
+{
+    struct slice words[] = {SLICE("XINFO"), SLICE("STREAM"), stream->key};
+
+    return redis_command(stream->inbox->redis, words, 3, 0, on_end, stream);
+}
+
+/* What stands first behind the id just below the step's. */
+static bool ask_for_step(struct inbox_stream *stream)
+{
+    char buffer[48];
+    struct inbox_id below = inbox_id_before(stream->trail.steps[stream->step].id);
+    struct slice words[] = {SLICE("XREAD"),   SLICE("COUNT"), SLICE("1"),
+                            SLICE("STREAMS"), stream->key,    inbox_id_text(buffer, below)};
+
+    return redis_command(stream->inbox->redis, words, 6, 0, on_step, stream);
+}
+
+/* False: no room on the link; a reply makes some. */
+static bool ask(struct inbox_stream *stream, bool first_round)
+{
+    bool asked = true;
+
+    if (stream->lost && stream->trail.count == 0)
+        read_from_start(stream);
+    if (stream->lost)
+        asked = ask_for_step(stream);
+    else if (first_round)
+        asked = ask_for_end(stream);
+    else
+        return true;
+    stream->inbox->checks += asked;
+    return asked;
 }
 
 void inbox_count_refused(const struct inbox *inbox)
@@ -122,31 +207,46 @@ void inbox_count_refused(const struct inbox *inbox)
     stats_set(inbox->options.stats, STATS_GAUGE_STREAMS_REFUSED, refused);
 }
 
-/* Asks about the streams in turn, some at a time; then reading goes on. */
+static void count_lost(struct inbox *inbox)
+{
+    inbox->lost = 0;
+    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++)
+        inbox->lost += inbox->streams[number] != NULL && inbox->streams[number]->lost;
+}
+
+/* Asks about the streams in turn, some at a time; those that lost the entry that they were asked
+ * for are asked for an older one in the next round. Then reading goes on. */
 static void check_on(struct inbox *inbox)
 {
-    while (inbox->check_next < STATE_QUEUES_MAX) {
+    for (; inbox->check_next < STATE_QUEUES_MAX; inbox->check_next++) {
         struct inbox_stream *stream = inbox->streams[inbox->check_next];
-        if (stream != NULL) {
-            struct slice words[] = {SLICE("XINFO"), SLICE("STREAM"), stream->key};
-            if (!redis_command(inbox->redis, words, 3, 0, on_checked, stream))
-                break;
-            inbox->checks++;
-        }
-        inbox->check_next++;
+        if (stream != NULL && !ask(stream, inbox->first_round))
+            break;
     }
     if (inbox->checks > 0 || inbox->phase != PHASE_CHECK)
         return;
+    if (inbox->another_round) {
+        begin_round(inbox, false);
+        return;
+    }
+    count_lost(inbox);
     inbox_count_refused(inbox);
     inbox_checked(inbox);
+}
+
+static void begin_round(struct inbox *inbox, bool first)
+{
+    inbox->first_round = first;
+    inbox->another_round = false;
+    inbox->check_next = 1;
+    check_on(inbox);
 }
 
 void inbox_check(struct inbox *inbox)
 {
     inbox->phase = PHASE_CHECK;
     inbox->check_ms = now_of(inbox) + CHECK_EVERY_MS;
-    inbox->check_next = 1;
-    check_on(inbox);
+    begin_round(inbox, true);
 }
 
 /* --- trimming ---------------------------------------------------------------------------- */
@@ -170,20 +270,39 @@ static struct inbox_id settled_of(const struct inbox *inbox, const struct inbox_
     return settled;
 }
 
+/* An hour is kept, for a hotlead that is restored from a backup; of a busy stream less, since Redis
+ * has to hold it. */
+static uint64_t kept_from(const struct inbox *inbox, const struct inbox_stream *stream)
+{
+    uint64_t settled_ms = settled_of(inbox, stream).ms;
+    uint64_t from_ms = settled_ms > KEPT_MS ? settled_ms - KEPT_MS : 0;
+    uint64_t many_ms = inbox_trail_before(&stream->trail, KEPT_ENTRIES).ms;
+
+    if (many_ms > settled_ms)
+        many_ms = settled_ms;
+    return many_ms > from_ms ? many_ms : from_ms;
+}
+
 static void trim(struct inbox_stream *stream)
 {
-    struct inbox *inbox = stream->inbox;
-    uint64_t settled_ms = settled_of(inbox, stream).ms;
+    uint64_t from_ms = kept_from(stream->inbox, stream);
     char digits[24];
     struct text least = text_over(digits, sizeof(digits));
 
-    if (stream->unusable || settled_ms <= KEPT_MS)
+    if (stream->unusable || stream->lost || from_ms == 0)
         return;
-    text_uint(&least, settled_ms - KEPT_MS);
-    redis_command(inbox->redis,
+    text_uint(&least, from_ms);
+    stream->trimmed = stream->trail.read;
+    redis_command(stream->inbox->redis,
                   (struct slice[]){SLICE("XTRIM"), stream->key, SLICE("MINID"), SLICE("~"),
-                                   text_slice(&least)},
-                  5, 0, on_trimmed, NULL);
+                                   text_slice(&least), SLICE("LIMIT"), SLICE(TRIM_LIMIT)},
+                  7, 0, on_trimmed, NULL);
+}
+
+void inbox_trim_busy(struct inbox_stream *stream)
+{
+    if (stream->trail.read - stream->trimmed >= TRIM_ENTRIES)
+        trim(stream);
 }
 
 void inbox_trim(struct inbox *inbox)
