@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proto/text.h"
@@ -92,6 +93,44 @@ bool may_be_written(const char *path)
     strcpy(copy, path);
     return access(path, F_OK) == 0 ? access(path, W_OK) == 0
                                    : access(strchr(copy, '/') ? dirname(copy) : ".", W_OK) == 0;
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat entry;
+
+    return stat(path, &entry) == 0 && S_ISDIR(entry.st_mode);
+}
+
+static const char *file_fault(const char *path)
+{
+    static char fault[PATH_BYTES + 64];
+
+    if (!path)
+        return NULL;
+    if (strcmp(path, "-") == 0)
+        return "stdout is the summary's: name a file, or /dev/fd/3 with 3>&1";
+    if (is_folder(path))
+        snprintf(fault, sizeof fault, "%.*s is a folder: name a file in it", PATH_BYTES, path);
+    else if (!may_be_written(path))
+        snprintf(fault, sizeof fault, "%.*s cannot be written: make its folder, or name another",
+                 PATH_BYTES, path);
+    else
+        return NULL;
+    return fault;
+}
+
+const char *files_fault(const char *const paths[static RESULT_FILES])
+{
+    for (unsigned i = 0; i < RESULT_FILES; i++) {
+        const char *fault = file_fault(paths[i]);
+        if (fault)
+            return fault;
+        for (unsigned j = 0; j < i; j++)
+            if (paths[i] && paths[j] && strcmp(paths[i], paths[j]) == 0)
+                return "--json, --html and --hdr need a file each";
+    }
+    return NULL;
 }
 
 /* --- the mix -----------------------------------------------------------------------------------
