@@ -8,9 +8,10 @@
 #define METRICS_WAIT_NS (10 * NS_PER_S) /* until the server has read its last report */
 #define METRICS_EACH_NS (50 * NS_PER_MS)
 
-/* Of the sender: over this share of a core it has no time left, and what it was late by it may not
- * be blamed for when that is small, in itself or beside what was measured. */
+/* Of the sender: over this share of the time it has none left for more, and what it was late by it
+ * may not be blamed for when that is small, in itself or beside what was measured. */
 #define BUSY_SHARE_MAX   0.9
+#define REACHED_SHARE    0.99
 #define LATE_NS_SMALL    (1 * NS_PER_MS)
 #define LATE_ONCE_NS_MAX (50 * NS_PER_MS)
 
@@ -190,16 +191,47 @@ static void check_answers(struct run *run)
 
 /* --- whether it was the sender --------------------------------------------------------------- */
 
+static double share_of(const struct run *run, uint64_t ns)
+{
+    uint64_t elapsed_ns = run->load_counts.elapsed_ns;
+
+    return elapsed_ns > 0 ? (double)ns / (double)elapsed_ns : 0;
+}
+
+static bool fell_short(const struct run *run)
+{
+    double wanted = run->options->rate;
+
+    return wanted == 0 || result_acked_per_second(run->result) < REACHED_SHARE * wanted;
+}
+
+/* A sender that ran, or could have run and had no core, was never idle: so it was not the server
+ * that it waited for. One that was busy and yet sent all it was to send was no limit; then the
+ * longer way of an answer through it is all that can be said, in `why` too. */
 static bool had_no_time(const struct run *run, char *why, size_t size)
 {
-    const struct load_counts *counts = &run->load_counts;
-    double share =
-        counts->elapsed_ns > 0 ? (double)counts->busy_ns / (double)counts->elapsed_ns : 0;
+    double busy = share_of(run, run->load_counts.busy_ns);
+    double waited = share_of(run, run->load_counts.waited_ns);
 
-    if (share <= BUSY_SHARE_MAX)
+    if (busy + waited <= BUSY_SHARE_MAX)
         return false;
-    snprintf(why, size, "the sender used %.0f %% of its core: the server may be able to do more",
-             share * 100);
+    if (!fell_short(run)) {
+        if (busy > BUSY_SHARE_MAX)
+            snprintf(why, size,
+                     "the sender kept up, but used %.0f %% of its core: a little of the latencies "
+                     "may be its own",
+                     busy * 100);
+        return false;
+    }
+    if (busy > BUSY_SHARE_MAX)
+        snprintf(why, size,
+                 "the sender used %.0f %% of its core: the server may be able to do more",
+                 busy * 100);
+    else
+        snprintf(why, size,
+                 "the sender used %.0f %% of its core and waited for one for %.0f %% of the time, "
+                 "which others had: the server may be able to do more",
+                 busy * 100, waited * 100);
     return true;
 }
 

@@ -5,6 +5,7 @@
 #include "bench/about.h"
 #include "bench/commands.h"
 #include "bench/metrics.h"
+#include "bench/output_words.h"
 #include "bench/run_command_internal.h"
 #include "bench/search.h"
 
@@ -46,10 +47,11 @@ static void warn(const struct result *result)
 /* Behind the summary, where it is read. */
 static void print_found(const struct run_asked *asked, const struct search_found *found)
 {
-    printf("\nhighest rate that keeps %s: %.6g opt-ins/s, kept for %g s\n", asked->limit,
-           found->rate, asked->run.duration_s);
+    printf("\nhighest rate that keeps %s: %s opt-ins/s, kept for %g s (%u runs in %.0f s)\n",
+           asked->limit, words_rate(found->rate).text, asked->run.duration_s, found->runs,
+           found->took_s);
     if (found->broke_at > 0)
-        printf("next step: %.6g/s, %s\n", found->broke_at, found->broke_how);
+        printf("next step: %s/s, %s\n", words_rate(found->broke_at).text, found->broke_how);
     else
         printf("next step: none was tried; it may be able to do more\n");
 }
@@ -79,10 +81,10 @@ static void keep_found(const struct run_asked *asked, const struct search_found 
 
     snprintf(what, sizeof what, "the highest rate that keeps %.80s", asked->limit);
     if (found->broke_at > 0)
-        result_check(result, true, what, "%.6g/s; at %.6g/s %s", found->rate, found->broke_at,
-                     found->broke_how);
+        result_check(result, true, what, "%s/s; at %s/s %s", words_rate(found->rate).text,
+                     words_rate(found->broke_at).text, found->broke_how);
     else
-        result_check(result, true, what, "%.6g/s; more was not tried", found->rate);
+        result_check(result, true, what, "%s/s; more was not tried", words_rate(found->rate).text);
 }
 
 static enum status measure(const struct run_asked *asked, const struct target *target,
