@@ -206,9 +206,17 @@ static void add_masked(struct text *out, const char *word, const char *secret, c
         text_string(out, until);
 }
 
+/* Behind whatever option, since those may be abbreviated. NULL: there is no key or token in it. */
+static const char *find_secret(const char *word)
+{
+    const char *key = strstr(word, "sk_");
+
+    return key ? key : strstr(word, "tk_");
+}
+
 static void add_word(struct text *out, const char *word, bool is_token)
 {
-    const char *secret = strstr(word, "sk_"), *at = strrchr(word, '@');
+    const char *secret = find_secret(word), *at = strrchr(word, '@');
     const char *scheme = at ? strstr(word, "://") : NULL;
     bool quoted = needs_quotes(word);
 

@@ -135,6 +135,8 @@ static void secrets_are_masked(void **state)
                    "hotlead-bench run --key sk_*** --key=sk_***");
     assert_command((const char *const[]){"run", "--token", "tok_abc", "--token=tok_abc", NULL},
                    "hotlead-bench run --token *** --token=***");
+    assert_command((const char *const[]){"run", "--tok", "tk_abc", "--tok=tk_abc", NULL},
+                   "hotlead-bench run --tok tk_*** --tok=tk_***");
     assert_command((const char *const[]){"run", "--redis=redis://me:secret@host:1/2", NULL},
                    "hotlead-bench run --redis=redis://***@host:1/2");
 }
