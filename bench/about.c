@@ -65,7 +65,7 @@ static void ask_server(const struct target *target, char version[static WORD_BYT
     struct metrics *metrics;
 
     version[0] = '\0';
-    if (!target->token[0] || metrics_read(target, &metrics) != STATUS_OK)
+    if (!metrics_are_known(target) || metrics_read(target, &metrics) != STATUS_OK)
         return;
     metrics_label(metrics, "hotlead_build_info", "version", version, WORD_BYTES);
     metrics_close(metrics);

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proto/text.h"
@@ -94,6 +95,44 @@ bool may_be_written(const char *path)
                                    : access(strchr(copy, '/') ? dirname(copy) : ".", W_OK) == 0;
 }
 
+static bool is_folder(const char *path)
+{
+    struct stat entry;
+
+    return stat(path, &entry) == 0 && S_ISDIR(entry.st_mode);
+}
+
+static const char *file_fault(const char *path)
+{
+    static char fault[PATH_BYTES + 64];
+
+    if (!path)
+        return NULL;
+    if (strcmp(path, "-") == 0)
+        return "stdout is the summary's: name a file, or /dev/fd/3 with 3>&1";
+    if (is_folder(path))
+        snprintf(fault, sizeof fault, "%.*s is a folder: name a file in it", PATH_BYTES, path);
+    else if (!may_be_written(path))
+        snprintf(fault, sizeof fault, "%.*s cannot be written: make its folder, or name another",
+                 PATH_BYTES, path);
+    else
+        return NULL;
+    return fault;
+}
+
+const char *files_fault(const char *const paths[static RESULT_FILES])
+{
+    for (unsigned i = 0; i < RESULT_FILES; i++) {
+        const char *fault = file_fault(paths[i]);
+        if (fault)
+            return fault;
+        for (unsigned j = 0; j < i; j++)
+            if (paths[i] && paths[j] && strcmp(paths[i], paths[j]) == 0)
+                return "--json, --html and --hdr need a file each";
+    }
+    return NULL;
+}
+
 /* --- the mix -----------------------------------------------------------------------------------
  */
 
@@ -167,9 +206,17 @@ static void add_masked(struct text *out, const char *word, const char *secret, c
         text_string(out, until);
 }
 
+/* Behind whatever option, since those may be abbreviated. NULL: there is no key or token in it. */
+static const char *find_secret(const char *word)
+{
+    const char *key = strstr(word, "sk_");
+
+    return key ? key : strstr(word, "tk_");
+}
+
 static void add_word(struct text *out, const char *word, bool is_token)
 {
-    const char *secret = strstr(word, "sk_"), *at = strrchr(word, '@');
+    const char *secret = find_secret(word), *at = strrchr(word, '@');
     const char *scheme = at ? strstr(word, "://") : NULL;
     bool quoted = needs_quotes(word);
 

@@ -20,6 +20,10 @@ bool read_mix(const char *text, struct people_options *out, const char **why_out
 /* Whether a file can be written there, without touching it: a result of yesterday is overwritten
  * by one of today, not by a failure. */
 bool may_be_written(const char *path);
+/* Whether all files that were named for results can be: NULL, or what is wrong, until the next
+ * call. A path may be NULL: not asked for. */
+#define RESULT_FILES 3
+const char *files_fault(const char *const paths[static RESULT_FILES]);
 /* The words of a command line, quoted where a shell needs it, with keys, tokens and passwords
  * masked. What does not fit ends in "...". */
 void write_command(int argc, char **argv, char *out, size_t bytes);

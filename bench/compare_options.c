@@ -184,12 +184,15 @@ static const struct argp parser = {
 
 void compare_options_read(int argc, char **argv, struct compare_options *out)
 {
+    static char name[] = "hotlead-bench compare";
+
     *out = (struct compare_options){.rounds = 3,
                                     .connections = 64,
                                     .duration_s = 5,
                                     .pop = true,
                                     .report = true,
                                     .aof = RIG_AOF_EVERYSEC};
+    argv[0] = name;
     argp_err_exit_status = BENCH_USAGE;
     argp_parse(&parser, argc, argv, 0, NULL, out);
 }

@@ -7,6 +7,7 @@
 
 #include "bench/commands.h"
 #include "bench/diff.h"
+#include "bench/output.h"
 #include "proto/must.h"
 
 #define METRICS_MAX    16
@@ -27,16 +28,19 @@ struct diff {
 /* --- command line -------------------------------------------------------------- */
 
 static const struct argp_option options[] = {
+    {0, 0, 0, 0, "What is compared, and how it is shown", 1},
     {"metric", 'm', "FIGURE", 0,
-     "compare only this figure; may be given again. One of rate, lead.p50, lead.p99, lead.p99.9, "
+     "only this figure (all); may be given again. One of rate, lead.p50, lead.p99, lead.p99.9, "
      "ack.p50, ack.p99, ack.p99.9, cpu, redis_cpu; p99 is lead.p99",
      0},
+    {"json", 'j', NULL, 0, "JSON on stdout instead of a table", 0},
+    {0, 0, 0, 0, "What has to be kept", 2},
     {"threshold", 't', "LIMIT", 0,
      "exit with 3 when the second is beyond it: 'p99<+5%', 'rate>-2%'. A difference that may be "
      "chance does not count. May be given again",
      0},
-    {"json", 'j', NULL, 0, "write JSON instead of a table", 0},
-    {NULL, 0, NULL, 0, NULL, 0},
+    {0, 0, 0, 0, "Help", -1},
+    {0},
 };
 
 static void add_metric(struct diff *diff, const char *name, struct argp_state *state)
@@ -92,8 +96,11 @@ static const struct argp parser = {
     "A.json[,A2.json...] B.json[,B2.json...]",
     "Compares two results of hotlead-bench run --json: B beside A, with 95 % confidence."
     "\vConfidence from one run a side says nothing about how runs differ. Measure A and B in turn "
-    "several times and give all files: hotlead-bench diff A1.json,A2.json B1.json,B2.json\n\n"
-    "Exit: 0 compared, 1 failed, 2 usage, 3 a threshold was missed.",
+    "several times and give all files:\n\n"
+    "  hotlead-bench diff before.json after.json\n"
+    "  hotlead-bench diff A1.json,A2.json B1.json,B2.json -t 'p99<+5%'\n\n"
+    "Exit: 0 compared, 1 failed, or a threshold of a result that is not sound, 2 usage, 3 a "
+    "threshold was missed.",
     NULL,
     NULL,
     NULL,
@@ -315,10 +322,25 @@ static enum outcome judge_threshold(const struct diff *diff, const struct diff_t
     return OUTCOME_HOLDS;
 }
 
+/* Figures of a run that lost something do not count, so nothing is held by them. */
+static bool are_sound(const struct diff *diff)
+{
+    bool sound = true;
+
+    for (size_t i = 0; i < diff->a.count; i++)
+        sound &= result_is_sound(&diff->a.runs[i]);
+    for (size_t i = 0; i < diff->b.count; i++)
+        sound &= result_is_sound(&diff->b.runs[i]);
+    if (!sound)
+        fprintf(stderr, "hotlead-bench: a result is not sound, so no threshold is kept by it\n");
+    return sound;
+}
+
 static int judge_thresholds(const struct diff *diff)
 {
     static const int exits[] = {BENCH_DONE, BENCH_THRESHOLD, BENCH_FAILED};
-    enum outcome worst = OUTCOME_HOLDS;
+    bool gates = diff->threshold_count > 0;
+    enum outcome worst = gates && !are_sound(diff) ? OUTCOME_UNKNOWN : OUTCOME_HOLDS;
 
     if (diff->threshold_count > 0 && !diff->json)
         putchar('\n');
@@ -342,6 +364,8 @@ int diff_command(int argc, char **argv)
         side_open(diff.files[1], &diff.b) == STATUS_OK) {
         bool shown = diff.json ? print_json(&diff) : print_table(&diff);
         answer = shown ? judge_thresholds(&diff) : BENCH_FAILED;
+        if (!output_flush())
+            answer = BENCH_FAILED;
     }
     side_close(&diff.a);
     side_close(&diff.b);

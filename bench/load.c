@@ -7,6 +7,7 @@
 #include "bench/load_internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
@@ -190,6 +191,20 @@ static uint64_t cpu_ns(void)
     return (uint64_t)time.tv_sec * NS_A_SECOND + (uint64_t)time.tv_nsec;
 }
 
+/* "ran waited times", in ns. */
+static uint64_t waited_ns(void)
+{
+    unsigned long long ran = 0, waited = 0;
+    FILE *file = fopen("/proc/thread-self/schedstat", "re");
+
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%llu %llu", &ran, &waited) != 2)
+        waited = 0;
+    fclose(file);
+    return waited;
+}
+
 static void begin_plan(struct load *load, uint64_t now_ns)
 {
     bool all_tried = load->untried == 0;
@@ -198,6 +213,7 @@ static void begin_plan(struct load *load, uint64_t now_ns)
         return;
     load->begun_ns = now_ns;
     load->cpu_begun_ns = cpu_ns();
+    load->waited_begun_ns = waited_ns();
     if (is_open_loop(load))
         load->sending.at_ns = load->coming.at_ns = now_ns + schedule_next(&load->sending.schedule);
     load->coming.schedule = load->sending.schedule;
@@ -207,6 +223,7 @@ static void finish(struct load *load, uint64_t now_ns)
 {
     load->done_ns = now_ns;
     load->cpu_done_ns = cpu_ns();
+    load->waited_done_ns = waited_ns();
     for (unsigned i = 0; i < load->options.connections; i++)
         conn_drop(&load->conns[i]);
     uv_poll_stop(&load->poll);
@@ -409,5 +426,7 @@ void load_count(const struct load *load, struct load_counts *out)
     if (load->begun_ns == 0)
         return;
     out->elapsed_ns = end_ns - load->begun_ns;
+    if (load->done_ns > 0)
+        out->waited_ns = load->waited_done_ns - load->waited_begun_ns;
     out->busy_ns = (load->done_ns > 0 ? load->cpu_done_ns : cpu_ns()) - load->cpu_begun_ns;
 }

@@ -75,6 +75,8 @@ struct load_counts {
     uint64_t connects;    /* that succeeded */
     uint64_t late_ns_max; /* the greatest late_ns, the warm-up's too */
     uint64_t busy_ns;     /* of the loop thread's CPU time since the plan began */
+    uint64_t waited_ns;   /* when it could have run and others had the core; known when it is done,
+                             0 where the kernel does not tell */
     uint64_t elapsed_ns;  /* since the plan began, until it was done */
 };
 void load_count(const struct load *load, struct load_counts *out);

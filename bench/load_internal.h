@@ -63,7 +63,8 @@ struct load {
     uint64_t begun_ns;            /* of the plan */
     uint64_t stopped_ns;
     uint64_t cpu_begun_ns, cpu_done_ns;
-    uint64_t armed_ns; /* for which moment the timer is set */
+    uint64_t waited_begun_ns, waited_done_ns; /* for a core */
+    uint64_t armed_ns;                        /* for which moment the timer is set */
     uint64_t late_ns_max;
     uint64_t answered, failed, in_flight, connects;
     bool closing;

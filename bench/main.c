@@ -56,10 +56,13 @@ static int refuse(const char *word)
 
 static void print_usage(FILE *out)
 {
-    fprintf(out, "usage: hotlead-bench COMMAND ...\n\n");
+    fprintf(out, "Usage: hotlead-bench COMMAND [OPTION...]\n\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].help);
-    fprintf(out, "\n`hotlead-bench COMMAND --help` says more.\n");
+    fprintf(out,
+            "\n  hotlead-bench run --quick      a first look, with a server of its own, in 15 s\n"
+            "  hotlead-bench COMMAND --help   all that a command takes\n\n"
+            "Exit: 0 done, 1 failed, 2 usage, 3 a threshold was missed.\n");
 }
 
 static bool is_one_of(const char *word, const char *a, const char *b, const char *c)

@@ -98,6 +98,11 @@ static enum status status_of(const struct client_answer *answer)
     return answer->status == 401 || answer->status == 403 ? STATUS_FORBIDDEN : STATUS_BUSY;
 }
 
+bool metrics_are_known(const struct target *target)
+{
+    return target->kind == TARGET_HOTLEAD && (target->token[0] || target->admin_url[0]);
+}
+
 enum status metrics_read(const struct target *target, struct metrics **out)
 {
     char url[URL_BYTES];
@@ -106,7 +111,10 @@ enum status metrics_read(const struct target *target, struct metrics **out)
     struct client_answer answer;
 
     *out = NULL;
-    snprintf(url, sizeof url, form, target->host, target->port);
+    if (target->admin_url[0])
+        snprintf(url, sizeof url, "%s", target->admin_url);
+    else
+        snprintf(url, sizeof url, form, target->host, target->port);
     enum status status = client_open(url, target->token, &client);
     if (status != STATUS_OK)
         return status;

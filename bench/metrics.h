@@ -10,7 +10,9 @@
 
 struct metrics;
 
-/* BUSY: no answer. FORBIDDEN: the token is not good. */
+/* Whether it is known where they are: a hotlead, and its token or admin_url. */
+bool metrics_are_known(const struct target *target);
+/* BUSY: no answer, or none with metrics. FORBIDDEN: the token is not good. */
 enum status metrics_read(const struct target *target, struct metrics **out);
 void metrics_close(struct metrics *metrics);
 

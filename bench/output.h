@@ -25,6 +25,18 @@ enum status output_html(const struct result *result, FILE *out);
 typedef enum status output_fn(const struct result *result, FILE *out);
 bool output_file(const char *path, output_fn *write_result, const struct result *result);
 
+/* The files somebody asked for; NULL: not wanted. */
+struct output_files {
+    const char *json, *html, *hdr;
+    /* Of which latency `hdr` is; RESULT_LATENCY_COUNT: speed-to-lead, or the answers where nothing
+     * was popped. */
+    enum result_latency hdr_latency;
+};
+/* Writes all of them. False, and said on stderr: one is not there, or not whole. */
+bool output_files(const struct output_files *files, const struct result *result);
+/* Flushes what was printed. False, and said on stderr: stdout did not take all of it. */
+bool output_flush(void);
+
 /* [latency.]metric operator value[unit]
  *
  *   latency: lead or speed_to_lead, ack, ack_raw, after_ack.
@@ -46,6 +58,14 @@ struct output_threshold {
 /* INVALID: it cannot be read, or asks for what this result does not have; said on `talk`. */
 enum status output_threshold(const char *text, const struct result *result, FILE *talk,
                              struct output_threshold *out);
+/* Judges all of them, each in a line on `out`, also behind one that was missed. The worst of them:
+ * what a result cannot answer is worse than a miss, for a gate must not pass by it. */
+enum output_outcome { OUTPUT_HOLDS, OUTPUT_MISSED, OUTPUT_UNKNOWN };
+enum output_outcome output_thresholds(const char *const *texts, unsigned count,
+                                      const struct result *result, FILE *out);
+/* How a command ends that showed a result: 1, what it wrote is not whole or a threshold is unknown;
+ * 3, one was missed; 1, the result is not sound; 0. */
+int output_exit(const struct result *result, enum output_outcome outcome, bool written);
 /* Whether it can be read at all: before anything is run. The same messages. */
 enum status output_threshold_check(const char *text, FILE *talk);
 

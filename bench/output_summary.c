@@ -150,9 +150,10 @@ static void print_header(const struct result *result, FILE *out)
     print_title(result, out);
     print_line(out, "command", "%s", result->command);
     print_line(out, "versions", "%s", result->versions);
-    print_line(out, "machine", "%u cores, %s, %s, %s, Linux %s, load %.2f before", machine->cores,
-               machine->processor, words_bytes(machine->memory_bytes).text, machine->system,
-               machine->kernel, machine->load1);
+    /* The longest texts are last, where a line is cut. */
+    print_line(out, "machine", "%u cores, %s, %s, load %.2f before; %s, Linux %s", machine->cores,
+               machine->processor, words_bytes(machine->memory_bytes).text, machine->load1,
+               machine->system, machine->kernel);
     print_disk(result, out);
     print_load(result, out);
 }
@@ -264,9 +265,11 @@ static void print_ledger(const struct result *result, FILE *out)
                words_count(result->popped).text, words_count(result->lost).text,
                words_count(result->doubled).text, words_count(result->redelivered).text,
                words_count(result->unclaimed).text, words_count(result->strange).text);
-    if (result->popped > 0)
-        print_line(out, "drain", "the last pop came %s after the last answer",
+    if (result->popped > 0 && result->drain_s > 0)
+        print_line(out, "drain", "the last task was popped %s after the last answer",
                    words_duration(1e9 * result->drain_s).text);
+    else if (result->popped > 0)
+        print_line(out, "drain", "none: the last task was popped before the last answer was read");
 }
 
 /* CPU that nobody could read is 0, and says so rather than nothing. */
@@ -403,6 +406,22 @@ static void note_mistaken(const struct result *result, unsigned *lines_left, FIL
                    "empty.");
 }
 
+/* A server that somebody else started: its processes are not looked at, and its metrics only with
+ * a token. */
+static void note_unknown(const struct result *result, unsigned *lines_left, FILE *out)
+{
+    if (strcmp(result->disk.file_system, "remote") != 0)
+        return;
+    if (result->commit.count == 0)
+        print_note(
+            out, lines_left,
+            "No lines commit, commit -> visible: they come from the server's /metrics, which "
+            "--url does not have (or not without --token). Where it has an admin_listen, name "
+            "that with --admin-url. CPU and memory are unknown of a server behind --url.");
+    else
+        print_note(out, lines_left, "CPU and memory are unknown of a server behind --url.");
+}
+
 static void print_notes(const struct result *result, FILE *out)
 {
     unsigned lines_left = NOTE_LINES_MAX;
@@ -412,6 +431,7 @@ static void print_notes(const struct result *result, FILE *out)
     note_machine(result, &lines_left, out);
     note_shortfall(result, &lines_left, out);
     note_omission(result, &lines_left, out);
+    note_unknown(result, &lines_left, out);
 }
 
 void output_summary(const struct result *result, FILE *out)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/commands.h"
 #include "bench/output.h"
 #include "bench/output_words.h"
 #include "proto/must.h"
@@ -357,4 +358,35 @@ enum status output_threshold_check(const char *text, FILE *talk)
     struct condition condition;
 
     return read_condition(text, talk, &condition) ? STATUS_OK : STATUS_INVALID;
+}
+
+enum output_outcome output_thresholds(const char *const *texts, unsigned count,
+                                      const struct result *result, FILE *out)
+{
+    enum output_outcome worst = OUTPUT_HOLDS;
+
+    if (count > 0)
+        fputc('\n', out);
+    for (unsigned i = 0; i < count; i++) {
+        struct output_threshold threshold;
+        enum output_outcome outcome = OUTPUT_UNKNOWN;
+        if (output_threshold(texts[i], result, stderr, &threshold) == STATUS_OK)
+            outcome = threshold.holds ? OUTPUT_HOLDS : OUTPUT_MISSED;
+        if (outcome == OUTPUT_UNKNOWN)
+            fprintf(out, "threshold  %-24s UNKNOWN (this result cannot tell)\n", texts[i]);
+        else
+            fprintf(out, "threshold  %-24s %-6s (%s)\n", threshold.text,
+                    threshold.holds ? "ok" : "MISSED", threshold.found_text);
+        worst = outcome > worst ? outcome : worst;
+    }
+    return worst;
+}
+
+int output_exit(const struct result *result, enum output_outcome outcome, bool written)
+{
+    if (!written || outcome == OUTPUT_UNKNOWN)
+        return BENCH_FAILED;
+    if (outcome == OUTPUT_MISSED)
+        return BENCH_THRESHOLD;
+    return result_is_sound(result) ? BENCH_DONE : BENCH_FAILED;
 }

@@ -24,6 +24,10 @@ static const char *difference(const struct result *a, const struct result *b)
         return "their mixes of bodies differ";
     if (a->new_connections != b->new_connections)
         return "one made a new connection for each request, the other did not";
+    if (a->disk.simulated_us != b->disk.simulated_us)
+        return "their simulated disks differ, or one's is real";
+    if (a->disk.volatile_memory != b->disk.volatile_memory)
+        return "one measured in memory (tmpfs), the other on a disk";
     return NULL;
 }
 

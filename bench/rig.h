@@ -15,10 +15,10 @@ enum rig_aof { RIG_AOF_EVERYSEC, RIG_AOF_OFF };
 /* Strings are copied, but for the flags, which live as long as the rig. */
 struct rig_options {
     const char *hotlead; /* the program; NULL: `hotlead` beside this one */
-    /* Where the folder is made; NULL: TMPDIR when that is no tmpfs, else /var/tmp. */
+    /* Where the folder is made; NULL: TMPDIR when that is set, else /var/tmp. */
     const char *below;
     const char *listen; /* NULL: 127.0.0.1 and a free port. An occupied one is refused */
-    bool allow_tmpfs;   /* else a folder on a tmpfs is refused: an fsync costs nothing there */
+    bool allow_tmpfs;   /* else FORBIDDEN on a tmpfs: an fsync costs nothing there */
     bool keep;          /* the folder is left, and named at the end */
     enum rig_aof aof;
     unsigned sites;
@@ -34,7 +34,8 @@ bool rig_read_disk(const char *text, unsigned *us_out);
 struct rig;
 
 /* Starts both, waits until they answer, makes agency `bench`, queue `bench.calls` and the sites.
- * What goes wrong is said on `talk`, which lives as long as the rig, with what to do about it. */
+ * What goes wrong is said on `talk`, which lives as long as the rig, with what to do about it.
+ * FORBIDDEN: the folder would be on a tmpfs; nothing was started. */
 enum status rig_open(const struct rig_options *options, FILE *talk, struct rig **out);
 void rig_close(struct rig *rig); /* stops both; removes the folder */
 

@@ -88,9 +88,7 @@ static const char *place_for(const struct rig_options *options)
 
     if (options->below)
         return options->below;
-    if (own && *own && (options->allow_tmpfs || !machine_is_volatile(own)))
-        return own;
-    return FALLBACK;
+    return own && *own ? own : FALLBACK;
 }
 
 enum status rig_folder_make(const struct rig_options *options, FILE *talk, struct rig_folder *out)
@@ -102,8 +100,8 @@ enum status rig_folder_make(const struct rig_options *options, FILE *talk, struc
         fprintf(
             talk,
             "hotlead-bench: %s is in memory (tmpfs), where an fsync costs nothing: set TMPDIR to "
-            "a folder on a real disk, or allow it with --allow-tmpfs, and the result will say "
-            "so\n",
+            "a folder on a real disk, such as /var/tmp; or allow it with hotlead-bench run "
+            "--allow-tmpfs, and the result will say so\n",
             below);
         return STATUS_FORBIDDEN;
     }

@@ -53,6 +53,7 @@ static void on_drain(uv_timer_t *timer)
     if (!is_drained(run, now_ns) && (double)(now_ns - run->done_ns) / 1e9 < run->drain_most_s)
         return;
     run->over = true;
+    uv_timer_stop(timer);
     uv_stop(&run->loop);
 }
 
@@ -78,9 +79,12 @@ static void on_interrupt(uv_signal_t *handle, int number)
     struct run *run = handle->data;
 
     (void)number;
+    run_live_wipe(run);
     if (run->interrupted)
         exit(CTRL_C_EXIT);
     run->interrupted = true;
+    fprintf(run->talk, "hotlead-bench: no more is sent, and what was sent is waited for; once more "
+                       "ends it at once\n");
     if (run->sending)
         load_stop(run->load);
 }

@@ -37,10 +37,13 @@ struct run_options {
     void *owner;
 };
 
+/* Whether progress on that stream is one living line: a terminal that can go back. May be NULL. */
+bool run_is_living(FILE *stream);
+
 /* OK: it ran, whatever came of it (see the checks). BUSY: server or Redis cannot be reached; said
  * on `talk`. `out` was initialised, and machine, disk and versions in it filled, by the caller. The
- * first Ctrl-C ends the sending; a run that was ended so is OK and says so in `limit_why`. Main
- * thread. */
+ * first Ctrl-C ends the sending; a run that was ended so is OK and says so in `limit_why`. The
+ * second ends the program. Main thread. */
 enum status run_once(const struct run_options *options, const struct target *target, FILE *talk,
                      struct result *out);
 

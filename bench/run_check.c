@@ -8,9 +8,10 @@
 #define METRICS_WAIT_NS (10 * NS_PER_S) /* until the server has read its last report */
 #define METRICS_EACH_NS (50 * NS_PER_MS)
 
-/* Of the sender: over this share of a core it has no time left, and what it was late by it may not
- * be blamed for when that is small, in itself or beside what was measured. */
+/* Of the sender: over this share of the time it has none left for more, and what it was late by it
+ * may not be blamed for when that is small, in itself or beside what was measured. */
 #define BUSY_SHARE_MAX   0.9
+#define REACHED_SHARE    0.99
 #define LATE_NS_SMALL    (1 * NS_PER_MS)
 #define LATE_ONCE_NS_MAX (50 * NS_PER_MS)
 
@@ -21,8 +22,7 @@ typedef unsigned long long number;
 void run_metrics_before(struct run *run)
 {
     run->server_pid = run->target->server.pid;
-    if (run->target->kind != TARGET_HOTLEAD || run->target->token[0] == '\0' ||
-        metrics_read(run->target, &run->before) != STATUS_OK)
+    if (!metrics_are_known(run->target) || metrics_read(run->target, &run->before) != STATUS_OK)
         run->before = NULL;
 }
 
@@ -55,7 +55,7 @@ static void check_stored(struct run *run, const struct metrics *after,
 
     result_check(run->result, stored >= least && stored <= most,
                  "every acknowledged opt-in is stored once",
-                 "%.0f stored, %llu acknowledged, %llu answers lost", stored, (number)counts->acked,
+                 "%.0f stored of %llu, %llu answers lost", stored, (number)counts->acked,
                  (number)run->unanswered);
 }
 
@@ -77,18 +77,22 @@ static bool reports_are_read(const struct run *run, const struct metrics *after,
            risen(run, after, "hotlead_tasks_ended_total") >= (double)counts->popped;
 }
 
-/* The server reads reports as they come; so when the last task is popped, some are on their way. */
-static struct metrics *read_after(const struct run *run, const struct ledger_counts *counts)
+/* The server reads reports as they come; so when the last task is popped, some are on their way.
+ * The loop turns meanwhile, for Ctrl-C: the first ends this waiting too. */
+static struct metrics *read_after(struct run *run, const struct ledger_counts *counts)
 {
     const struct timespec each = {0, METRICS_EACH_NS};
     uint64_t end_ns = uv_hrtime() + METRICS_WAIT_NS;
+    bool was_interrupted = run->interrupted;
     struct metrics *after = NULL;
 
     while (metrics_read(run->target, &after) == STATUS_OK &&
-           !reports_are_read(run, after, counts) && uv_hrtime() < end_ns) {
+           !reports_are_read(run, after, counts) && uv_hrtime() < end_ns &&
+           run->interrupted == was_interrupted) {
         metrics_close(after);
         after = NULL;
         nanosleep(&each, NULL);
+        uv_run(&run->loop, UV_RUN_NOWAIT);
     }
     return after;
 }
@@ -128,7 +132,7 @@ static void check_tasks(struct run *run, const struct ledger_counts *counts)
         run->target->shape == TARGET_NOWHERE)
         return;
     result_check(result, counts->lost == 0, "no task is lost",
-                 "%llu acknowledged that need one, %llu lost", (number)counts->must_pop,
+                 "%llu were due, the warm-up's too; %llu lost", (number)counts->must_pop,
                  (number)counts->lost);
     if (!run->options->faults)
         result_check(result, counts->doubled == 0, "no task comes out twice",
@@ -136,8 +140,8 @@ static void check_tasks(struct run *run, const struct ledger_counts *counts)
     result_check(result,
                  counts->unclaimed <= run->unanswered + run->nameless && result->strange == 0,
                  "each task belongs to an opt-in of this run",
-                 "%llu of no acknowledged opt-in, %llu answers lost, %llu strange",
-                 (number)counts->unclaimed, (number)run->unanswered, (number)result->strange);
+                 "%llu unclaimed, %llu strange, %llu answers lost", (number)counts->unclaimed,
+                 (number)result->strange, (number)run->unanswered);
 }
 
 static int by_count(const void *left, const void *right)
@@ -187,16 +191,47 @@ static void check_answers(struct run *run)
 
 /* --- whether it was the sender --------------------------------------------------------------- */
 
+static double share_of(const struct run *run, uint64_t ns)
+{
+    uint64_t elapsed_ns = run->load_counts.elapsed_ns;
+
+    return elapsed_ns > 0 ? (double)ns / (double)elapsed_ns : 0;
+}
+
+static bool fell_short(const struct run *run)
+{
+    double wanted = run->options->rate;
+
+    return wanted == 0 || result_acked_per_second(run->result) < REACHED_SHARE * wanted;
+}
+
+/* A sender that ran, or could have run and had no core, was never idle: so it was not the server
+ * that it waited for. One that was busy and yet sent all it was to send was no limit; then the
+ * longer way of an answer through it is all that can be said, in `why` too. */
 static bool had_no_time(const struct run *run, char *why, size_t size)
 {
-    const struct load_counts *counts = &run->load_counts;
-    double share =
-        counts->elapsed_ns > 0 ? (double)counts->busy_ns / (double)counts->elapsed_ns : 0;
+    double busy = share_of(run, run->load_counts.busy_ns);
+    double waited = share_of(run, run->load_counts.waited_ns);
 
-    if (share <= BUSY_SHARE_MAX)
+    if (busy + waited <= BUSY_SHARE_MAX)
         return false;
-    snprintf(why, size, "the sender used %.0f %% of its core: the server may be able to do more",
-             share * 100);
+    if (!fell_short(run)) {
+        if (busy > BUSY_SHARE_MAX)
+            snprintf(why, size,
+                     "the sender kept up, but used %.0f %% of its core: a little of the latencies "
+                     "may be its own",
+                     busy * 100);
+        return false;
+    }
+    if (busy > BUSY_SHARE_MAX)
+        snprintf(why, size,
+                 "the sender used %.0f %% of its core: the server may be able to do more",
+                 busy * 100);
+    else
+        snprintf(why, size,
+                 "the sender used %.0f %% of its core and waited for one for %.0f %% of the time, "
+                 "which others had: the server may be able to do more",
+                 busy * 100, waited * 100);
     return true;
 }
 
@@ -234,7 +269,10 @@ static void check_sender(struct run *run)
     if (run->options->rate > 0)
         result_check(result, !result->bench_was_the_limit, "the sender kept its schedule",
                      "late by %.2f ms at most", (double)hist_max_ns(run->late) / 1e6);
-    if (run->interrupted)
+    if (run->interrupted && result->intended == 0)
+        snprintf(out, sizeof(result->limit_why),
+                 "ended by Ctrl-C in its warm-up: nothing was measured");
+    else if (run->interrupted)
         snprintf(out, sizeof(result->limit_why), "ended by Ctrl-C after %.1f s%s%s",
                  result->duration_s, why[0] ? "; " : "", why);
     else

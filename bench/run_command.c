@@ -4,7 +4,8 @@
 
 #include "bench/about.h"
 #include "bench/commands.h"
-#include "bench/output.h"
+#include "bench/metrics.h"
+#include "bench/output_words.h"
 #include "bench/run_command_internal.h"
 #include "bench/search.h"
 
@@ -23,48 +24,8 @@ static bool raise_descriptors(unsigned connections)
     return false;
 }
 
-/* --- outputs -------------------------------------------------------------------------------------
- */
-
-static enum status write_hdr(const struct result *result, FILE *file)
-{
-    /* Where nobody pops there is no speed-to-lead. */
-    bool popped = hist_count(result->latency[RESULT_LEAD]) > 0;
-
-    output_hdr(result, popped ? RESULT_LEAD : RESULT_ACK, file);
-    return STATUS_OK;
-}
-
-static bool write_files(const struct run_asked *asked, const struct result *result)
-{
-    bool json = output_file(asked->json, result_write_json, result);
-    bool html = output_file(asked->html, output_html, result);
-    bool hdr = output_file(asked->hdr, write_hdr, result);
-
-    return json && html && hdr;
-}
-
 /* --- judgement
  * ------------------------------------------------------------------------------------- */
-
-/* All of them are told, also behind one that was missed. */
-static bool thresholds_hold(const struct run_asked *asked, const struct result *result)
-{
-    bool all_hold = true;
-
-    for (unsigned i = 0; i < asked->threshold_count; i++) {
-        struct output_threshold threshold;
-        bool readable =
-            output_threshold(asked->thresholds[i], result, stderr, &threshold) == STATUS_OK;
-        if (readable)
-            printf("threshold  %-24s %-6s (%s)\n", threshold.text,
-                   threshold.holds ? "ok" : "MISSED", threshold.found_text);
-        else
-            printf("threshold  %-24s MISSED (this run cannot tell)\n", asked->thresholds[i]);
-        all_hold &= readable && threshold.holds;
-    }
-    return all_hold;
-}
 
 static void warn(const struct result *result)
 {
@@ -83,36 +44,65 @@ static void warn(const struct result *result)
         fprintf(stderr, "hotlead-bench: measured in memory (tmpfs): an fsync cost nothing here\n");
 }
 
-static int conclude(const struct run_asked *asked, const struct result *result)
+/* Behind the summary, where it is read. */
+static void print_found(const struct run_asked *asked, const struct search_found *found)
+{
+    printf("\nhighest rate that keeps %s: %s opt-ins/s, kept for %g s (%u runs in %.0f s)\n",
+           asked->limit, words_rate(found->rate).text, asked->run.duration_s, found->runs,
+           found->took_s);
+    if (found->broke_at > 0)
+        printf("next step: %s/s, %s\n", words_rate(found->broke_at).text, found->broke_how);
+    else
+        printf("next step: none was tried; it may be able to do more\n");
+}
+
+static int conclude(const struct run_asked *asked, const struct result *result,
+                    const struct search_found *found)
 {
     output_summary(result, stdout);
-    bool hold = thresholds_hold(asked, result);
-    fflush(stdout);
-    bool written = write_files(asked, result);
+    if (asked->max)
+        print_found(asked, found);
+    enum output_outcome outcome =
+        output_thresholds(asked->thresholds, asked->threshold_count, result, stdout);
+    bool written = output_flush();
+    written &= output_files(&asked->files, result);
     warn(result);
-    if (!hold)
-        return BENCH_THRESHOLD;
-    return written && result_is_sound(result) ? BENCH_DONE : BENCH_FAILED;
+    return output_exit(result, outcome, written);
 }
 
 /* --- the run
  * --------------------------------------------------------------------------------------- */
 
+/* The rate stands in the result as well, and what broke behind it. */
+static void keep_found(const struct run_asked *asked, const struct search_found *found,
+                       struct result *result)
+{
+    char what[128];
+
+    snprintf(what, sizeof what, "the highest rate that keeps %.80s", asked->limit);
+    if (found->broke_at > 0)
+        result_check(result, true, what, "%s/s; at %s/s %s", words_rate(found->rate).text,
+                     words_rate(found->broke_at).text, found->broke_how);
+    else
+        result_check(result, true, what, "%s/s; more was not tried", words_rate(found->rate).text);
+}
+
 static enum status measure(const struct run_asked *asked, const struct target *target,
-                           struct result *result)
+                           struct search_found *found, struct result *result)
 {
     struct run_options options = asked->run;
-    double rate;
+    enum status status;
 
     options.command = asked->command;
     options.progress = stderr;
-    enum status status = asked->max ? search_rate(&options, target, asked->limit, options.rate,
-                                                  stderr, &rate, result)
-                                    : run_once(&options, target, stderr, result);
+    if (asked->max)
+        status = search_rate(&options, target, asked->limit, options.rate, stderr, found, result);
+    else
+        status = run_once(&options, target, stderr, result);
     if (asked->name)
         snprintf(result->name, sizeof result->name, "%s", asked->name);
     if (status == STATUS_OK && asked->max)
-        printf("highest rate that keeps %s: %.0f opt-ins/s\n\n", asked->limit, rate);
+        keep_found(asked, found, result);
     return status;
 }
 
@@ -120,17 +110,15 @@ static enum status measure(const struct run_asked *asked, const struct target *t
 static int run_at(const struct run_asked *asked, const struct target *target, const char *data)
 {
     struct result result;
+    struct search_found found;
     int code = BENCH_FAILED;
 
     if (result_init(&result) != STATUS_OK)
         return BENCH_FAILED;
     about_read(target, data, &result);
     result.disk.simulated_us = asked->rig.disk_us;
-    enum status status = measure(asked, target, &result);
-    if (status == STATUS_OK)
-        code = conclude(asked, &result);
-    else if (status == STATUS_NOT_FOUND)
-        fprintf(stderr, "hotlead-bench: %s does not hold at any rate\n", asked->limit);
+    if (measure(asked, target, &found, &result) == STATUS_OK)
+        code = conclude(asked, &result, &found);
     result_free(&result);
     return code;
 }
@@ -148,12 +136,42 @@ static void warn_of_backlog(const struct target *target)
             (long long)waiting, target->key);
 }
 
+/* Anybody may read them, but where an admin_listen is set they are only there; and a proxy may ask
+ * for a token. What was named and is no good is a mistake, found before minutes of load and not
+ * behind them. */
+static bool find_metrics(const struct run_asked *asked, struct target *target)
+{
+    bool is_named = asked->admin_url || asked->token;
+    struct metrics *metrics;
+
+    snprintf(target->admin_url, sizeof target->admin_url, "%s",
+             asked->admin_url ? asked->admin_url : asked->url);
+    enum status status = metrics_read(target, &metrics);
+    if (status == STATUS_OK) {
+        metrics_close(metrics);
+        return true;
+    }
+    if (!is_named)
+        target->admin_url[0] = '\0';
+    else if (status == STATUS_FORBIDDEN)
+        fprintf(stderr,
+                "hotlead-bench: %s/metrics does not take this --token: give an administrator's "
+                "(DATA/admin.token, or hotlead token add)\n",
+                target->admin_url);
+    else
+        fprintf(stderr,
+                "hotlead-bench: %s has no /metrics: name the server's admin_listen with "
+                "--admin-url, or leave out both --admin-url and --token\n",
+                target->admin_url);
+    return !is_named;
+}
+
 static int run_remote(const struct run_asked *asked)
 {
     struct target target;
     struct target_site site;
 
-    if (remote_target(asked, stderr, &site, &target) != STATUS_OK)
+    if (remote_target(asked, stderr, &site, &target) != STATUS_OK || !find_metrics(asked, &target))
         return BENCH_FAILED;
     if (asked->run.consumers > 0)
         warn_of_backlog(&target);
@@ -164,8 +182,9 @@ static int run_rig(const struct run_asked *asked)
 {
     struct rig *rig;
 
-    if (rig_open(&asked->rig, stderr, &rig) != STATUS_OK)
-        return BENCH_FAILED;
+    enum status status = rig_open(&asked->rig, stderr, &rig);
+    if (status != STATUS_OK) /* where it would run is a setting, and a wrong one */
+        return status == STATUS_FORBIDDEN ? BENCH_USAGE : BENCH_FAILED;
     int code = run_at(asked, rig_target(rig), rig_data(rig));
     rig_close(rig);
     return code;

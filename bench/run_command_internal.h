@@ -4,6 +4,7 @@
 #define HOTLEAD_BENCH_RUN_COMMAND_INTERNAL_H
 
 #include "bench/command_words.h"
+#include "bench/output.h"
 #include "bench/rig.h"
 #include "bench/run.h"
 
@@ -16,12 +17,12 @@ struct run_asked {
     const char *limit; /* NULL: none was given */
     const char *thresholds[RUN_THRESHOLDS_MAX];
     unsigned threshold_count;
-    const char *json, *html, *hdr; /* files; NULL: not wanted */
+    struct output_files files;
     const char *name;              /* of the result; NULL: the target's */
     char command[RESULT_TEXT_MAX]; /* as typed, without secrets */
 
     /* a server that runs already; NULL: not given */
-    const char *url, *redis, *key, *public_key, *queue, *token;
+    const char *url, *redis, *key, *public_key, *queue, *token, *admin_url;
 };
 
 /* --- run_command_options.c: reads and checks everything. What is wrong is said, and ends the

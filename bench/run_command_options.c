@@ -3,7 +3,6 @@
 #include <argp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <uv.h>
 
 #include "bench/commands.h"
@@ -39,6 +38,7 @@ enum option_key {
     KEY_PUBLIC_KEY,
     KEY_QUEUE,
     KEY_TOKEN,
+    KEY_ADMIN_URL,
     KEY_RATE,
     KEY_MAX,
     KEY_LIMIT,
@@ -79,7 +79,7 @@ static const struct argp_option options[] = {
      "opt-ins a second, at moments fixed beforehand (1000); 0: each "
      "connection sends when it has its answer, a figure of throughput",
      0},
-    {"max", KEY_MAX, 0, 0, "search the highest rate that keeps --limit", 0},
+    {"max", KEY_MAX, 0, 0, "search the highest rate that keeps --limit; 2 to 3 minutes", 0},
     {"limit", KEY_LIMIT, "T", 0, "for --max (" LIMIT "); as a threshold", 0},
     {"arrivals", KEY_ARRIVALS, "A", 0, "constant, or poisson: as independent visitors (constant)",
      0},
@@ -124,7 +124,11 @@ static const struct argp_option options[] = {
     {"public-key", KEY_PUBLIC_KEY, "PK", 0, "and its public one: without it only JSON is sent", 0},
     {"redis", KEY_REDIS, "URL", 0, "where its queue is: redis://host:port/db or unix:///path", 0},
     {"queue", KEY_QUEUE, "Q", 0, "(<agency of the key>.calls)", 0},
-    {"token", KEY_TOKEN, "T", 0, "an administrator's, to read its metrics", 0},
+    {"admin-url", KEY_ADMIN_URL, "URL", 0,
+     "its admin_listen, when it has one: there are its metrics, which add commit and commit -> "
+     "visible (--url)",
+     0},
+    {"token", KEY_TOKEN, "T", 0, "an administrator's, should somebody ask for one there", 0},
     {0, 0, 0, 0, "What comes out", 5},
     {"threshold", KEY_THRESHOLD, "T", 0,
      "exit 3 when it is missed: 'p99<10ms', 'ack.p99.9<5ms', "
@@ -135,6 +139,7 @@ static const struct argp_option options[] = {
     {"hdr", KEY_HDR, "FILE", 0, "speed-to-lead as HdrHistogram's percentiles", 0},
     {"name", KEY_NAME, "TEXT", 0, "what the result is called (hotlead)", 0},
     {"label", KEY_LABEL, 0, OPTION_ALIAS, 0, 0},
+    {0, 0, 0, 0, "Help", -1},
     {0},
 };
 
@@ -257,13 +262,21 @@ static bool keep_text(struct reading *reading, int key, const char *text)
         int key;
         const char **place;
     } texts[] = {
-        {KEY_URL, &asked->url},           {KEY_REDIS, &asked->redis},
-        {KEY_KEY, &asked->key},           {KEY_PUBLIC_KEY, &asked->public_key},
-        {KEY_QUEUE, &asked->queue},       {KEY_TOKEN, &asked->token},
-        {KEY_LIMIT, &asked->limit},       {KEY_JSON, &asked->json},
-        {KEY_HTML, &asked->html},         {KEY_HDR, &asked->hdr},
-        {KEY_NAME, &asked->name},         {KEY_HOTLEAD, &asked->rig.hotlead},
-        {KEY_LISTEN, &asked->rig.listen}, {KEY_MIX, &reading->mix},
+        {KEY_URL, &asked->url},
+        {KEY_REDIS, &asked->redis},
+        {KEY_KEY, &asked->key},
+        {KEY_PUBLIC_KEY, &asked->public_key},
+        {KEY_QUEUE, &asked->queue},
+        {KEY_TOKEN, &asked->token},
+        {KEY_ADMIN_URL, &asked->admin_url},
+        {KEY_LIMIT, &asked->limit},
+        {KEY_JSON, &asked->files.json},
+        {KEY_HTML, &asked->files.html},
+        {KEY_HDR, &asked->files.hdr},
+        {KEY_NAME, &asked->name},
+        {KEY_HOTLEAD, &asked->rig.hotlead},
+        {KEY_LISTEN, &asked->rig.listen},
+        {KEY_MIX, &reading->mix},
     };
     const struct {
         int key;
@@ -301,8 +314,8 @@ static void add_threshold(struct argp_state *state, struct run_asked *asked, con
 
 static void refuse_without_url(const struct reading *reading, struct argp_state *state)
 {
-    static const enum option_key remote[] = {KEY_KEY, KEY_PUBLIC_KEY, KEY_REDIS, KEY_QUEUE,
-                                             KEY_TOKEN};
+    static const enum option_key remote[] = {KEY_KEY,   KEY_PUBLIC_KEY, KEY_REDIS,
+                                             KEY_QUEUE, KEY_TOKEN,      KEY_ADMIN_URL};
 
     for (size_t i = 0; i < sizeof remote / sizeof *remote; i++)
         if (is_given(reading, remote[i]))
@@ -328,6 +341,8 @@ static void check_url(const struct reading *reading, struct argp_state *state)
     if (!remote_url_is_sound(asked->url))
         argp_error(state, "--url is http://host:port, without a path (TLS is the proxy's; measure "
                           "behind it)");
+    if (asked->admin_url && !remote_url_is_sound(asked->admin_url))
+        argp_error(state, "--admin-url is http://host:port, without a path");
     if (!asked->key)
         argp_error(state,
                    "--url needs --key, the secret key of a site there: hotlead site add ...");
@@ -372,34 +387,13 @@ static void check_mix(struct reading *reading, struct argp_state *state)
         argp_error(state, "--returning and --duplicates are together more than 100%%");
 }
 
-static void check_output(const char *path, struct argp_state *state)
+static void check_files(const struct run_asked *asked, struct argp_state *state)
 {
-    struct stat entry;
+    const char *const paths[] = {asked->files.json, asked->files.html, asked->files.hdr};
+    const char *fault = files_fault(paths);
 
-    if (!path)
-        return;
-    if (strcmp(path, "-") == 0)
-        argp_error(state, "stdout is the summary's: name a file, or /dev/fd/3 with 3>&1");
-    if (stat(path, &entry) == 0 && S_ISDIR(entry.st_mode))
-        argp_error(state, "%s is a folder: name a file in it", path);
-    if (!may_be_written(path))
-        argp_failure(state, BENCH_USAGE, 0,
-                     "%s cannot be written: make its folder, or name another", path);
-}
-
-static bool are_one(const char *a, const char *b)
-{
-    return a && b && strcmp(a, b) == 0;
-}
-
-static void check_outputs(const struct run_asked *asked, struct argp_state *state)
-{
-    check_output(asked->json, state);
-    check_output(asked->html, state);
-    check_output(asked->hdr, state);
-    if (are_one(asked->json, asked->html) || are_one(asked->json, asked->hdr) ||
-        are_one(asked->html, asked->hdr))
-        argp_error(state, "--json, --html and --hdr need a file each");
+    if (fault)
+        argp_error(state, "%s", fault);
 }
 
 static void check_thresholds(const struct run_asked *asked, struct argp_state *state)
@@ -439,7 +433,7 @@ static void check_all(struct reading *reading, struct argp_state *state)
     else
         refuse_without_url(reading, state);
     check_mix(reading, state);
-    check_outputs(asked, state);
+    check_files(asked, state);
     check_thresholds(asked, state);
 }
 
@@ -474,8 +468,15 @@ void run_asked_read(int argc, char **argv, struct run_asked *out)
         "waited and whether one was lost. Without --url it starts a hotlead and a Redis of its own "
         "in "
         "a temporary folder, and removes them."
-        "\vThe summary goes to stdout, progress to stderr. Exit: 0 done, 1 failed or an opt-in was "
-        "lost, 2 usage, 3 a threshold was missed.",
+        "\v  hotlead-bench run --quick\n"
+        "  hotlead-bench run --rate 10k --duration 1m --html run.html\n"
+        "  hotlead-bench run --rate 10k --threshold 'p99<10ms' --threshold loss==0\n"
+        "  hotlead-bench run --max --limit 'p99<10ms'\n"
+        "  hotlead-bench run --url http://host:8080 --key sk_... --redis redis://host\n\n"
+        "What stands in brackets is what is taken where nothing is given. The summary goes to "
+        "stdout, progress to stderr. Ctrl-C ends the sending, waits for what was sent and sums it "
+        "up; a second one ends at once, with 130.\n\n"
+        "Exit: 0 done, 1 failed or an opt-in was lost, 2 usage, 3 a threshold was missed.",
         NULL,
         NULL,
         NULL};
@@ -491,6 +492,7 @@ void run_asked_read(int argc, char **argv, struct run_asked *out)
                 .mode = CONSUME_REPORT,
                 .people = {.seed = RANDOM_SEED}},
         .rig = {.sites = SITES, .shape = "zset"},
+        .files = {.hdr_latency = RESULT_LATENCY_COUNT},
     };
     write_command(argc, argv, out->command, sizeof out->command);
     argv[0] = name;

@@ -100,7 +100,8 @@ void run_seconds_close(struct run *run);
 /* --- run_live.c ------------------------------------------------------------------------------ */
 
 void run_live_start(struct run *run);
-void run_live_end(struct run *run); /* the living line is wiped */
+void run_live_wipe(const struct run *run); /* the living line, where there is one */
+void run_live_end(struct run *run);        /* and none comes any more */
 
 /* --- run_check.c ----------------------------------------------------------------------------- */
 

@@ -1,147 +1,208 @@
-/* Doubling, then halving the gap (in the logarithm, since 3 % is what counts), and a last run of
- * the whole length, because five seconds hide what a queue that grows slowly does in a minute. */
+/* Doubling, then halving the gap (in the logarithm, since a share is what counts), and a last run
+ * of the whole length, because a few seconds hide what a queue that grows slowly does in a minute.
+ *
+ * All of it has its time. A rate near the limit holds in one trial and fails in the next, so
+ * whoever searches until he is sure searches for ever; what is found too high is lowered by the
+ * runs of the whole length, and what is still not sure then stands in the figures. */
 #include "bench/search.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "bench/output.h"
+#include "bench/output_words.h"
 
-#define FIRST_RATE       1000.0
-#define LEAST_RATE       1.0
-#define MOST_RATE        4000000.0 /* no loopback carries that */
-#define PRECISION        1.03
-#define LOWER_BY         0.03 /* then twice as much, and so on: a machine may have become busy */
-#define VERIFY_MAX       10
-#define TRIAL_S          5.0
-#define TRIAL_WARMUP_S   1.0
-#define TRIAL_PATIENCE_S 2.0
-#define ACHIEVED_SHARE   0.97
+#define FIRST_RATE     1000.0
+#define LEAST_RATE     1.0
+#define MOST_RATE      4000000.0 /* no loopback carries that */
+#define PRECISION      1.05
+#define ACHIEVED_SHARE 0.97
+
+/* Of all trials together; then come the runs of the whole length. */
+#define TRIALS_S 75.0
+/* Doubling asks only whether it is far from the limit, and has a short look. */
+#define COARSE_S        2.0
+#define COARSE_WARMUP_S 0.5
+#define FINE_S          4.0
+#define FINE_WARMUP_S   1.0
+/* A server that is behind its load gets no more time than that: it is behind. */
+#define PATIENCE_S 2.0
+#define DRAIN_S    3.0
+
+/* Of the rate found, one after the other until one is kept. */
+static const double whole_shares[] = {1, 1, 0.85, 0.7, 0.5};
+#define WHOLE_RUNS (sizeof whole_shares / sizeof *whole_shares)
 
 struct search {
+    const struct run_options *asked;
     struct run_options options; /* of the next run */
     const struct target *target;
     const char *limit;
     FILE *talk;
-    unsigned trials;
-    bool sender_was_the_limit; /* in the last one that failed */
+    uint64_t begun_ns;
+    double most_s;
+    double holds, fails; /* 0, infinite: not known yet */
+    struct search_found *found;
 };
 
-/* --- one trial ------------------------------------------------------------------------------- */
-
-/* Why it does not hold; NULL: it does. */
-static const char *fault_of(const struct search *search, const struct result *result,
-                            const struct output_threshold *threshold)
+static double gone_s(const struct search *search)
 {
-    if (result->lost > 0)
-        return "tasks are lost";
-    if (result->doubled > 0)
-        return "tasks come out twice";
-    if (result->failed > 0 || result->acked == 0)
-        return "requests fail";
-    if (result->acked < ACHIEVED_SHARE * search->options.rate * result->duration_s)
-        return "it does not keep up";
-    return threshold->holds ? NULL : "over the limit";
+    return (double)(uv_hrtime() - search->begun_ns) / 1e9;
 }
 
-static void say_trial(const struct search *search, const struct result *result, const char *fault)
+static struct words minutes(double seconds)
+{
+    unsigned whole = (unsigned)ceil(seconds);
+    struct words words;
+
+    snprintf(words.text, sizeof words.text, "%u:%02u", whole / 60, whole % 60);
+    return words;
+}
+
+/* --- one run --------------------------------------------------------------------------------- */
+
+/* Why it does not hold, into `out`; false: it does. */
+static bool is_at_fault(const struct search *search, const struct result *result,
+                        const struct output_threshold *threshold, char *out, size_t bytes)
+{
+    double wanted = search->options.rate, reached = result_acked_per_second(result);
+
+    if (result->lost > 0)
+        snprintf(out, bytes, "%s tasks did not come out", words_count(result->lost).text);
+    else if (result->doubled > 0)
+        snprintf(out, bytes, "%s tasks came out twice", words_count(result->doubled).text);
+    else if (result->failed > 0 || result->acked == 0)
+        snprintf(out, bytes, "%s requests failed", words_count(result->failed).text);
+    else if (reached < ACHIEVED_SHARE * wanted)
+        snprintf(out, bytes, "only %s/s were kept up", words_rate(reached).text);
+    else if (!threshold->holds)
+        snprintf(out, bytes, "over the limit: %s", threshold->found_text);
+    else
+        return false;
+    if (result->bench_was_the_limit)
+        snprintf(out + strlen(out), bytes - strlen(out), " (the sender itself was at its end)");
+    return true;
+}
+
+static void say_run(const struct search *search, const struct result *result, const char *fault)
 {
     const struct hist *lead = result->latency[RESULT_LEAD], *ack = result->latency[RESULT_ACK];
     const struct hist *shown = hist_count(lead) > 0 ? lead : ack;
 
-    fprintf(search->talk, "trial %u: %.0f/s for %g s: %s p50 %.2f ms, p99 %.2f ms: %s%s\n",
-            search->trials, search->options.rate, search->options.duration_s,
-            shown == lead ? "lead" : "ack", (double)hist_at(shown, 50) / 1e6,
-            (double)hist_at(shown, 99) / 1e6, fault ? fault : "holds",
-            fault && result->bench_was_the_limit ? " (the sender itself was at its end)" : "");
+    fprintf(search->talk, "%5s  run %2u: %9s/s for %g s: %s p50 %s, p99 %s: %s\n",
+            minutes(gone_s(search)).text, search->found->runs,
+            words_rate(search->options.rate).text, search->options.duration_s,
+            shown == lead ? "lead" : "ack", words_duration((double)hist_at(shown, 50)).text,
+            words_duration((double)hist_at(shown, 99)).text, fault[0] ? fault : "holds");
 }
 
-static enum status judge(struct search *search, struct result *result, bool *holds_out)
+/* The lowest that fails and lies over what holds is what broke at the next step. */
+static void learn(struct search *search, bool holds, const char *fault)
+{
+    struct search_found *found = search->found;
+    double rate = search->options.rate;
+
+    if (holds && rate > search->holds)
+        search->holds = rate;
+    if (holds || rate >= search->fails)
+        return;
+    search->fails = found->broke_at = rate;
+    snprintf(found->broke_how, sizeof found->broke_how, "%s", fault);
+}
+
+static enum status run_into(struct search *search, struct result *result, char *fault, size_t bytes)
 {
     struct output_threshold threshold;
-    enum status status = output_threshold(search->limit, result, search->talk, &threshold);
 
-    if (status != STATUS_OK)
-        return status;
-    const char *fault = fault_of(search, result, &threshold);
-    say_trial(search, result, fault);
-    *holds_out = fault == NULL;
-    if (fault != NULL)
-        search->sender_was_the_limit = result->bench_was_the_limit;
-    return STATUS_OK;
-}
-
-static enum status run_into(struct search *search, struct result *result, bool *holds_out)
-{
-    search->trials++;
+    fault[0] = '\0';
+    search->found->runs++;
     enum status status = run_once(&search->options, search->target, search->talk, result);
-
     if (status != STATUS_OK)
         return status;
     search->options.people.first = result->next_optin; /* nobody comes twice */
     if (result->interrupted)
         return STATUS_CLOSING;
-    return judge(search, result, holds_out);
+    status = output_threshold(search->limit, result, search->talk, &threshold);
+    if (status != STATUS_OK)
+        return status;
+    is_at_fault(search, result, &threshold, fault, bytes);
+    say_run(search, result, fault);
+    return STATUS_OK;
 }
 
-static enum status try_once(struct search *search, bool *holds_out)
+/* --- trials ---------------------------------------------------------------------------------- */
+
+static enum status try_once(struct search *search, char *fault, size_t bytes)
 {
     struct result result;
     enum status status = result_init(&result);
 
     if (status != STATUS_OK)
         return status;
-    status = run_into(search, &result, holds_out);
+    status = run_into(search, &result, fault, bytes);
     result_free(&result);
     return status;
 }
 
-/* A failure has to happen twice. */
-static enum status try_rate(struct search *search, double rate, bool *holds_out)
+static bool has_time(const struct search *search)
 {
+    const struct run_options *options = &search->options;
+
+    return gone_s(search) + options->warmup_s + options->duration_s < TRIALS_S;
+}
+
+/* A failure has to happen twice. */
+static enum status try_rate(struct search *search, double rate)
+{
+    char fault[sizeof search->found->broke_how];
+
     search->options.rate = rate;
-    enum status status = try_once(search, holds_out);
-    if (status == STATUS_OK && !*holds_out)
-        status = try_once(search, holds_out);
+    enum status status = try_once(search, fault, sizeof fault);
+    if (status == STATUS_OK && fault[0] && has_time(search))
+        status = try_once(search, fault, sizeof fault);
+    if (status == STATUS_OK)
+        learn(search, !fault[0], fault);
     return status;
 }
 
-/* --- the search ------------------------------------------------------------------------------ */
+/* To be read more easily; of a few a second it would be another rate. */
+static double whole(double rate)
+{
+    return rate < 100 ? rate : round(rate);
+}
+
+static void be_brief(struct search *search, double duration_s, double warmup_s)
+{
+    search->options.duration_s = fmin(search->asked->duration_s, duration_s);
+    search->options.warmup_s = fmin(search->asked->warmup_s, warmup_s);
+}
 
 /* Finds a rate that holds below one that does not. */
-static enum status enclose(struct search *search, double rate, double *holds_out, double *fails_out)
+static enum status enclose(struct search *search, double rate)
 {
-    bool holds = false;
+    enum status status = STATUS_OK;
 
-    *holds_out = 0;
-    *fails_out = INFINITY;
-    while (*holds_out == 0 || isinf(*fails_out)) {
-        enum status status = try_rate(search, rate, &holds);
-        if (status != STATUS_OK)
-            return status;
-        *(holds ? holds_out : fails_out) = rate;
-        rate = holds ? rate * 2 : rate / 2;
-        if (rate > MOST_RATE)
-            *fails_out = rate;
-        if (rate < LEAST_RATE)
-            return STATUS_NOT_FOUND;
+    be_brief(search, COARSE_S, COARSE_WARMUP_S);
+    while (status == STATUS_OK && (search->holds == 0 || isinf(search->fails)) &&
+           rate >= LEAST_RATE && rate <= MOST_RATE && has_time(search)) {
+        status = try_rate(search, rate);
+        rate = search->holds > 0 ? search->holds * 2 : rate / 2;
     }
-    return STATUS_OK;
+    return status;
 }
 
-static enum status narrow(struct search *search, double *holds_in_out, double fails_at)
+static enum status narrow(struct search *search)
 {
-    while (fails_at / *holds_in_out > PRECISION) {
-        double rate = sqrt(*holds_in_out * fails_at);
-        bool holds = false;
-        enum status status = try_rate(search, rate, &holds);
-        if (status != STATUS_OK)
-            return status;
-        *(holds ? holds_in_out : &fails_at) = rate;
-    }
-    return STATUS_OK;
+    enum status status = STATUS_OK;
+
+    be_brief(search, FINE_S, FINE_WARMUP_S);
+    while (status == STATUS_OK && search->holds > 0 && !isinf(search->fails) &&
+           search->fails / search->holds > PRECISION && has_time(search))
+        status = try_rate(search, whole(sqrt(search->holds * search->fails)));
+    return status;
 }
+
+/* --- runs of the whole length ---------------------------------------------------------------- */
 
 /* Makes `result` as the caller had it, with what he knows of the machine, for one more run. */
 static enum status renew(struct result *result)
@@ -160,61 +221,106 @@ static enum status renew(struct result *result)
     return STATUS_OK;
 }
 
-static enum status verify(struct search *search, double rate, double *rate_out,
-                          struct result *result)
+static enum status verify(struct search *search, struct result *result)
 {
-    double lower_by = LOWER_BY;
-    bool holds = false;
+    char fault[sizeof search->found->broke_how] = "";
+    double rate = search->holds;
 
-    for (unsigned tries = 0; tries < VERIFY_MAX; tries++) {
-        enum status status = tries > 0 ? renew(result) : STATUS_OK;
-        search->options.rate = rate;
+    search->options.duration_s = search->asked->duration_s;
+    search->options.warmup_s = search->asked->warmup_s;
+    for (size_t i = 0; i < WHOLE_RUNS; i++) {
+        enum status status = i > 0 ? renew(result) : STATUS_OK;
+        search->options.rate = fmax(LEAST_RATE, whole(rate * whole_shares[i]));
         if (status == STATUS_OK)
-            status = run_into(search, result, &holds);
+            status = run_into(search, result, fault, sizeof fault);
         if (status != STATUS_OK)
             return status;
-        *rate_out = rate;
-        if (holds)
+        if (!fault[0]) {
+            search->found->rate = search->options.rate;
             return STATUS_OK;
-        if (tries % 2 == 1) { /* it has failed twice */
-            rate *= 1 - lower_by;
-            lower_by *= 2;
         }
+        bool again = i + 1 < WHOLE_RUNS && whole_shares[i + 1] == whole_shares[i];
+        if (!again)
+            learn(search, false, fault);
     }
     return STATUS_NOT_FOUND;
 }
 
-static enum status find(struct search *search, const struct run_options *options, double first_rate,
-                        double *rate_out, struct result *result)
+/* --- the search ------------------------------------------------------------------------------ */
+
+static void say_plan(struct search *search)
 {
-    double holds = 0, fails = 0;
-    enum status status = enclose(search, first_rate > 0 ? first_rate : FIRST_RATE, &holds, &fails);
+    double whole_s = search->asked->warmup_s + search->asked->duration_s;
+
+    search->most_s = TRIALS_S + (double)WHOLE_RUNS * (whole_s + PATIENCE_S + DRAIN_S);
+    fprintf(search->talk,
+            "searching the highest rate that keeps %s: trials for %s min at most, then up to %zu "
+            "runs of %g s; %s min in all at most, but for time-outs of a server that hangs\n",
+            search->limit, minutes(TRIALS_S).text, WHOLE_RUNS, search->asked->duration_s,
+            minutes(search->most_s).text);
+}
+
+/* What is known although it did not come to its end. */
+static void say_end(const struct search *search, enum status status)
+{
+    const char *limit = search->limit;
+
+    if (status == STATUS_CLOSING)
+        fprintf(search->talk, "hotlead-bench: the search was ended by Ctrl-C\n");
+    else if (status == STATUS_NOT_FOUND && search->holds == 0)
+        fprintf(search->talk,
+                "hotlead-bench: no rate keeps %s: at %s/s, the lowest tried, %s. Is the limit "
+                "meant so? `hotlead-bench run` shows what the server does\n",
+                limit, words_rate(search->found->broke_at).text, search->found->broke_how);
+    else if (status == STATUS_NOT_FOUND)
+        fprintf(search->talk,
+                "hotlead-bench: no rate was kept for %g s: at %s/s %s. Other programs on the "
+                "machine make that; or allow more with --limit\n",
+                search->asked->duration_s, words_rate(search->found->broke_at).text,
+                search->found->broke_how);
+    else
+        return;
+    if (search->holds > 0)
+        fprintf(search->talk, "hotlead-bench: %s/s held in a trial of %g s\n",
+                words_rate(search->holds).text, fmin(search->asked->duration_s, FINE_S));
+}
+
+static enum status find(struct search *search, double first_rate, struct result *result)
+{
+    enum status status = enclose(search, first_rate > 0 ? first_rate : FIRST_RATE);
 
     if (status == STATUS_OK)
-        status = narrow(search, &holds, fails);
+        status = narrow(search);
     if (status != STATUS_OK)
         return status;
-    if (search->sender_was_the_limit)
-        fprintf(search->talk, "the sender was at its end: the server may be able to do more\n");
-    search->options.duration_s = options->duration_s;
-    search->options.warmup_s = options->warmup_s;
-    search->options.patience_s = options->patience_s;
-    return verify(search, holds, rate_out, result);
+    return search->holds > 0 ? verify(search, result) : STATUS_NOT_FOUND;
 }
 
 enum status search_rate(const struct run_options *options, const struct target *target,
-                        const char *limit, double first_rate, FILE *talk, double *rate_out,
-                        struct result *out)
+                        const char *limit, double first_rate, FILE *talk,
+                        struct search_found *found, struct result *out)
 {
-    struct search search = {.options = *options, .target = target, .limit = limit, .talk = talk};
+    struct search search = {.asked = options,
+                            .options = *options,
+                            .target = target,
+                            .limit = limit,
+                            .talk = talk,
+                            .begun_ns = uv_hrtime(),
+                            .fails = INFINITY,
+                            .found = found};
 
+    *found = (struct search_found){0};
     if (output_threshold_check(limit, talk) != STATUS_OK)
         return STATUS_INVALID;
-    search.options.duration_s = fmin(options->duration_s, TRIAL_S);
-    search.options.patience_s = TRIAL_PATIENCE_S;
-    search.options.warmup_s = fmin(options->warmup_s, TRIAL_WARMUP_S);
-    enum status status = find(&search, options, first_rate, rate_out, out);
-    if (status == STATUS_NOT_FOUND)
-        fprintf(talk, "hotlead-bench: '%s' holds at no rate for the whole of the run\n", limit);
+    search.options.patience_s = PATIENCE_S;
+    search.options.drain_s = DRAIN_S;
+    /* Each run is said when it is done: between those a living line is welcome, plain ones are not.
+     */
+    if (!run_is_living(options->progress))
+        search.options.progress = NULL;
+    say_plan(&search);
+    enum status status = find(&search, first_rate, out);
+    found->took_s = gone_s(&search);
+    say_end(&search, status);
     return status;
 }

@@ -43,7 +43,8 @@ struct target {
     /* hotlead */
     struct target_site *sites; /* owned by who made it */
     size_t site_count;
-    char token[TARGET_TEXT_MAX];   /* an administrator's, for /metrics; "": unknown */
+    char token[TARGET_TEXT_MAX];     /* an administrator's, for /metrics; "": unknown */
+    char admin_url[TARGET_TEXT_MAX]; /* where /metrics is; "": where opt-ins are sent */
     char reports[TARGET_TEXT_MAX]; /* "hl:{acme.calls}:reports:n1", a fallback: a task names its own
                                     */
 

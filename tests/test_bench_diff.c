@@ -1,13 +1,9 @@
 #include "tests/unit.h"
 
-#include <fcntl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "bench/commands.h"
 #include "bench/diff.h"
+#include "tests/bench_command.h"
 #include "tests/bench_results.h"
-#include "tests/folder.h"
 
 #define RUNS_MAX 4
 
@@ -422,48 +418,8 @@ static void a_figure_is_found_by_all_its_names(void **state)
 
 /* --- the command --------------------------------------------------------------- */
 
-static void store(const struct result *run, const char *name)
-{
-    FILE *out = fopen(folder_path(&folder, name), "w");
-
-    assert_non_null(out);
-    assert_status(result_write_json(run, out), STATUS_OK);
-    assert_int_equal(fclose(out), 0);
-}
-
-/* In a process of its own, since argp ends the process where usage is wrong. `said` is what came on
- * both outputs. Words end with NULL. */
-static int command(const char *const *words)
-{
-    static char copies[8][64] = {"diff"};
-    char *argv[8] = {copies[0]};
-    int argc = 1;
-
-    for (; words[argc - 1]; argc++) {
-        snprintf(copies[argc], sizeof copies[argc], "%s", words[argc - 1]);
-        argv[argc] = copies[argc];
-    }
-    fflush(NULL);
-    pid_t child = fork();
-    if (child == 0) {
-        int out = open(folder_path(&folder, "out"), O_CREAT | O_TRUNC | O_WRONLY, 0600);
-        dup2(out, 1), dup2(out, 2);
-        int answer = chdir(folder.path) == 0 ? diff_command(argc, argv) : 99;
-        fflush(NULL);
-        _exit(answer);
-    }
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    free(said);
-    said = calloc(1, 65536);
-    FILE *in = fopen(folder_path(&folder, "out"), "r");
-    assert_non_null(in);
-    assert_true(fread(said, 1, 65535, in) > 0);
-    fclose(in);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
-}
-#define COMMAND(...) command((const char *const[]){__VA_ARGS__, NULL})
+#define COMMAND(...)                                                                               \
+    command_run(diff_command, &folder, (const char *const[]){"diff", __VA_ARGS__, NULL}, &said)
 
 static void assert_said(const char *part)
 {
@@ -471,12 +427,26 @@ static void assert_said(const char *part)
         fail_msg("'%s' is not in\n%s", part, said);
 }
 
+static void a_gate_is_not_passed_by_a_result_that_is_not_sound(void **state)
+{
+    (void)state;
+    add_run(&a, 900000, 1);
+    add_run(&b, 900000, 1);
+    result_check(&b.runs[0], false, "no task is lost", "1 lost");
+    command_store(&a.runs[0], &folder, "a.json");
+    command_store(&b.runs[0], &folder, "b.json");
+    assert_int_equal(COMMAND("a.json", "b.json"), BENCH_DONE);
+    assert_said("a run of B is not sound");
+    assert_int_equal(COMMAND("a.json", "b.json", "-t", "p99<+50%"), BENCH_FAILED);
+    assert_said("no threshold is kept by it");
+}
+
 static void store_two_that_differ(void)
 {
     add_run(&a, 900000, 1);
     add_run(&b, 1200000, 2);
-    store(&a.runs[0], "a.json");
-    store(&b.runs[0], "b.json");
+    command_store(&a.runs[0], &folder, "a.json");
+    command_store(&b.runs[0], &folder, "b.json");
 }
 
 static void the_command_prints_a_table_and_its_method(void **state)
@@ -507,7 +477,7 @@ static void the_command_warns_of_other_conditions(void **state)
     (void)state;
     store_two_that_differ();
     b.runs[0].connections = 8;
-    store(&b.runs[0], "b.json");
+    command_store(&b.runs[0], &folder, "b.json");
     assert_int_equal(COMMAND("a.json", "b.json"), BENCH_DONE);
     assert_said("Not measured alike:\n  ! connections differs: A's is 64 kept; B's is 8 kept\n");
 }
@@ -536,7 +506,7 @@ static void a_threshold_of_what_a_side_lacks_fails(void **state)
     (void)state;
     store_two_that_differ();
     b.runs[0].redis_cpu_us = 0;
-    store(&b.runs[0], "b.json");
+    command_store(&b.runs[0], &folder, "b.json");
     assert_int_equal(COMMAND("a.json", "b.json", "-t", "redis_cpu<+5%"), BENCH_FAILED);
     assert_said("one of the results has no redis_cpu");
 }
@@ -602,6 +572,7 @@ int main(void)
         TEST(the_command_compares_only_what_is_asked),
         TEST(a_missed_threshold_exits_with_3),
         TEST(a_threshold_of_what_a_side_lacks_fails),
+        TEST(a_gate_is_not_passed_by_a_result_that_is_not_sound),
         TEST(json_holds_the_figures),
         TEST(wrong_usage_exits_with_2),
         TEST(a_file_that_cannot_be_read_exits_with_1),

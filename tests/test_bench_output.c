@@ -159,7 +159,8 @@ static void a_summary_names_machine_disk_versions_and_load(void **state)
     assert_shows("hotlead, 2023-11-14 22:13 UTC\n");
     assert_shows("hotlead-bench run --rate 1000 --duration 20\n");
     assert_shows("hotlead 0.1.0, Redis 7.0.15, libuv 1.44.2\n");
-    assert_shows("4 cores, AMD EPYC 7B13, 8.00GiB, Debian 12, Linux 6.1.0-18-amd64, load 0.25");
+    assert_shows(
+        "4 cores, AMD EPYC 7B13, 8.00GiB, load 0.25 before; Debian 12, Linux 6.1.0-18-amd64");
     assert_shows("ext4, fdatasync p50 410us p99 2.30ms; Redis: appendonly yes");
     assert_shows("1,000/s poisson, open loop, 20.0 s, 64 kept connections, 2 consumers (report)\n");
     assert_shows("10 sites, json=70,form=25,multipart=5, 10 % returning, 0 % duplicates, seed 7");
@@ -273,6 +274,31 @@ static void a_disk_that_was_not_measured_has_no_figures(void **state)
     (void)state;
     result.disk = (struct machine_disk){.file_system = "remote"};
     assert_shows("disk        remote, fdatasync not measured; Redis: appendonly yes");
+}
+
+static void a_drain_that_was_none_says_so(void **state)
+{
+    (void)state;
+    result.drain_s = 0.0025;
+    assert_shows("drain       the last task was popped 2.50ms after the last answer");
+    result.drain_s = 0;
+    assert_shows("drain       none: the last task was popped before the last answer was read");
+    result.popped = 0;
+    assert_shows_not("drain  ");
+}
+
+static void
+what_a_server_elsewhere_does_not_tell_is_named_with_the_flag_that_brings_it(void **state)
+{
+    (void)state;
+    assert_shows_not("--admin-url");
+    result.disk = (struct machine_disk){.file_system = "remote"};
+    assert_shows("! CPU and memory are unknown of a server behind --url.");
+    assert_shows_not("--admin-url");
+    result.commit.count = result.visible.count = 0;
+    assert_shows("! No lines commit, commit -> visible");
+    assert_shows("--admin-url");
+    assert_fits();
 }
 
 static void a_key_that_the_server_does_not_know_is_named(void **state)
@@ -606,6 +632,8 @@ int main(void)
         TEST(a_sound_run_on_a_disk_has_no_notes),
         TEST(whatever_takes_from_the_figures_is_said),
         TEST(a_disk_that_was_not_measured_has_no_figures),
+        TEST(a_drain_that_was_none_says_so),
+        TEST(what_a_server_elsewhere_does_not_tell_is_named_with_the_flag_that_brings_it),
         TEST(a_key_that_the_server_does_not_know_is_named),
         TEST(where_no_task_came_out_the_place_is_asked_for),
         TEST(a_seed_that_was_sent_before_is_told_from_duplicates_that_were_wanted),

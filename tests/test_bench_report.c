@@ -1,22 +1,19 @@
 #include "tests/unit.h"
 
-#include <fcntl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "bench/commands.h"
 #include "bench/result.h"
+#include "tests/bench_command.h"
 #include "tests/bench_results.h"
-#include "tests/folder.h"
 
 static struct folder folder;
 static struct result result;
-static char said[65536];
+static char *said;
 
 static int make_files(void **state)
 {
     (void)state;
     folder = folder_make();
+    said = NULL;
     results_make(&result, 900000, 7);
     return 0;
 }
@@ -26,54 +23,23 @@ static int free_files(void **state)
     (void)state;
     result_free(&result);
     folder_remove(&folder);
+    free(said);
     return 0;
 }
 
 static void store(const char *name)
 {
-    FILE *out = fopen(folder_path(&folder, name), "w");
-
-    assert_non_null(out);
-    assert_status(result_write_json(&result, out), STATUS_OK);
-    assert_int_equal(fclose(out), 0);
+    command_store(&result, &folder, name);
 }
 
 static void read_back(const char *name)
 {
-    FILE *in = fopen(folder_path(&folder, name), "r");
-
-    assert_non_null(in);
-    said[fread(said, 1, sizeof said - 1, in)] = '\0';
-    fclose(in);
+    free(said);
+    said = command_read(&folder, name);
 }
 
-/* In a process of its own, since argp ends the process where usage is wrong. `said` is what came on
- * both outputs. Words end with NULL. */
-static int command(const char *const *words)
-{
-    static char copies[8][64] = {"report"};
-    char *argv[8] = {copies[0]};
-    int argc = 1, status;
-
-    for (; words[argc - 1]; argc++) {
-        snprintf(copies[argc], sizeof copies[argc], "%s", words[argc - 1]);
-        argv[argc] = copies[argc];
-    }
-    fflush(NULL);
-    pid_t child = fork();
-    if (child == 0) {
-        int out = open(folder_path(&folder, "out"), O_CREAT | O_TRUNC | O_WRONLY, 0600);
-        dup2(out, 1), dup2(out, 2);
-        int answer = chdir(folder.path) == 0 ? report_command(argc, argv) : 99;
-        fflush(NULL);
-        _exit(answer);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    read_back("out");
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
-}
-#define COMMAND(...) command((const char *const[]){__VA_ARGS__, NULL})
+#define COMMAND(...)                                                                               \
+    command_run(report_command, &folder, (const char *const[]){"report", __VA_ARGS__, NULL}, &said)
 
 static void assert_said(const char *part)
 {
@@ -152,8 +118,8 @@ static void a_missed_threshold_exits_with_3_and_shows_what_was_found(void **stat
     result.lost = 2;
     store("a.json");
     assert_int_equal(COMMAND("a.json", "-t", "loss==0", "-t", "p99<1s"), BENCH_THRESHOLD);
-    assert_said("MISSED      loss==0: 2\n");
-    assert_said("holds       p99<1s: 3.");
+    assert_said("threshold  loss==0                  MISSED (2)\n");
+    assert_said("threshold  p99<1s                   ok     (3.");
 }
 
 static void a_threshold_of_what_the_result_lacks_fails(void **state)
@@ -182,10 +148,27 @@ static void what_cannot_be_read_or_written_exits_with_1(void **state)
     store("a.json");
     assert_int_equal(COMMAND("none.json"), BENCH_FAILED);
     assert_said("none.json cannot be read");
-    assert_int_equal(COMMAND("a.json", "--hdr", "none/a.hdr"), BENCH_FAILED);
-    assert_said("none/a.hdr cannot be written: No such file");
     assert_int_equal(COMMAND("a.json", "--json", "/dev/full"), BENCH_FAILED);
-    assert_said("/dev/full could not be written whole");
+    assert_said("/dev/full could not be written: No space left on device");
+}
+
+static void a_file_that_cannot_be_is_refused_before_anything_is_read(void **state)
+{
+    (void)state;
+    assert_int_equal(COMMAND("none.json", "--hdr", "none/a.hdr"), BENCH_USAGE);
+    assert_said("none/a.hdr cannot be written: make its folder");
+    assert_int_equal(COMMAND("none.json", "--json", "x", "--html", "x"), BENCH_USAGE);
+    assert_said("a file each");
+}
+
+static void a_result_that_is_not_sound_is_shown_and_fails(void **state)
+{
+    (void)state;
+    result_check(&result, false, "no task is lost", "1 lost");
+    store("a.json");
+    assert_int_equal(COMMAND("a.json"), BENCH_FAILED);
+    assert_said("NOT SOUND");
+    assert_int_equal(COMMAND("a.json", "-t", "p99<1s"), BENCH_FAILED);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_files, free_files)
@@ -203,6 +186,8 @@ int main(void)
         TEST(a_threshold_of_what_the_result_lacks_fails),
         TEST(wrong_usage_exits_with_2),
         TEST(what_cannot_be_read_or_written_exits_with_1),
+        TEST(a_file_that_cannot_be_is_refused_before_anything_is_read),
+        TEST(a_result_that_is_not_sound_is_shown_and_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

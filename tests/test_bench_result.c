@@ -392,6 +392,21 @@ static void different_targets_are_not_merged_and_nothing_changes(void **state)
     assert_int_equal(result.runs, 1);
 }
 
+static void a_simulated_disk_is_not_merged_with_a_real_one(void **state)
+{
+    const char *why = NULL;
+
+    (void)state;
+    results_make(&again, 900000, 8);
+    again.disk.simulated_us = 2000;
+    assert_status(result_merge(&result, &again, &why), STATUS_INVALID);
+    assert_string_equal(why, "their simulated disks differ, or one's is real");
+    again.disk.simulated_us = 0;
+    again.disk.volatile_memory = true;
+    assert_status(result_merge(&result, &again, &why), STATUS_INVALID);
+    assert_non_null(strstr(why, "in memory (tmpfs)"));
+}
+
 static void different_versions_are_not_merged(void **state)
 {
     const char *why = NULL;
@@ -457,6 +472,7 @@ int main(void)
         TEST(a_limit_of_one_sender_is_a_limit_of_all),
         TEST(different_targets_are_not_merged_and_nothing_changes),
         TEST(different_versions_are_not_merged),
+        TEST(a_simulated_disk_is_not_merged_with_a_real_one),
         TEST(an_empty_result_has_no_figures_that_are_no_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -135,6 +135,8 @@ static void secrets_are_masked(void **state)
                    "hotlead-bench run --key sk_*** --key=sk_***");
     assert_command((const char *const[]){"run", "--token", "tok_abc", "--token=tok_abc", NULL},
                    "hotlead-bench run --token *** --token=***");
+    assert_command((const char *const[]){"run", "--tok", "tk_abc", "--tok=tk_abc", NULL},
+                   "hotlead-bench run --tok tk_*** --tok=tk_***");
     assert_command((const char *const[]){"run", "--redis=redis://me:secret@host:1/2", NULL},
                    "hotlead-bench run --redis=redis://***@host:1/2");
 }
@@ -218,6 +220,23 @@ static void file_of_a_folder_that_is_not_there_may_not_be_written(void **state)
     assert_false(may_be_written("/no/such/folder/file.json"));
 }
 
+static const char *fault(const char *json, const char *html, const char *hdr)
+{
+    const char *found = files_fault((const char *const[]){json, html, hdr});
+
+    return found ? found : "none";
+}
+
+static void files_of_a_result_are_looked_at_before_there_is_one(void **state)
+{
+    (void)state;
+    assert_string_equal(fault(NULL, "/tmp/a.html", "/dev/null"), "none");
+    assert_string_equal(fault("/tmp", NULL, NULL), "/tmp is a folder: name a file in it");
+    assert_non_null(strstr(fault(NULL, "/no/such/x", NULL), "/no/such/x cannot be written"));
+    assert_non_null(strstr(fault(NULL, NULL, "-"), "stdout is the summary's"));
+    assert_non_null(strstr(fault("/tmp/x", NULL, "/tmp/x"), "a file each"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +245,7 @@ int main(void)
         cmocka_unit_test(counts_are_whole_and_bounded),
         cmocka_unit_test(append_only_file_is_every_second_or_off),
         cmocka_unit_test(file_of_a_folder_that_is_not_there_may_not_be_written),
+        cmocka_unit_test(files_of_a_result_are_looked_at_before_there_is_one),
         cmocka_unit_test(shares_are_percent_with_and_without_the_sign),
         cmocka_unit_test(mix_gives_weights_and_leaves_out_the_rest),
         cmocka_unit_test(hooks_of_a_mix_are_left_out_with_a_remark),

@@ -2,17 +2,19 @@
 import json
 import os
 import pathlib
+import re
 import select
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
 
 from harness import Scenario
-from servers import HOTLEAD, wait_until
+from servers import HOTLEAD, free_port, wait_until
 
 # Not HOTLEAD_...: those are settings of the server, which refuses one that it does not know.
 BENCH = os.environ.get("BENCH", str(pathlib.Path(HOTLEAD).with_name("hotlead-bench")))
@@ -92,7 +94,31 @@ class OwnServer(Bench):
         self.assertGreater(result["disk"]["fdatasync_p50_ns"], 0)
         self.assertTrue(all(check["holds"] for check in result["checks"]), result["checks"])
         self.assertIn("</html>", files["html"].read_text())
-        self.assertIn("Percentile", files["hdr"].read_text())
+        self.assert_same_distribution(files["hdr"], result["latency"]["speed_to_lead"])
+
+    def assert_same_distribution(self, path, latency):
+        """As HdrHistogram's plotter and wrk2's users read it: rows of four columns, the last of three, notes."""
+        rows = [line.split() for line in path.read_text().splitlines() if line and line.split()[0][0].isdigit()]
+        notes = dict(re.findall(r"(\w[\w ]*?) += +([0-9.]+)[],]", path.read_text()))
+        self.assertEqual({4}, {len(row) for row in rows[:-1]})
+        self.assertEqual(3, len(rows[-1]))
+        values, levels, counts = ([float(row[place]) for row in rows] for place in range(3))
+        self.assertEqual((sorted(values), sorted(levels), sorted(counts)), (values, levels, counts))
+        for row in rows[:-1]:
+            self.assertAlmostEqual(1, float(row[3]) * (1 - float(row[1])), delta=0.02)
+        buckets = [(ns, number) for ns, number in latency["buckets"]]
+        for value, level, count in zip(values[:-1], levels, counts):
+            below, upto = (sum(number for ns, number in buckets if ns / 1e6 <= value + half) for half in (-5e-4, 5e-4))
+            self.assertTrue(below <= count <= upto, f"{count} up to {value} ms, and not {below} to {upto}")
+            self.assertGreaterEqual(count, level * latency["count"])
+        self.assertEqual((latency["count"], 1), (counts[-1], levels[-1]))
+        self.assertEqual(latency["count"], float(notes["Total count"]))
+        for name, key in (("Max", "max_ns"), ("Mean", "mean_ns"), ("StdDeviation", "deviation_ns")):
+            self.assertAlmostEqual(float(notes[name]), latency[key] / 1e6, delta=0.001)
+        self.assertAlmostEqual(values[-1], latency["max_ns"] / 1e6, delta=0.001)
+        for percent in (50, 90):
+            at = next(value for value, level in zip(values, levels) if level >= percent / 100)
+            self.assertAlmostEqual(at, latency[f"p{percent}_ns"] / 1e6, delta=0.001)
 
     def test_list_without_an_append_only_file_and_new_connections(self):
         path = self.folder / "json"
@@ -102,6 +128,21 @@ class OwnServer(Bench):
         self.assertEqual(0, result["lost"])
         self.assertEqual("pop", result["consumer_mode"])
         self.assertIn("appendonly no", result["redis_settings"])
+
+    def test_search_ends_by_itself_with_the_rate_and_what_broke_behind_it(self):
+        path = self.folder / "json"
+        out, talk = self.run_bench("--max", "--limit", "rate<600", "--rate", "400", "--duration", "300ms",
+                                   "--warmup", "0", "--json", str(path))  # fmt: skip
+        self.assertRegex(talk, r"searching the highest rate that keeps rate<600: .* [0-9]:[0-9]{2} min in all at most")
+        self.assertRegex(talk, r"run  1: +400/s for 0.3 s: lead p50 .*: holds\n")
+        rate, step = re.search(
+            r"highest rate that keeps rate<600: (5[0-9]{2}) opt-ins/s, kept for 0.3 s \([0-9]+ runs in [0-9]+ s\)\n"
+            r"next step: ([0-9]+)/s, over the limit: [0-9]+", out,
+        ).groups()  # fmt: skip
+        self.assertLess(int(step), 1.06 * int(rate), "to 5 %")
+        result = json.loads(path.read_text())
+        self.assertEqual(int(rate), result["rate"])
+        self.assertIn(f"{rate}/s; at {step}/s over the limit", result["checks"][-1]["detail"])
 
     def test_missed_threshold_is_exit_3_and_the_result_is_written(self):
         path = self.folder / "json"
@@ -194,6 +235,52 @@ def slow_share(latency):
     return sum(count for ns, count in latency["buckets"] if ns > 0.1e9) / latency["count"]
 
 
+class Sender(Bench):
+    """A server that does nothing, so that the sender is the slower of both."""
+
+    def setUp(self):
+        super().setUp()
+        floor = pathlib.Path(BENCH).with_name("floor")
+        cores = sorted(os.sched_getaffinity(0))
+        if not floor.exists() or len(cores) < 2:
+            self.skipTest("needs the program `floor`, and two cores")
+        self.cores, self.port = cores, free_port()
+        self.spawn_on(cores[1], str(floor), str(self.port))
+        wait_until(self.answers, what="the floor")
+
+    def answers(self):
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def spawn_on(self, core, *words):
+        process = subprocess.Popen(["taskset", "-c", str(core), *words], stdout=subprocess.DEVNULL)
+        self.addCleanup(end, process)
+
+    def send(self, *words):
+        path = self.folder / "json"
+        done = subprocess.run(
+            ["taskset", "-c", str(self.cores[0]), BENCH, "run", "--url", f"http://127.0.0.1:{self.port}", "--key",
+             "sk_bench_x", "--consumers", "0", "--warmup", "0", "--duration", "2s", "--json", str(path), *words],
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        return json.loads(path.read_text()), done.stdout, done.stderr
+
+    def test_sender_that_has_no_time_left_says_that_it_was_the_limit(self):
+        for _ in range(3):  # it gets a quarter of its core, so that the floor is the faster one however busy the machine
+            self.spawn_on(self.cores[0], sys.executable, "-c", "while True: pass")
+        for rate in ("0", "1000k"):
+            with self.subTest(rate=rate):
+                result, out, talk = self.send("--rate", rate)
+                self.assertTrue(result["bench_was_the_limit"], out)
+                self.assertRegex(result["limit_why"], "the sender used [0-9]+ % of its core and waited for one for")
+                self.assertIn("! The bench was the limit, so its figures are its own", out)
+                self.assertIn("THE BENCH WAS THE LIMIT", talk)
+
+    def test_sender_that_keeps_up_is_not_to_blame(self):
+        result, out, _ = self.send("--rate", "500")
+        self.assertFalse(result["bench_was_the_limit"], out)
+
+
 class Usage(Bench):
     def test_what_cannot_be_is_refused_before_anything_starts(self):
         site = ("--url", "http://127.0.0.1:1", "--key", "sk_acme_x")
@@ -236,11 +323,13 @@ class Usage(Bench):
         self.assertTrue(self.nothing_is_left())
 
     def test_help_is_on_stdout(self):
-        for words in (("run", "--help"), ("--help",)):
+        for words in (("run", "--help"), ("report", "--help"), ("diff", "--help"), ("compare", "--help"), ("--help",)):
             process = self.start(*words)
             out, talk = process.communicate(timeout=20)
             self.assertEqual((0, ""), (process.returncode, talk))
-            self.assertIn("usage", out.lower())
+            self.assertIn("Usage: hotlead-bench " + "".join(words[:-1]), out)
+            self.assertIn("Exit: 0 ", " ".join(out.split()))
+            self.assertLessEqual(max(map(len, out.splitlines())), 80)
 
     def test_command_that_is_none_is_refused_and_a_mistyped_one_is_guessed(self):
         for word, part in [("walk", "see hotlead-bench --help"), ("rnu", "is it 'run'?"), ("dif", "is it 'diff'?")]:
@@ -259,6 +348,17 @@ class RunningServer(Scenario):
         )  # fmt: skip
         self.assertEqual(code, done.returncode, f"{done.stdout}\n{done.stderr}")
         return done
+
+    def test_own_times_of_the_server_are_there_or_the_flag_that_brings_them_is_named(self):
+        path = self.folder / "json"
+        done = self.bench("--redis", self.redis.url, "--json", str(path))
+        self.assertIn("commit -> visible, by its buckets", done.stdout)
+        self.assertGreater(json.loads(path.read_text())["visible"]["cumulated"][-1], 0)
+        with socket.create_server(("127.0.0.1", 0)) as nothing:
+            address = f"http://127.0.0.1:{nothing.getsockname()[1]}"
+            nothing.close()
+            done = self.bench("--redis", self.redis.url, "--admin-url", address, code=1)
+        self.assertIn(f"{address} has no /metrics", done.stderr)
 
     def test_server_that_runs_is_measured_by_the_key_of_a_site(self):
         path = self.folder / "json"
