@@ -12,6 +12,7 @@
 #include "bench/command_words.h"
 #include "bench/commands.h"
 #include "bench/compare_options.h"
+#include "bench/interrupt.h"
 #include "bench/peer.h"
 #include "bench/run.h"
 #include "proto/must.h"
@@ -231,8 +232,12 @@ static void run_against(const struct comparison *comparison, const struct side *
                                     .at_once = POPPED_AT_ONCE,
                                     .mode = side->mode,
                                     .command = comparison->compare.command};
-    enum status result = run_once(&run, target, stderr, &round->result);
 
+    if (interrupt_came()) {
+        fail(round, "it was ended before it began");
+        return;
+    }
+    enum status result = run_once(&run, target, stderr, &round->result);
     if (result != STATUS_OK) {
         fail(round, "it could not be measured: %s", status_text(result));
         return;
@@ -315,8 +320,7 @@ static bool measure_round(struct comparison *comparison, unsigned number)
     for (unsigned i = 0; i < compare->side_count; i++) {
         unsigned which = number % 2 ? compare->side_count - 1 - i : i;
         measure_side(comparison, which, number);
-        const struct compare_round *round = &compare->sides[which].rounds[number];
-        if (round->ran && round->result.interrupted)
+        if (interrupt_came())
             return false;
     }
     return true;
@@ -382,9 +386,13 @@ static int compare_all(struct comparison *comparison)
         compare->round_count = number + 1;
         goes_on = measure_round(comparison, number);
     }
+    compare->cut_short = !goes_on;
     compare_print(compare, options->markdown, stdout);
+    bool printed = fflush(stdout) == 0 && !ferror(stdout);
+    if (!printed)
+        fprintf(stderr, "hotlead-bench: the tables could not be written: %s\n", strerror(errno));
     bool written = !options->json || write_file(compare, options->json);
-    return goes_on && written && every_round_holds(compare) ? BENCH_DONE : BENCH_FAILED;
+    return goes_on && printed && written && every_round_holds(compare) ? BENCH_DONE : BENCH_FAILED;
 }
 
 static void free_sides(struct compare *compare, unsigned rounds)
@@ -405,6 +413,7 @@ int compare_command(int argc, char **argv)
     MUST(comparison != NULL);
     write_command(argc, argv, comparison->compare.command, sizeof comparison->compare.command);
     compare_options_read(argc, argv, &options);
+    interrupt_watch();
     comparison->options = &options;
     process_allow_descriptors(0); /* each side has as many, whatever it asks for by itself */
     comparison->compare.rate = options.rate;

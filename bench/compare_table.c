@@ -3,10 +3,10 @@
  * is not the same from minute to minute. A round that failed is in none of them and is named. */
 #include <math.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "bench/compare.h"
+#include "bench/median.h"
 #include "proto/must.h"
 
 #define COLUMNS_MAX 6
@@ -65,13 +65,6 @@ static double drain_ms(const struct result *result)
     return result->drain_s * 1e3;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 struct spread {
     double median, least, most;
     unsigned count; /* 0: there is no figure */
@@ -83,10 +76,9 @@ static struct spread spread_of(double *values, unsigned count)
 
     if (count == 0)
         return spread;
-    qsort(values, count, sizeof *values, by_size);
+    spread.median = median_of(values, count); /* sorts them */
     spread.least = values[0];
     spread.most = values[count - 1];
-    spread.median = count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
     return spread;
 }
 

@@ -4,7 +4,7 @@
 
 #include "bench/growth.h"
 
-static const struct growth_options options = {.seconds = 2, .rounds = 3, .connections = 64};
+static const struct growth_options options = {.seconds = 2, .rounds = 3, .tier = {.connections = 64}};
 static struct growth_findings found;
 
 static int make_findings(void **state)
