@@ -18,6 +18,7 @@
 #include "proto/must.h"
 
 #define WARMUP_S       1.0
+#define AROUND_S       2.0 /* what a start, a drain and an end take, for an estimate */
 #define CONSUMERS      1
 #define POPPED_AT_ONCE 512 /* so that one consumer keeps up with any of them */
 #define SEED           1
@@ -244,10 +245,10 @@ static void run_against(const struct comparison *comparison, const struct side *
     }
     round->ran = true;
     const struct result_check *broken = broken_check(&round->result);
-    if (broken)
-        fail(round, "it does not hold that %s: %s", broken->what, broken->detail);
-    else if (round->result.interrupted)
+    if (round->result.interrupted)
         fail(round, "it was ended after %.1f s", round->result.duration_s);
+    else if (broken)
+        fail(round, "it does not hold that %s: %s", broken->what, broken->detail);
 }
 
 static void measure_hotlead(const struct comparison *comparison, const struct side *side,
@@ -380,8 +381,12 @@ static int compare_all(struct comparison *comparison)
 {
     const struct compare_options *options = comparison->options;
     struct compare *compare = &comparison->compare;
+    double turn_s = WARMUP_S + options->duration_s + AROUND_S;
     bool goes_on = true;
 
+    fprintf(stderr, "compare: %u sides, %u rounds of %g s: some %.0f s in all\n",
+            compare->side_count, options->rounds, options->duration_s,
+            turn_s * compare->side_count * options->rounds);
     for (unsigned number = 0; number < options->rounds && goes_on; number++) {
         compare->round_count = number + 1;
         goes_on = measure_round(comparison, number);

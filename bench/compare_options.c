@@ -150,6 +150,8 @@ static error_t on_option(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_JSON:
         options->json = text;
+        if (!may_be_written(text))
+            argp_error(state, "--json '%s' cannot be written: make its folder first", text);
         return 0;
     case KEY_MARKDOWN:
         options->markdown = true;
@@ -176,20 +178,27 @@ static const struct argp parser = {
     on_option,
     NULL,
     "Measures hotlead beside what people would use otherwise: the same load, the same consumer, "
-    "round by round, each with a new server and a new Redis.\vPeers that are not installed are "
-    "left out; bench/peers/install installs them. Exit: 0 done, 1 a round failed, 2 usage.",
+    "round by round, each with a new server and a new Redis.\v"
+    "  hotlead-bench compare --only hotlead,webdis --duration 2 --rounds 1    a look, in 10 s\n"
+    "  hotlead-bench compare --rate 2000 --json compare.json                  latencies\n\n"
+    "Peers that are not installed are left out; bench/peers/install installs them. Ctrl-C ends it "
+    "with the rounds that are done, marked as cut short; a second one at once. Exit: 0 done, 1 a "
+    "round failed or it was cut short, 2 usage.",
     NULL,
     NULL,
     NULL};
 
 void compare_options_read(int argc, char **argv, struct compare_options *out)
 {
+    static char name[] = "hotlead-bench compare";
+
     *out = (struct compare_options){.rounds = 3,
                                     .connections = 64,
                                     .duration_s = 5,
                                     .pop = true,
                                     .report = true,
                                     .aof = RIG_AOF_EVERYSEC};
+    argv[0] = name;
     argp_err_exit_status = BENCH_USAGE;
     argp_parse(&parser, argc, argv, 0, NULL, out);
 }

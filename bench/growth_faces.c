@@ -127,8 +127,7 @@ static void print_rows(const struct growth_findings *found, FILE *out)
         print_seconds(row->first_ack, out);
         fputc('\n', out);
     }
-    fprintf(out, "stop s: SIGTERM to the next one's first 2xx; kill s: from the start behind a "
-                 "kill -9\n");
+    fprintf(out, "stop s: SIGTERM to the next one's 2xx; kill s: start behind kill -9 to 2xx\n");
 }
 
 /* What a person adds, from the first row to the last. */

@@ -62,6 +62,8 @@ void growth_step(struct growth *growth, const char *format, ...)
 {
     va_list arguments;
 
+    if (interrupt_came())
+        return;
     fprintf(growth->talk, "growth: step %u of %u: ", ++growth->step, growth->steps);
     va_start(arguments, format);
     vfprintf(growth->talk, format, arguments);

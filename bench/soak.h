@@ -49,8 +49,9 @@ struct soak_fault {
 struct soak_history {
     struct soak_fault faults[SOAK_FAULTS_MAX];
     unsigned fault_count;
-    unsigned minutes, disturbed_minutes; /* that are over */
-    struct hist *seen;                   /* all leads up to the last minute */
+    unsigned seconds, minutes, disturbed_minutes; /* that are over */
+    bool last_disturbed;                          /* the last of the minutes */
+    struct hist *seen;                            /* all leads up to the last minute */
     struct hist *calm, *disturbed, *minute;
     FILE *talk;
 };
@@ -65,7 +66,7 @@ void soak_history_back(struct soak_history *history, bool redis, unsigned second
  * was. */
 void soak_history_second(struct soak_history *history, const struct result *result,
                          const struct result_second *row, const struct soak_sample *sample);
-/* What is left of a minute that was not full. */
+/* Once, behind the run: what is left of a minute that was not full, and what the drain brought. */
 void soak_history_end(struct soak_history *history, const struct result *result);
 unsigned soak_history_count(const struct soak_history *history, enum soak_fault_kind kind);
 /* A table of the faults and one of calm and disturbed minutes. */

@@ -109,7 +109,7 @@ static void take_minute(struct soak_history *history, const struct hist *all)
     hist_clear(history->minute);
     while (hist_next(all, &place, &ns, &count)) {
         uint64_t before = 0;
-        if (more && seen_ns == ns) {
+        if (more && seen_ns <= ns) { /* below it when it was the last, which ends at the maximum */
             before = seen_count;
             more = hist_next(history->seen, &seen_place, &seen_ns, &seen_count);
         }
@@ -128,6 +128,7 @@ static bool end_minute(struct soak_history *history, const struct result *result
     hist_merge(disturbed ? history->disturbed : history->calm, history->minute);
     history->minutes++;
     history->disturbed_minutes += disturbed;
+    history->last_disturbed = disturbed;
     return disturbed;
 }
 
@@ -163,6 +164,7 @@ void soak_history_second(struct soak_history *history, const struct result *resu
                          const struct result_second *row, const struct soak_sample *sample)
 {
     follow_faults(history, row);
+    history->seconds = row->second + 1;
     if ((row->second + 1) % MINUTE_S != 0)
         return;
     bool disturbed = end_minute(history, result);
@@ -171,8 +173,13 @@ void soak_history_second(struct soak_history *history, const struct result *resu
 
 void soak_history_end(struct soak_history *history, const struct result *result)
 {
-    if (hist_count(result->latency[RESULT_LEAD]) > hist_count(history->seen))
+    if (history->seconds % MINUTE_S > 0) {
         end_minute(history, result);
+        return;
+    }
+    /* What came out in the drain belongs to the minute before it. */
+    take_minute(history, result->latency[RESULT_LEAD]);
+    hist_merge(history->last_disturbed ? history->disturbed : history->calm, history->minute);
 }
 
 /* --- the tables --------------------------------------------------------------------------------
