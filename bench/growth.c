@@ -159,14 +159,13 @@ int growth_command(int argc, char **argv)
         .options = growth_rows,
         .parser = on_growth_option,
         .children = children,
-        .doc =
-            "What a store costs as it grows: opt-ins a second beside an empty server in turn, "
-            "memory, files, a restart, a kill, a rebuild, and crowds. A long run: a quarter of "
-            "an hour or more for ten million people; it says before how long.\v"
-            "  hotlead-bench growth --people 0,100000 --backlog 100000    a look, in two minutes\n"
-            "  hotlead-bench growth --json growth.json                    all of it\n\n"
-            "Ctrl-C ends it with what is known by then, marked as cut short; a second one at "
-            "once. Exit: 0 done, 1 something failed or it was cut short, 2 usage."};
+        .doc = "What a store costs as it grows: opt-ins a second beside an empty server in turn, "
+               "memory, files, a restart, a kill, a rebuild, and crowds. A long run: a quarter of "
+               "an hour or more for ten million people; it says before how long.\v"
+               "  growth --people 0,100000 --backlog 100000    a look, in two minutes\n"
+               "  growth --json growth.json                    all of it\n\n"
+               "Ctrl-C ends it with what is known by then, marked as cut short; a second one at "
+               "once. Exit: 0 done, 1 something failed or it was cut short, 2 usage."};
     struct growth_findings found = {0};
 
     if (result_init(&found.about) != STATUS_OK)

@@ -50,6 +50,18 @@ struct run_options growth_saturation(const struct growth *growth, unsigned conne
  * in any case. False: it does not hold, and that was said, or it was ended by Ctrl-C. */
 bool growth_load(struct growth *growth, const struct target *target,
                  const struct run_options *options, struct result *out);
+/* How far a load of so many is, in place of the run's own progress, which knows of seconds only. */
+struct growth_count {
+    FILE *talk;
+    const char *what;               /* people, tasks */
+    double wanted, known;           /* known: when this load began */
+    double first_known, first_at_s; /* of all loads of this step */
+    const struct result *result;    /* being filled by the load */
+};
+/* growth_load of `count->wanted - count->known` more, and no more than `most`. */
+bool growth_load_counted(struct growth *growth, const struct target *target,
+                         struct run_options *options, struct growth_count *count, uint64_t most,
+                         struct result *out);
 /* The next step, announced on `talk`. */
 void growth_step(struct growth *growth, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

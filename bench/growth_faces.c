@@ -23,10 +23,10 @@ const char *growth_sizes_read(const char *text, uint64_t sizes[static GROWTH_SIZ
         if (digits == 0 || digits > 12 || (at[digits] != ',' && at[digits] != '\0'))
             return "whole numbers, with commas";
         if (*count_out == GROWTH_SIZES_MAX)
-            return "at most 8 sizes";
+            return "8 sizes at most";
         uint64_t size = strtoull(at, NULL, 10);
         if (*count_out > 0 && size <= sizes[*count_out - 1])
-            return "sizes must ascend, since one store grows through them";
+            return "sizes that ascend, since one store grows through them";
         sizes[(*count_out)++] = size;
         at = at[digits] == ',' ? at + digits + 1 : NULL;
     }

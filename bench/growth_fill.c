@@ -73,74 +73,78 @@ void growth_step(struct growth *growth, const char *format, ...)
 
 /* --- how far it is -------------------------------------------------------------- */
 
-struct filling {
-    FILE *talk;
-    bool living;
-    double people;                  /* that are wanted */
-    double known;                   /* at the beginning of this load */
-    double first_known, first_at_s; /* of all loads */
-    const struct result *result;    /* being filled by the load */
-};
+static bool is_living(FILE *talk)
+{
+    return isatty(fileno(talk)) == 1;
+}
 
 /* By what was acknowledged, of which each is somebody new. */
 static void tell(void *owner, unsigned second)
 {
-    const struct filling *filling = owner;
-    double now = fmin(filling->known + (double)filling->result->acked, filling->people);
-    double gone_s = moment_s() - filling->first_at_s;
-    double rate = gone_s > 0 ? (now - filling->first_known) / gone_s : 0;
+    const struct growth_count *count = owner;
+    bool living = is_living(count->talk);
+    double now = fmin(count->known + (double)count->result->acked, count->wanted);
+    double gone_s = moment_s() - count->first_at_s;
+    double rate = gone_s > 0 ? (now - count->first_known) / gone_s : 0;
 
-    if (!filling->living && (second + 1) % TOLD_EACH_S != 0)
+    if (!living && (second + 1) % TOLD_EACH_S != 0)
         return;
-    fprintf(filling->talk, "%s  %.0f of %.0f people (%.0f %%)", filling->living ? "\r" : "", now,
-            filling->people, 100 * now / filling->people);
+    fprintf(count->talk, "%s  %.0f of %.0f %s (%.0f %%)", living ? "\r" : "", now, count->wanted,
+            count->what, 100 * now / count->wanted);
     if (gone_s > SURE_S && rate > 0)
-        fprintf(filling->talk, ", %.0f/s, some %.0f s left", rate, (filling->people - now) / rate);
-    fputs(filling->living ? "\033[K" : "\n", filling->talk);
-    fflush(filling->talk);
+        fprintf(count->talk, ", %.0f/s, some %.0f s left", rate, (count->wanted - now) / rate);
+    fputs(living ? "\033[K" : "\n", count->talk);
+    fflush(count->talk);
 }
 
-static bool fill_some(struct growth *growth, struct filling *filling)
+bool growth_load_counted(struct growth *growth, const struct target *target,
+                         struct run_options *options, struct growth_count *count, uint64_t most,
+                         struct result *out)
+{
+    options->requests_max = (uint64_t)fmin(count->wanted - count->known, (double)most);
+    options->duration_s = 3600;
+    options->progress = NULL;
+    options->on_second = tell;
+    options->owner = count;
+    count->result = out;
+    bool sound = growth_load(growth, target, options, out);
+    if (is_living(count->talk))
+        fputs("\r\033[K", count->talk);
+    return sound;
+}
+
+static bool fill_some(struct growth *growth, struct growth_count *count)
 {
     struct run_options options = growth_saturation(growth, FILL_CONNECTIONS);
-    double missing = filling->people - filling->known;
     struct result result;
 
-    options.requests_max = missing < FILL_PEOPLE ? (uint64_t)missing : FILL_PEOPLE;
-    options.duration_s = 3600;
-    options.progress = NULL; /* it would count the seconds of an hour */
-    options.on_second = tell;
-    options.owner = filling;
-    filling->result = &result;
-    bool sound = growth_load(growth, rig_target(growth->rig), &options, &result);
+    bool sound =
+        growth_load_counted(growth, rig_target(growth->rig), &options, count, FILL_PEOPLE, &result);
     result_free(&result);
     return sound;
 }
 
 bool growth_fill(struct growth *growth, uint64_t people)
 {
-    struct filling filling = {.talk = growth->talk,
-                              .living = isatty(fileno(growth->talk)) == 1,
-                              .people = (double)people,
-                              .first_at_s = moment_s()};
+    struct growth_count count = {
+        .talk = growth->talk, .what = "people", .wanted = (double)people, .first_at_s = moment_s()};
     double before = -1;
 
-    if (!growth_read_gauge(growth, "hotlead_people", &filling.known))
+    if (!growth_read_gauge(growth, "hotlead_people", &count.known))
         return false;
-    growth_step(growth, "from %.0f to %llu people", filling.known, (unsigned long long)people);
-    filling.first_known = filling.known;
+    growth_step(growth, "%llu people: there are %.0f%s", (unsigned long long)people, count.known,
+                count.known > count.wanted ? " already, of the rounds before" : "");
+    count.first_known = count.known;
     bool sound = true;
-    while (sound && filling.known < filling.people) {
-        if (filling.known <= before) {
+    while (sound && count.known < count.wanted) {
+        if (count.known <= before) {
             fprintf(growth->talk, "growth: the server knows %.0f people, and gets no more\n",
-                    filling.known);
+                    count.known);
             return false;
         }
-        before = filling.known;
-        sound = fill_some(growth, &filling) &&
-                growth_read_gauge(growth, "hotlead_people", &filling.known);
+        before = count.known;
+        sound =
+            fill_some(growth, &count) && growth_read_gauge(growth, "hotlead_people", &count.known);
     }
-    if (filling.living)
-        fputs("\r\033[K", growth->talk);
     return sound;
 }

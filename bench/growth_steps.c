@@ -289,13 +289,14 @@ cleanup:
 static bool pile_up(struct growth *growth, uint64_t tasks, struct growth_backlog *out)
 {
     struct run_options options = growth_saturation(growth, growth->options->tier.connections);
+    struct growth_count count = {
+        .talk = growth->talk, .what = "tasks", .wanted = (double)tasks, .first_at_s = moment_s()};
     struct process_use use;
     struct result result;
 
     options.mode = CONSUME_NOTHING;
-    options.requests_max = tasks;
-    options.duration_s = 3600;
-    bool sound = growth_load(growth, rig_target(growth->rig), &options, &result);
+    bool sound =
+        growth_load_counted(growth, rig_target(growth->rig), &options, &count, tasks, &result);
     out->tasks = result.acked;
     out->rate = result_acked_per_second(&result);
     result_free(&result);

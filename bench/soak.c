@@ -297,8 +297,8 @@ int soak_command(int argc, char **argv)
         .children = children,
         .doc = "A long run in which Redis is killed and hotlead is restarted: nothing may be lost, "
                "nothing may creep. A line each minute, and one for each fault when it is over.\v"
-               "  hotlead-bench soak --minutes 5 --kill-redis-every 40    a short one\n"
-               "  hotlead-bench soak --rate 5k --json soak.json           30 minutes\n\n"
+               "  soak --minutes 5 --kill-redis-every 40    a short one\n"
+               "  soak --rate 5k --json soak.json           30 minutes\n\n"
                "Ctrl-C ends it with what is known by then, marked as cut short; a second one at "
                "once. Exit: 0 done, 1 something does not hold or it was cut short, 2 usage."};
     static struct soak soak; /* its history is large */
