@@ -139,6 +139,19 @@ static enum status add_hotleads(struct comparison *comparison, const struct peer
     return result;
 }
 
+/* A program of ours is built, anything else installed. */
+static void tell_missing(const struct peer_places *places, const char *name, const char *missing)
+{
+    size_t length = strlen(places->programs);
+
+    fprintf(stderr, "hotlead-bench: %s is left out: there is no %s; ", name, missing);
+    if (strncmp(missing, places->programs, length) == 0 && missing[length] == '/' &&
+        strchr(missing + length + 1, '/') == NULL)
+        fprintf(stderr, "build it (ninja -C %s %s)\n", places->programs, missing + length + 1);
+    else
+        fprintf(stderr, "%s/install installs it\n", places->peers);
+}
+
 static enum status add_peer(struct comparison *comparison, const struct peer_places *places,
                             const char *name)
 {
@@ -150,8 +163,7 @@ static enum status add_peer(struct comparison *comparison, const struct peer_pla
         return result;
     const char *missing = peer_missing(&peer);
     if (missing) {
-        fprintf(stderr, "hotlead-bench: %s is left out: there is no %s; %s/install installs it\n",
-                name, missing, places->peers);
+        tell_missing(places, name, missing);
         return STATUS_OK;
     }
     struct side *side = add_side(comparison, &shown);
@@ -384,8 +396,9 @@ static int compare_all(struct comparison *comparison)
     double turn_s = WARMUP_S + options->duration_s + AROUND_S;
     bool goes_on = true;
 
-    fprintf(stderr, "compare: %u sides, %u rounds of %g s: some %.0f s in all\n",
-            compare->side_count, options->rounds, options->duration_s,
+    fprintf(stderr, "compare: %u side%s, %u round%s of %g s: some %.0f s in all\n",
+            compare->side_count, compare->side_count == 1 ? "" : "s", options->rounds,
+            options->rounds == 1 ? "" : "s", options->duration_s,
             turn_s * compare->side_count * options->rounds);
     for (unsigned number = 0; number < options->rounds && goes_on; number++) {
         compare->round_count = number + 1;

@@ -64,6 +64,23 @@ static void memory_that_creeps_is_told(void **state)
     assert_true(holds("descriptors are flat"));
 }
 
+static void what_creeps_stands_in_the_table_with_its_rule(void **state)
+{
+    char text[1024];
+    FILE *out = fmemopen(text, sizeof text, "w");
+
+    (void)state;
+    for (unsigned i = 0; i < SECONDS; i++)
+        samples[i].descriptors += i / 30;
+    assert_true(soak_judge(samples, SECONDS, SECONDS, &result, creeps));
+    soak_creeps_print(creeps, out);
+    fclose(out);
+    assert_non_null(strstr(text, "CREEPS (2 more)"));
+    assert_non_null(strstr(text, "flat (10 % and 60 B an opt-in more)"));
+    for (const char *line = text; *line; line += strcspn(line, "\n") + 1)
+        assert_in_range(strcspn(line, "\n"), 0, 100);
+}
+
 static void descriptors_that_creep_are_told(void **state)
 {
     (void)state;
@@ -306,6 +323,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_does_not_creep_is_sound),
         TEST(memory_that_creeps_is_told),
+        TEST(what_creeps_stands_in_the_table_with_its_rule),
         TEST(descriptors_that_creep_are_told),
         TEST(a_file_that_grows_faster_than_at_first_is_told),
         TEST(one_odd_moment_decides_nothing),

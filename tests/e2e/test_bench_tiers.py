@@ -1,7 +1,9 @@
 """hotlead-bench compare, growth and soak: the long ones, made short, and ended by hand."""
 import json
 import pathlib
+import shutil
 import signal
+import subprocess
 import threading
 
 import test_bench
@@ -143,6 +145,21 @@ class Whole(Tier):
         self.assertNotIn("step 11", talk.text)
         self.assertNotIn("/3600 s", talk.text, "a bar of an hour for what takes seconds")
         self.assertIn("Redis gone for an hour", out)
+
+
+class Missing(Tier):
+    def test_peer_that_is_not_there_is_left_out_with_what_installs_it(self):
+        bench = self.folder / "build" / "hotlead-bench"
+        bench.parent.mkdir()
+        shutil.copy(test_bench.BENCH, bench)
+        peers = self.folder / "bench" / "peers"
+        shutil.copytree(PEERS, peers)
+        done = subprocess.run(
+            [bench, "compare", "--only", "fastify-bullmq,floor"], capture_output=True, text=True, timeout=20, check=False,
+        )  # fmt: skip
+        self.assertEqual((2, ""), (done.returncode, done.stdout))
+        self.assertRegex(done.stderr, rf"fastify-bullmq is left out: .*; {peers}/install installs it")
+        self.assertRegex(done.stderr, r"floor is left out: .*build it \(ninja -C .*/build floor\)")
 
 
 class Usage(Tier):
