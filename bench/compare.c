@@ -12,11 +12,13 @@
 #include "bench/command_words.h"
 #include "bench/commands.h"
 #include "bench/compare_options.h"
+#include "bench/interrupt.h"
 #include "bench/peer.h"
 #include "bench/run.h"
 #include "proto/must.h"
 
 #define WARMUP_S       1.0
+#define AROUND_S       2.0 /* what a start, a drain and an end take, for an estimate */
 #define CONSUMERS      1
 #define POPPED_AT_ONCE 512 /* so that one consumer keeps up with any of them */
 #define SEED           1
@@ -137,6 +139,19 @@ static enum status add_hotleads(struct comparison *comparison, const struct peer
     return result;
 }
 
+/* A program of ours is built, anything else installed. */
+static void tell_missing(const struct peer_places *places, const char *name, const char *missing)
+{
+    size_t length = strlen(places->programs);
+
+    fprintf(stderr, "hotlead-bench: %s is left out: there is no %s; ", name, missing);
+    if (strncmp(missing, places->programs, length) == 0 && missing[length] == '/' &&
+        strchr(missing + length + 1, '/') == NULL)
+        fprintf(stderr, "build it (ninja -C %s %s)\n", places->programs, missing + length + 1);
+    else
+        fprintf(stderr, "%s/install installs it\n", places->peers);
+}
+
 static enum status add_peer(struct comparison *comparison, const struct peer_places *places,
                             const char *name)
 {
@@ -148,8 +163,7 @@ static enum status add_peer(struct comparison *comparison, const struct peer_pla
         return result;
     const char *missing = peer_missing(&peer);
     if (missing) {
-        fprintf(stderr, "hotlead-bench: %s is left out: there is no %s; %s/install installs it\n",
-                name, missing, places->peers);
+        tell_missing(places, name, missing);
         return STATUS_OK;
     }
     struct side *side = add_side(comparison, &shown);
@@ -231,18 +245,22 @@ static void run_against(const struct comparison *comparison, const struct side *
                                     .at_once = POPPED_AT_ONCE,
                                     .mode = side->mode,
                                     .command = comparison->compare.command};
-    enum status result = run_once(&run, target, stderr, &round->result);
 
+    if (interrupt_came()) {
+        fail(round, "it was ended before it began");
+        return;
+    }
+    enum status result = run_once(&run, target, stderr, &round->result);
     if (result != STATUS_OK) {
         fail(round, "it could not be measured: %s", status_text(result));
         return;
     }
     round->ran = true;
     const struct result_check *broken = broken_check(&round->result);
-    if (broken)
-        fail(round, "it does not hold that %s: %s", broken->what, broken->detail);
-    else if (round->result.interrupted)
+    if (round->result.interrupted)
         fail(round, "it was ended after %.1f s", round->result.duration_s);
+    else if (broken)
+        fail(round, "it does not hold that %s: %s", broken->what, broken->detail);
 }
 
 static void measure_hotlead(const struct comparison *comparison, const struct side *side,
@@ -315,8 +333,7 @@ static bool measure_round(struct comparison *comparison, unsigned number)
     for (unsigned i = 0; i < compare->side_count; i++) {
         unsigned which = number % 2 ? compare->side_count - 1 - i : i;
         measure_side(comparison, which, number);
-        const struct compare_round *round = &compare->sides[which].rounds[number];
-        if (round->ran && round->result.interrupted)
+        if (interrupt_came())
             return false;
     }
     return true;
@@ -376,15 +393,24 @@ static int compare_all(struct comparison *comparison)
 {
     const struct compare_options *options = comparison->options;
     struct compare *compare = &comparison->compare;
+    double turn_s = WARMUP_S + options->duration_s + AROUND_S;
     bool goes_on = true;
 
+    fprintf(stderr, "compare: %u side%s, %u round%s of %g s: some %.0f s in all\n",
+            compare->side_count, compare->side_count == 1 ? "" : "s", options->rounds,
+            options->rounds == 1 ? "" : "s", options->duration_s,
+            turn_s * compare->side_count * options->rounds);
     for (unsigned number = 0; number < options->rounds && goes_on; number++) {
         compare->round_count = number + 1;
         goes_on = measure_round(comparison, number);
     }
+    compare->cut_short = !goes_on;
     compare_print(compare, options->markdown, stdout);
+    bool printed = fflush(stdout) == 0 && !ferror(stdout);
+    if (!printed)
+        fprintf(stderr, "hotlead-bench: the tables could not be written: %s\n", strerror(errno));
     bool written = !options->json || write_file(compare, options->json);
-    return goes_on && written && every_round_holds(compare) ? BENCH_DONE : BENCH_FAILED;
+    return goes_on && printed && written && every_round_holds(compare) ? BENCH_DONE : BENCH_FAILED;
 }
 
 static void free_sides(struct compare *compare, unsigned rounds)
@@ -405,6 +431,7 @@ int compare_command(int argc, char **argv)
     MUST(comparison != NULL);
     write_command(argc, argv, comparison->compare.command, sizeof comparison->compare.command);
     compare_options_read(argc, argv, &options);
+    interrupt_watch();
     comparison->options = &options;
     process_allow_descriptors(0); /* each side has as many, whatever it asks for by itself */
     comparison->compare.rate = options.rate;

@@ -38,6 +38,7 @@ struct compare {
     struct compare_side sides[COMPARE_SIDES_MAX]; /* the first is what the others are set against */
     unsigned side_count;
     unsigned round_count; /* those that were begun */
+    bool cut_short;       /* by Ctrl-C */
 };
 
 /* Whether the round of this number counts. */

@@ -99,6 +99,7 @@ enum status compare_write_json(const struct compare *compare, FILE *out)
     json_t *document = json_object();
     bool whole = document && put(document, "compare_version", json_integer(COMPARE_VERSION)) &&
                  put(document, "command", text_of(compare->command)) &&
+                 put(document, "cut_short", json_boolean(compare->cut_short)) &&
                  put(document, "sides", sides_document(compare)) &&
                  put(document, "rounds", rounds_document(compare));
     enum status result = STATUS_INTERNAL;

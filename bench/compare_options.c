@@ -33,7 +33,7 @@ static const struct argp_option option_table[] = {
      "Open loop: R requests a second, for latencies; else as many as each side can", 0},
     {"only", KEY_ONLY, "NAMES", 0,
      "These sides, with commas: hotlead, webdis, nginx-lua, fastify-bullmq, fastify-lmdb-bullmq, "
-     "fastify-sqlite-bullmq, nginx-204, floor, floor-lmdb, or a folder of your own in bench/peers",
+     "fastify-sqlite-bullmq, nginx-204, floor, floor-lmdb, or one of your own in bench/peers",
      0},
     {"consumer-mode", KEY_MODE, "MODE", 0,
      "What hotlead's consumers do: pop (as the peers' do), report (claim and report as well), or "
@@ -150,6 +150,8 @@ static error_t on_option(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_JSON:
         options->json = text;
+        if (!may_be_written(text))
+            argp_error(state, "--json '%s' cannot be written: make its folder first", text);
         return 0;
     case KEY_MARKDOWN:
         options->markdown = true;
@@ -176,8 +178,12 @@ static const struct argp parser = {
     on_option,
     NULL,
     "Measures hotlead beside what people would use otherwise: the same load, the same consumer, "
-    "round by round, each with a new server and a new Redis.\vPeers that are not installed are "
-    "left out; bench/peers/install installs them. Exit: 0 done, 1 a round failed, 2 usage.",
+    "round by round, each with a new server and a new Redis.\v"
+    "  compare --only hotlead,webdis --duration 2 --rounds 1    a look, in 15 s\n"
+    "  compare --rate 2000 --json compare.json                  latencies\n\n"
+    "Peers that are not installed are left out; bench/peers/install installs them. Ctrl-C ends it "
+    "with the rounds that are done, marked as cut short; a second one at once. Exit: 0 done, 1 a "
+    "round failed or it was cut short, 2 usage.",
     NULL,
     NULL,
     NULL};

@@ -3,16 +3,17 @@
  * is not the same from minute to minute. A round that failed is in none of them and is named. */
 #include <math.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "bench/compare.h"
+#include "bench/median.h"
 #include "proto/must.h"
 
-#define COLUMNS_MAX 6
-#define ROWS_MAX    (COMPARE_SIDES_MAX + 1)
-#define CELL_MAX    160
-#define GAP         2
+#define COLUMNS_MAX      6
+#define ROWS_MAX         (COMPARE_SIDES_MAX + 1)
+#define CELL_MAX         160
+#define GAP              2
+#define TERMINAL_COLUMNS 80
 
 /* What was set as the goal, of ratios at saturation. 0: none for it. */
 static const struct target_ratio {
@@ -65,13 +66,6 @@ static double drain_ms(const struct result *result)
     return result->drain_s * 1e3;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 struct spread {
     double median, least, most;
     unsigned count; /* 0: there is no figure */
@@ -83,10 +77,9 @@ static struct spread spread_of(double *values, unsigned count)
 
     if (count == 0)
         return spread;
-    qsort(values, count, sizeof *values, by_size);
+    spread.median = median_of(values, count); /* sorts them */
     spread.least = values[0];
     spread.most = values[count - 1];
-    spread.median = count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
     return spread;
 }
 
@@ -161,12 +154,35 @@ static unsigned widest(const struct grid *grid, unsigned column)
     return width;
 }
 
+/* Some columns that stand side by side: the first one, which names the row, and those from `first`
+ * up to `end`. */
+struct block {
+    unsigned first, end;
+};
+
+static bool is_in(struct block block, unsigned column)
+{
+    return column == 0 || (column >= block.first && column < block.end);
+}
+
+static bool has_cells(const struct grid *grid, unsigned row, struct block block)
+{
+    bool found = grid->columns == 1;
+
+    for (unsigned column = block.first; column < block.end; column++)
+        found |= grid->cells[row][column][0] != '\0';
+    return found;
+}
+
 /* Behind the last cell that holds something there are no blanks. */
-static void print_row(const struct grid *grid, unsigned row, const unsigned *widths, FILE *out)
+static void print_row(const struct grid *grid, unsigned row, struct block block,
+                      const unsigned *widths, FILE *out)
 {
     unsigned blanks = 0;
 
     for (unsigned column = 0; column < grid->columns; column++) {
+        if (!is_in(block, column))
+            continue;
         const char *cell = grid->cells[row][column];
         unsigned width = width_of(cell);
         if (width > 0)
@@ -174,6 +190,31 @@ static void print_row(const struct grid *grid, unsigned row, const unsigned *wid
         blanks = (width > 0 ? 0 : blanks) + widths[column] - width + GAP;
     }
     fputc('\n', out);
+}
+
+/* As many columns from `first` on as a terminal has room for, one at least. */
+static struct block block_from(const struct grid *grid, unsigned first, const unsigned *widths)
+{
+    struct block block = {first, first};
+    unsigned width = widths[0];
+
+    while (block.end < grid->columns &&
+           (block.end == first || width + GAP + widths[block.end] <= TERMINAL_COLUMNS))
+        width += GAP + widths[block.end++];
+    return block;
+}
+
+/* What is too wide goes on below, in rows of the same names. */
+static void print_blocks(const struct grid *grid, const unsigned *widths, FILE *out)
+{
+    for (unsigned first = 1; first < grid->columns;) {
+        struct block block = block_from(grid, first, widths);
+        for (unsigned row = 0; row < grid->rows; row++)
+            if (has_cells(grid, row, block))
+                print_row(grid, row, block, widths, out);
+        fputc('\n', out);
+        first = block.end;
+    }
 }
 
 static void print_markdown_row(const struct grid *grid, unsigned row, const unsigned *widths,
@@ -192,11 +233,11 @@ static void print_grid(const struct grid *grid, bool markdown, FILE *out)
 
     for (unsigned column = 0; column < grid->columns; column++)
         widths[column] = widest(grid, column);
+    if (!markdown) {
+        print_blocks(grid, widths, out);
+        return;
+    }
     for (unsigned row = 0; row < grid->rows; row++) {
-        if (!markdown) {
-            print_row(grid, row, widths, out);
-            continue;
-        }
         print_markdown_row(grid, row, widths, out);
         for (unsigned column = 0; row == 0 && column < grid->columns; column++)
             fprintf(out, "|---%s", column + 1 == grid->columns ? "|\n" : "");
@@ -282,7 +323,7 @@ static void print_work(const struct compare *compare, bool markdown, FILE *out)
     struct grid grid = {.rows = 1};
 
     set_cell(&grid, 0, "CPU and throughput");
-    set_cell(&grid, 1, "durable before the answer");
+    set_cell(&grid, 1, markdown ? "durable before the answer" : "durable");
     for (unsigned i = 0; i < LENGTH(work_columns); i++)
         set_cell(&grid, 2 + i, "%s", work_columns[i].title);
     for (unsigned i = 0; i < compare->side_count; i++) {
@@ -380,7 +421,6 @@ static void print_ratios(const struct compare *compare, bool markdown, FILE *out
     set_cell(&grid, 1, "requests/s");
     set_cell(&grid, 2, "CPU of the server a request");
     set_cell(&grid, 3, "target");
-    set_cell(&grid, 4, "%s", "");
     for (unsigned i = 1; i < compare->side_count; i++) {
         const struct compare_side *side = &compare->sides[i];
         const struct target_ratio *target = target_of(compare, side->name);
@@ -448,6 +488,8 @@ void compare_print(const struct compare *compare, bool markdown, FILE *out)
     print_latency(compare, markdown, out);
     print_ratios(compare, markdown, out);
     print_ledger(compare, markdown, out);
+    if (compare->cut_short)
+        fprintf(out, "CUT SHORT by Ctrl-C: rounds that are missing were not measured\n");
     print_troubles(compare, out);
     print_about(compare, out);
 }

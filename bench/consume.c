@@ -24,7 +24,7 @@
 #define HAND_OVER_MS    2u
 #define BLOCK_S         "0.05" /* so long may it take to end */
 #define BACK_OFF_MS     20u
-#define BACK_OFF_MS_MAX 1000u
+#define BACK_OFF_MS_MAX 100u /* what comes on top of the measured recovery of others */
 #define REFUSED_MS      100u
 #define END_NS_MAX      500000000ull /* of a thread that Redis answers */
 #define KEY_MAX         (TARGET_TEXT_MAX + 64)

@@ -1,5 +1,5 @@
-/* hotlead-bench growth: growth.c (the command), growth_steps.c (what is measured), growth_faces.c
- * (what is shown of it). */
+/* hotlead-bench growth: growth.c (the command), growth_fill.c (people, and how far that is),
+ * growth_steps.c (what is measured), growth_faces.c (what is shown of it). */
 #ifndef HOTLEAD_BENCH_GROWTH_H
 #define HOTLEAD_BENCH_GROWTH_H
 
@@ -9,6 +9,8 @@
 
 #include "bench/result.h"
 #include "bench/rig.h"
+#include "bench/run.h"
+#include "bench/tier.h"
 
 #define GROWTH_ROUNDS_MAX 32
 #define GROWTH_SIZES_MAX  8
@@ -16,10 +18,7 @@
 struct growth_options {
     double seconds;  /* of a measured round */
     unsigned rounds; /* at each size, in turn with an empty server */
-    unsigned connections;
-    enum rig_aof aof;
-    const char *hotlead, *below;
-    bool keep;
+    struct tier_options tier;
 };
 
 /* One that grows, and what goes along. */
@@ -28,6 +27,7 @@ struct growth {
     struct rig *rig;
     uint64_t next; /* number of the next opt-in: nobody is sent twice */
     FILE *talk;
+    unsigned step, steps; /* which of how many is gone now */
 };
 
 /* What a store of one size does. Times in seconds, sizes in bytes; medians of the rounds. */
@@ -38,16 +38,41 @@ struct growth_row {
     double server_us, empty_server_us;
     double commit_p50, commit_p99;
     uint64_t resident, anonymous, journal, state, index;
-    double restart;   /* SIGTERM to first 2xx of the next process */
-    double first_ack; /* start after SIGKILL to first 2xx */
+    double restart;   /* SIGTERM to first 2xx of the next process; 0: not measured */
+    double first_ack; /* start after SIGKILL to first 2xx; 0: not measured */
 };
 
+/* --- growth_fill.c -------------------------------------------------------------------------- */
+
+/* A closed loop on so many connections, of people nobody has seen. */
+struct run_options growth_saturation(const struct growth *growth, unsigned connections);
+/* The numbers that it used are used up, whatever came of them. `out` is to be freed by the caller
+ * in any case. False: it does not hold, and that was said, or it was ended by Ctrl-C. */
+bool growth_load(struct growth *growth, const struct target *target,
+                 const struct run_options *options, struct result *out);
+/* How far a load of so many is, in place of the run's own progress, which knows of seconds only. */
+struct growth_count {
+    FILE *talk;
+    const char *what;               /* people, tasks */
+    double wanted, known;           /* known: when this load began */
+    double first_known, first_at_s; /* of all loads of this step */
+    const struct result *result;    /* being filled by the load */
+};
+/* growth_load of `count->wanted - count->known` more, and no more than `most`. */
+bool growth_load_counted(struct growth *growth, const struct target *target,
+                         struct run_options *options, struct growth_count *count, uint64_t most,
+                         struct result *out);
+/* The next step, announced on `talk`. */
+void growth_step(struct growth *growth, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+bool growth_read_gauge(struct growth *growth, const char *name, double *out);
+bool growth_fill(struct growth *growth, uint64_t people);
+
 /* --- growth_steps.c: in the order in which they are gone. Each says on `talk` what it does; false:
- * it could not be measured, or was ended by Ctrl-C, and why was said. Main thread, blocking. */
+ * it could not be measured, and why was said, or it was ended by Ctrl-C. Main thread, blocking. */
 
 bool growth_open(struct growth *growth);
 void growth_close(struct growth *growth);
-bool growth_fill(struct growth *growth, uint64_t people);
 bool growth_measure(struct growth *growth, struct growth_row *out);
 bool growth_restart(struct growth *growth, struct growth_row *out);
 
@@ -79,12 +104,22 @@ bool growth_backlog(struct growth *growth, uint64_t tasks, struct growth_backlog
 
 struct growth_findings {
     struct result about; /* only what it was measured on, the command too */
+    bool cut_short;      /* by Ctrl-C: what is missing was not gone into */
     struct growth_row rows[GROWTH_SIZES_MAX];
     size_t row_count;
     struct growth_rebuild rebuild; /* of 0 records, and so on: not measured */
     struct growth_idle idle;
     struct growth_backlog backlog;
 };
+
+/* What it will take, by what it took on two cores of a server: the order of it, no promise. */
+struct growth_estimate {
+    double seconds;
+    uint64_t disk_bytes;
+    unsigned steps;
+};
+struct growth_estimate growth_estimate(const struct growth_options *options, const uint64_t *sizes,
+                                       size_t size_count, unsigned idle, unsigned backlog);
 
 /* "0,30000,1000000": ascending, since one store grows through them. NULL, or what is wrong. */
 const char *growth_sizes_read(const char *text, uint64_t sizes[static GROWTH_SIZES_MAX],

@@ -23,14 +23,45 @@ const char *growth_sizes_read(const char *text, uint64_t sizes[static GROWTH_SIZ
         if (digits == 0 || digits > 12 || (at[digits] != ',' && at[digits] != '\0'))
             return "whole numbers, with commas";
         if (*count_out == GROWTH_SIZES_MAX)
-            return "at most 8 sizes";
+            return "8 sizes at most";
         uint64_t size = strtoull(at, NULL, 10);
         if (*count_out > 0 && size <= sizes[*count_out - 1])
-            return "sizes must ascend, since one store grows through them";
+            return "sizes that ascend, since one store grows through them";
         sizes[(*count_out)++] = size;
         at = at[digits] == ',' ? at + digits + 1 : NULL;
     }
     return NULL;
+}
+
+/* --- what it will take ---------------------------------------------------------------- */
+
+/* As found on two cores. */
+#define FILLED_A_SECOND  25000.0
+#define ROUND_AROUND_S   3.0 /* warm-up, start and end */
+#define OPTINS_A_SECOND  40000.0
+#define RESTARTS_S       6.0
+#define RECORDS_A_PERSON 3.0
+#define REBUILT_A_SECOND 400000.0
+#define IDLE_A_SECOND    5000.0
+#define VISIBLE_A_SECOND 50000.0
+#define PERSON_DISK      3072.0 /* journal, state, index, and the room to rebuild */
+
+struct growth_estimate growth_estimate(const struct growth_options *options, const uint64_t *sizes,
+                                       size_t size_count, unsigned idle, unsigned backlog)
+{
+    double people = (double)sizes[size_count - 1], rounds = (double)(size_count * options->rounds);
+    double round_s = options->seconds + ROUND_AROUND_S;
+    double sent = rounds * options->seconds * OPTINS_A_SECOND; /* each by somebody new */
+    double stored = people > sent ? people : sent;
+
+    return (struct growth_estimate){
+        .seconds = people / FILLED_A_SECOND + rounds * 2 * round_s +
+                   (double)size_count * RESTARTS_S + stored * RECORDS_A_PERSON / REBUILT_A_SECOND +
+                   idle / IDLE_A_SECOND + backlog / FILLED_A_SECOND + backlog / VISIBLE_A_SECOND,
+        .disk_bytes = (uint64_t)((stored > backlog ? stored : backlog) * PERSON_DISK),
+        .steps =
+            (unsigned)(size_count * (2 + options->rounds)) + (idle > 0) + 1 + 2 * (backlog > 0),
+    };
 }
 
 /* --- a table ----------------------------------------------------------------------- */
@@ -48,7 +79,7 @@ static void print_conditions(const struct result *about, const struct growth_opt
             machine->processor, (double)machine->memory_bytes / (1 << 30), machine->system,
             machine->kernel, machine->load1, about->disk.file_system,
             (double)about->disk.fdatasync_p50_ns / 1e6, (double)about->disk.fdatasync_p99_ns / 1e6,
-            options->connections, options->rounds, options->seconds);
+            options->tier.connections, options->rounds, options->seconds);
 }
 
 static const char *verdict(bool reached)
@@ -66,21 +97,37 @@ static double mib(uint64_t bytes)
     return (double)bytes / (1 << 20);
 }
 
+static void print_seconds(double seconds, FILE *out)
+{
+    if (seconds > 0)
+        fprintf(out, " %8.2f", seconds);
+    else
+        fprintf(out, " %8s", "-"); /* not measured */
+}
+
+/* Two tables, so that each fits a terminal of 80 columns. */
 static void print_rows(const struct growth_findings *found, FILE *out)
 {
-    fprintf(out, "%12s %10s %10s %7s %7s %9s %9s %9s %9s %9s %9s %9s %9s\n", "people", "opt-ins/s",
-            "empty", "ratio", "CPU us", "commit50", "commit99", "RSS MiB", "anon MiB", "journal",
-            "state", "restart s", "kill s");
+    fprintf(out, "%11s %10s %10s %7s %7s %10s %10s\n", "people", "opt-ins/s", "empty", "ratio",
+            "CPU us", "commit p50", "p99");
     for (size_t i = 0; i < found->row_count; i++) {
         const struct growth_row *row = &found->rows[i];
-        fprintf(out,
-                "%12llu %10.0f %10.0f %7.2f %7.1f %7.0fus %7.0fus %9.0f %9.0f %9.0f %9.0f %9.2f "
-                "%9.2f\n",
+        fprintf(out, "%11llu %10.0f %10.0f %7.2f %7.1f %8.0fus %8.0fus\n",
                 (unsigned long long)row->people, row->rate, row->empty_rate, row->ratio,
-                row->server_us, row->commit_p50 * 1e6, row->commit_p99 * 1e6, mib(row->resident),
-                mib(row->anonymous), mib(row->journal), mib(row->state), row->restart,
-                row->first_ack);
+                row->server_us, row->commit_p50 * 1e6, row->commit_p99 * 1e6);
     }
+    fprintf(out, "\n%11s %8s %8s %8s %8s %8s %8s %8s\n", "MiB: people", "RSS", "anon", "journal",
+            "state", "index", "stop s", "kill s");
+    for (size_t i = 0; i < found->row_count; i++) {
+        const struct growth_row *row = &found->rows[i];
+        fprintf(out, "%11llu %8.0f %8.0f %8.0f %8.0f %8.0f", (unsigned long long)row->people,
+                mib(row->resident), mib(row->anonymous), mib(row->journal), mib(row->state),
+                mib(row->index));
+        print_seconds(row->restart, out);
+        print_seconds(row->first_ack, out);
+        fputc('\n', out);
+    }
+    fprintf(out, "stop s: SIGTERM to the next one's 2xx; kill s: start behind kill -9 to 2xx\n");
 }
 
 /* What a person adds, from the first row to the last. */
@@ -98,8 +145,9 @@ static void print_targets(const struct growth_findings *found, FILE *out)
     fprintf(out, "\nat %llu people\n", (unsigned long long)last->people);
     fprintf(out, "  rate          %.2f x an empty one's (wanted >= %.1f): %s\n", last->ratio,
             WANTED_RATIO, verdict(last->ratio >= WANTED_RATIO));
-    fprintf(out, "  after kill -9 first 2xx in %.2f s (wanted < %.0f): %s\n", last->first_ack,
-            WANTED_FIRST_ACK_S, verdict(last->first_ack < WANTED_FIRST_ACK_S));
+    if (last->first_ack > 0)
+        fprintf(out, "  after kill -9 first 2xx in %.2f s (wanted < %.0f): %s\n", last->first_ack,
+                WANTED_FIRST_ACK_S, verdict(last->first_ack < WANTED_FIRST_ACK_S));
     if (found->row_count > 1) {
         double state = bytes_each(found, first->state, last->state);
         fprintf(
@@ -144,12 +192,16 @@ static void print_crowds(const struct growth_findings *found, FILE *out)
 void growth_print(const struct growth_findings *found, const struct growth_options *options,
                   FILE *out)
 {
-    if (found->row_count == 0)
-        return;
-    print_conditions(&found->about, options, out);
-    print_rows(found, out);
-    print_targets(found, out);
-    print_crowds(found, out);
+    if (found->row_count > 0) {
+        print_conditions(&found->about, options, out);
+        print_rows(found, out);
+        print_targets(found, out);
+        print_crowds(found, out);
+    }
+    if (found->cut_short)
+        fprintf(out, "%sCUT SHORT by Ctrl-C: %s\n", found->row_count > 0 ? "\n" : "",
+                found->row_count > 0 ? "what is not above was not measured"
+                                     : "nothing was measured yet");
 }
 
 /* --- JSON -------------------------------------------------------------------------- */
@@ -182,7 +234,7 @@ static json_t *json_of_conditions(const struct result *about, const struct growt
         machine->load1, "disk", "file_system", disk->file_system, "volatile_memory",
         disk->volatile_memory, "fdatasync_p50_ns", (json_int_t)disk->fdatasync_p50_ns,
         "fdatasync_p99_ns", (json_int_t)disk->fdatasync_p99_ns, "load", "seconds", options->seconds,
-        "rounds", (int)options->rounds, "connections", (int)options->connections);
+        "rounds", (int)options->rounds, "connections", (int)options->tier.connections);
 }
 
 enum status growth_write_json(const struct growth_findings *found,
@@ -194,8 +246,9 @@ enum status growth_write_json(const struct growth_findings *found,
     for (size_t i = 0; i < found->row_count; i++)
         json_array_append_new(rows, json_of_row(&found->rows[i]));
     json_t *root = json_pack(
-        "{s:i,s:o,s:o,s:{s:I,s:f},s:{s:I,s:f,s:f},s:{s:I,s:f,s:f,s:f,s:I}}", "hotlead_bench_growth",
-        1, "about", json_of_conditions(&found->about, options), "sizes", rows, "rebuild", "records",
+        "{s:i,s:b,s:o,s:o,s:{s:I,s:f},s:{s:I,s:f,s:f},s:{s:I,s:f,s:f,s:f,s:I}}",
+        "hotlead_bench_growth", 1, "cut_short", found->cut_short, "about",
+        json_of_conditions(&found->about, options), "sizes", rows, "rebuild", "records",
         (json_int_t)found->rebuild.records, "seconds", found->rebuild.seconds, "idle",
         "connections", (json_int_t)found->idle.connections, "bytes_each", found->idle.bytes_each,
         "ack_s", found->idle.ack_seconds, "backlog", "tasks", (json_int_t)backlog->tasks,

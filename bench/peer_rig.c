@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bench/moment.h"
 #include "bench/peer.h"
 
 #define READY_MS     15000
@@ -57,8 +57,6 @@ static void tell_log(const struct peer_rig *rig, const char *what, FILE *talk)
 
 static enum status wait_until_ready(struct peer_rig *rig, FILE *talk)
 {
-    const struct timespec moment = {.tv_nsec = LOOK_EACH_MS * 1000000L};
-
     for (unsigned waited = 0; waited < READY_MS; waited += LOOK_EACH_MS) {
         if (!process_lives(&rig->target.server)) {
             tell_log(rig, "ended at once", talk);
@@ -66,7 +64,7 @@ static enum status wait_until_ready(struct peer_rig *rig, FILE *talk)
         }
         if (takes_connections(&rig->target))
             return STATUS_OK;
-        nanosleep(&moment, NULL);
+        moment_pause_ms(LOOK_EACH_MS);
     }
     tell_log(rig, "takes no connections", talk);
     return STATUS_BUSY;

@@ -1,4 +1,4 @@
-/* fork and exec rather than posix_spawn, which knows no PR_SET_PDEATHSIG: nothing that was started
+/* vfork and exec rather than posix_spawn, which knows no PR_SET_PDEATHSIG: nothing that was started
  * for a measurement may outlive it, not even after a SIGKILL.
  *
  * A group's CPU time comes from the CPU clock of each member, which counts nanoseconds and includes
@@ -23,7 +23,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOOK_EVERY_NS   2000000
+#include "bench/moment.h"
+
+#define LOOK_EACH_MS    2
 #define SIGNAL_EXIT     128
 #define PATH_BYTES      64
 #define PROC_FILE_BYTES 4096
@@ -74,13 +76,16 @@ static bool redirect(int to, const char *path, int flags)
     return file >= 0 && dup2(file, to) == to;
 }
 
+/* What is handled or ignored here is none of the child's affair, and no handler of ours may run in
+ * it: it still has our memory. */
 static void forget_signals(void)
 {
     sigset_t none;
 
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    signal(SIGPIPE, SIG_DFL); /* what is ignored stays so over an exec */
 }
 
 /* In the child. Answers only when it failed, with errno set. The log is opened before the folder is
@@ -102,48 +107,32 @@ static void become(const char *const *words, char **environment, const char *fol
     execvpe(words[0], (char **)words, environment);
 }
 
-/* 0, or the errno that came through the pipe, which a successful exec closes. */
-static int failure_of(int pipe_end)
+/* A fork would copy the page tables of a sender with gigabytes of ledger, and its schedule would
+ * wait for that. A vfork copies nothing: the child runs in our memory, and this thread waits, until
+ * it has become somebody else or has failed and left its errno. */
+static enum status start_in_our_memory(const char *const *words, char **environment,
+                                       const char *folder, const char *log, struct process *out)
 {
-    int error = 0;
-    ssize_t got;
-
-    do {
-        got = read(pipe_end, &error, sizeof error);
-    } while (got < 0 && errno == EINTR);
-    return got == sizeof error ? error : 0;
-}
-
-static enum status start_with_pipe(const char *const *words, char **environment, const char *folder,
-                                   const char *log, struct process *out)
-{
-    int ends[2];
     pid_t parent = getpid();
+    volatile int error = 0;
+    sigset_t all, before;
 
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return STATUS_INVALID;
-    pid_t child = fork();
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pid_t child = vfork();
     if (child == 0) {
         become(words, environment, folder, log, parent);
-        int error = errno;
-        ssize_t told = write(ends[1], &error, sizeof error);
-        _exit(told == sizeof error ? 127 : 126);
+        error = errno;
+        _exit(127);
     }
-    int error = child < 0 ? errno : 0;
-    close(ends[1]);
-    if (child > 0) {
-        setpgid(child, child); /* both sides do, so that it is so when either goes on */
-        error = failure_of(ends[0]);
-    }
-    close(ends[0]);
-    if (error != 0) {
-        if (child > 0)
-            waitpid(child, NULL, 0);
-        errno = error;
-        return STATUS_INVALID;
-    }
-    out->pid = child;
-    return STATUS_OK;
+    if (child < 0)
+        error = errno;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (child > 0 && error != 0)
+        waitpid(child, NULL, 0);
+    out->pid = error == 0 ? child : 0;
+    errno = error;
+    return error == 0 ? STATUS_OK : STATUS_INVALID;
 }
 
 enum status process_start(const char *const *words, const char *const *environment,
@@ -153,7 +142,7 @@ enum status process_start(const char *const *words, const char *const *environme
     char **all = joined_environment(environment);
     if (!all)
         return STATUS_INTERNAL;
-    enum status status = start_with_pipe(words, all, folder, log, out);
+    enum status status = start_in_our_memory(words, all, folder, log, out);
     int error = errno;
     free(all);
     errno = error;
@@ -199,25 +188,16 @@ void process_signal(const struct process *process, int signal)
         kill(-process->pid, signal);
 }
 
-static uint64_t monotonic_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 bool process_stop(struct process *process, unsigned wait_ms)
 {
-    const struct timespec pause = {0, LOOK_EVERY_NS};
-    uint64_t end_ms = monotonic_ms() + wait_ms;
+    uint64_t end_ms = moment_ms() + wait_ms;
 
     if (process->pid == 0)
         return true;
     process_signal(process, SIGTERM);
     bool ended = has_ended(process->pid);
-    while (!ended && monotonic_ms() < end_ms) {
-        nanosleep(&pause, NULL);
+    while (!ended && moment_ms() < end_ms) {
+        moment_pause_ms(LOOK_EACH_MS);
         ended = has_ended(process->pid);
     }
     process_signal(process, SIGKILL);

@@ -1,27 +1,25 @@
 #include "bench/rig.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bench/moment.h"
 #include "bench/rig_internal.h"
 
-#define LOOK_EVERY_NS  2000000
+#define LOOK_EACH_MS   2
 #define LOG_TOLD_BYTES 1000
 
 bool rig_look_again(uint64_t *start_ms, unsigned ms)
 {
-    const struct timespec pause = {0, LOOK_EVERY_NS};
-    struct timespec now;
+    uint64_t now_ms = moment_ms();
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    uint64_t now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
     if (*start_ms == 0)
         *start_ms = now_ms;
     else
-        nanosleep(&pause, NULL);
+        moment_pause_ms(LOOK_EACH_MS);
     return now_ms - *start_ms < ms;
 }
 
@@ -110,6 +108,11 @@ enum status rig_open(const struct rig_options *options, FILE *talk, struct rig *
     enum status status = prepare(rig, talk);
     if (status == STATUS_OK)
         status = rig_disk_prepare(rig, talk);
+    if (status == STATUS_OK && options->clock_ms > 0 && !rig_set_clock(rig, options->clock_ms)) {
+        fprintf(talk, "hotlead-bench: no clock can be written in %s: %s\n", rig->folder.path,
+                strerror(errno));
+        status = STATUS_IO;
+    }
     if (status == STATUS_OK)
         status = rig_start_redis(rig, talk);
     if (status == STATUS_OK)
@@ -165,4 +168,9 @@ const char *rig_hotlead(const struct rig *rig)
 struct process *rig_server(struct rig *rig)
 {
     return &rig->target.server;
+}
+
+struct process *rig_redis(struct rig *rig)
+{
+    return &rig->target.redis;
 }

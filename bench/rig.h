@@ -6,6 +6,7 @@
 #define HOTLEAD_BENCH_RIG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "bench/target.h"
@@ -26,6 +27,8 @@ struct rig_options {
     unsigned disk_us;
     const char *shape;        /* of the queue: "zset" or "list" */
     const char *const *flags; /* more for `hotlead serve`, ends with NULL; may be NULL */
+    /* Not 0: the server's engine time is this, and stands still until rig_set_clock. */
+    uint64_t clock_ms;
 };
 
 /* Reads "80us" or "2ms", up to a second, for disk_us. */
@@ -45,7 +48,9 @@ const char *rig_folder(const struct rig *rig);
 const char *rig_data(const struct rig *rig); /* the data folder of hotlead */
 const char *rig_url(const struct rig *rig);
 const char *rig_hotlead(const struct rig *rig); /* the program, as it was found */
-struct process *rig_server(struct rig *rig);    /* to look at, and to signal */
+/* To look at, and to signal. */
+struct process *rig_server(struct rig *rig);
+struct process *rig_redis(struct rig *rig);
 /* What simulates the disk for a server, as of environ: ends with NULL, and is empty when there is
  * nothing to simulate. */
 const char *const *rig_disk_environment(const struct rig *rig);
@@ -60,5 +65,7 @@ enum status rig_start_redis(struct rig *rig, FILE *talk);
 void rig_stop_redis(struct rig *rig); /* SIGTERM: it saves what its settings say */
 void rig_kill_redis(struct rig *rig);
 void rig_forget_redis(struct rig *rig); /* while it is stopped: its files are removed */
+/* With `clock_ms` only: Unix time for the engine. False: it could not be written. */
+bool rig_set_clock(const struct rig *rig, uint64_t now_ms);
 
 #endif

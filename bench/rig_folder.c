@@ -37,9 +37,24 @@ static void remove_tree(const char *path)
             nanosleep(&pause, NULL);
 }
 
-/* Ctrl-C goes to the whole group of a terminal's foreground: it leaves that. It holds no descriptor
+static void make_and_tell(int answer, char *path)
+{
+    int error = mkdtemp(path) ? 0 : errno;
+    bool told = write(answer, &error, sizeof error) == sizeof error &&
+                write(answer, path, strlen(path) + 1) > 0;
+
+    if (error == 0 && told)
+        return;
+    if (error == 0)
+        remove_tree(path);
+    _exit(1);
+}
+
+/* It makes the folder too, so that there is no moment in which nobody would remove it.
+ *
+ * Ctrl-C goes to the whole group of a terminal's foreground: it leaves that. It holds no descriptor
  * of ours either; a pipe to the next program shall end when we do. */
-static void be_the_janitor(int leash, const char *path)
+static void be_the_janitor(int leash, int answer, char *path)
 {
     char byte;
     ssize_t got;
@@ -49,7 +64,9 @@ static void be_the_janitor(int leash, const char *path)
     signal(SIGHUP, SIG_IGN);
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN); /* who waits for the answer may be gone */
     prctl(PR_SET_NAME, "bench-janitor");
+    make_and_tell(answer, path);
     dup2(leash, STDIN_FILENO);
     dup2(nothing, STDOUT_FILENO);
     dup2(nothing, STDERR_FILENO);
@@ -61,25 +78,51 @@ static void be_the_janitor(int leash, const char *path)
     _exit(0);
 }
 
-static enum status hire_janitor(struct rig_folder *folder, FILE *talk)
+/* What the janitor says of the folder: 0 and its path, or an errno. */
+static int read_answer(int from, char path[static RIG_PATH_MAX])
 {
-    int ends[2];
+    int error = EPIPE;
+    size_t length =
+        strlen(path) + 1; /* the name that it was given is as long as the one it chose */
 
-    if (pipe2(ends, O_CLOEXEC) != 0) {
-        fprintf(talk, "hotlead-bench: no pipe: %s\n", strerror(errno));
-        return STATUS_INTERNAL;
+    if (read(from, &error, sizeof error) == sizeof error && error == 0 &&
+        read(from, path, length) != (ssize_t)length)
+        error = EPIPE;
+    return error;
+}
+
+/* False, with errno set: there is no janitor, and no folder. */
+static bool hire_janitor(struct rig_folder *folder)
+{
+    int leash[2], answer[2];
+
+    if (pipe2(leash, O_CLOEXEC) != 0)
+        return false;
+    if (pipe2(answer, O_CLOEXEC) != 0) {
+        close(leash[0]);
+        close(leash[1]);
+        return false;
     }
     folder->janitor = fork();
-    if (folder->janitor == 0)
-        be_the_janitor(ends[0], folder->path);
-    close(ends[0]);
-    folder->leash = ends[1];
+    if (folder->janitor == 0) {
+        close(leash[1]);
+        be_the_janitor(leash[0], answer[1], folder->path);
+    }
+    int error = folder->janitor > 0 ? 0 : errno;
+    close(leash[0]);
+    close(answer[1]);
+    folder->leash = leash[1];
+    if (error == 0)
+        error = read_answer(answer[0], folder->path);
+    close(answer[0]);
+    if (error == 0)
+        return true;
+    close(folder->leash);
     if (folder->janitor > 0)
-        return STATUS_OK;
-    fprintf(talk, "hotlead-bench: no process: %s\n", strerror(errno));
+        waitpid(folder->janitor, NULL, 0);
     folder->janitor = 0;
-    close(ends[1]);
-    return STATUS_INTERNAL;
+    errno = error;
+    return false;
 }
 
 static const char *place_for(const struct rig_options *options)
@@ -107,18 +150,13 @@ enum status rig_folder_make(const struct rig_options *options, FILE *talk, struc
     }
     if (snprintf(out->path, sizeof out->path, "%s/hotlead-bench.XXXXXX", below) >=
             (int)sizeof out->path ||
-        !mkdtemp(out->path)) {
+        !(options->keep ? mkdtemp(out->path) != NULL : hire_janitor(out))) {
         fprintf(talk, "hotlead-bench: no folder can be made in %s: %s; set TMPDIR to another\n",
                 below, strerror(errno));
         out->path[0] = '\0';
         return STATUS_IO;
     }
-    if (options->keep)
-        return STATUS_OK;
-    enum status status = hire_janitor(out, talk);
-    if (status != STATUS_OK)
-        rmdir(out->path);
-    return status;
+    return STATUS_OK;
 }
 
 void rig_folder_remove(struct rig_folder *folder)

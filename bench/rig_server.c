@@ -13,6 +13,7 @@
 #define WORDS_MAX  64
 #define NAME_BYTES 64
 #define SETTING    "HOTLEAD_"
+#define CLOCK      "clock" /* in the rig's folder, which is the server's too */
 
 /* Settings that somebody made for a server of his are none of this one's: it is measured as it is,
  * and an unknown one would keep it from starting. */
@@ -68,6 +69,10 @@ enum status rig_spawn_server(struct rig *rig, FILE *talk)
     const char *const *flag = rig->options.flags;
 
     forget_settings();
+    if (rig->options.clock_ms > 0) {
+        words[count++] = "--test-clock";
+        words[count++] = CLOCK;
+    }
     for (; flag && *flag && count < WORDS_MAX - 1; flag++)
         words[count++] = *flag;
     snprintf(log, sizeof log, "%s/hotlead.log", rig->folder.path);
@@ -100,4 +105,16 @@ void rig_kill_server(struct rig *rig)
 {
     process_signal(&rig->target.server, SIGKILL);
     process_stop(&rig->target.server, STOP_MS);
+}
+
+bool rig_set_clock(const struct rig *rig, uint64_t now_ms)
+{
+    char path[RIG_PATH_MAX + 16];
+
+    snprintf(path, sizeof path, "%s/" CLOCK, rig->folder.path);
+    FILE *file = fopen(path, "we");
+    if (!file)
+        return false;
+    bool written = fprintf(file, "%llu\n", (unsigned long long)now_ms) > 0;
+    return fclose(file) == 0 && written;
 }

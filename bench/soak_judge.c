@@ -6,14 +6,15 @@
 
 #include "proto/must.h"
 
-#define SETTLE_S      60   /* of a process, before its memory is compared */
-#define AROUND        15   /* seconds that stand for one, so that a moment does not decide */
-#define CREEP_MEMORY  0.10 /* of memory beyond what a person may cost */
-#define CREEP_FILE    0.15 /* of bytes an opt-in */
-#define PERSON_BYTES  60   /* of memory: DESIGN.md */
-#define SERVER_FAULTS 6    /* restarts and kills, in turn */
-#define ANSWERED      0.95 /* of the requests: the server is away for moments only */
-#define KILLED_EXIT   (128 + SIGKILL)
+#define SETTLE_S          60   /* of a process, before its memory is compared */
+#define AROUND            15   /* seconds that stand for one, so that a moment does not decide */
+#define CREEP_MEMORY      0.10 /* of memory beyond what a person may cost */
+#define CREEP_FILE        0.15 /* of bytes an opt-in */
+#define CREEP_DESCRIPTORS 2
+#define PERSON_BYTES      60   /* of memory: DESIGN.md */
+#define SERVER_FAULTS     6    /* restarts and kills, in turn */
+#define ANSWERED          0.95 /* of the requests: the server is away for moments only */
+#define KILLED_EXIT       (128 + SIGKILL)
 
 int soak_signal_at(unsigned second, unsigned seconds)
 {
@@ -58,7 +59,7 @@ static double bytes_each(const struct soak_sample *from, const struct soak_sampl
 }
 
 static void judge_creeping(const struct soak_sample *samples, unsigned begin, unsigned end,
-                           struct result *result)
+                           struct result *result, struct soak_creep *creeps)
 {
     struct soak_sample first = middle_before(samples, begin), last = middle_before(samples, end);
     struct soak_sample early = middle_before(samples, AROUND),
@@ -67,18 +68,28 @@ static void judge_creeping(const struct soak_sample *samples, unsigned begin, un
     double allowed = (double)first.anonymous_bytes * (1 + CREEP_MEMORY) + more * PERSON_BYTES;
     double young = bytes_each(&early, &quarter), old = bytes_each(&first, &last);
 
-    result_check(result, last.anonymous_bytes > 0 && (double)last.anonymous_bytes <= allowed,
+    creeps[0] = (struct soak_creep){"memory",
+                                    "MiB",
+                                    "10 % and 60 B an opt-in more",
+                                    (double)first.anonymous_bytes / (1 << 20),
+                                    (double)last.anonymous_bytes / (1 << 20),
+                                    allowed / (1 << 20)};
+    creeps[1] = (struct soak_creep){"descriptors",    "",
+                                    "2 more",         first.descriptors,
+                                    last.descriptors, first.descriptors + CREEP_DESCRIPTORS};
+    creeps[2] = (struct soak_creep){
+        "disk an opt-in", "B", "15 % over the first quarter", young, old, young * (1 + CREEP_FILE)};
+    result_check(result, last.anonymous_bytes > 0 && creeps[0].last <= creeps[0].most,
                  "memory is flat", "%.1f MiB, then %.1f MiB %u s later with %.0f opt-ins more",
-                 (double)first.anonymous_bytes / (1 << 20),
-                 (double)last.anonymous_bytes / (1 << 20), end - begin, more);
-    result_check(result, last.descriptors <= first.descriptors + 2, "descriptors are flat",
-                 "%u, then %u", first.descriptors, last.descriptors);
-    result_check(result, old <= young * (1 + CREEP_FILE), "bytes on disk an opt-in are flat",
+                 creeps[0].first, creeps[0].last, end - begin, more);
+    result_check(result, creeps[1].last <= creeps[1].most, "descriptors are flat", "%u, then %u",
+                 first.descriptors, last.descriptors);
+    result_check(result, old <= creeps[2].most, "bytes on disk an opt-in are flat",
                  "%.0f in the first quarter, %.0f at the end", young, old);
 }
 
 bool soak_judge(const struct soak_sample *samples, unsigned count, unsigned seconds,
-                struct result *result)
+                struct result *result, struct soak_creep creeps[static SOAK_CREEPS])
 {
     unsigned begin = seconds / 2 + SETTLE_S;
 
@@ -87,6 +98,18 @@ bool soak_judge(const struct soak_sample *samples, unsigned count, unsigned seco
                  (unsigned long long)result->acked, (unsigned long long)result->intended);
     if (begin + 4 * AROUND > count)
         return false;
-    judge_creeping(samples, begin, count, result);
+    judge_creeping(samples, begin, count, result, creeps);
     return true;
+}
+
+void soak_creeps_print(const struct soak_creep creeps[static SOAK_CREEPS], FILE *out)
+{
+    fprintf(out, "\n%-19s %10s %10s %10s\n", "second half", "settled", "at the end", "at most");
+    for (unsigned i = 0; i < SOAK_CREEPS; i++) {
+        const struct soak_creep *creep = &creeps[i];
+        char name[32];
+        snprintf(name, sizeof name, "%s%s%s", creep->what, creep->unit[0] ? ", " : "", creep->unit);
+        fprintf(out, "%-19s %10.1f %10.1f %10.1f  %s (%s)\n", name, creep->first, creep->last,
+                creep->most, creep->last <= creep->most ? "flat" : "CREEPS", creep->rule);
+    }
 }

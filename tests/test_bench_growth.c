@@ -4,7 +4,8 @@
 
 #include "bench/growth.h"
 
-static const struct growth_options options = {.seconds = 2, .rounds = 3, .connections = 64};
+static const struct growth_options options = {
+    .seconds = 2, .rounds = 3, .tier = {.connections = 64}};
 static struct growth_findings found;
 
 static int make_findings(void **state)
@@ -122,6 +123,49 @@ static void a_full_disk_is_told(void **state)
     fclose(full);
 }
 
+static void what_was_cut_short_says_so_and_has_no_figure_for_the_rest(void **state)
+{
+    (void)state;
+    found.cut_short = true;
+    char *text = printed();
+    assert_non_null(strstr(text, "CUT SHORT by Ctrl-C: what is not above was not measured"));
+    assert_null(strstr(text, "after kill -9 first 2xx"));
+    free(text);
+    found.row_count = 0;
+    text = printed();
+    assert_string_equal(text, "CUT SHORT by Ctrl-C: nothing was measured yet\n");
+    free(text);
+}
+
+/* The command and the machine, which stand above the tables, are as long as they are. */
+static void tables_fit_a_terminal_of_80_columns(void **state)
+{
+    (void)state;
+    found.rows[1].people = 100000000;
+    found.rows[1].journal = 200ull << 30;
+    char *text = printed();
+    const char *end = strstr(text, "\nat 1");
+    for (const char *line = strstr(text, "     people"); line < end;
+         line += strcspn(line, "\n") + 1)
+        if (strcspn(line, "\n") > 80)
+            fail_msg("too wide: %.*s", (int)strcspn(line, "\n"), line);
+    free(text);
+}
+
+/* Ten million took eleven minutes and 19 GiB. */
+static void estimate_is_of_the_order_of_what_it_took(void **state)
+{
+    static const uint64_t sizes[] = {0, 1000000, 10000000};
+    const struct growth_options usual = {.seconds = 5, .rounds = 3, .tier = {.connections = 64}};
+
+    (void)state;
+    struct growth_estimate estimate = growth_estimate(&usual, sizes, 3, 10000, 1000000);
+    assert_in_range((uint64_t)estimate.seconds, 600, 1200);
+    assert_in_range(estimate.disk_bytes >> 30, 19, 40);
+    assert_int_equal(estimate.steps, 3 * 5 + 1 + 1 + 2);
+    assert_int_equal(growth_estimate(&usual, sizes, 1, 0, 0).steps, 5 + 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_findings, free_findings)
 
 int main(void)
@@ -133,6 +177,9 @@ int main(void)
         TEST(what_was_not_measured_is_no_number),
         TEST(a_file_says_what_it_was_measured_on),
         TEST(a_full_disk_is_told),
+        TEST(what_was_cut_short_says_so_and_has_no_figure_for_the_rest),
+        TEST(tables_fit_a_terminal_of_80_columns),
+        TEST(estimate_is_of_the_order_of_what_it_took),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -137,6 +138,35 @@ static void child_ignores_no_signal_because_we_do(void **state)
 
     wait_until_it_ended(&process);
     assert_int_equal(process.exit_code, 128 + SIGPIPE);
+}
+
+static long faults_by_writing(char *pages, size_t bytes)
+{
+    struct rusage before, after;
+
+    getrusage(RUSAGE_SELF, &before);
+    for (size_t at = 0; at < bytes; at += 4096)
+        pages[at]++;
+    getrusage(RUSAGE_SELF, &after);
+    return after.ru_minflt - before.ru_minflt;
+}
+
+/* A fork would: a sender that starts a server in the middle of its load would then fault at each
+ * page of its ledger, and would have waited for the copy of all their entries. */
+static void our_memory_is_not_copied_by_a_start(void **state)
+{
+    size_t bytes = 64u << 20;
+    char *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    (void)state;
+    assert_true(pages != MAP_FAILED);
+    madvise(pages, bytes, MADV_NOHUGEPAGE);
+    faults_by_writing(pages, bytes);
+    struct process process = run_shell("true");
+    long faults = faults_by_writing(pages, bytes);
+    wait_until_it_ended(&process);
+    munmap(pages, bytes);
+    assert_in_range(faults, 0, 1000);
 }
 
 static void exit_code_is_told(void **state)
@@ -340,6 +370,7 @@ int main(void)
         ONE(program_that_is_not_there_is_refused_with_its_errno),
         ONE(child_holds_no_descriptor_of_ours),
         ONE(child_ignores_no_signal_because_we_do),
+        ONE(our_memory_is_not_copied_by_a_start),
         ONE(exit_code_is_told),
         ONE(stop_is_gentle_first),
         ONE(stop_kills_what_does_not_end),

@@ -1,6 +1,7 @@
 #include "tests/unit.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include "bench/soak.h"
 
@@ -9,6 +10,7 @@
 
 static struct soak_sample samples[SECONDS];
 static struct result result;
+static struct soak_creep creeps[SOAK_CREEPS];
 
 /* Ten minutes as they should be: 40 bytes of memory and 500 of disk for each opt-in. */
 static int make_samples(void **state)
@@ -45,7 +47,7 @@ static bool holds(const char *what)
 static void what_does_not_creep_is_sound(void **state)
 {
     (void)state;
-    assert_true(soak_judge(samples, SECONDS, SECONDS, &result));
+    assert_true(soak_judge(samples, SECONDS, SECONDS, &result, creeps));
     assert_int_equal(result.check_count, 4);
     assert_true(result_is_sound(&result));
 }
@@ -55,9 +57,28 @@ static void memory_that_creeps_is_told(void **state)
     (void)state;
     for (unsigned i = 0; i < SECONDS; i++)
         samples[i].anonymous_bytes += samples[i].acked * 100;
-    assert_true(soak_judge(samples, SECONDS, SECONDS, &result));
+    assert_true(soak_judge(samples, SECONDS, SECONDS, &result, creeps));
     assert_false(holds("memory is flat"));
+    assert_true(creeps[0].last > creeps[0].most);
+    assert_true(creeps[1].last <= creeps[1].most);
     assert_true(holds("descriptors are flat"));
+}
+
+static void what_creeps_stands_in_the_table_with_its_rule(void **state)
+{
+    char text[1024];
+    FILE *out = fmemopen(text, sizeof text, "w");
+
+    (void)state;
+    for (unsigned i = 0; i < SECONDS; i++)
+        samples[i].descriptors += i / 30;
+    assert_true(soak_judge(samples, SECONDS, SECONDS, &result, creeps));
+    soak_creeps_print(creeps, out);
+    fclose(out);
+    assert_non_null(strstr(text, "CREEPS (2 more)"));
+    assert_non_null(strstr(text, "flat (10 % and 60 B an opt-in more)"));
+    for (const char *line = text; *line; line += strcspn(line, "\n") + 1)
+        assert_in_range(strcspn(line, "\n"), 0, 100);
 }
 
 static void descriptors_that_creep_are_told(void **state)
@@ -65,7 +86,7 @@ static void descriptors_that_creep_are_told(void **state)
     (void)state;
     for (unsigned i = 0; i < SECONDS; i++)
         samples[i].descriptors += i / 30;
-    assert_true(soak_judge(samples, SECONDS, SECONDS, &result));
+    assert_true(soak_judge(samples, SECONDS, SECONDS, &result, creeps));
     assert_false(holds("descriptors are flat"));
 }
 
@@ -74,7 +95,7 @@ static void a_file_that_grows_faster_than_at_first_is_told(void **state)
     (void)state;
     for (unsigned i = SECONDS / 2; i < SECONDS; i++)
         samples[i].folder_bytes += (samples[i].acked - samples[SECONDS / 2].acked) * 200;
-    assert_true(soak_judge(samples, SECONDS, SECONDS, &result));
+    assert_true(soak_judge(samples, SECONDS, SECONDS, &result, creeps));
     assert_false(holds("bytes on disk an opt-in are flat"));
 }
 
@@ -83,14 +104,14 @@ static void one_odd_moment_decides_nothing(void **state)
     (void)state;
     samples[SECONDS - 1] = (struct soak_sample){.anonymous_bytes = 1ull << 40, .acked = 1};
     samples[SECONDS - 2] = (struct soak_sample){0}; /* the server was just being started */
-    assert_true(soak_judge(samples, SECONDS, SECONDS, &result));
+    assert_true(soak_judge(samples, SECONDS, SECONDS, &result, creeps));
     assert_true(result_is_sound(&result));
 }
 
 static void a_soak_that_was_ended_early_judges_no_creeping(void **state)
 {
     (void)state;
-    assert_false(soak_judge(samples, SECONDS / 2, SECONDS, &result));
+    assert_false(soak_judge(samples, SECONDS / 2, SECONDS, &result, creeps));
     assert_int_equal(result.check_count, 1);
 }
 
@@ -99,7 +120,7 @@ static void a_server_that_stays_away_is_told(void **state)
 {
     (void)state;
     result.acked = result.intended / 2;
-    soak_judge(samples, SECONDS, SECONDS, &result);
+    soak_judge(samples, SECONDS, SECONDS, &result, creeps);
     assert_false(holds("nearly every request is answered with a yes"));
 }
 
@@ -130,13 +151,179 @@ static void only_what_was_asked_for_ends_a_server(void **state)
     assert_false(soak_end_is_expected(0, 0));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_samples, free_result)
+/* --- faults and minutes ------------------------------------------------------------------------
+ */
+
+static struct soak_history history;
+static char *told;
+static size_t told_length;
+
+static int open_history(void **state)
+{
+    make_samples(state);
+    assert_true(soak_history_open(&history, open_memstream(&told, &told_length)));
+    result.seconds = calloc(SECONDS, sizeof *result.seconds);
+    return 0;
+}
+
+static int close_history(void **state)
+{
+    fclose(history.talk);
+    free(told);
+    soak_history_close(&history);
+    return free_result(state);
+}
+
+/* A second in which `popped` tasks came out, each `lead_ns` after it was meant. */
+static void live_a_second(unsigned popped, uint64_t lead_ns)
+{
+    struct result_second *row = &result.seconds[result.second_count];
+
+    *row = (struct result_second){.second = result.second_count,
+                                  .acked = RATE,
+                                  .popped = popped,
+                                  .lead_p99_ns = popped ? lead_ns : 0};
+    result.second_count++;
+    if (popped > 0)
+        hist_add_many(result.latency[RESULT_LEAD], lead_ns, popped);
+    soak_history_second(&history, &result, row, &samples[row->second]);
+}
+
+static void live_until(unsigned second, unsigned popped, uint64_t lead_ns)
+{
+    while (result.second_count <= second)
+        live_a_second(popped, lead_ns);
+}
+
+static char *tables(void)
+{
+    static char text[4096];
+    FILE *out = fmemopen(text, sizeof text, "w");
+
+    soak_history_print(&history, out);
+    fclose(out);
+    return text;
+}
+
+#define MS 1000000ull
+
+static void fault_is_over_when_leads_are_fast_again(void **state)
+{
+    (void)state;
+    live_until(10, RATE, 2 * MS);
+    soak_history_fault(&history, SOAK_REDIS_KILLED, 10);
+    live_until(15, 0, 0);
+    soak_history_back(&history, true, 15);
+    live_until(18, 3 * RATE, 4000 * MS);
+    fflush(history.talk);
+    assert_int_equal(told_length, 0);
+    live_a_second(RATE, 2 * MS);
+    fflush(history.talk);
+    assert_non_null(strstr(told, "second 10: Redis was killed, back after 5 s, leads (p99) under "
+                                 "1 s again after 9 s\n"));
+    assert_non_null(strstr(tables(), "Redis killed              1          5 s               9 s"));
+}
+
+/* Nothing that is slow comes out when nothing comes out. */
+static void fault_is_not_over_while_nothing_comes_out(void **state)
+{
+    (void)state;
+    live_until(10, RATE, 2 * MS);
+    soak_history_fault(&history, SOAK_KILLED, 10);
+    soak_history_back(&history, false, 11);
+    live_until(40, 0, 0);
+    assert_int_equal(history.faults[0].calm, 0);
+    assert_non_null(strstr(tables(), "(1 not calm at the end)"));
+}
+
+static void server_that_is_back_is_no_redis_that_is_back(void **state)
+{
+    (void)state;
+    soak_history_fault(&history, SOAK_REDIS_KILLED, 10);
+    soak_history_fault(&history, SOAK_RESTARTED, 10);
+    soak_history_back(&history, false, 11);
+    assert_int_equal(history.faults[0].back, 0);
+    assert_int_equal(history.faults[1].back, 11);
+}
+
+/* The second minute has the fault, the third what it left behind, the fourth none of it. */
+static void minutes_are_calm_or_disturbed_and_have_leads_of_their_own(void **state)
+{
+    (void)state;
+    live_until(100, RATE, 2 * MS);
+    soak_history_fault(&history, SOAK_REDIS_KILLED, 100);
+    live_until(105, 0, 0);
+    soak_history_back(&history, true, 105);
+    live_until(130, RATE, 5000 * MS);
+    live_until(239, RATE, 2 * MS);
+    assert_int_equal(history.minutes, 4);
+    assert_int_equal(history.disturbed_minutes, 2);
+    assert_int_equal(hist_count(history.calm), 120 * RATE);
+    assert_int_equal(hist_count(history.disturbed), (120 - 5) * RATE);
+    assert_true(hist_max_ns(history.calm) < 3 * MS);
+    fflush(history.talk);
+    assert_non_null(strstr(told, "minute 1, calm: 1000 acked/s, 1000 popped/s"));
+    assert_non_null(strstr(told, "minute 3, disturbed"));
+}
+
+static void minute_that_was_cut_short_counts_too(void **state)
+{
+    (void)state;
+    live_until(20, RATE, 2 * MS);
+    soak_history_end(&history, &result);
+    assert_int_equal(history.minutes, 1);
+    assert_int_equal(hist_count(history.calm), 21 * RATE);
+}
+
+static void drain_is_no_minute_of_its_own(void **state)
+{
+    (void)state;
+    soak_history_fault(&history, SOAK_KILLED, 3);
+    live_until(59, RATE, 2 * MS);
+    hist_add(result.latency[RESULT_LEAD], 2 * MS);
+    soak_history_end(&history, &result);
+    assert_int_equal(history.minutes, 1);
+    assert_int_equal(hist_count(history.disturbed), 60 * RATE + 1);
+}
+
+/* --- a look beside the load --------------------------------------------------------------------
+ */
+
+static void watch_sees_a_process_and_its_folder(void **state)
+{
+    char folder[] = "/var/tmp/soak-watch.XXXXXX", path[64];
+    struct process own = {.pid = getpgrp()};
+    struct soak_sample seen[2] = {{0}};
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/file", folder);
+    FILE *file = fopen(path, "w");
+    for (unsigned i = 0; i < 10000; i++)
+        fputs("0123456789", file);
+    fclose(file);
+    struct soak_watch *watch = soak_watch_open(folder, seen, 2);
+    soak_watch_look(watch, &own, 0, 77);
+    soak_watch_look(watch, &own, 2, 0); /* there is no such sample */
+    soak_watch_close(watch);
+    unlink(path);
+    rmdir(folder);
+    assert_int_equal(seen[0].acked, 77);
+    assert_true(seen[0].folder_bytes >= 100000);
+    assert_true(seen[0].anonymous_bytes > 0);
+    assert_true(seen[0].descriptors > 2);
+    assert_int_equal(seen[1].acked, 0);
+}
+
+#define HISTORY(name) cmocka_unit_test_setup_teardown(name, open_history, close_history)
+#define TEST(name)    cmocka_unit_test_setup_teardown(name, make_samples, free_result)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_does_not_creep_is_sound),
         TEST(memory_that_creeps_is_told),
+        TEST(what_creeps_stands_in_the_table_with_its_rule),
         TEST(descriptors_that_creep_are_told),
         TEST(a_file_that_grows_faster_than_at_first_is_told),
         TEST(one_odd_moment_decides_nothing),
@@ -144,6 +331,13 @@ int main(void)
         TEST(a_server_that_stays_away_is_told),
         TEST(restarts_and_kills_take_turns_in_the_first_half),
         TEST(only_what_was_asked_for_ends_a_server),
+        HISTORY(fault_is_over_when_leads_are_fast_again),
+        HISTORY(fault_is_not_over_while_nothing_comes_out),
+        HISTORY(server_that_is_back_is_no_redis_that_is_back),
+        HISTORY(minutes_are_calm_or_disturbed_and_have_leads_of_their_own),
+        HISTORY(minute_that_was_cut_short_counts_too),
+        HISTORY(drain_is_no_minute_of_its_own),
+        cmocka_unit_test(watch_sees_a_process_and_its_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
