@@ -356,16 +356,17 @@ static void describe_redis(struct comparison *comparison)
                  : "appendonly yes, appendfsync everysec, maxmemory-policy noeviction");
 }
 
-static void describe_place(struct comparison *comparison)
+static bool describe_place(struct comparison *comparison)
 {
-    const char *temporary = getenv("TMPDIR");
-    const char *below = comparison->options->below;
+    const struct rig_options place = {.below = comparison->options->below};
+    const char *below;
 
-    if (!below)
-        below = temporary && *temporary && !machine_is_volatile(temporary) ? temporary : "/var/tmp";
+    if (rig_place(&place, stderr, &below) != STATUS_OK)
+        return false;
     machine_read(&comparison->compare.machine);
     machine_disk_read(below, &comparison->compare.disk);
     comparison->compare.disk.simulated_us = comparison->options->disk_us;
+    return true;
 }
 
 static bool write_file(const struct compare *compare, const char *path)
@@ -438,8 +439,8 @@ int compare_command(int argc, char **argv)
     comparison->compare.duration_s = options.duration_s;
     comparison->compare.connections = options.connections;
     describe_redis(comparison);
-    describe_place(comparison);
-    if (add_sides(comparison) == STATUS_OK && comparison->compare.side_count > 0)
+    if (describe_place(comparison) && add_sides(comparison) == STATUS_OK &&
+        comparison->compare.side_count > 0)
         code = compare_all(comparison);
     free_sides(&comparison->compare, options.rounds);
     free(comparison);

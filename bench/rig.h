@@ -34,6 +34,9 @@ struct rig_options {
 /* Reads "80us" or "2ms", up to a second, for disk_us. */
 bool rig_read_disk(const char *text, unsigned *us_out);
 
+/* Where the folder will be made. FORBIDDEN: on a tmpfs, as was said on `talk`. */
+enum status rig_place(const struct rig_options *options, FILE *talk, const char **out);
+
 struct rig;
 
 /* Starts both, waits until they answer, makes agency `bench`, queue `bench.calls` and the sites.

@@ -125,29 +125,31 @@ static bool hire_janitor(struct rig_folder *folder)
     return false;
 }
 
-static const char *place_for(const struct rig_options *options)
+enum status rig_place(const struct rig_options *options, FILE *talk, const char **out)
 {
     const char *own = getenv("TMPDIR");
 
+    *out = own && *own ? own : FALLBACK;
     if (options->below)
-        return options->below;
-    return own && *own ? own : FALLBACK;
+        *out = options->below;
+    if (options->allow_tmpfs || !machine_is_volatile(*out))
+        return STATUS_OK;
+    fprintf(talk,
+            "hotlead-bench: %s is in memory (tmpfs), where an fsync costs nothing: set TMPDIR to a "
+            "folder on a real disk, such as /var/tmp; or allow it with hotlead-bench run "
+            "--allow-tmpfs, and the result will say so\n",
+            *out);
+    return STATUS_FORBIDDEN;
 }
 
 enum status rig_folder_make(const struct rig_options *options, FILE *talk, struct rig_folder *out)
 {
-    const char *below = place_for(options);
+    const char *below;
+    enum status placed = rig_place(options, talk, &below);
 
     *out = (struct rig_folder){0};
-    if (machine_is_volatile(below) && !options->allow_tmpfs) {
-        fprintf(
-            talk,
-            "hotlead-bench: %s is in memory (tmpfs), where an fsync costs nothing: set TMPDIR to "
-            "a folder on a real disk, such as /var/tmp; or allow it with hotlead-bench run "
-            "--allow-tmpfs, and the result will say so\n",
-            below);
-        return STATUS_FORBIDDEN;
-    }
+    if (placed != STATUS_OK)
+        return placed;
     if (snprintf(out->path, sizeof out->path, "%s/hotlead-bench.XXXXXX", below) >=
             (int)sizeof out->path ||
         !(options->keep ? mkdtemp(out->path) != NULL : hire_janitor(out))) {
