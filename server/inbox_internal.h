@@ -65,6 +65,8 @@ struct inbox_stream {
     uint32_t queue;
     struct slice key;
     struct inbox_id cursor; /* read up to here */
+    struct inbox_id stored; /* the newest that state has at the start, */
+    bool overlaps;          /* and how much before it is to be read again is not asked yet */
     struct inbox_trail trail;
     bool lost;     /* its end, maybe: not read until Redis was asked for the steps of the trail */
     unsigned step; /* the one that is asked for */

@@ -17,8 +17,9 @@
 #define TRIM_LIMIT     "200000" /* Redis' own would be 10,000: less than what comes in a minute */
 
 /* A commit may keep a report while one of just before it failed (a full disk): so a start reads a
- * little from before its cursor. */
-#define OVERLAP_MS 60000
+ * little from before its cursor, a minute, or a few times what can be in flight. */
+#define OVERLAP_MS      60000
+#define OVERLAP_ENTRIES (4 * INBOX_IN_FLIGHT_MAX)
 
 static uint64_t now_of(const struct inbox *inbox)
 {
@@ -57,8 +58,11 @@ static void read_cursor(struct inbox *inbox, struct inbox_stream *stream)
 {
     struct state_queue row;
 
-    if (state_read_queue(inbox->state, stream->queue, &row) && row.report_ms > OVERLAP_MS)
-        stream->cursor = (struct inbox_id){row.report_ms - OVERLAP_MS, 0};
+    if (!state_read_queue(inbox->state, stream->queue, &row) || row.report_ms <= OVERLAP_MS)
+        return;
+    stream->cursor = (struct inbox_id){row.report_ms - OVERLAP_MS, 0};
+    stream->stored = (struct inbox_id){row.report_ms, row.report_seq};
+    stream->overlaps = true;
 }
 
 void inbox_find_streams(struct inbox *inbox)
@@ -161,6 +165,43 @@ static void on_step(void *owner, const struct redis_reply *reply)
     check_on(stream->inbox);
 }
 
+static bool read_entry_id(const struct redis_reply *entries, size_t index, struct inbox_id *out)
+{
+    struct redis_reply entry = redis_item(entries, index);
+
+    return entry.type == REDIS_ARRAY && entry.count == 2 &&
+           inbox_id_read(redis_item(&entry, 0).text, out);
+}
+
+/* Newest first. A Redis that still has the newest that state knows of has lost nothing before it,
+ * so of very many the last ones are enough. */
+static void on_overlap(void *owner, const struct redis_reply *reply)
+{
+    struct inbox_stream *stream = owner;
+    struct inbox_id newest, oldest;
+
+    stream->inbox->checks--;
+    stream->overlaps = reply->type == REDIS_UNKNOWN;
+    if (reply->type == REDIS_ARRAY && reply->count == OVERLAP_ENTRIES &&
+        read_entry_id(reply, 0, &newest) && inbox_id_compare(newest, stream->stored) == 0 &&
+        read_entry_id(reply, OVERLAP_ENTRIES - 1, &oldest))
+        stream->cursor = oldest;
+    check_on(stream->inbox);
+}
+
+static bool ask_for_overlap(struct inbox_stream *stream)
+{
+    char newest[48], oldest[48], digits[24];
+    struct text count = text_over(digits, sizeof(digits));
+
+    text_uint(&count, OVERLAP_ENTRIES);
+    return redis_command(
+        stream->inbox->redis,
+        (struct slice[]){SLICE("XREVRANGE"), stream->key, inbox_id_text(newest, stream->stored),
+                         inbox_id_text(oldest, stream->cursor), SLICE("COUNT"), text_slice(&count)},
+        6, 0, on_overlap, stream);
+}
+
 static bool ask_for_end(struct inbox_stream *stream)
 {
     struct slice words[] = {SLICE("XINFO"), SLICE("STREAM"), stream->key};
@@ -188,6 +229,8 @@ static bool ask(struct inbox_stream *stream, bool first_round)
         read_from_start(stream);
     if (stream->lost)
         asked = ask_for_step(stream);
+    else if (stream->overlaps)
+        asked = ask_for_overlap(stream);
     else if (first_round)
         asked = ask_for_end(stream);
     else

@@ -205,6 +205,12 @@ static void report_outcome(const char *stream, uint64_t number)
                task(number));
 }
 
+static void add_entry(const char *id, uint64_t number)
+{
+    server_run(&fixture->server, "XADD %s %s task %s delivery 1 op claim agent a", STREAM, id,
+               task(number));
+}
+
 static const char *logged(void)
 {
     static char lines[65536];
@@ -311,6 +317,42 @@ static void start_reads_from_a_little_before_its_cursor(void **state)
     await_heard(2);
     assert_int_equal(fixture->heard[0].report.task, 9); /* the minute before is read again */
     assert_int_equal(fixture->heard[1].report.task, 10);
+}
+
+/* Of very many it reads a few thousand again: those are more than can have been in flight. */
+static void start_reads_little_again_of_a_busy_stream(void **state)
+{
+    (void)state;
+    server_run(&fixture->server, "EVAL %s 1 %s %s",
+               "for i = 1, 6000 do redis.call('XADD', KEYS[1], (1990000 + i) .. '-0', 'task', "
+               "ARGV[1], 'delivery', 1, 'op', 'claim', 'agent', 'a') end",
+               STREAM, task(8));
+    add_entry("2000000-7", 9);
+    add_entry("2000001-0", 10);
+    MUST(state_begin(fixture->state) == STATUS_OK);
+    *state_queue(fixture->state, 1) = (struct state_queue){.report_ms = 2000000, .report_seq = 7};
+    MUST(state_commit(fixture->state) == STATUS_OK);
+    launch();
+    pass(500);
+    assert_int_equal(fixture->heard_count, 4096);
+    assert_int_equal(fixture->heard[4094].report.task, 9);
+    assert_int_equal(fixture->heard[4095].report.task, 10);
+}
+
+static void start_trusts_no_stream_that_lost_its_newest_entry(void **state)
+{
+    (void)state;
+    server_run(&fixture->server, "EVAL %s 1 %s %s",
+               "for i = 1, 4000 do redis.call('XADD', KEYS[1], (1950000 + i) .. '-0', 'task', "
+               "ARGV[1], 'delivery', 1, 'op', 'claim', 'agent', 'a') end "
+               "for i = 1, 4096 do redis.call('XADD', KEYS[1], (1990000 + i) .. '-0', 'x', 'y') "
+               "end redis.call('XADD', KEYS[1], '2000001-0', 'x', 'y')",
+               STREAM, task(8));
+    MUST(state_begin(fixture->state) == STATUS_OK);
+    *state_queue(fixture->state, 1) = (struct state_queue){.report_ms = 2000000, .report_seq = 7};
+    MUST(state_commit(fixture->state) == STATUS_OK);
+    launch();
+    await_heard(4000);
 }
 
 static void poison_entries_are_skipped_counted_and_logged_once(void **state)
@@ -506,12 +548,6 @@ static void redis_that_comes_back_with_all_of_it_is_read_on(void **state)
     pass(300);
     assert_int_equal(fixture->heard_count, 2);
     assert_int_equal(fixture->heard[1].report.task, 9);
-}
-
-static void add_entry(const char *id, uint64_t number)
-{
-    server_run(&fixture->server, "XADD %s %s task %s delivery 1 op claim agent a", STREAM, id,
-               task(number));
 }
 
 /* What was read stays in a snapshot up to 8; its clock is behind, so what comes then stands below
@@ -722,6 +758,8 @@ int main(void)
         TEST(queue_that_is_added_later_is_read_too),
         TEST(first_report_of_a_stream_is_heard_at_once),
         TEST(start_reads_from_a_little_before_its_cursor),
+        TEST(start_reads_little_again_of_a_busy_stream),
+        TEST(start_trusts_no_stream_that_lost_its_newest_entry),
         TEST(poison_entries_are_skipped_counted_and_logged_once),
         TEST(bad_optional_field_is_left_out_of_its_report),
         TEST(drained_is_told_once_when_all_that_waited_is_settled),
