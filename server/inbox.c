@@ -47,10 +47,10 @@ static void turn_back(struct inbox *inbox)
         if (stream == NULL)
             continue;
         if (stream->failed && inbox_id_compare(stream->failed_before, stream->cursor) < 0)
-            stream->cursor = stream->failed_before;
+            inbox_read_from(stream, stream->failed_before);
         stream->failed = false;
         stream->lost |= inbox->again;
-        stream->step = 0;
+        stream->asked_step = 0;
     }
     if (inbox->again)
         inbox->check_ms = 0;
@@ -236,7 +236,7 @@ void inbox_on_settled(struct inbox *inbox, const struct settlement *settlement)
 /* The first time that nothing is left to read and nothing on its way. */
 static void note_drained(struct inbox *inbox)
 {
-    if (inbox->drained || inbox->in_flight > 0 || inbox->turning || inbox->lost > 0)
+    if (inbox->drained || inbox->in_flight > 0 || inbox->turning || inbox->lost_count > 0)
         return;
     inbox->drained = true;
     inbox->options.on_drained(inbox->options.owner);

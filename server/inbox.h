@@ -1,7 +1,7 @@
 /* Reports from Redis: reads `<prefix>:{Q}:reports:<node>` of every queue and submits each
  * entry. Where it is up to is kept by the records that the entries make; entries that change
- * nothing may be read again and change nothing again. What was read is kept for an hour, but no
- * more than the last 250,000 or so.
+ * nothing may be read again and change nothing again. What was read is kept for an hour, but
+ * of a busy stream no more than the last 250,000 to 600,000.
  * Loop thread. */
 #ifndef HOTLEAD_SERVER_INBOX_H
 #define HOTLEAD_SERVER_INBOX_H

@@ -53,6 +53,8 @@ struct inbox_trail {
 /* `entry` is the last of `entries` that were read; `now_ms` monotonic. */
 void inbox_trail_add(struct inbox_trail *trail, struct inbox_id id, const struct redis_reply *entry,
                      uint64_t entries, uint64_t now_ms);
+/* What is behind `cursor` will be read again. */
+void inbox_trail_back(struct inbox_trail *trail, struct inbox_id cursor);
 /* The reply of XREAD begins with just this entry. */
 bool inbox_step_is_first(const struct inbox_step *step, const struct redis_reply *reply);
 /* The id that at least `entries` were read after; 0-0: not yet. */
@@ -68,8 +70,8 @@ struct inbox_stream {
     struct inbox_id stored; /* the newest that state has at the start, */
     bool overlaps;          /* and how much before it is to be read again is not asked yet */
     struct inbox_trail trail;
-    bool lost;     /* its end, maybe: not read until Redis was asked for the steps of the trail */
-    unsigned step; /* the one that is asked for */
+    bool lost; /* its end, maybe: not read until Redis was asked for the steps of the trail */
+    unsigned asked_step;
     uint64_t trimmed; /* trail.read at the last trim */
     bool unusable;    /* the key is of another type */
     bool failed;      /* an entry came back unstored */
@@ -110,7 +112,7 @@ struct inbox {
     uint32_t check_next, trim_next;                 /* queue numbers */
     unsigned checks;                                /* in flight */
     bool first_round, another_round;                /* of a check */
-    unsigned lost;                                  /* streams, after the last check */
+    unsigned lost_count;                            /* streams, after the last check */
 
     struct inbox_sent sent[INBOX_IN_FLIGHT_MAX];
     struct inbox_sent *free_sent;
@@ -125,6 +127,8 @@ struct inbox {
 
 void inbox_find_streams(struct inbox *inbox); /* of queues that are new */
 struct slice inbox_id_text(char buffer[48], struct inbox_id id);
+/* Reading goes on behind `cursor`, which is not behind where it was. */
+void inbox_read_from(struct inbox_stream *stream, struct inbox_id cursor);
 /* Tells stats how many streams cannot be read. */
 void inbox_count_refused(const struct inbox *inbox);
 /* Asks where the streams end, and puts the cursors of those back that lost something. Ends in

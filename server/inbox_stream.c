@@ -1,5 +1,5 @@
-/* The streams of all queues: where each is read up to, whether its end has gone back, and what of
- * it may go. */
+/* The streams of all queues: where reading begins, what a Redis that comes back still has of what
+ * was read, and what may go. */
 #include "server/inbox_internal.h"
 
 #include <stdlib.h>
@@ -85,18 +85,25 @@ void inbox_find_streams(struct inbox *inbox)
 
 /* --- what Redis still has ---------------------------------------------------------------- */
 
+void inbox_read_from(struct inbox_stream *stream, struct inbox_id cursor)
+{
+    stream->cursor = cursor;
+    inbox_trail_back(&stream->trail, cursor);
+    if (stream->trimmed > stream->trail.read)
+        stream->trimmed = stream->trail.read;
+}
+
 static void read_from_start(struct inbox_stream *stream)
 {
-    stream->lost = false;
-    stream->cursor = (struct inbox_id){0, 0};
-    stream->trail.count = 0;
+    stream->lost = stream->overlaps = false;
+    inbox_read_from(stream, (struct inbox_id){0, 0});
 }
 
 static void log_lost(const struct inbox_stream *stream)
 {
     log_write(stream->inbox->options.log, LOG_WARN,
-              "a report stream lost its end: reading it again", LOG_INT("queue", stream->queue),
-              LOG_INT("from_ms", stream->cursor.ms), LOG_END);
+              "a report stream does not have what was read last: reading it again",
+              LOG_INT("queue", stream->queue), LOG_INT("from_ms", stream->cursor.ms), LOG_END);
 }
 
 /* Ids that went back: a Redis that lost its tail, with a clock behind. What is new there stands
@@ -142,27 +149,34 @@ static void on_end(void *owner, const struct redis_reply *reply)
     check_on(inbox);
 }
 
+/* An answer that is an error says nothing of what is there: then all of it is read. */
 static void on_step(void *owner, const struct redis_reply *reply)
 {
     struct inbox_stream *stream = owner;
-    const struct inbox_step *step = &stream->trail.steps[stream->step];
+    const struct inbox_step *step = &stream->trail.steps[stream->asked_step];
+    bool answered = reply->type != REDIS_UNKNOWN;
 
     stream->inbox->checks--;
     if (inbox_step_is_first(step, reply)) {
         stream->lost = false;
-        if (inbox_id_compare(step->id, stream->cursor) < 0)
-            stream->cursor = step->id;
-        if (stream->step > 0)
+        inbox_read_from(stream, step->id);
+        if (stream->asked_step > 0)
             log_lost(stream);
-    } else if (reply->type != REDIS_ARRAY && reply->type != REDIS_NIL) {
-        /* No answer: it is asked again by the next check. */
-    } else if (++stream->step == stream->trail.count) {
+    } else if (reply->type == REDIS_ERROR ||
+               (answered && ++stream->asked_step == stream->trail.count)) {
         read_from_start(stream);
         log_lost(stream);
-    } else {
+    } else if (answered) {
         stream->inbox->another_round = true;
     }
     check_on(stream->inbox);
+}
+
+static bool ask_for_end(struct inbox_stream *stream)
+{
+    struct slice words[] = {SLICE("XINFO"), SLICE("STREAM"), stream->key};
+
+    return redis_command(stream->inbox->redis, words, 3, 0, on_end, stream);
 }
 
 static bool read_entry_id(const struct redis_reply *entries, size_t index, struct inbox_id *out)
@@ -186,6 +200,7 @@ static void on_overlap(void *owner, const struct redis_reply *reply)
         read_entry_id(reply, 0, &newest) && inbox_id_compare(newest, stream->stored) == 0 &&
         read_entry_id(reply, OVERLAP_ENTRIES - 1, &oldest))
         stream->cursor = oldest;
+    stream->inbox->checks += ask_for_end(stream); /* the reply has made room */
     check_on(stream->inbox);
 }
 
@@ -202,18 +217,11 @@ static bool ask_for_overlap(struct inbox_stream *stream)
         6, 0, on_overlap, stream);
 }
 
-static bool ask_for_end(struct inbox_stream *stream)
-{
-    struct slice words[] = {SLICE("XINFO"), SLICE("STREAM"), stream->key};
-
-    return redis_command(stream->inbox->redis, words, 3, 0, on_end, stream);
-}
-
 /* What stands first behind the id just below the step's. */
 static bool ask_for_step(struct inbox_stream *stream)
 {
     char buffer[48];
-    struct inbox_id below = inbox_id_before(stream->trail.steps[stream->step].id);
+    struct inbox_id below = inbox_id_before(stream->trail.steps[stream->asked_step].id);
     struct slice words[] = {SLICE("XREAD"),   SLICE("COUNT"), SLICE("1"),
                             SLICE("STREAMS"), stream->key,    inbox_id_text(buffer, below)};
 
@@ -252,9 +260,9 @@ void inbox_count_refused(const struct inbox *inbox)
 
 static void count_lost(struct inbox *inbox)
 {
-    inbox->lost = 0;
+    inbox->lost_count = 0;
     for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++)
-        inbox->lost += inbox->streams[number] != NULL && inbox->streams[number]->lost;
+        inbox->lost_count += inbox->streams[number] != NULL && inbox->streams[number]->lost;
 }
 
 /* Asks about the streams in turn, some at a time; those that lost the entry that they were asked
@@ -305,6 +313,8 @@ static struct inbox_id settled_of(const struct inbox *inbox, const struct inbox_
 {
     struct inbox_id settled = stream->cursor;
 
+    if (stream->failed && inbox_id_compare(stream->failed_before, settled) < 0)
+        settled = stream->failed_before;
     for (size_t i = 0; i < INBOX_IN_FLIGHT_MAX; i++) {
         const struct inbox_sent *sent = &inbox->sent[i];
         if (sent->stream == stream && inbox_id_compare(sent->id, settled) < 0)

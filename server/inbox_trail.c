@@ -1,6 +1,7 @@
 /* Which entries that were read are remembered. A Redis that comes back after a crash, a fail-over
  * or from a snapshot has lost the end of what it had, if anything: whoever finds an entry that was
  * read before in it knows that reading may go on there, whatever the clocks say. */
+#include <string.h>
 #include <xxhash.h>
 
 #include "server/inbox_internal.h"
@@ -46,6 +47,17 @@ void inbox_trail_add(struct inbox_trail *trail, struct inbox_id id, const struct
     trail->steps[0] = (struct inbox_step){.id = id, .hash = entry_hash(entry), .read = trail->read};
     if (trail->count == 0)
         trail->count = 1;
+}
+
+void inbox_trail_back(struct inbox_trail *trail, struct inbox_id cursor)
+{
+    unsigned newer = 0;
+
+    while (newer < trail->count && inbox_id_compare(trail->steps[newer].id, cursor) > 0)
+        newer++;
+    trail->count -= newer;
+    memmove(trail->steps, trail->steps + newer, trail->count * sizeof(trail->steps[0]));
+    trail->read = trail->count > 0 ? trail->steps[0].read : 0;
 }
 
 bool inbox_step_is_first(const struct inbox_step *step, const struct redis_reply *reply)

@@ -573,7 +573,7 @@ static void redis_that_lost_its_end_is_read_from_what_it_has(void **state)
     assert_int_equal(fixture->heard_count, 5);
     assert_int_equal(fixture->heard[3].report.task, 10);
     assert_int_equal(fixture->heard[4].report.task, 11);
-    assert_non_null(strstr(logged(), "lost its end"));
+    assert_non_null(strstr(logged(), "does not have what was read last"));
 }
 
 /* An emptied Redis gives the same ids again. */
@@ -591,6 +591,41 @@ static void same_id_with_other_words_is_another_entry(void **state)
     await_heard(3);
     assert_int_equal(fixture->heard[1].report.task, 9);
     assert_int_equal(fixture->heard[2].report.task, 10);
+}
+
+/* Nobody knows what it has, so it is read whole when it can be. */
+static void stream_that_may_not_be_asked_is_read_from_its_start(void **state)
+{
+    (void)state;
+    launch();
+    add_entry("5000-0", 8);
+    await_heard(1);
+    pass(50);
+    server_run(&fixture->server, "ACL SETUSER default -xread");
+    inbox_again(fixture->inbox);
+    pass(200);
+    server_run(&fixture->server, "ACL SETUSER default +xread");
+    add_entry("5001-0", 9);
+    await_heard(3);
+    assert_int_equal(fixture->heard[1].report.task, 8);
+    assert_int_equal(fixture->heard[2].report.task, 9);
+}
+
+/* Another Redis at the start, whose clock is behind. */
+static void start_sees_that_ids_went_back(void **state)
+{
+    (void)state;
+    add_entry("1000000-0", 8);
+    MUST(state_begin(fixture->state) == STATUS_OK);
+    *state_queue(fixture->state, 1) = (struct state_queue){.report_ms = 2000000};
+    MUST(state_commit(fixture->state) == STATUS_OK);
+    fixture->holding = true;
+    launch();
+    await_heard(1);
+    assert_int_equal(fixture->drained_count, 0);
+    fixture->holding = false;
+    pass(200);
+    assert_int_equal(fixture->drained_count, 1);
 }
 
 static void again_reads_nothing_twice_that_is_still_there(void **state)
@@ -621,7 +656,7 @@ static void ids_that_went_back_are_read(void **state)
     unsigned wanted = 2;
     assert_true(loop_until(&fixture->loop, turn, &wanted, 9000));
     assert_int_equal(fixture->heard[1].report.task, 9);
-    assert_non_null(strstr(logged(), "lost its end"));
+    assert_non_null(strstr(logged(), "does not have what was read last"));
 }
 
 static void key_of_another_type_does_not_hold_up_other_queues(void **state)
@@ -686,6 +721,21 @@ static void trail_remembers_ever_older_entries(void **state)
     for (unsigned i = 1; i < INBOX_STEPS; i++)
         assert_in_range(5000 - trail.steps[i].id.ms, 1u << (i - 1), 2u << (i - 1));
     assert_in_range(inbox_trail_before(&trail, 1000).ms, 5000 - 400, 5000 - 100);
+}
+
+static void trail_goes_back_with_the_cursor(void **state)
+{
+    struct inbox_trail trail = {0};
+    struct redis_reply nothing = {.type = REDIS_NIL};
+
+    (void)state;
+    for (uint64_t second = 1; second <= 100; second++)
+        inbox_trail_add(&trail, (struct inbox_id){second, 0}, &nothing, 10, 1000 * second);
+    inbox_trail_back(&trail, (struct inbox_id){95, 7});
+    assert_in_range(trail.steps[0].id.ms, 80, 95);
+    assert_int_equal(trail.read, 10 * trail.steps[0].id.ms);
+    inbox_trail_back(&trail, (struct inbox_id){0, 0});
+    assert_int_equal(trail.count + trail.read, 0);
 }
 
 /* --- entries ----------------------------------------------------------------------------- */
@@ -772,12 +822,15 @@ int main(void)
         TEST(redis_that_comes_back_with_all_of_it_is_read_on),
         TEST(redis_that_lost_its_end_is_read_from_what_it_has),
         TEST(same_id_with_other_words_is_another_entry),
+        TEST(stream_that_may_not_be_asked_is_read_from_its_start),
+        TEST(start_sees_that_ids_went_back),
         TEST(again_reads_nothing_twice_that_is_still_there),
         TEST(ids_that_went_back_are_read),
         TEST(key_of_another_type_does_not_hold_up_other_queues),
         TEST(read_entries_are_trimmed_an_hour_behind),
         TEST(busy_streams_are_trimmed_as_fast_as_they_grow),
         cmocka_unit_test(trail_remembers_ever_older_entries),
+        cmocka_unit_test(trail_goes_back_with_the_cursor),
         cmocka_unit_test(stream_ids_are_read_and_compared),
         cmocka_unit_test(entries_of_any_shape_are_told_apart),
     };
