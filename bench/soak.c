@@ -192,6 +192,8 @@ static bool conclude(struct soak *soak, struct result *result)
     struct soak_creep creeps[SOAK_CREEPS];
     unsigned seconds = result->second_count < soak->seconds ? result->second_count : soak->seconds;
 
+    /* From then on nothing was killed any more, whether the run heard of it or not. */
+    result->interrupted |= interrupt_came();
     result_check(result, soak->strange_ends == 0, "the server ended only when it was told to",
                  "%u times it or Redis did not", soak->strange_ends);
     bool judged = soak_judge(soak->samples, seconds, soak->seconds, result, creeps);
@@ -201,8 +203,7 @@ static bool conclude(struct soak *soak, struct result *result)
     if (judged)
         soak_creeps_print(creeps, stdout);
     else
-        printf("\nToo short to judge whether memory, descriptors or files creep: 4 minutes at "
-               "least\n");
+        soak_unjudged_print(soak->seconds, stdout);
     if (result->interrupted)
         printf("\nCUT SHORT by Ctrl-C after %.0f of %u s\n", result->duration_s, soak->seconds);
     bool printed = fflush(stdout) == 0 && !ferror(stdout);
