@@ -75,6 +75,8 @@ static error_t on_growth_option(int key, char *value, struct argp_state *state)
         state->child_inputs[0] = &command->options.tier;
     else if (key == ARGP_KEY_ARG)
         tier_refuse_word(state, value);
+    else if (key == ARGP_KEY_END)
+        tier_check_files(state, command->options.tier.json, NULL);
     else if (name)
         tier_refuse(state, name, value, read_option(command, key, value));
     else

@@ -243,7 +243,7 @@ static const char *read_option(struct soak_options *options, int key, const char
                    : "seconds, from 10";
     default: /* KEY_HTML */
         options->html = value;
-        return tier_file_wanted(value);
+        return NULL;
     }
 }
 
@@ -256,6 +256,8 @@ static error_t on_soak_option(int key, char *value, struct argp_state *state)
         state->child_inputs[0] = &options->tier;
     else if (key == ARGP_KEY_ARG)
         tier_refuse_word(state, value);
+    else if (key == ARGP_KEY_END)
+        tier_check_files(state, options->tier.json, options->html);
     else if (name)
         tier_refuse(state, name, value, read_option(options, key, value));
     else
