@@ -13,6 +13,7 @@
 #include "bench/commands.h"
 #include "bench/growth.h"
 #include "bench/interrupt.h"
+#include "bench/output.h"
 #include "bench/process.h"
 
 #define COUNT_MAX         100000000
@@ -118,30 +119,26 @@ static bool measure_all(const struct growth_command *command, struct growth_find
            (!command->backlog || growth_backlog(&growth, command->backlog, &found->backlog));
 }
 
-static bool write_json(const struct growth_command *command, const struct growth_findings *found)
-{
-    const char *path = command->options.tier.json;
+struct outcome {
+    const struct growth_options *options;
+    const struct growth_findings *found;
+};
 
-    if (!path)
-        return true;
-    FILE *file = fopen(path, "we");
-    bool written = file && growth_write_json(found, &command->options, file) == STATUS_OK;
-    if (file && fclose(file) != 0)
-        written = false;
-    if (!written)
-        fprintf(stderr, "hotlead-bench: %s could not be written: %m\n", path);
-    return written;
+static enum status write_json(void *owner, FILE *out)
+{
+    const struct outcome *outcome = owner;
+    return growth_write_json(outcome->found, outcome->options, out);
 }
 
 /* `sound`: all of it could be measured. */
 static int conclude(const struct growth_command *command, struct growth_findings *found, bool sound)
 {
+    struct outcome outcome = {&command->options, found};
+
     found->cut_short = !sound && interrupt_came();
     growth_print(found, &command->options, stdout);
-    bool printed = fflush(stdout) == 0 && !ferror(stdout);
-    if (!printed)
-        fprintf(stderr, "hotlead-bench: the table could not be written: %m\n");
-    bool written = write_json(command, found);
+    bool printed = output_flush();
+    bool written = output_file_of(command->options.tier.json, write_json, &outcome);
     return sound && printed && written ? BENCH_DONE : BENCH_FAILED;
 }
 

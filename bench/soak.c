@@ -206,9 +206,7 @@ static bool conclude(struct soak *soak, struct result *result)
         soak_unjudged_print(soak->seconds, stdout);
     if (result->interrupted)
         printf("\nCUT SHORT by Ctrl-C after %.0f of %u s\n", result->duration_s, soak->seconds);
-    bool printed = fflush(stdout) == 0 && !ferror(stdout);
-    if (!printed)
-        fprintf(stderr, "hotlead-bench: the table could not be written: %m\n");
+    bool printed = output_flush();
     bool json = output_file(soak->options->tier.json, result_write_json, result);
     bool html = output_file(soak->options->html, output_html, result);
     return printed && json && html && result_is_sound(result) && !result->interrupted;
