@@ -104,19 +104,25 @@ static bool grow(const struct growth_command *command, struct growth *growth,
     return growth_rebuild(growth, &found->rebuild);
 }
 
-static bool measure_all(const struct growth_command *command, struct growth_findings *found)
+/* BENCH_DONE: all of it could be measured. */
+static int measure_all(const struct growth_command *command, struct growth_findings *found)
 {
     struct growth_estimate estimate = growth_estimate(
         &command->options, command->sizes, command->size_count, command->idle, command->backlog);
     struct growth growth = {.options = &command->options, .talk = stderr, .steps = estimate.steps};
-    bool sound = growth_open(&growth) &&
+    enum status opened = growth_open(&growth);
+
+    if (opened == STATUS_FORBIDDEN) /* where it would run is a setting, and a wrong one */
+        return BENCH_USAGE;
+    bool sound = opened == STATUS_OK &&
                  tier_has_room("growth", rig_folder(growth.rig), estimate.seconds,
                                estimate.disk_bytes, growth.talk) &&
                  grow(command, &growth, found);
 
     growth_close(&growth);
-    return sound &&
-           (!command->backlog || growth_backlog(&growth, command->backlog, &found->backlog));
+    if (sound && command->backlog)
+        sound = growth_backlog(&growth, command->backlog, &found->backlog);
+    return sound ? BENCH_DONE : BENCH_FAILED;
 }
 
 struct outcome {
@@ -130,16 +136,16 @@ static enum status write_json(void *owner, FILE *out)
     return growth_write_json(outcome->found, outcome->options, out);
 }
 
-/* `sound`: all of it could be measured. */
-static int conclude(const struct growth_command *command, struct growth_findings *found, bool sound)
+/* `code`: of measure_all. */
+static int conclude(const struct growth_command *command, struct growth_findings *found, int code)
 {
     struct outcome outcome = {&command->options, found};
 
-    found->cut_short = !sound && interrupt_came();
+    found->cut_short = code != BENCH_DONE && interrupt_came();
     growth_print(found, &command->options, stdout);
     bool printed = output_flush();
     bool written = output_file_of(command->options.tier.json, write_json, &outcome);
-    return sound && printed && written ? BENCH_DONE : BENCH_FAILED;
+    return printed && written ? code : BENCH_FAILED;
 }
 
 int growth_command(int argc, char **argv)
@@ -182,7 +188,9 @@ int growth_command(int argc, char **argv)
         return BENCH_FAILED;
     }
     interrupt_watch();
-    int code = conclude(&command, &found, measure_all(&command, &found));
+    int code = measure_all(&command, &found);
+    if (code != BENCH_USAGE) /* then there is nothing to conclude from */
+        code = conclude(&command, &found, code);
     result_free(&found.about);
     return code;
 }

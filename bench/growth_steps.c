@@ -22,7 +22,7 @@
 /* --- rigs and loads ------------------------------------------------------------- */
 
 /* `clock_ms`: as of a rig. */
-static bool open_rig(struct growth *growth, uint64_t clock_ms, struct rig **out)
+static enum status open_rig(struct growth *growth, uint64_t clock_ms, struct rig **out)
 {
     struct rig_options options = {
         .hotlead = growth->options->tier.hotlead,
@@ -34,10 +34,10 @@ static bool open_rig(struct growth *growth, uint64_t clock_ms, struct rig **out)
         .clock_ms = clock_ms,
     };
 
-    return !interrupt_came() && rig_open(&options, growth->talk, out) == STATUS_OK;
+    return interrupt_came() ? STATUS_CLOSING : rig_open(&options, growth->talk, out);
 }
 
-bool growth_open(struct growth *growth)
+enum status growth_open(struct growth *growth)
 {
     return open_rig(growth, 0, &growth->rig);
 }
@@ -109,7 +109,7 @@ bool growth_measure(struct growth *growth, struct growth_row *out)
 
         growth_step(growth, "%llu people, round %u of %u, and beside it an empty one",
                     (unsigned long long)out->people, i + 1, rounds);
-        if (!measure_round(growth, growth->rig, &grown) || !open_rig(growth, 0, &fresh))
+        if (!measure_round(growth, growth->rig, &grown) || open_rig(growth, 0, &fresh) != STATUS_OK)
             return false;
         bool sound = measure_round(growth, fresh, &empty);
         rig_close(fresh);
@@ -359,7 +359,7 @@ bool growth_backlog(struct growth *growth, uint64_t tasks, struct growth_backlog
     uint64_t now_ms = (uint64_t)time(NULL) * 1000;
 
     growth_step(&own, "%llu tasks that nobody pops", (unsigned long long)tasks);
-    if (!open_rig(&own, now_ms, &own.rig))
+    if (open_rig(&own, now_ms, &own.rig) != STATUS_OK)
         return false;
     bool sound = pile_up(&own, tasks, &found) && lose_redis_for_an_hour(&own, now_ms, &found);
     rig_close(own.rig);

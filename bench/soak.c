@@ -265,7 +265,7 @@ static error_t on_soak_option(int key, char *value, struct argp_state *state)
 
 /* --- the command ---------------------------------------------------------------------- */
 
-static bool measure(struct soak *soak, struct result *result)
+static int measure(struct soak *soak, struct result *result)
 {
     const struct tier_options *tier = &soak->options->tier;
     const struct rig_options rig_options = {.hotlead = tier->hotlead,
@@ -275,14 +275,15 @@ static bool measure(struct soak *soak, struct result *result)
                                             .sites = SITES,
                                             .shape = "zset"};
 
-    if (rig_open(&rig_options, stderr, &soak->rig) != STATUS_OK)
-        return false;
+    enum status opened = rig_open(&rig_options, stderr, &soak->rig);
+    if (opened != STATUS_OK) /* where it would run is a setting, and a wrong one */
+        return opened == STATUS_FORBIDDEN ? BENCH_USAGE : BENCH_FAILED;
     bool begun = !interrupt_came() && soak_it(soak, result);
     bool sound = begun && conclude(soak, result);
     if (!begun && interrupt_came())
         printf("CUT SHORT by Ctrl-C: nothing was measured yet\n");
     rig_close(soak->rig);
-    return sound;
+    return sound ? BENCH_DONE : BENCH_FAILED;
 }
 
 int soak_command(int argc, char **argv)
@@ -317,9 +318,9 @@ int soak_command(int argc, char **argv)
     soak.samples = calloc(soak.seconds, sizeof *soak.samples);
     bool ready = result_init(&result) == STATUS_OK && soak_history_open(&soak.history, stderr);
     MUST(soak.samples != NULL && ready);
-    bool sound = measure(&soak, &result);
+    int code = measure(&soak, &result);
     free(soak.samples);
     soak_history_close(&soak.history);
     result_free(&result);
-    return sound ? BENCH_DONE : BENCH_FAILED;
+    return code;
 }

@@ -1,5 +1,6 @@
 """hotlead-bench compare, growth and soak: the long ones, made short, and ended by hand."""
 import json
+import os
 import pathlib
 import shutil
 import signal
@@ -194,6 +195,16 @@ class Usage(Tier):
                 self.assertEqual((2, ""), (process.returncode, out), talk)
                 self.assertIn(part, talk)
         self.assertTrue(self.nothing_is_left())
+
+    def test_folder_in_memory_is_refused_as_a_setting(self):
+        if not os.path.ismount("/dev/shm"):
+            self.skipTest("no tmpfs here")
+        for command in ("compare", "growth", "soak"):
+            with self.subTest(command=command):
+                process = self.start(command, "--hotlead", HOTLEAD, "--below", "/dev/shm")
+                out, talk = process.communicate(timeout=20)
+                self.assertEqual((2, ""), (process.returncode, out), talk)
+                self.assertIn("tmpfs", talk)
 
     def test_help_names_the_command_and_how_it_ends(self):
         for command in ("compare", "growth", "soak"):
