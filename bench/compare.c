@@ -4,7 +4,6 @@
  * figure is none. */
 #include "bench/compare.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "bench/commands.h"
 #include "bench/compare_options.h"
 #include "bench/interrupt.h"
+#include "bench/output.h"
 #include "bench/peer.h"
 #include "bench/run.h"
 #include "proto/must.h"
@@ -369,16 +369,9 @@ static bool describe_place(struct comparison *comparison)
     return true;
 }
 
-static bool write_file(const struct compare *compare, const char *path)
+static enum status write_json(void *owner, FILE *out)
 {
-    FILE *out = fopen(path, "we");
-    bool written = out && compare_write_json(compare, out) == STATUS_OK;
-
-    if (out && fclose(out) != 0)
-        written = false;
-    if (!written)
-        fprintf(stderr, "hotlead-bench: %s cannot be written: %s\n", path, strerror(errno));
-    return written;
+    return compare_write_json(owner, out);
 }
 
 static bool every_round_holds(const struct compare *compare)
@@ -407,10 +400,8 @@ static int compare_all(struct comparison *comparison)
     }
     compare->cut_short = !goes_on;
     compare_print(compare, options->markdown, stdout);
-    bool printed = fflush(stdout) == 0 && !ferror(stdout);
-    if (!printed)
-        fprintf(stderr, "hotlead-bench: the tables could not be written: %s\n", strerror(errno));
-    bool written = !options->json || write_file(compare, options->json);
+    bool printed = output_flush();
+    bool written = output_file_of(options->json, write_json, compare);
     return goes_on && printed && written && every_round_holds(compare) ? BENCH_DONE : BENCH_FAILED;
 }
 

@@ -115,6 +115,15 @@ static void add_program(struct argp_state *state, struct compare_options *option
     options->programs[options->program_count++] = path;
 }
 
+static void check_json(struct argp_state *state, const char *path)
+{
+    const char *const paths[RESULT_FILES] = {path};
+    const char *fault = files_fault(paths);
+
+    if (fault)
+        argp_error(state, "%s", fault);
+}
+
 static error_t on_option(int key, char *text, struct argp_state *state)
 {
     struct compare_options *options = state->input;
@@ -150,8 +159,7 @@ static error_t on_option(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_JSON:
         options->json = text;
-        if (!may_be_written(text))
-            argp_error(state, "--json '%s' cannot be written: make its folder first", text);
+        check_json(state, text);
         return 0;
     case KEY_MARKDOWN:
         options->markdown = true;

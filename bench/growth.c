@@ -13,6 +13,7 @@
 #include "bench/commands.h"
 #include "bench/growth.h"
 #include "bench/interrupt.h"
+#include "bench/output.h"
 #include "bench/process.h"
 
 #define COUNT_MAX         100000000
@@ -75,6 +76,8 @@ static error_t on_growth_option(int key, char *value, struct argp_state *state)
         state->child_inputs[0] = &command->options.tier;
     else if (key == ARGP_KEY_ARG)
         tier_refuse_word(state, value);
+    else if (key == ARGP_KEY_END)
+        tier_check_files(state, command->options.tier.json, NULL);
     else if (name)
         tier_refuse(state, name, value, read_option(command, key, value));
     else
@@ -101,46 +104,48 @@ static bool grow(const struct growth_command *command, struct growth *growth,
     return growth_rebuild(growth, &found->rebuild);
 }
 
-static bool measure_all(const struct growth_command *command, struct growth_findings *found)
+/* BENCH_DONE: all of it could be measured. */
+static int measure_all(const struct growth_command *command, struct growth_findings *found)
 {
     struct growth_estimate estimate = growth_estimate(
         &command->options, command->sizes, command->size_count, command->idle, command->backlog);
     struct growth growth = {.options = &command->options, .talk = stderr, .steps = estimate.steps};
-    bool sound = growth_open(&growth) &&
+    enum status opened = growth_open(&growth);
+
+    if (opened == STATUS_FORBIDDEN) /* where it would run is a setting, and a wrong one */
+        return BENCH_USAGE;
+    bool sound = opened == STATUS_OK &&
                  tier_has_room("growth", rig_folder(growth.rig), estimate.seconds,
                                estimate.disk_bytes, growth.talk) &&
                  grow(command, &growth, found);
 
     growth_close(&growth);
-    return sound &&
-           (!command->backlog || growth_backlog(&growth, command->backlog, &found->backlog));
+    if (sound && command->backlog)
+        sound = growth_backlog(&growth, command->backlog, &found->backlog);
+    return sound ? BENCH_DONE : BENCH_FAILED;
 }
 
-static bool write_json(const struct growth_command *command, const struct growth_findings *found)
-{
-    const char *path = command->options.tier.json;
+struct outcome {
+    const struct growth_options *options;
+    const struct growth_findings *found;
+};
 
-    if (!path)
-        return true;
-    FILE *file = fopen(path, "we");
-    bool written = file && growth_write_json(found, &command->options, file) == STATUS_OK;
-    if (file && fclose(file) != 0)
-        written = false;
-    if (!written)
-        fprintf(stderr, "hotlead-bench: %s could not be written: %m\n", path);
-    return written;
+static enum status write_json(void *owner, FILE *out)
+{
+    const struct outcome *outcome = owner;
+    return growth_write_json(outcome->found, outcome->options, out);
 }
 
-/* `sound`: all of it could be measured. */
-static int conclude(const struct growth_command *command, struct growth_findings *found, bool sound)
+/* `code`: of measure_all. */
+static int conclude(const struct growth_command *command, struct growth_findings *found, int code)
 {
-    found->cut_short = !sound && interrupt_came();
+    struct outcome outcome = {&command->options, found};
+
+    found->cut_short = code != BENCH_DONE && interrupt_came();
     growth_print(found, &command->options, stdout);
-    bool printed = fflush(stdout) == 0 && !ferror(stdout);
-    if (!printed)
-        fprintf(stderr, "hotlead-bench: the table could not be written: %m\n");
-    bool written = write_json(command, found);
-    return sound && printed && written ? BENCH_DONE : BENCH_FAILED;
+    bool printed = output_flush();
+    bool written = output_file_of(command->options.tier.json, write_json, &outcome);
+    return printed && written ? code : BENCH_FAILED;
 }
 
 int growth_command(int argc, char **argv)
@@ -183,7 +188,9 @@ int growth_command(int argc, char **argv)
         return BENCH_FAILED;
     }
     interrupt_watch();
-    int code = conclude(&command, &found, measure_all(&command, &found));
+    int code = measure_all(&command, &found);
+    if (code != BENCH_USAGE) /* then there is nothing to conclude from */
+        code = conclude(&command, &found, code);
     result_free(&found.about);
     return code;
 }

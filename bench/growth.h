@@ -69,9 +69,11 @@ bool growth_read_gauge(struct growth *growth, const char *name, double *out);
 bool growth_fill(struct growth *growth, uint64_t people);
 
 /* --- growth_steps.c: in the order in which they are gone. Each says on `talk` what it does; false:
- * it could not be measured, and why was said, or it was ended by Ctrl-C. Main thread, blocking. */
+ * it could not be measured, and why was said, or it was ended by Ctrl-C; an idle crowd and a
+ * backlog then have no figure that is not 0. Main thread, blocking. */
 
-bool growth_open(struct growth *growth);
+/* As rig_open; CLOSING: it was ended by Ctrl-C. */
+enum status growth_open(struct growth *growth);
 void growth_close(struct growth *growth);
 bool growth_measure(struct growth *growth, struct growth_row *out);
 bool growth_restart(struct growth *growth, struct growth_row *out);

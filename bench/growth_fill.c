@@ -2,7 +2,6 @@
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "bench/growth.h"
 #include "bench/interrupt.h"
@@ -73,16 +72,11 @@ void growth_step(struct growth *growth, const char *format, ...)
 
 /* --- how far it is -------------------------------------------------------------- */
 
-static bool is_living(FILE *talk)
-{
-    return isatty(fileno(talk)) == 1;
-}
-
 /* By what was acknowledged, of which each is somebody new. */
 static void tell(void *owner, unsigned second)
 {
     const struct growth_count *count = owner;
-    bool living = is_living(count->talk);
+    bool living = run_is_living(count->talk);
     double now = fmin(count->known + (double)count->result->acked, count->wanted);
     double gone_s = moment_s() - count->first_at_s;
     double rate = gone_s > 0 ? (now - count->first_known) / gone_s : 0;
@@ -108,7 +102,7 @@ bool growth_load_counted(struct growth *growth, const struct target *target,
     options->owner = count;
     count->result = out;
     bool sound = growth_load(growth, target, options, out);
-    if (is_living(count->talk))
+    if (run_is_living(count->talk))
         fputs("\r\033[K", count->talk);
     return sound;
 }

@@ -1,10 +1,8 @@
 /* See growth.h. What is started here is a rig of its own, and is gone when the step is. */
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,7 +22,7 @@
 /* --- rigs and loads ------------------------------------------------------------- */
 
 /* `clock_ms`: as of a rig. */
-static bool open_rig(struct growth *growth, uint64_t clock_ms, struct rig **out)
+static enum status open_rig(struct growth *growth, uint64_t clock_ms, struct rig **out)
 {
     struct rig_options options = {
         .hotlead = growth->options->tier.hotlead,
@@ -36,10 +34,10 @@ static bool open_rig(struct growth *growth, uint64_t clock_ms, struct rig **out)
         .clock_ms = clock_ms,
     };
 
-    return !interrupt_came() && rig_open(&options, growth->talk, out) == STATUS_OK;
+    return interrupt_came() ? STATUS_CLOSING : rig_open(&options, growth->talk, out);
 }
 
-bool growth_open(struct growth *growth)
+enum status growth_open(struct growth *growth)
 {
     return open_rig(growth, 0, &growth->rig);
 }
@@ -111,7 +109,7 @@ bool growth_measure(struct growth *growth, struct growth_row *out)
 
         growth_step(growth, "%llu people, round %u of %u, and beside it an empty one",
                     (unsigned long long)out->people, i + 1, rounds);
-        if (!measure_round(growth, growth->rig, &grown) || !open_rig(growth, 0, &fresh))
+        if (!measure_round(growth, growth->rig, &grown) || open_rig(growth, 0, &fresh) != STATUS_OK)
             return false;
         bool sound = measure_round(growth, fresh, &empty);
         rig_close(fresh);
@@ -270,18 +268,20 @@ bool growth_idle(struct growth *growth, uint64_t connections, struct growth_idle
     if (open < connections && !interrupt_came())
         fprintf(growth->talk, "growth: only %llu connections could be opened (ulimit -n?)\n",
                 (unsigned long long)open);
-    if (wait_for_connections(growth, open) && process_use(&target->server, &after)) {
-        out->connections = open;
-        out->bytes_each =
-            open ? ((double)after.anonymous_bytes - (double)before.anonymous_bytes) / (double)open
-                 : 0;
-        out->ack_seconds = wait_for_ack(growth);
-    }
+    if (!wait_for_connections(growth, open) || !process_use(&target->server, &after))
+        goto cleanup;
+    double ack_seconds = wait_for_ack(growth);
+    if (open > 0 && ack_seconds >= 0)
+        *out = (struct growth_idle){
+            .connections = open,
+            .bytes_each =
+                ((double)after.anonymous_bytes - (double)before.anonymous_bytes) / (double)open,
+            .ack_seconds = ack_seconds};
 cleanup:
     for (uint64_t i = 0; sockets && i < open; i++)
         close(sockets[i]);
     free(sockets);
-    return open == connections && out->connections == connections && out->ack_seconds >= 0;
+    return out->connections == connections;
 }
 
 /* --- a backlog, and an hour without Redis ------------------------------------------- */
@@ -355,13 +355,16 @@ static bool lose_redis_for_an_hour(struct growth *growth, uint64_t now_ms,
 bool growth_backlog(struct growth *growth, uint64_t tasks, struct growth_backlog *out)
 {
     struct growth own = *growth;
+    struct growth_backlog found = {0};
     uint64_t now_ms = (uint64_t)time(NULL) * 1000;
 
     growth_step(&own, "%llu tasks that nobody pops", (unsigned long long)tasks);
-    if (!open_rig(&own, now_ms, &own.rig))
+    if (open_rig(&own, now_ms, &own.rig) != STATUS_OK)
         return false;
-    bool sound = pile_up(&own, tasks, out) && lose_redis_for_an_hour(&own, now_ms, out);
+    bool sound = pile_up(&own, tasks, &found) && lose_redis_for_an_hour(&own, now_ms, &found);
     rig_close(own.rig);
     growth->next = own.next;
+    if (sound)
+        *out = found;
     return sound;
 }

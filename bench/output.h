@@ -20,8 +20,11 @@ void output_hdr(const struct result *result, enum result_latency which, FILE *ou
  * pop, light and dark. */
 enum status output_html(const struct result *result, FILE *out);
 
-/* Writes a face to a file; `path` may be NULL: not asked for. False, and said on stderr: it is not
- * there, or not whole. */
+/* Writes whatever `owner` has to a file; `path` may be NULL: not asked for. False, and said on
+ * stderr: it is not there, or not whole. */
+typedef enum status output_write_fn(void *owner, FILE *out);
+bool output_file_of(const char *path, output_write_fn *write, void *owner);
+/* The same for a face of a result. */
 typedef enum status output_fn(const struct result *result, FILE *out);
 bool output_file(const char *path, output_fn *write_result, const struct result *result);
 

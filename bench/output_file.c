@@ -26,12 +26,28 @@ static bool close_file(FILE *file, bool written)
     return fclose(file) == 0 && written && !failed;
 }
 
-bool output_file(const char *path, output_fn *write_result, const struct result *result)
+bool output_file_of(const char *path, output_write_fn *write, void *owner)
 {
     if (!path)
         return true;
     FILE *file = open_file(path);
-    return is_whole(path, file && close_file(file, write_result(result, file) == STATUS_OK));
+    return is_whole(path, file && close_file(file, write(owner, file) == STATUS_OK));
+}
+
+struct face {
+    output_fn *write;
+    const struct result *result;
+};
+
+static enum status write_face(void *owner, FILE *out)
+{
+    const struct face *face = owner;
+    return face->write(face->result, out);
+}
+
+bool output_file(const char *path, output_fn *write_result, const struct result *result)
+{
+    return output_file_of(path, write_face, &(struct face){write_result, result});
 }
 
 static bool write_hdr(const struct output_files *files, const struct result *result)

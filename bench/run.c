@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/interrupt.h"
 #include "bench/run_internal.h"
 #include "proto/must.h"
 
@@ -74,6 +75,15 @@ static void on_patience(uv_timer_t *timer)
     load_stop(run->load);
 }
 
+static void end_early(struct run *run)
+{
+    run->interrupted = true;
+    fprintf(run->talk, "hotlead-bench: no more is sent, and what was sent is waited for; once more "
+                       "ends it at once\n");
+    if (run->sending)
+        load_stop(run->load);
+}
+
 static void on_interrupt(uv_signal_t *handle, int number)
 {
     struct run *run = handle->data;
@@ -82,11 +92,18 @@ static void on_interrupt(uv_signal_t *handle, int number)
     run_live_wipe(run);
     if (run->interrupted)
         exit(CTRL_C_EXIT);
-    run->interrupted = true;
-    fprintf(run->talk, "hotlead-bench: no more is sent, and what was sent is waited for; once more "
-                       "ends it at once\n");
-    if (run->sending)
-        load_stop(run->load);
+    end_early(run);
+}
+
+/* One that came before this loop listened was told to the command only. It may yet be under way to
+ * both: so that it does not count as a second one, the rest is left to the command's watch. */
+static void heed_earlier_interrupt(struct run *run)
+{
+    if (!interrupt_came())
+        return;
+    uv_signal_stop(&run->interrupt);
+    uv_signal_stop(&run->terminate);
+    end_early(run);
 }
 
 /* --- before ---------------------------------------------------------------------------------- */
@@ -256,6 +273,7 @@ static void start(struct run *run)
     run->sending = true;
     load_start(run->load);
     run_seconds_start(run);
+    heed_earlier_interrupt(run);
 }
 
 static void close_all(struct run *run)

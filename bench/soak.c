@@ -192,6 +192,8 @@ static bool conclude(struct soak *soak, struct result *result)
     struct soak_creep creeps[SOAK_CREEPS];
     unsigned seconds = result->second_count < soak->seconds ? result->second_count : soak->seconds;
 
+    /* From then on nothing was killed any more, whether the run heard of it or not. */
+    result->interrupted |= interrupt_came();
     result_check(result, soak->strange_ends == 0, "the server ended only when it was told to",
                  "%u times it or Redis did not", soak->strange_ends);
     bool judged = soak_judge(soak->samples, seconds, soak->seconds, result, creeps);
@@ -201,13 +203,10 @@ static bool conclude(struct soak *soak, struct result *result)
     if (judged)
         soak_creeps_print(creeps, stdout);
     else
-        printf("\nToo short to judge whether memory, descriptors or files creep: 4 minutes at "
-               "least\n");
+        soak_unjudged_print(soak->seconds, stdout);
     if (result->interrupted)
         printf("\nCUT SHORT by Ctrl-C after %.0f of %u s\n", result->duration_s, soak->seconds);
-    bool printed = fflush(stdout) == 0 && !ferror(stdout);
-    if (!printed)
-        fprintf(stderr, "hotlead-bench: the table could not be written: %m\n");
+    bool printed = output_flush();
     bool json = output_file(soak->options->tier.json, result_write_json, result);
     bool html = output_file(soak->options->html, output_html, result);
     return printed && json && html && result_is_sound(result) && !result->interrupted;
@@ -242,7 +241,7 @@ static const char *read_option(struct soak_options *options, int key, const char
                    : "seconds, from 10";
     default: /* KEY_HTML */
         options->html = value;
-        return tier_file_wanted(value);
+        return NULL;
     }
 }
 
@@ -255,6 +254,8 @@ static error_t on_soak_option(int key, char *value, struct argp_state *state)
         state->child_inputs[0] = &options->tier;
     else if (key == ARGP_KEY_ARG)
         tier_refuse_word(state, value);
+    else if (key == ARGP_KEY_END)
+        tier_check_files(state, options->tier.json, options->html);
     else if (name)
         tier_refuse(state, name, value, read_option(options, key, value));
     else
@@ -264,7 +265,7 @@ static error_t on_soak_option(int key, char *value, struct argp_state *state)
 
 /* --- the command ---------------------------------------------------------------------- */
 
-static bool measure(struct soak *soak, struct result *result)
+static int measure(struct soak *soak, struct result *result)
 {
     const struct tier_options *tier = &soak->options->tier;
     const struct rig_options rig_options = {.hotlead = tier->hotlead,
@@ -274,14 +275,15 @@ static bool measure(struct soak *soak, struct result *result)
                                             .sites = SITES,
                                             .shape = "zset"};
 
-    if (rig_open(&rig_options, stderr, &soak->rig) != STATUS_OK)
-        return false;
+    enum status opened = rig_open(&rig_options, stderr, &soak->rig);
+    if (opened != STATUS_OK) /* where it would run is a setting, and a wrong one */
+        return opened == STATUS_FORBIDDEN ? BENCH_USAGE : BENCH_FAILED;
     bool begun = !interrupt_came() && soak_it(soak, result);
     bool sound = begun && conclude(soak, result);
     if (!begun && interrupt_came())
         printf("CUT SHORT by Ctrl-C: nothing was measured yet\n");
     rig_close(soak->rig);
-    return sound;
+    return sound ? BENCH_DONE : BENCH_FAILED;
 }
 
 int soak_command(int argc, char **argv)
@@ -316,9 +318,9 @@ int soak_command(int argc, char **argv)
     soak.samples = calloc(soak.seconds, sizeof *soak.samples);
     bool ready = result_init(&result) == STATUS_OK && soak_history_open(&soak.history, stderr);
     MUST(soak.samples != NULL && ready);
-    bool sound = measure(&soak, &result);
+    int code = measure(&soak, &result);
     free(soak.samples);
     soak_history_close(&soak.history);
     result_free(&result);
-    return sound ? BENCH_DONE : BENCH_FAILED;
+    return code;
 }

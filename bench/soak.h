@@ -90,6 +90,9 @@ struct soak_creep {
     double first, last, most;
 };
 
+/* Of how many seconds of a run of `seconds` samples have to be there, to judge creeping. */
+unsigned soak_judged_after(unsigned seconds);
+
 /* Adds the checks to the result, whose counts are known: from when the last server had settled in
  * the second half until the end, nothing may creep. `count` samples were taken, fewer than
  * `seconds` when it was ended early. False: it was too short to judge creeping, and `creeps` is
@@ -97,5 +100,7 @@ struct soak_creep {
 bool soak_judge(const struct soak_sample *samples, unsigned count, unsigned seconds,
                 struct result *result, struct soak_creep creeps[static SOAK_CREEPS]);
 void soak_creeps_print(const struct soak_creep creeps[static SOAK_CREEPS], FILE *out);
+/* In place of them, where they were not judged. */
+void soak_unjudged_print(unsigned seconds, FILE *out);
 
 #endif

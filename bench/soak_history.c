@@ -1,10 +1,10 @@
 /* How each fault went and what the minutes were like: whether a server keeps up with what a kill
  * leaves behind shows in how long leads stay slow behind it, not in an average of half an hour. */
 #include <string.h>
-#include <unistd.h>
 
 #include "bench/hist.h"
 #include "bench/median.h"
+#include "bench/run.h"
 #include "bench/soak.h"
 
 #define MINUTE_S 60
@@ -66,7 +66,7 @@ unsigned soak_history_count(const struct soak_history *history, enum soak_fault_
 /* A living line may stand there. */
 static void begin_line(FILE *talk)
 {
-    if (isatty(fileno(talk)) == 1)
+    if (run_is_living(talk))
         fputs("\r\033[K", talk);
 }
 
@@ -203,8 +203,10 @@ static void print_kind(const struct soak_history *history, enum soak_fault_kind 
     fprintf(out, "%-19s %7u", kinds[kind].name, count);
     if (back_count > 0)
         fprintf(out, " %10.0f s", median_of(back, back_count));
-    if (calm_count > 0)
-        fprintf(out, " %15.0f s %8.0f s", median_of(calm, calm_count), calm[calm_count - 1]);
+    if (calm_count > 0) {
+        double usual = median_of(calm, calm_count); /* they are in order now */
+        fprintf(out, " %15.0f s %8.0f s", usual, calm[calm_count - 1]);
+    }
     if (calm_count < count)
         fprintf(out, "  (%u not calm at the end)", count - calm_count);
     fputc('\n', out);

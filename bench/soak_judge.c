@@ -2,7 +2,6 @@
 
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "proto/must.h"
 
@@ -40,15 +39,18 @@ static int by_memory(const void *a, const void *b)
            (left->anonymous_bytes < right->anonymous_bytes);
 }
 
-/* The middle one of the seconds before `end`. */
+/* The middle one of the seconds before `end` in which somebody could look. All 0: in none. */
 static struct soak_sample middle_before(const struct soak_sample *samples, unsigned end)
 {
-    struct soak_sample some[AROUND];
+    struct soak_sample some[AROUND] = {{0}};
+    unsigned count = 0;
 
     MUST(end >= AROUND);
-    memcpy(some, samples + end - AROUND, sizeof some);
-    qsort(some, AROUND, sizeof *some, by_memory);
-    return some[AROUND / 2];
+    for (unsigned i = end - AROUND; i < end; i++)
+        if (samples[i].anonymous_bytes > 0)
+            some[count++] = samples[i];
+    qsort(some, count, sizeof *some, by_memory);
+    return some[count / 2];
 }
 
 static double bytes_each(const struct soak_sample *from, const struct soak_sample *to)
@@ -88,17 +90,25 @@ static void judge_creeping(const struct soak_sample *samples, unsigned begin, un
                  "%.0f in the first quarter, %.0f at the end", young, old);
 }
 
+static unsigned settled_at(unsigned seconds)
+{
+    return seconds / 2 + SETTLE_S;
+}
+
+unsigned soak_judged_after(unsigned seconds)
+{
+    return settled_at(seconds) + 4 * AROUND;
+}
+
 bool soak_judge(const struct soak_sample *samples, unsigned count, unsigned seconds,
                 struct result *result, struct soak_creep creeps[static SOAK_CREEPS])
 {
-    unsigned begin = seconds / 2 + SETTLE_S;
-
     result_check(result, (double)result->acked >= ANSWERED * (double)result->intended,
                  "nearly every request is answered with a yes", "%llu of %llu",
                  (unsigned long long)result->acked, (unsigned long long)result->intended);
-    if (begin + 4 * AROUND > count)
+    if (count < soak_judged_after(seconds))
         return false;
-    judge_creeping(samples, begin, count, result, creeps);
+    judge_creeping(samples, settled_at(seconds), count, result, creeps);
     return true;
 }
 
@@ -112,4 +122,15 @@ void soak_creeps_print(const struct soak_creep creeps[static SOAK_CREEPS], FILE 
         fprintf(out, "%-19s %10.1f %10.1f %10.1f  %s (%s)\n", name, creep->first, creep->last,
                 creep->most, creep->last <= creep->most ? "flat" : "CREEPS", creep->rule);
     }
+}
+
+void soak_unjudged_print(unsigned seconds, FILE *out)
+{
+    unsigned needed = soak_judged_after(seconds);
+
+    fputs("\nToo short to judge whether memory, descriptors or files creep: ", out);
+    if (needed <= seconds)
+        fprintf(out, "not before second %u of %u\n", needed, seconds);
+    else
+        fprintf(out, "%u minutes at least\n", 2 * (SETTLE_S + 4 * AROUND) / 60);
 }

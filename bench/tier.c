@@ -38,9 +38,13 @@ void tier_refuse_word(struct argp_state *state, const char *word)
     argp_error(state, "'%s' is not understood: what is wanted is said by options", word);
 }
 
-const char *tier_file_wanted(const char *path)
+void tier_check_files(struct argp_state *state, const char *json, const char *html)
 {
-    return may_be_written(path) ? NULL : "a file that can be written: make its folder first";
+    const char *const paths[RESULT_FILES] = {json, html};
+    const char *fault = files_fault(paths);
+
+    if (fault)
+        argp_error(state, "%s", fault);
 }
 
 static const char *read_option(struct tier_options *options, int key, const char *value)
@@ -54,7 +58,7 @@ static const char *read_option(struct tier_options *options, int key, const char
         return read_aof(value, &options->aof) ? NULL : "everysec or off";
     case KEY_JSON:
         options->json = value;
-        return tier_file_wanted(value);
+        return NULL;
     case KEY_HOTLEAD:
         options->hotlead = value;
         return NULL;

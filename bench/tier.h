@@ -30,8 +30,8 @@ const char *tier_option_name(const struct argp_option *rows, int key);
 /* What is said of a word that belongs to no option. */
 void tier_refuse_word(struct argp_state *state, const char *word);
 
-/* NULL when a result can be written there, else what was to be given. */
-const char *tier_file_wanted(const char *path);
+/* Ends the program with BENCH_USAGE when these cannot all be written; NULL: not asked for. */
+void tier_check_files(struct argp_state *state, const char *json, const char *html);
 
 /* Says what it will take, and, when it is not there, what to do. False: the disk below `folder` is
  * too small. */

@@ -1,8 +1,12 @@
 #include "tests/unit.h"
 
 #include <jansson.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include "bench/growth.h"
+#include "bench/interrupt.h"
 
 static const struct growth_options options = {
     .seconds = 2, .rounds = 3, .tier = {.connections = 64}};
@@ -166,6 +170,55 @@ static void estimate_is_of_the_order_of_what_it_took(void **state)
     assert_int_equal(growth_estimate(&usual, sizes, 1, 0, 0).steps, 5 + 1);
 }
 
+/* --- with the real programs --------------------------------------------------------------------
+ */
+
+static void *interrupt_at_the_last_step(void *owner)
+{
+    char line[1024];
+
+    while (fgets(line, sizeof line, owner))
+        if (strstr(line, "an hour without Redis"))
+            kill(getpid(), SIGINT);
+    return NULL;
+}
+
+static bool there_is_a_server(void)
+{
+    char beside[1024] = "";
+    ssize_t length = readlink("/proc/self/exe", beside, sizeof beside - 16);
+
+    if (length > 0 && strrchr(beside, '/'))
+        strcpy(strrchr(beside, '/') + 1, "hotlead");
+    return getenv("HOTLEAD") || access(beside, X_OK) == 0;
+}
+
+/* The last test: it stays true of this program that it was interrupted. */
+static void backlog_that_was_cut_short_has_no_figure(void **state)
+{
+    const struct growth_options real = {
+        .tier = {.connections = 8, .aof = RIG_AOF_OFF, .hotlead = getenv("HOTLEAD")}};
+    int talk[2];
+    pthread_t thread;
+
+    (void)state;
+    if (!there_is_a_server())
+        skip();
+    assert_int_equal(pipe(talk), 0);
+    FILE *said = fdopen(talk[0], "r");
+    struct growth growth = {.options = &real, .talk = fdopen(talk[1], "w")};
+    setvbuf(growth.talk, NULL, _IOLBF, BUFSIZ);
+    interrupt_watch();
+    assert_int_equal(pthread_create(&thread, NULL, interrupt_at_the_last_step, said), 0);
+    assert_false(growth_backlog(&growth, 300, &found.backlog));
+    assert_true(interrupt_came());
+    fclose(growth.talk);
+    pthread_join(thread, NULL);
+    fclose(said);
+    assert_int_equal(found.backlog.tasks, 0);
+    assert_int_equal(found.backlog.rate, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_findings, free_findings)
 
 int main(void)
@@ -180,6 +233,7 @@ int main(void)
         TEST(what_was_cut_short_says_so_and_has_no_figure_for_the_rest),
         TEST(tables_fit_a_terminal_of_80_columns),
         TEST(estimate_is_of_the_order_of_what_it_took),
+        TEST(backlog_that_was_cut_short_has_no_figure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "bench/interrupt.h"
 #include "bench/search.h"
 #include "redis_server.h"
 #include "unit.h"
@@ -693,6 +694,22 @@ static void a_limit_that_cannot_be_read_is_refused_before_anything_is_sent(void 
     assert_int_equal(faulty.requests, 0);
 }
 
+/* The last test: it stays true of this program that it was interrupted. */
+static void ctrl_c_before_a_run_listens_ends_its_sending_too(void **state)
+{
+    struct world *world = *state;
+
+    interrupt_watch();
+    kill(getpid(), SIGINT);
+    while (!interrupt_came())
+        usleep(1000);
+    world->options.rate = 500;
+    world->options.duration_s = 5;
+    run(world);
+    assert_true(world->result.interrupted);
+    assert_true(world->result.intended < 500);
+}
+
 static int start_redis(void **state)
 {
     (void)state;
@@ -738,6 +755,7 @@ int main(void)
         TEST(the_highest_rate_without_a_fault_is_found),
         TEST(a_limit_that_cannot_be_read_is_refused_before_anything_is_sent),
         TEST(progress_is_a_plain_line_where_there_is_no_terminal),
+        TEST(ctrl_c_before_a_run_listens_ends_its_sending_too),
     };
     return cmocka_run_group_tests(tests, start_redis, end_redis);
 }

@@ -108,11 +108,53 @@ static void one_odd_moment_decides_nothing(void **state)
     assert_true(result_is_sound(&result));
 }
 
+/* A look may take seconds, on a disk that is busy. */
+static void seconds_in_which_nobody_looked_decide_nothing(void **state)
+{
+    (void)state;
+    for (unsigned second = 0; second < SECONDS; second++)
+        if (second % 3 != 0)
+            samples[second] = (struct soak_sample){0};
+    assert_true(soak_judge(samples, SECONDS, SECONDS, &result, creeps));
+    assert_true(creeps[0].first > 20);
+    assert_true(result_is_sound(&result));
+}
+
+static void a_server_that_is_away_at_the_end_is_not_flat(void **state)
+{
+    (void)state;
+    memset(&samples[SECONDS - 20], 0, 20 * sizeof *samples);
+    assert_true(soak_judge(samples, SECONDS, SECONDS, &result, creeps));
+    assert_false(holds("memory is flat"));
+}
+
 static void a_soak_that_was_ended_early_judges_no_creeping(void **state)
 {
     (void)state;
     assert_false(soak_judge(samples, SECONDS / 2, SECONDS, &result, creeps));
     assert_int_equal(result.check_count, 1);
+}
+
+static void assert_unjudged(unsigned seconds, const char *why)
+{
+    char text[256];
+    FILE *out = fmemopen(text, sizeof text, "w");
+
+    soak_unjudged_print(seconds, out);
+    fclose(out);
+    if (!strstr(text, why))
+        fail_msg("'%s' is not in: %s", why, text);
+}
+
+static void what_was_too_short_is_told_how_long_it_takes(void **state)
+{
+    (void)state;
+    assert_int_equal(soak_judged_after(1800), 1020);
+    assert_unjudged(1800, "not before second 1020 of 1800");
+    assert_unjudged(240, "not before second 240 of 240");
+    assert_unjudged(180, "4 minutes at least");
+    assert_false(soak_judge(samples, soak_judged_after(SECONDS) - 1, SECONDS, &result, creeps));
+    assert_true(soak_judge(samples, soak_judged_after(SECONDS), SECONDS, &result, creeps));
 }
 
 /* With faults a request may have no answer: but not most of them. */
@@ -224,6 +266,23 @@ static void fault_is_over_when_leads_are_fast_again(void **state)
     assert_non_null(strstr(tables(), "Redis killed              1          5 s               9 s"));
 }
 
+/* The slowest one need not be the last one. */
+static void slowest_of_a_kind_stands_in_the_table(void **state)
+{
+    static const unsigned at[] = {10, 50, 90}, calm_at[] = {30, 54, 97};
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        live_until(at[i], RATE, 2 * MS);
+        soak_history_fault(&history, SOAK_REDIS_KILLED, at[i]);
+        soak_history_back(&history, true, at[i] + 1);
+        live_until(calm_at[i] - 1, 0, 0);
+        live_a_second(RATE, 2 * MS);
+    }
+    assert_non_null(strstr(tables(), "Redis killed              3          1 s               7 s  "
+                                     "     20 s\n"));
+}
+
 /* Nothing that is slow comes out when nothing comes out. */
 static void fault_is_not_over_while_nothing_comes_out(void **state)
 {
@@ -327,11 +386,15 @@ int main(void)
         TEST(descriptors_that_creep_are_told),
         TEST(a_file_that_grows_faster_than_at_first_is_told),
         TEST(one_odd_moment_decides_nothing),
+        TEST(seconds_in_which_nobody_looked_decide_nothing),
+        TEST(a_server_that_is_away_at_the_end_is_not_flat),
         TEST(a_soak_that_was_ended_early_judges_no_creeping),
+        TEST(what_was_too_short_is_told_how_long_it_takes),
         TEST(a_server_that_stays_away_is_told),
         TEST(restarts_and_kills_take_turns_in_the_first_half),
         TEST(only_what_was_asked_for_ends_a_server),
         HISTORY(fault_is_over_when_leads_are_fast_again),
+        HISTORY(slowest_of_a_kind_stands_in_the_table),
         HISTORY(fault_is_not_over_while_nothing_comes_out),
         HISTORY(server_that_is_back_is_no_redis_that_is_back),
         HISTORY(minutes_are_calm_or_disturbed_and_have_leads_of_their_own),

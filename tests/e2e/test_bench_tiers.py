@@ -1,5 +1,6 @@
 """hotlead-bench compare, growth and soak: the long ones, made short, and ended by hand."""
 import json
+import os
 import pathlib
 import shutil
 import signal
@@ -171,16 +172,19 @@ class Usage(Tier):
             (("growth", "--connections", "0"), "a number from 1 to 60000"),
             (("growth", "--idle", "30000"), "no more ports"),
             (("growth", "--aof", "sometimes"), "everysec or off"),
-            (("growth", "--json", "/no/such/folder/file"), "make its folder first"),
+            (("growth", "--json", "/no/such/folder/file"), "make its folder"),
+            (("growth", "--json", "-"), "stdout is the summary's"),
             (("growth", "word"), "'word'"),
             (("growth", "--nonsense"), "nonsense"),
             (("soak", "--minutes", "0"), "a number from 1 to 10080"),
             (("soak", "--rate", "fast"), "2500 or 2.5k"),
             (("soak", "--kill-redis-every", "3"), "seconds, from 10"),
             (("soak", "--connections", "x"), "a number from 1 to 60000"),
-            (("soak", "--html", "/no/such/folder/file"), "make its folder first"),
+            (("soak", "--html", "/no/such/folder/file"), "make its folder"),
+            (("soak", "--json", "/dev/null", "--html", "/dev/null"), "need a file each"),
             (("soak", "word"), "'word'"),
-            (("compare", "--json", "/no/such/folder/file"), "make its folder first"),
+            (("compare", "--json", "/no/such/folder/file"), "make its folder"),
+            (("compare", "--json", "-"), "stdout is the summary's"),
             (("compare", "--only", "nobody"), "there is no peer 'nobody'"),
             (("compare", "--rounds", "0"), "a number from 1 to 100"),
             (("compare", "--consumer-mode", "eat"), "pop, report or both"),
@@ -191,6 +195,16 @@ class Usage(Tier):
                 self.assertEqual((2, ""), (process.returncode, out), talk)
                 self.assertIn(part, talk)
         self.assertTrue(self.nothing_is_left())
+
+    def test_folder_in_memory_is_refused_as_a_setting(self):
+        if not os.path.ismount("/dev/shm"):
+            self.skipTest("no tmpfs here")
+        for command in ("compare", "growth", "soak"):
+            with self.subTest(command=command):
+                process = self.start(command, "--hotlead", HOTLEAD, "--below", "/dev/shm")
+                out, talk = process.communicate(timeout=20)
+                self.assertEqual((2, ""), (process.returncode, out), talk)
+                self.assertIn("tmpfs", talk)
 
     def test_help_names_the_command_and_how_it_ends(self):
         for command in ("compare", "growth", "soak"):
