@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <hiredis/hiredis.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -323,6 +324,47 @@ static void kill_of_the_bench_leaves_nothing_either(void **state)
     assert_true(is_dead(told.redis));
 }
 
+static bool interrupts_children; /* of a fork; who is to be a program is made by vfork */
+static int heard_by[2];
+
+static void hear(int number)
+{
+    pid_t self = getpid();
+
+    (void)number;
+    (void)!write(heard_by[1], &self, sizeof self);
+}
+
+static void interrupt_child(void)
+{
+    if (interrupts_children)
+        raise(SIGINT);
+}
+
+static void janitor_does_not_hear_a_ctrl_c_in_our_place(void **state)
+{
+    (void)state;
+    struct sigaction before, ours = {.sa_handler = hear};
+    struct rig *rig;
+    pid_t heard;
+
+    assert_int_equal(pipe2(heard_by, O_CLOEXEC | O_NONBLOCK), 0);
+    assert_int_equal(sigaction(SIGINT, &ours, &before), 0);
+    assert_int_equal(pthread_atfork(NULL, NULL, interrupt_child), 0);
+    interrupts_children = true;
+    enum status status = open_rig(usual(), &rig);
+    interrupts_children = false;
+    assert_status(status, STATUS_OK);
+    assert_int_equal(read(heard_by[0], &heard, sizeof heard), -1);
+    raise(SIGINT); /* and we still do */
+    assert_int_equal(read(heard_by[0], &heard, sizeof heard), sizeof heard);
+    assert_int_equal(heard, getpid());
+    rig_close(rig);
+    sigaction(SIGINT, &before, NULL);
+    close(heard_by[0]);
+    close(heard_by[1]);
+}
+
 static void occupied_port_is_refused(void **state)
 {
     (void)state;
@@ -422,6 +464,7 @@ int main(void)
         cmocka_unit_test(nothing_is_left_behind),
         cmocka_unit_test(folder_is_kept_when_asked_for),
         cmocka_unit_test(kill_of_the_bench_leaves_nothing_either),
+        cmocka_unit_test(janitor_does_not_hear_a_ctrl_c_in_our_place),
         cmocka_unit_test(occupied_port_is_refused),
         cmocka_unit_test(address_that_is_none_is_refused),
         cmocka_unit_test(folder_in_memory_is_refused_unless_allowed),
