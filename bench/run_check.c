@@ -198,11 +198,14 @@ static double share_of(const struct run *run, uint64_t ns)
     return elapsed_ns > 0 ? (double)ns / (double)elapsed_ns : 0;
 }
 
+/* Of what it was to send, whatever was answered; over its time, since a plan that takes longer than
+ * it was meant to is sent to its end too. */
 static bool fell_short(const struct run *run)
 {
-    double wanted = run->options->rate;
+    const struct result *result = run->result;
+    double wanted = run->options->rate * result->duration_s;
 
-    return wanted == 0 || result_acked_per_second(run->result) < REACHED_SHARE * wanted;
+    return wanted == 0 || (double)result->sent < REACHED_SHARE * wanted;
 }
 
 /* A sender that ran, or could have run and had no core, was never idle: so it was not the server

@@ -1,6 +1,6 @@
 /* One run against a server that fails on purpose, and its tasks through a real Redis. What a sound
  * server is, test_bench_rig and tests/e2e/test_bench.py know. */
-#include "bench/run.h"
+#include "bench/run_internal.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -518,6 +518,42 @@ static void a_sender_that_was_held_up_is_to_blame(void **state)
     assert_false(result_is_sound(&world->result));
 }
 
+/* A second of a thousand, all of them sent within `took_s`, by a sender without a moment to spare.
+ */
+static bool was_the_limit(struct world *world, double took_s)
+{
+    struct run run = {.options = &world->options,
+                      .target = &world->target,
+                      .result = &world->result,
+                      .ledger = ledger_open(1),
+                      .late = hist_open(),
+                      .measure_ns = NS_PER_S,
+                      .last_sent_ns = NS_PER_S + (uint64_t)(took_s * 1e9),
+                      .load_counts = {.intended = 1000, .sent = 1000, .answered = 1000}};
+
+    world->options.rate = 1000;
+    world->options.duration_s = 1;
+    run.load_counts.busy_ns = run.load_counts.elapsed_ns = run.last_sent_ns;
+    run_finish(&run);
+    ledger_close(run.ledger);
+    hist_close(run.late);
+    return world->result.bench_was_the_limit;
+}
+
+static void a_busy_sender_is_no_limit_when_all_it_sent_was_refused(void **state)
+{
+    struct world *world = *state;
+
+    assert_false(was_the_limit(world, 1));
+    assert_int_equal(world->result.acked, 0);
+    assert_non_null(strstr(world->result.limit_why, "the sender kept up"));
+}
+
+static void a_busy_sender_that_needed_longer_is_the_limit(void **state)
+{
+    assert_true(was_the_limit(*state, 1.1));
+}
+
 static bool *ticked;
 
 static void on_second(void *owner, unsigned second)
@@ -728,6 +764,8 @@ int main(void)
         TEST(a_closed_loop_has_no_schedule_to_keep),
         TEST(a_stall_is_charged_for_all_that_was_due_meanwhile),
         TEST(a_sender_that_was_held_up_is_to_blame),
+        TEST(a_busy_sender_is_no_limit_when_all_it_sent_was_refused),
+        TEST(a_busy_sender_that_needed_longer_is_the_limit),
         TEST(each_second_has_its_row),
         TEST(ctrl_c_ends_the_sending_and_keeps_the_rest),
         TEST(a_server_that_is_not_there_is_said),
