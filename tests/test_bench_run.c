@@ -36,6 +36,7 @@ static struct faulty {
     pthread_t thread;
     int listener, port;
     atomic_bool closing;
+    atomic_uint metrics_read;
     struct faults faults;
     unsigned requests;
     struct conn conns[CONNS_MAX];
@@ -86,10 +87,23 @@ static bool is_over_the_rate(void)
     return full_ns > now_ns + 20000000;
 }
 
+/* It reads no reports. */
+static bool answer_metrics(struct conn *conn)
+{
+    static const char text[] = "HTTP/1.1 200 OK\r\nContent-Length: 28\r\n\r\n"
+                               "hotlead_tasks_ended_total 0\n";
+
+    faulty.metrics_read++;
+    return send(conn->fd, text, sizeof(text) - 1, MSG_NOSIGNAL) == sizeof(text) - 1;
+}
+
 /* False: it hangs up. */
 static bool answer(struct conn *conn, redisContext *context)
 {
     char body[128], text[512];
+
+    if (strncmp(conn->bytes, "GET /metrics ", 13) == 0)
+        return answer_metrics(conn);
     unsigned id = ++faulty.requests;
 
     if (faulty.requests == faulty.faults.stall_at)
@@ -446,6 +460,21 @@ static void reports_are_sent_for_each_task(void **state)
     assert_string_equal(world->result.consumer_mode, "report");
 }
 
+static void reports_are_waited_for_no_longer_than_tasks(void **state)
+{
+    struct world *world = *state;
+
+    strcpy(world->target.token, "tk_x");
+    world->options.mode = CONSUME_REPORT;
+    uint64_t start_ns = uv_hrtime();
+    run(world);
+    double took_s = (double)(uv_hrtime() - start_ns) / 1e9;
+    assert_int_equal(world->result.popped, 100);
+    assert_true(faulty.metrics_read > 2); /* before, and after again and again */
+    if (took_s > 3)
+        fail_msg("it took %.1f s, with a drain of %.1f s", took_s, world->options.drain_s);
+}
+
 static void a_backlog_is_left_alone_and_not_lost(void **state)
 {
     struct world *world = *state;
@@ -682,7 +711,7 @@ static void the_highest_rate_without_a_fault_is_found(void **state)
     assert_true(world->result.rate == found.rate);
     assert_true(found.broke_at > found.rate);
     assert_non_null(strstr(found.broke_how, " requests failed"));
-    assert_non_null(strstr(world->talk_text, "in all at most"));
+    assert_non_null(strstr(world->talk_text, "1:56 min in all at most"));
     assert_non_null(strstr(world->talk_text, ":     2,000/s for 0.2 s"));
 }
 
@@ -760,6 +789,7 @@ int main(void)
         TEST(an_id_that_is_known_already_is_a_duplicate),
         TEST(the_warm_up_is_in_the_ledger_and_not_in_the_figures),
         TEST(reports_are_sent_for_each_task),
+        TEST(reports_are_waited_for_no_longer_than_tasks),
         TEST(a_backlog_is_left_alone_and_not_lost),
         TEST(a_closed_loop_has_no_schedule_to_keep),
         TEST(a_stall_is_charged_for_all_that_was_due_meanwhile),
