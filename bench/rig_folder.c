@@ -127,6 +127,11 @@ static bool hire_janitor(struct rig_folder *folder)
     return false;
 }
 
+const char *rig_how_to_place(const struct rig_options *options)
+{
+    return options->below ? "give --below" : "set TMPDIR to";
+}
+
 enum status rig_place(const struct rig_options *options, FILE *talk, const char **out)
 {
     const char *own = getenv("TMPDIR");
@@ -136,11 +141,12 @@ enum status rig_place(const struct rig_options *options, FILE *talk, const char 
         *out = options->below;
     if (options->allow_tmpfs || !machine_is_volatile(*out))
         return STATUS_OK;
-    fprintf(talk,
-            "hotlead-bench: %s is in memory (tmpfs), where an fsync costs nothing: set TMPDIR to a "
-            "folder on a real disk, such as /var/tmp; or allow it with hotlead-bench run "
-            "--allow-tmpfs, and the result will say so\n",
-            *out);
+    fprintf(
+        talk,
+        "hotlead-bench: %s is in memory (tmpfs), where an fsync costs nothing: %s a folder on a "
+        "real disk, such as /var/tmp; or allow it with hotlead-bench run --allow-tmpfs, and the "
+        "result will say so\n",
+        *out, rig_how_to_place(options));
     return STATUS_FORBIDDEN;
 }
 
@@ -155,8 +161,8 @@ enum status rig_folder_make(const struct rig_options *options, FILE *talk, struc
     if (snprintf(out->path, sizeof out->path, "%s/hotlead-bench.XXXXXX", below) >=
             (int)sizeof out->path ||
         !(options->keep ? mkdtemp(out->path) != NULL : hire_janitor(out))) {
-        fprintf(talk, "hotlead-bench: no folder can be made in %s: %s; set TMPDIR to another\n",
-                below, strerror(errno));
+        fprintf(talk, "hotlead-bench: no folder can be made in %s: %s; %s another\n", below,
+                strerror(errno), rig_how_to_place(options));
         out->path[0] = '\0';
         return STATUS_IO;
     }

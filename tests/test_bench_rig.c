@@ -416,9 +416,42 @@ static void folder_in_memory_is_refused_unless_allowed(void **state)
     options.below = "/dev/shm";
     assert_status(open_rig(&options, &rig), STATUS_FORBIDDEN);
     assert_talk("--allow-tmpfs");
+    assert_talk("give --below a folder on a real disk");
     options.allow_tmpfs = true;
     assert_status(open_rig(&options, &rig), STATUS_OK);
     rig_close(rig);
+}
+
+static void folder_that_is_not_there_is_told_with_what_named_it(void **state)
+{
+    (void)state;
+    struct rig_options options = *usual();
+    struct rig *rig;
+
+    options.below = "/no/such/folder";
+    assert_status(open_rig(&options, &rig), STATUS_IO);
+    assert_talk("/no/such/folder: No such file or directory; give --below another");
+    setenv("TMPDIR", "/no/such/folder", 1);
+    enum status status = open_rig(usual(), &rig);
+    unsetenv("TMPDIR");
+    assert_status(status, STATUS_IO);
+    assert_talk("; set TMPDIR to another");
+}
+
+static void folder_with_too_long_a_name_is_told_with_what_named_it(void **state)
+{
+    (void)state;
+    struct rig_options options = *usual();
+    struct rig *rig;
+    char below[128];
+
+    snprintf(below, sizeof below, "/var/tmp/test-%0100d", (int)getpid());
+    assert_int_equal(mkdir(below, 0700), 0);
+    options.below = below;
+    enum status status = open_rig(&options, &rig);
+    assert_int_equal(rmdir(below), 0); /* nothing is left in it */
+    assert_status(status, STATUS_INVALID);
+    assert_talk("too long a path for a unix socket: give --below a shorter one");
 }
 
 static void temporary_folder_in_memory_is_refused_too(void **state)
@@ -468,6 +501,8 @@ int main(void)
         cmocka_unit_test(occupied_port_is_refused),
         cmocka_unit_test(address_that_is_none_is_refused),
         cmocka_unit_test(folder_in_memory_is_refused_unless_allowed),
+        cmocka_unit_test(folder_that_is_not_there_is_told_with_what_named_it),
+        cmocka_unit_test(folder_with_too_long_a_name_is_told_with_what_named_it),
         cmocka_unit_test(temporary_folder_in_memory_is_refused_too),
         cmocka_unit_test(server_that_does_not_start_is_told_with_its_log),
     };
