@@ -206,12 +206,20 @@ static void add_masked(struct text *out, const char *word, const char *secret, c
         text_string(out, until);
 }
 
-/* Behind whatever option, since those may be abbreviated. NULL: there is no key or token in it. */
+static bool is_secret(const char *word)
+{
+    return strncmp(word, "sk_", 3) == 0 || strncmp(word, "tk_", 3) == 0;
+}
+
+/* A word, or the value behind whatever option, since those may be abbreviated: not any "task_7".
+ * NULL: there is no key or token in it. */
 static const char *find_secret(const char *word)
 {
-    const char *key = strstr(word, "sk_");
-
-    return key ? key : strstr(word, "tk_");
+    while (word && !is_secret(word)) {
+        const char *equals = strchr(word, '=');
+        word = equals ? equals + 1 : NULL;
+    }
+    return word;
 }
 
 static void add_word(struct text *out, const char *word, bool is_token)

@@ -61,10 +61,8 @@ static enum status name_redis(struct rig *rig, FILE *talk)
 
     if (length - strlen("unix://") < sizeof((struct sockaddr_un *)0)->sun_path)
         return STATUS_OK;
-    fprintf(talk,
-            "hotlead-bench: %s is too long a path for a unix socket: set TMPDIR to a shorter "
-            "one\n",
-            rig->folder.path);
+    fprintf(talk, "hotlead-bench: %s is too long a path for a unix socket: %s a shorter one\n",
+            rig->folder.path, rig_how_to_place(&rig->options));
     return STATUS_INVALID;
 }
 

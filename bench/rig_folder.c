@@ -50,7 +50,9 @@ static void make_and_tell(int answer, char *path)
     _exit(1);
 }
 
-/* It makes the folder too, so that there is no moment in which nobody would remove it.
+/* It makes the folder too, so that there is no moment in which nobody would remove it. It has all
+ * signals blocked, and leaves it so: the handlers that it was born with are those of a run, and
+ * tell a loop whose pipe is ours.
  *
  * Ctrl-C goes to the whole group of a terminal's foreground: it leaves that. It holds no descriptor
  * of ours either; a pipe to the next program shall end when we do. */
@@ -61,10 +63,6 @@ static void be_the_janitor(int leash, int answer, char *path)
     int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
 
     setpgid(0, 0);
-    signal(SIGHUP, SIG_IGN);
-    signal(SIGINT, SIG_IGN);
-    signal(SIGTERM, SIG_IGN);
-    signal(SIGPIPE, SIG_IGN); /* who waits for the answer may be gone */
     prctl(PR_SET_NAME, "bench-janitor");
     make_and_tell(answer, path);
     dup2(leash, STDIN_FILENO);
@@ -95,6 +93,7 @@ static int read_answer(int from, char path[static RIG_PATH_MAX])
 static bool hire_janitor(struct rig_folder *folder)
 {
     int leash[2], answer[2];
+    sigset_t all, before;
 
     if (pipe2(leash, O_CLOEXEC) != 0)
         return false;
@@ -103,12 +102,15 @@ static bool hire_janitor(struct rig_folder *folder)
         close(leash[1]);
         return false;
     }
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     folder->janitor = fork();
     if (folder->janitor == 0) {
         close(leash[1]);
         be_the_janitor(leash[0], answer[1], folder->path);
     }
     int error = folder->janitor > 0 ? 0 : errno;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     close(leash[0]);
     close(answer[1]);
     folder->leash = leash[1];
@@ -125,6 +127,11 @@ static bool hire_janitor(struct rig_folder *folder)
     return false;
 }
 
+const char *rig_how_to_place(const struct rig_options *options)
+{
+    return options->below ? "give --below" : "set TMPDIR to";
+}
+
 enum status rig_place(const struct rig_options *options, FILE *talk, const char **out)
 {
     const char *own = getenv("TMPDIR");
@@ -134,11 +141,12 @@ enum status rig_place(const struct rig_options *options, FILE *talk, const char 
         *out = options->below;
     if (options->allow_tmpfs || !machine_is_volatile(*out))
         return STATUS_OK;
-    fprintf(talk,
-            "hotlead-bench: %s is in memory (tmpfs), where an fsync costs nothing: set TMPDIR to a "
-            "folder on a real disk, such as /var/tmp; or allow it with hotlead-bench run "
-            "--allow-tmpfs, and the result will say so\n",
-            *out);
+    fprintf(
+        talk,
+        "hotlead-bench: %s is in memory (tmpfs), where an fsync costs nothing: %s a folder on a "
+        "real disk, such as /var/tmp; or allow it with hotlead-bench run --allow-tmpfs, and the "
+        "result will say so\n",
+        *out, rig_how_to_place(options));
     return STATUS_FORBIDDEN;
 }
 
@@ -153,8 +161,8 @@ enum status rig_folder_make(const struct rig_options *options, FILE *talk, struc
     if (snprintf(out->path, sizeof out->path, "%s/hotlead-bench.XXXXXX", below) >=
             (int)sizeof out->path ||
         !(options->keep ? mkdtemp(out->path) != NULL : hire_janitor(out))) {
-        fprintf(talk, "hotlead-bench: no folder can be made in %s: %s; set TMPDIR to another\n",
-                below, strerror(errno));
+        fprintf(talk, "hotlead-bench: no folder can be made in %s: %s; %s another\n", below,
+                strerror(errno), rig_how_to_place(options));
         out->path[0] = '\0';
         return STATUS_IO;
     }

@@ -30,6 +30,8 @@ struct rig {
 
 enum status rig_folder_make(const struct rig_options *options, FILE *talk, struct rig_folder *out);
 void rig_folder_remove(struct rig_folder *folder);
+/* "set TMPDIR to", which a folder is to follow; or what is heeded in its place. */
+const char *rig_how_to_place(const struct rig_options *options);
 
 /* --- rig_listen.c ---------------------------------------------------------------------------- */
 

@@ -21,8 +21,9 @@ struct run_options {
     struct people_options people; /* `target` is set by the run */
     unsigned consumers, at_once;
     enum consume_mode mode;
-    double drain_s; /* how long a task may take behind the last answer; 0: 10. Ends early when none
-                       is missing */
+    /* How long a task may take behind the last answer, 0: 10; and once more, 10 at most, the server
+     * to read the last report. Either ends early when none is missing. */
+    double drain_s;
     /* Somebody kills the server or Redis meanwhile: requests may have no answer, and a Redis that
      * forgets a pop shows a task again. Nothing may be lost all the same. */
     bool faults;

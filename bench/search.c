@@ -25,9 +25,11 @@
 #define COARSE_WARMUP_S 0.5
 #define FINE_S          4.0
 #define FINE_WARMUP_S   1.0
-/* A server that is behind its load gets no more time than that: it is behind. */
+/* A server that is behind its load gets no more time than that: it is behind. It has the drain
+ * twice, for its tasks and for their reports. */
 #define PATIENCE_S 2.0
 #define DRAIN_S    3.0
+#define BEHIND_S   (PATIENCE_S + 2 * DRAIN_S)
 
 /* Of the rate found, one after the other until one is kept. */
 static const double whole_shares[] = {1, 1, 0.85, 0.7, 0.5};
@@ -148,10 +150,10 @@ static bool has_time(const struct search *search)
 {
     const struct run_options *options = &search->options;
 
-    return gone_s(search) + options->warmup_s + options->duration_s < TRIALS_S;
+    return gone_s(search) + options->warmup_s + options->duration_s + BEHIND_S < TRIALS_S;
 }
 
-/* A failure has to happen twice. */
+/* A failure has to happen twice, while there is time for that. */
 static enum status try_rate(struct search *search, double rate)
 {
     char fault[sizeof search->found->broke_how];
@@ -252,7 +254,7 @@ static void say_plan(struct search *search)
 {
     double whole_s = search->asked->warmup_s + search->asked->duration_s;
 
-    search->most_s = TRIALS_S + (double)WHOLE_RUNS * (whole_s + PATIENCE_S + DRAIN_S);
+    search->most_s = TRIALS_S + (double)WHOLE_RUNS * (whole_s + BEHIND_S);
     fprintf(search->talk,
             "searching the highest rate that keeps %s: trials for %s min at most, then up to %zu "
             "runs of %g s; %s min in all at most, but for time-outs of a server that hangs\n",

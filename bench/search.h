@@ -17,8 +17,8 @@ struct search_found {
 /* The highest rate, to 5 %, at which `limit` (see output_threshold) holds, every request is
  * answered with a yes and no task is lost or doubled. `first_rate` is tried first (0: 1,000 a
  * second), doubled or halved until the limit lies between two rates, and then the gap between those
- * is halved. That is done in trials of a few seconds, and one that fails is repeated, because a
- * machine has other things to do; the rate found is then kept for the whole of
+ * is halved. That is done in trials of a few seconds, and one that fails is repeated while there is
+ * time, because a machine has other things to do; the rate found is then kept for the whole of
  * `options->duration_s`, and lowered a few times when it cannot be. `out` (initialised as for
  * run_once) is of that last run.
  *

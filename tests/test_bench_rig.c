@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <hiredis/hiredis.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -323,6 +324,47 @@ static void kill_of_the_bench_leaves_nothing_either(void **state)
     assert_true(is_dead(told.redis));
 }
 
+static bool interrupts_children; /* of a fork; who is to be a program is made by vfork */
+static int heard_by[2];
+
+static void hear(int number)
+{
+    pid_t self = getpid();
+
+    (void)number;
+    (void)!write(heard_by[1], &self, sizeof self);
+}
+
+static void interrupt_child(void)
+{
+    if (interrupts_children)
+        raise(SIGINT);
+}
+
+static void janitor_does_not_hear_a_ctrl_c_in_our_place(void **state)
+{
+    (void)state;
+    struct sigaction before, ours = {.sa_handler = hear};
+    struct rig *rig;
+    pid_t heard;
+
+    assert_int_equal(pipe2(heard_by, O_CLOEXEC | O_NONBLOCK), 0);
+    assert_int_equal(sigaction(SIGINT, &ours, &before), 0);
+    assert_int_equal(pthread_atfork(NULL, NULL, interrupt_child), 0);
+    interrupts_children = true;
+    enum status status = open_rig(usual(), &rig);
+    interrupts_children = false;
+    assert_status(status, STATUS_OK);
+    assert_int_equal(read(heard_by[0], &heard, sizeof heard), -1);
+    raise(SIGINT); /* and we still do */
+    assert_int_equal(read(heard_by[0], &heard, sizeof heard), sizeof heard);
+    assert_int_equal(heard, getpid());
+    rig_close(rig);
+    sigaction(SIGINT, &before, NULL);
+    close(heard_by[0]);
+    close(heard_by[1]);
+}
+
 static void occupied_port_is_refused(void **state)
 {
     (void)state;
@@ -374,9 +416,42 @@ static void folder_in_memory_is_refused_unless_allowed(void **state)
     options.below = "/dev/shm";
     assert_status(open_rig(&options, &rig), STATUS_FORBIDDEN);
     assert_talk("--allow-tmpfs");
+    assert_talk("give --below a folder on a real disk");
     options.allow_tmpfs = true;
     assert_status(open_rig(&options, &rig), STATUS_OK);
     rig_close(rig);
+}
+
+static void folder_that_is_not_there_is_told_with_what_named_it(void **state)
+{
+    (void)state;
+    struct rig_options options = *usual();
+    struct rig *rig;
+
+    options.below = "/no/such/folder";
+    assert_status(open_rig(&options, &rig), STATUS_IO);
+    assert_talk("/no/such/folder: No such file or directory; give --below another");
+    setenv("TMPDIR", "/no/such/folder", 1);
+    enum status status = open_rig(usual(), &rig);
+    unsetenv("TMPDIR");
+    assert_status(status, STATUS_IO);
+    assert_talk("; set TMPDIR to another");
+}
+
+static void folder_with_too_long_a_name_is_told_with_what_named_it(void **state)
+{
+    (void)state;
+    struct rig_options options = *usual();
+    struct rig *rig;
+    char below[128];
+
+    snprintf(below, sizeof below, "/var/tmp/test-%0100d", (int)getpid());
+    assert_int_equal(mkdir(below, 0700), 0);
+    options.below = below;
+    enum status status = open_rig(&options, &rig);
+    assert_int_equal(rmdir(below), 0); /* nothing is left in it */
+    assert_status(status, STATUS_INVALID);
+    assert_talk("too long a path for a unix socket: give --below a shorter one");
 }
 
 static void temporary_folder_in_memory_is_refused_too(void **state)
@@ -422,9 +497,12 @@ int main(void)
         cmocka_unit_test(nothing_is_left_behind),
         cmocka_unit_test(folder_is_kept_when_asked_for),
         cmocka_unit_test(kill_of_the_bench_leaves_nothing_either),
+        cmocka_unit_test(janitor_does_not_hear_a_ctrl_c_in_our_place),
         cmocka_unit_test(occupied_port_is_refused),
         cmocka_unit_test(address_that_is_none_is_refused),
         cmocka_unit_test(folder_in_memory_is_refused_unless_allowed),
+        cmocka_unit_test(folder_that_is_not_there_is_told_with_what_named_it),
+        cmocka_unit_test(folder_with_too_long_a_name_is_told_with_what_named_it),
         cmocka_unit_test(temporary_folder_in_memory_is_refused_too),
         cmocka_unit_test(server_that_does_not_start_is_told_with_its_log),
     };

@@ -1,6 +1,6 @@
 /* One run against a server that fails on purpose, and its tasks through a real Redis. What a sound
  * server is, test_bench_rig and tests/e2e/test_bench.py know. */
-#include "bench/run.h"
+#include "bench/run_internal.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -37,6 +37,7 @@ static struct faulty {
     pthread_t thread;
     int listener, port;
     atomic_bool closing;
+    atomic_uint metrics_read;
     struct faults faults;
     unsigned requests;
     struct conn conns[CONNS_MAX];
@@ -87,10 +88,23 @@ static bool is_over_the_rate(void)
     return full_ns > now_ns + 20000000;
 }
 
+/* It reads no reports. */
+static bool answer_metrics(struct conn *conn)
+{
+    static const char text[] = "HTTP/1.1 200 OK\r\nContent-Length: 28\r\n\r\n"
+                               "hotlead_tasks_ended_total 0\n";
+
+    faulty.metrics_read++;
+    return send(conn->fd, text, sizeof(text) - 1, MSG_NOSIGNAL) == sizeof(text) - 1;
+}
+
 /* False: it hangs up. */
 static bool answer(struct conn *conn, redisContext *context)
 {
     char body[128], text[512];
+
+    if (strncmp(conn->bytes, "GET /metrics ", 13) == 0)
+        return answer_metrics(conn);
     unsigned id = ++faulty.requests;
 
     if (faulty.requests == faulty.faults.stall_at)
@@ -447,6 +461,21 @@ static void reports_are_sent_for_each_task(void **state)
     assert_string_equal(world->result.consumer_mode, "report");
 }
 
+static void reports_are_waited_for_no_longer_than_tasks(void **state)
+{
+    struct world *world = *state;
+
+    strcpy(world->target.token, "tk_x");
+    world->options.mode = CONSUME_REPORT;
+    uint64_t start_ns = uv_hrtime();
+    run(world);
+    double took_s = (double)(uv_hrtime() - start_ns) / 1e9;
+    assert_int_equal(world->result.popped, 100);
+    assert_true(faulty.metrics_read > 2); /* before, and after again and again */
+    if (took_s > 3)
+        fail_msg("it took %.1f s, with a drain of %.1f s", took_s, world->options.drain_s);
+}
+
 static void a_backlog_is_left_alone_and_not_lost(void **state)
 {
     struct world *world = *state;
@@ -517,6 +546,42 @@ static void a_sender_that_was_held_up_is_to_blame(void **state)
     run(world);
     assert_true(world->result.bench_was_the_limit);
     assert_false(result_is_sound(&world->result));
+}
+
+/* A second of a thousand, all of them sent within `took_s`, by a sender without a moment to spare.
+ */
+static bool was_the_limit(struct world *world, double took_s)
+{
+    struct run run = {.options = &world->options,
+                      .target = &world->target,
+                      .result = &world->result,
+                      .ledger = ledger_open(1),
+                      .late = hist_open(),
+                      .measure_ns = NS_PER_S,
+                      .last_sent_ns = NS_PER_S + (uint64_t)(took_s * 1e9),
+                      .load_counts = {.intended = 1000, .sent = 1000, .answered = 1000}};
+
+    world->options.rate = 1000;
+    world->options.duration_s = 1;
+    run.load_counts.busy_ns = run.load_counts.elapsed_ns = run.last_sent_ns;
+    run_finish(&run);
+    ledger_close(run.ledger);
+    hist_close(run.late);
+    return world->result.bench_was_the_limit;
+}
+
+static void a_busy_sender_is_no_limit_when_all_it_sent_was_refused(void **state)
+{
+    struct world *world = *state;
+
+    assert_false(was_the_limit(world, 1));
+    assert_int_equal(world->result.acked, 0);
+    assert_non_null(strstr(world->result.limit_why, "the sender kept up"));
+}
+
+static void a_busy_sender_that_needed_longer_is_the_limit(void **state)
+{
+    assert_true(was_the_limit(*state, 1.1));
 }
 
 static bool *ticked;
@@ -647,7 +712,7 @@ static void the_highest_rate_without_a_fault_is_found(void **state)
     assert_true(world->result.rate == found.rate);
     assert_true(found.broke_at > found.rate);
     assert_non_null(strstr(found.broke_how, " requests failed"));
-    assert_non_null(strstr(world->talk_text, "in all at most"));
+    assert_non_null(strstr(world->talk_text, "1:56 min in all at most"));
     assert_non_null(strstr(world->talk_text, ":     2,000/s for 0.2 s"));
 }
 
@@ -741,10 +806,13 @@ int main(void)
         TEST(an_id_that_is_known_already_is_a_duplicate),
         TEST(the_warm_up_is_in_the_ledger_and_not_in_the_figures),
         TEST(reports_are_sent_for_each_task),
+        TEST(reports_are_waited_for_no_longer_than_tasks),
         TEST(a_backlog_is_left_alone_and_not_lost),
         TEST(a_closed_loop_has_no_schedule_to_keep),
         TEST(a_stall_is_charged_for_all_that_was_due_meanwhile),
         TEST(a_sender_that_was_held_up_is_to_blame),
+        TEST(a_busy_sender_is_no_limit_when_all_it_sent_was_refused),
+        TEST(a_busy_sender_that_needed_longer_is_the_limit),
         TEST(each_second_has_its_row),
         TEST(ctrl_c_ends_the_sending_and_keeps_the_rest),
         TEST(a_server_that_is_not_there_is_said),

@@ -141,6 +141,22 @@ static void secrets_are_masked(void **state)
                    "hotlead-bench run --redis=redis://***@host:1/2");
 }
 
+static void secret_is_masked_from_its_beginning(void **state)
+{
+    (void)state;
+    assert_command((const char *const[]){"run", "--tok", "tk_absk_c", "--tok=tk_absk_c", NULL},
+                   "hotlead-bench run --tok tk_*** --tok=tk_***");
+    assert_command((const char *const[]){"run", "--key=sk_acme_atk_b=tk_c", NULL},
+                   "hotlead-bench run --key=sk_***");
+}
+
+static void words_that_only_hold_the_letters_of_a_secret_are_shown(void **state)
+{
+    (void)state;
+    assert_command((const char *const[]){"run", "--name", "task_7", "--json=disk_a.json", NULL},
+                   "hotlead-bench run --name task_7 --json=disk_a.json");
+}
+
 static void long_command_ends_in_dots(void **state)
 {
     (void)state;
@@ -252,6 +268,8 @@ int main(void)
         cmocka_unit_test(mix_that_cannot_be_is_explained),
         cmocka_unit_test(command_is_as_typed),
         cmocka_unit_test(secrets_are_masked),
+        cmocka_unit_test(secret_is_masked_from_its_beginning),
+        cmocka_unit_test(words_that_only_hold_the_letters_of_a_secret_are_shown),
         cmocka_unit_test(long_command_ends_in_dots),
         cmocka_unit_test(urls_are_hosts_and_ports),
         cmocka_unit_test(agency_is_in_the_key),
