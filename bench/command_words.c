@@ -84,7 +84,8 @@ bool read_aof(const char *text, enum rig_aof *out)
     return *out == RIG_AOF_OFF || strcmp(text, "everysec") == 0;
 }
 
-bool may_be_written(const char *path)
+/* Without touching it: a result of yesterday is overwritten by one of today, not by a failure. */
+static bool may_be_written(const char *path)
 {
     char copy[PATH_BYTES];
 

@@ -17,9 +17,6 @@ bool read_aof(const char *text, enum rig_aof *out); /* everysec or off */
 /* json=70,form=25,multipart=5. On failure `why_out` says what is wrong with it; else it is NULL, or
  * a remark. */
 bool read_mix(const char *text, struct people_options *out, const char **why_out);
-/* Whether a file can be written there, without touching it: a result of yesterday is overwritten
- * by one of today, not by a failure. */
-bool may_be_written(const char *path);
 /* Whether all files that were named for results can be: NULL, or what is wrong, until the next
  * call. A path may be NULL: not asked for. */
 #define RESULT_FILES 3

@@ -228,14 +228,6 @@ static void append_only_file_is_every_second_or_off(void **state)
     assert_false(read_aof("always", &aof));
 }
 
-static void file_of_a_folder_that_is_not_there_may_not_be_written(void **state)
-{
-    (void)state;
-    assert_true(may_be_written("/dev/null"));
-    assert_true(may_be_written("/tmp/that-is-not-there-yet.json"));
-    assert_false(may_be_written("/no/such/folder/file.json"));
-}
-
 static const char *fault(const char *json, const char *html, const char *hdr)
 {
     const char *found = files_fault((const char *const[]){json, html, hdr});
@@ -260,7 +252,6 @@ int main(void)
         cmocka_unit_test(rates_may_be_thousands),
         cmocka_unit_test(counts_are_whole_and_bounded),
         cmocka_unit_test(append_only_file_is_every_second_or_off),
-        cmocka_unit_test(file_of_a_folder_that_is_not_there_may_not_be_written),
         cmocka_unit_test(files_of_a_result_are_looked_at_before_there_is_one),
         cmocka_unit_test(shares_are_percent_with_and_without_the_sign),
         cmocka_unit_test(mix_gives_weights_and_leaves_out_the_rest),
