@@ -8,7 +8,7 @@ import subprocess
 import threading
 
 import test_bench
-from servers import HOTLEAD, wait_until
+from servers import HOTLEAD, ROOT, wait_until
 
 PEERS = pathlib.Path(__file__).resolve().parents[2] / "bench" / "peers"
 COMPARE = ("compare", "--only", "hotlead", "--consumer-mode", "pop", "--peers", str(PEERS))
@@ -185,7 +185,7 @@ class Usage(Tier):
             (("soak", "word"), "'word'"),
             (("compare", "--json", "/no/such/folder/file"), "make its folder"),
             (("compare", "--json", "-"), "stdout is the summary's"),
-            (("compare", "--only", "nobody"), "there is no peer 'nobody'"),
+            (("compare", "--peers", str(ROOT / "bench" / "peers"), "--only", "nobody"), "there is no peer 'nobody'"),
             (("compare", "--rounds", "0"), "a number from 1 to 100"),
             (("compare", "--consumer-mode", "eat"), "pop, report or both"),
         ]:

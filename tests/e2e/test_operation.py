@@ -116,7 +116,8 @@ class Health(Scenario):
             self.metric(name)
         self.assertEqual(1, self.metric('hotlead_optins_total{result="new"}'))
         wait_until(lambda: self.metric("hotlead_commit_to_visible_seconds_count") == 1, what="the task's time to Redis")
-        self.assertEqual(1, self.metric('hotlead_queue_depth{queue="%s"}' % self.queue))
+        depth = 'hotlead_queue_depth{queue="%s"} 1\n' % self.queue
+        wait_until(lambda: depth in self.web.get("/metrics", bearer=self.admin).text, what="the queue's depth")
         self.assertEqual(0, self.metric('hotlead_sla_breaches_total{queue="%s"}' % self.queue))
         self.assertLess(0, self.metric('hotlead_queue_oldest_age_seconds{queue="%s"}' % self.queue))
         text = self.web.get("/metrics", bearer=self.admin).text
