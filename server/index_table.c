@@ -15,7 +15,12 @@
 #define NUMBER_MASK  ((1ull << INDEX_NUMBER_BITS) - 1)
 
 /* Slots moved with an insert while the table doubles: done long before the old one fills. */
-#define MOVED_AT_ONCE 64
+#define MOVED_AT_ONCE 16
+
+/* What has been replaced is given back in pieces: half a gigabyte at once would hold its opt-in
+ * up for 0.15 s. Small pieces are dearer, 0.05 ms each, so it is not done with every insert. */
+#define RELEASED_AT_ONCE (2u << 20)
+#define RELEASE_EACH     256 /* inserts */
 
 static const char magic[8] = "hl-index";
 
@@ -135,28 +140,29 @@ static uint64_t place_of(uint64_t slot)
     return slot & ~NUMBER_MASK;
 }
 
-/* Into a file that has room. False: it was there. */
-static bool file_put(struct index_file *file, uint64_t slot)
-{
-    uint64_t steps = 0, at = position(file, slot, 0);
-
-    while (file->slots[at] != 0) {
-        if (file->slots[at] == slot)
-            return false;
-        at = position(file, slot, ++steps);
-    }
-    file->slots[at] = slot;
-    file->header->count++;
-    return true;
-}
-
-static bool file_has(const struct index_file *file, uint64_t slot)
+/* Where it stands or has to be put. The file has room. */
+static uint64_t file_find(const struct index_file *file, uint64_t slot)
 {
     uint64_t steps = 0, at = position(file, slot, 0);
 
     while (file->slots[at] != 0 && file->slots[at] != slot)
         at = position(file, slot, ++steps);
-    return file->slots[at] == slot;
+    return at;
+}
+
+static void file_set(struct index_file *file, uint64_t at, uint64_t slot)
+{
+    file->slots[at] = slot;
+    file->header->count++;
+}
+
+/* A slot that is there already stays the only one. */
+static void file_put(struct index_file *file, uint64_t slot)
+{
+    uint64_t at = file_find(file, slot);
+
+    if (file->slots[at] != slot)
+        file_set(file, at, slot);
 }
 
 /* --- the table ------------------------------------------------------------ */
@@ -178,16 +184,50 @@ static enum status begin_next(struct index_table *table, uint32_t bits)
     return status;
 }
 
+/* --- what has been replaced ----------------------------------------------- */
+
+static void leftover_close(struct index_leftover *leftover)
+{
+    if (leftover->bytes > 0)
+        close(leftover->fd);
+    *leftover = (struct index_leftover){0};
+}
+
+/* Before the file loses its name. None is as good: then all of it goes at once. */
+static struct index_leftover leftover_open(const struct index_table *table)
+{
+    int fd = table->now.header ? open(table->path, O_RDWR | O_CLOEXEC) : -1;
+
+    if (fd < 0)
+        return (struct index_leftover){0};
+    return (struct index_leftover){fd, table->now.bytes};
+}
+
+static void release_some(struct index_leftover *leftover)
+{
+    if (leftover->bytes <= RELEASED_AT_ONCE ||
+        ftruncate(leftover->fd, (off_t)(leftover->bytes - RELEASED_AT_ONCE)) != 0) {
+        leftover_close(leftover);
+        return;
+    }
+    leftover->bytes -= RELEASED_AT_ONCE;
+}
+
 /* The next file has everything: it takes the name and the place of the present one. */
 static enum status end_next(struct index_table *table)
 {
+    struct index_leftover leftover = leftover_open(table);
     char *path = next_path(table);
 
     table->next.header->complete = 1;
     bool renamed = path && rename(path, table->path) == 0;
     free(path);
-    if (!renamed)
+    if (!renamed) {
+        leftover_close(&leftover);
         return STATUS_IO;
+    }
+    leftover_close(&table->leftover);
+    table->leftover = leftover;
     file_close(&table->now);
     table->now = table->next;
     table->next = (struct index_file){0};
@@ -231,6 +271,7 @@ void table_close(struct index_table *table)
     if (table->next.header)
         give_up_next(table);
     file_close(&table->now);
+    leftover_close(&table->leftover);
     free(table->path);
     *table = (struct index_table){0};
 }
@@ -283,15 +324,19 @@ enum status table_insert(struct index_table *table, uint64_t place, uint64_t num
 
     MUST(number > 0 && number <= NUMBER_MASK);
     /* What is there must neither make it grow nor fail for want of room. */
-    if (file_has(&table->now, slot))
+    uint64_t at = file_find(&table->now, slot);
+    if (table->now.slots[at] == slot)
         return STATUS_OK;
     enum status status = make_room(table);
     if (status != STATUS_OK)
         return status;
-    file_put(&table->now, slot);
+    file_set(&table->now, at, slot);
+    if (table->leftover.bytes > 0 && table->now.header->count % RELEASE_EACH == 0)
+        release_some(&table->leftover);
     if (!table->next.header)
         return STATUS_OK;
-    file_put(&table->next, slot);
+    if (at < table->moved) /* else its turn comes */
+        file_put(&table->next, slot);
     return move_some(table);
 }
 

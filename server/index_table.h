@@ -7,7 +7,9 @@
  * when half of them are taken, a few slots with each insert, because doubling at one blow
  * would hold up every opt-in for a second in a table of ten million: the larger file is
  * filled beside the one in use, which takes all inserts too and answers all lookups until the
- * new one has everything and takes its name. A process that dies in between leaves the old
+ * new one has everything and takes its name. It is filled from its beginning to its end: a page
+ * written for the first time costs many times the others, and inserts all over a new file would
+ * meet nearly all of its pages within seconds. A process that dies in between leaves the old
  * table, whole.
  *
  * To change the layout: raise INDEX_TABLE_VERSION, then old files are CORRUPT and the index
@@ -40,11 +42,18 @@ struct index_file {
     size_t bytes; /* all mapped */
 };
 
+/* What has been replaced, of no name any more. It is given back to the disk in pieces. */
+struct index_leftover {
+    int fd;
+    uint64_t bytes; /* 0: there is none */
+};
+
 struct index_table {
     char *path;
     struct index_file now;
     struct index_file next; /* open while the table doubles */
-    uint64_t moved;         /* slots of `now` that `next` has */
+    uint64_t moved;         /* `next` has what stands before this slot of `now` */
+    struct index_leftover leftover;
 };
 
 /* A new, empty table; its file replaces one of that name. DISK_FULL, IO. */

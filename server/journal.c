@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,8 +16,9 @@
 #include "server/journal_ahead.h"
 #include "server/lmdb_env.h"
 
-#define SCAN_PAGE      1000 /* records a read transaction */
-#define TIGHT_CHECK_MS 100
+#define SCAN_PAGE       1000       /* records a read transaction */
+#define SCAN_READ_AHEAD (4u << 20) /* bytes; a page has 0.5 to 1.5 MB as a rule */
+#define TIGHT_CHECK_MS  100
 
 struct journal {
     struct lmdb_env lmdb;
@@ -393,6 +395,15 @@ static int scan_one(struct scan *scan, MDB_val key, MDB_val value)
     return 0;
 }
 
+/* A fault reads a single page here (see lmdb_env.c), and a scan goes through the file nearly in
+ * order, so what comes next is asked for: only a hint, and cheap where it is in memory already. */
+static void read_ahead(const void *from)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+    madvise((void *)((uintptr_t)from / page * page), SCAN_READ_AHEAD, MADV_WILLNEED);
+}
+
 static int scan_page(struct journal_reader *reader, struct scan *scan)
 {
     uint64_t stored = htobe64(scan->next_seq);
@@ -403,6 +414,8 @@ static int scan_page(struct journal_reader *reader, struct scan *scan)
     if (code != 0)
         return code;
     code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+    if (code == 0)
+        read_ahead(value.mv_data);
     for (unsigned i = 0; code == 0 && scan->more && i < SCAN_PAGE; i++) {
         code = scan_one(scan, key, value);
         if (code == 0)

@@ -154,22 +154,42 @@ static void a_hash_may_have_several_numbers(void **state)
     assert_false(finds(INDEX_IDENTITY, 2, 0, 1));
 }
 
-/* All homes are the last slot or near it, so probing goes on at the table's start. */
+/* Its home is the last slot. */
+static struct hash hash_at_the_end(uint64_t seed)
+{
+    struct hash hash = hash_from(seed);
+
+    memset(hash.bytes + 4, 0xff, 4);
+    return hash;
+}
+
 static void probing_goes_round_the_end_of_the_table(void **state)
 {
     bool found;
 
     (void)state;
-    for (uint64_t i = 0; i < 200; i++) {
-        struct hash hash = hash_from(i);
-        memset(hash.bytes + 4, 0xff, 4);
-        assert_int_equal(index_insert(fixture.index, INDEX_IDENTITY, hash, i + 1, 0), STATUS_OK);
-    }
+    for (uint64_t i = 0; i < 200; i++)
+        assert_int_equal(index_insert(fixture.index, INDEX_IDENTITY, hash_at_the_end(i), i + 1, 0),
+                         STATUS_OK);
     reopen();
     for (uint64_t i = 0; i < 200; i++) {
-        struct hash hash = hash_from(i);
-        memset(hash.bytes + 4, 0xff, 4);
-        count_of(INDEX_IDENTITY, hash, 0, i + 1, &found);
+        count_of(INDEX_IDENTITY, hash_at_the_end(i), 0, i + 1, &found);
+        assert_true(found);
+    }
+}
+
+static void what_went_round_the_end_is_found_after_doublings(void **state)
+{
+    bool found;
+
+    (void)state;
+    for (uint64_t i = 1; i <= 140000; i++) {
+        struct hash hash = i % 500 == 0 ? hash_at_the_end(i) : hash_from(i);
+        assert_int_equal(index_insert(fixture.index, INDEX_IDENTITY, hash, i, 0), STATUS_OK);
+    }
+    for (uint64_t i = 1; i <= 140000; i++) {
+        struct hash hash = i % 500 == 0 ? hash_at_the_end(i) : hash_from(i);
+        count_of(INDEX_IDENTITY, hash, 0, i, &found);
         assert_true(found);
     }
 }
@@ -371,6 +391,60 @@ static void closing_in_the_middle_of_a_doubling_leaves_no_half_table(void **stat
     assert_true(finds(INDEX_IDENTITY, 32800, 0, 32800));
 }
 
+/* Bytes of a file that are not zero, between two places given in tenths of it. */
+static size_t count_used(const char *name, int from_tenth, int to_tenth)
+{
+    FILE *file = fopen(folder_path(&fixture.folder, name), "rb");
+    size_t used = 0;
+
+    assert_non_null(file);
+    fseek(file, 0, SEEK_END);
+    long tenth = ftell(file) / 10;
+    fseek(file, tenth * from_tenth, SEEK_SET);
+    for (long left = tenth * (to_tenth - from_tenth); left > 0; left--)
+        used += getc(file) != 0;
+    fclose(file);
+    return used;
+}
+
+static void a_table_that_doubles_is_filled_from_its_beginning(void **state)
+{
+    (void)state;
+    for (uint64_t number = 1; number <= 32768 + 1024; number++)
+        assert_int_equal(insert(INDEX_IDENTITY, number, number, 0), STATUS_OK);
+    assert_int_not_equal(count_used("index/identity.new", 0, 2), 0);
+    assert_int_equal(count_used("index/identity.new", 3, 9), 0);
+}
+
+static unsigned count_descriptors(void)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    unsigned count = 0;
+
+    assert_non_null(directory);
+    while (readdir(directory))
+        count++;
+    closedir(directory);
+    return count;
+}
+
+static void a_file_that_was_replaced_is_given_back(void **state)
+{
+    unsigned before = count_descriptors(), most = 0;
+    struct stat entry;
+
+    (void)state;
+    for (uint64_t number = 1; number <= 40000; number++) {
+        assert_int_equal(insert(INDEX_IDENTITY, number, number, 0), STATUS_OK);
+        if (number > 32768 && count_descriptors() > most)
+            most = count_descriptors();
+    }
+    assert_int_equal(stat(folder_path(&fixture.folder, "index/identity"), &entry), 0);
+    assert_int_equal(entry.st_size, 4096 + (8 << 17));
+    assert_int_equal(most, before + 1);
+    assert_int_equal(count_descriptors(), before);
+}
+
 static void a_table_that_cannot_double_is_disk_full_and_doubles_later(void **state)
 {
     struct rlimit limit;
@@ -412,6 +486,7 @@ int main(void)
         TEST(an_entry_is_held_once),
         TEST(a_hash_may_have_several_numbers),
         TEST(probing_goes_round_the_end_of_the_table),
+        TEST(what_went_round_the_end_is_found_after_doublings),
         TEST(events_are_found_from_the_day_asked_for),
         TEST(events_of_a_day_grow_like_identities),
         TEST(generations_end_with_their_days),
@@ -423,6 +498,8 @@ int main(void)
         TEST(a_damaged_table_is_corrupt),
         TEST(what_a_killed_process_inserted_is_there),
         TEST(closing_in_the_middle_of_a_doubling_leaves_no_half_table),
+        TEST(a_table_that_doubles_is_filled_from_its_beginning),
+        TEST(a_file_that_was_replaced_is_given_back),
         TEST(a_table_that_cannot_double_is_disk_full_and_doubles_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
