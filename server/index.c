@@ -49,11 +49,15 @@ static char *event_path(const struct index *index, uint64_t day)
     return path_in(index, name);
 }
 
-static bool parse_event_name(const char *name, uint64_t *day_out)
+/* Of any of an event table's files. `suffix_out`: what follows the table's name. */
+static bool parse_event_name(const char *name, uint64_t *day_out, const char **suffix_out)
 {
     int end = 0;
 
-    return sscanf(name, "event-%" SCNu64 "%n", day_out, &end) == 1 && name[end] == '\0';
+    if (sscanf(name, "event-%" SCNu64 "%n", day_out, &end) != 1)
+        return false;
+    *suffix_out = name + end;
+    return table_has_file(*suffix_out);
 }
 
 static bool is_kept(const struct index *index, uint64_t day)
@@ -63,8 +67,7 @@ static bool is_kept(const struct index *index, uint64_t day)
 
 static void drop(struct generation *generation)
 {
-    /* A file that stays is found and dropped at the next start. */
-    unlink(generation->table.path);
+    table_unlink(&generation->table);
     table_close(&generation->table);
 }
 
@@ -104,21 +107,25 @@ static enum status remove_unfinished(struct index *index, const char *name)
 
 static enum status find_newest(struct index *index, const char *name)
 {
+    const char *suffix;
     uint64_t day;
 
-    if (parse_event_name(name, &day) && day > index->newest_day)
+    if (parse_event_name(name, &day, &suffix) && day > index->newest_day)
         index->newest_day = day;
     return STATUS_OK;
 }
 
 static enum status open_event(struct index *index, const char *name)
 {
+    const char *suffix;
     uint64_t day;
 
-    if (!parse_event_name(name, &day))
+    if (!parse_event_name(name, &day, &suffix))
         return STATUS_OK;
     if (!is_kept(index, day))
         return remove_entry(index, name);
+    if (suffix[0] != '\0') /* it is opened with its table */
+        return STATUS_OK;
 
     struct generation *generation = &index->events[day % INDEX_EVENT_DAYS];
     char *path = path_in(index, name);
@@ -269,13 +276,19 @@ struct index_lookup index_lookup(struct index *index, enum index_family family, 
                                  .oldest_day = oldest};
 }
 
+static bool next_in(struct index_lookup *lookup, const struct index_table *table,
+                    uint64_t *number_out)
+{
+    return table_next(table, lookup->place, &lookup->file, &lookup->steps, number_out);
+}
+
 static bool next_event(struct index_lookup *lookup, uint64_t *number_out)
 {
-    for (; lookup->day >= lookup->oldest_day; lookup->day--, lookup->steps = 0) {
+    for (; lookup->day >= lookup->oldest_day; lookup->day--, lookup->file = 0, lookup->steps = 0) {
         struct generation *generation = &lookup->index->events[lookup->day % INDEX_EVENT_DAYS];
         bool is_there = table_is_open(&generation->table) && generation->day == lookup->day;
 
-        if (is_there && table_next(&generation->table, lookup->place, &lookup->steps, number_out))
+        if (is_there && next_in(lookup, &generation->table, number_out))
             return true;
         if (lookup->day == 0)
             return false;
@@ -287,7 +300,7 @@ bool index_next(struct index_lookup *lookup, uint64_t *number_out)
 {
     if (lookup->family == INDEX_EVENT)
         return next_event(lookup, number_out);
-    return table_next(&lookup->index->identity, lookup->place, &lookup->steps, number_out);
+    return next_in(lookup, &lookup->index->identity, number_out);
 }
 
 /* --- expiry --------------------------------------------------------------- */

@@ -53,6 +53,7 @@ struct index_lookup {
     struct index *index;
     enum index_family family;
     uint64_t place;
+    unsigned file;  /* of the table */
     uint64_t steps; /* from the place's home slot */
     uint64_t day, oldest_day;
 };

@@ -1,187 +1,109 @@
 #include "server/index_table.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proto/must.h"
 
-#define HEADER_BYTES 4096
-#define NUMBER_MASK  ((1ull << INDEX_NUMBER_BITS) - 1)
+#define NUMBER_MAX ((1ull << INDEX_NUMBER_BITS) - 1)
 
-/* Slots moved with an insert while the table doubles: done long before the old one fills. */
-#define MOVED_AT_ONCE 16
+/* Of two sizes that differ by four bits one is a sixteenth of the other. */
+#define SMALL_BITS_LESS 4
+#define SMALL_BITS_MIN  10
+
+/* Slots moved with an insert. The small file that is drained is empty when the other is a quarter
+ * full, and doubling takes half of that one, so it is not full before its turn comes. */
+#define DRAINED_AT_ONCE 4
+#define MOVED_AT_ONCE   32
+
+/* In eighths of the slots. */
+#define HALF 4
+#define FULL 7
 
 /* What has been replaced is given back in pieces: half a gigabyte at once would hold its opt-in
  * up for 0.15 s. Small pieces are dearer, 0.05 ms each, so it is not done with every insert. */
 #define RELEASED_AT_ONCE (2u << 20)
 #define RELEASE_EACH     256 /* inserts */
 
-static const char magic[8] = "hl-index";
-
-_Static_assert(sizeof(struct index_file_header) == 32, "stored");
-_Static_assert(INDEX_TAG_BITS + INDEX_NUMBER_BITS == 64, "a slot is 8 bytes");
-
-static enum status status_of(int code)
-{
-    switch (code) {
-    case 0:
-        return STATUS_OK;
-    case ENOENT:
-        return STATUS_NOT_FOUND;
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG:
-        return STATUS_DISK_FULL;
-    default:
-        return STATUS_IO;
-    }
-}
+static const char *const small_suffix[2] = {".a", ".b"};
+static const char next_suffix[] = ".new";
 
 /* --- files ---------------------------------------------------------------- */
 
-static size_t file_bytes(uint32_t bits)
-{
-    return HEADER_BYTES + (sizeof(uint64_t) << bits);
-}
-
-/* The mapping outlives the descriptor. */
-static enum status file_map(struct index_file *file, int fd, size_t bytes)
-{
-    void *mapped = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
-    if (mapped == MAP_FAILED)
-        return STATUS_IO;
-    *file = (struct index_file){mapped, (uint64_t *)((char *)mapped + HEADER_BYTES), bytes};
-    return STATUS_OK;
-}
-
-static void file_close(struct index_file *file)
-{
-    if (file->header)
-        munmap(file->header, file->bytes);
-    *file = (struct index_file){0};
-}
-
-/* An empty table, not complete yet. Its blocks are taken now: a hole that the disk had no
- * room for would end the process (SIGBUS) when it is written. */
-static enum status file_make(struct index_file *file, const char *path, uint32_t bits)
-{
-    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-    if (fd < 0)
-        return status_of(errno);
-    enum status status = status_of(posix_fallocate(fd, 0, (off_t)file_bytes(bits)));
-    if (status == STATUS_OK)
-        status = file_map(file, fd, file_bytes(bits));
-    close(fd);
-    if (status != STATUS_OK) {
-        unlink(path);
-        return status;
-    }
-    memcpy(file->header->magic, magic, sizeof magic);
-    file->header->version = INDEX_TABLE_VERSION;
-    file->header->bits = bits;
-    return STATUS_OK;
-}
-
-static bool file_is_sound(const struct index_file *file)
-{
-    const struct index_file_header *header = file->header;
-
-    return memcmp(header->magic, magic, sizeof magic) == 0 &&
-           header->version == INDEX_TABLE_VERSION && header->bits > 0 &&
-           header->bits <= INDEX_TAG_BITS && file_bytes(header->bits) == file->bytes &&
-           header->complete == 1 && header->count < 1ull << header->bits;
-}
-
-static enum status file_open(struct index_file *file, const char *path)
-{
-    struct stat entry;
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-
-    if (fd < 0)
-        return status_of(errno);
-    enum status status = fstat(fd, &entry) == 0 ? STATUS_OK : status_of(errno);
-    if (status == STATUS_OK && entry.st_size < HEADER_BYTES)
-        status = STATUS_CORRUPT;
-    if (status == STATUS_OK)
-        status = file_map(file, fd, (size_t)entry.st_size);
-    close(fd);
-    if (status == STATUS_OK && !file_is_sound(file)) {
-        file_close(file);
-        status = STATUS_CORRUPT;
-    }
-    return status;
-}
-
-/* --- slots ---------------------------------------------------------------- */
-
-static uint64_t file_slots(const struct index_file *file)
-{
-    return 1ull << file->header->bits;
-}
-
-static uint64_t position(const struct index_file *file, uint64_t place, uint64_t steps)
-{
-    uint64_t home = place >> (64 - file->header->bits);
-
-    return (home + steps) & (file_slots(file) - 1);
-}
-
-/* A slot's own place: the top of the hash, zeroes below. */
-static uint64_t place_of(uint64_t slot)
-{
-    return slot & ~NUMBER_MASK;
-}
-
-/* Where it stands or has to be put. The file has room. */
-static uint64_t file_find(const struct index_file *file, uint64_t slot)
-{
-    uint64_t steps = 0, at = position(file, slot, 0);
-
-    while (file->slots[at] != 0 && file->slots[at] != slot)
-        at = position(file, slot, ++steps);
-    return at;
-}
-
-static void file_set(struct index_file *file, uint64_t at, uint64_t slot)
-{
-    file->slots[at] = slot;
-    file->header->count++;
-}
-
-/* A slot that is there already stays the only one. */
-static void file_put(struct index_file *file, uint64_t slot)
-{
-    uint64_t at = file_find(file, slot);
-
-    if (file->slots[at] != slot)
-        file_set(file, at, slot);
-}
-
-/* --- the table ------------------------------------------------------------ */
-
-static char *next_path(const struct index_table *table)
+static char *path_with(const struct index_table *table, const char *suffix)
 {
     char *path;
 
-    return asprintf(&path, "%s.new", table->path) < 0 ? NULL : path;
+    return asprintf(&path, "%s%s", table->path, suffix) < 0 ? NULL : path;
 }
 
-static enum status begin_next(struct index_table *table, uint32_t bits)
+static void unlink_with(const struct index_table *table, const char *suffix)
 {
-    char *path = next_path(table);
-    enum status status = path ? file_make(&table->next, path, bits) : STATUS_IO;
+    char *path = path_with(table, suffix);
 
-    table->moved = 0;
+    if (path)
+        unlink(path);
+    free(path);
+}
+
+static uint32_t small_bits(uint32_t bits)
+{
+    return bits > SMALL_BITS_MIN + SMALL_BITS_LESS ? bits - SMALL_BITS_LESS : SMALL_BITS_MIN;
+}
+
+static struct index_file *young(struct index_table *table)
+{
+    return &table->small[table->young];
+}
+
+static struct index_file *other(struct index_table *table)
+{
+    return &table->small[!table->young];
+}
+
+static enum status make_next(const struct index_table *table, struct index_file *file,
+                             uint32_t bits)
+{
+    char *path = path_with(table, next_suffix);
+    enum status status = path ? file_make(file, path, bits) : STATUS_IO;
+
     free(path);
     return status;
+}
+
+/* The next file is whole and takes a name of the table's. */
+static enum status name_next(const struct index_table *table, struct index_file *file,
+                             const char *suffix)
+{
+    char *from = path_with(table, next_suffix), *to = path_with(table, suffix);
+
+    file->header->complete = 1;
+    bool renamed = from && to && rename(from, to) == 0;
+    free(from);
+    free(to);
+    return renamed ? STATUS_OK : STATUS_IO;
+}
+
+/* Of no entries. Replaces `file`, which stays as it is when that fails. */
+static enum status remake(const struct index_table *table, struct index_file *file, uint32_t bits,
+                          const char *suffix)
+{
+    struct index_file made = {0};
+    enum status status = make_next(table, &made, bits);
+
+    if (status == STATUS_OK)
+        status = name_next(table, &made, suffix);
+    if (status != STATUS_OK) {
+        file_close(&made);
+        unlink_with(table, next_suffix);
+        return status;
+    }
+    file_close(file);
+    *file = made;
+    return STATUS_OK;
 }
 
 /* --- what has been replaced ----------------------------------------------- */
@@ -196,11 +118,11 @@ static void leftover_close(struct index_leftover *leftover)
 /* Before the file loses its name. None is as good: then all of it goes at once. */
 static struct index_leftover leftover_open(const struct index_table *table)
 {
-    int fd = table->now.header ? open(table->path, O_RDWR | O_CLOEXEC) : -1;
+    int fd = open(table->path, O_RDWR | O_CLOEXEC);
 
     if (fd < 0)
         return (struct index_leftover){0};
-    return (struct index_leftover){fd, table->now.bytes};
+    return (struct index_leftover){fd, table->main.bytes};
 }
 
 static void release_some(struct index_leftover *leftover)
@@ -213,54 +135,53 @@ static void release_some(struct index_leftover *leftover)
     leftover->bytes -= RELEASED_AT_ONCE;
 }
 
-/* The next file has everything: it takes the name and the place of the present one. */
-static enum status end_next(struct index_table *table)
-{
-    struct index_leftover leftover = leftover_open(table);
-    char *path = next_path(table);
-
-    table->next.header->complete = 1;
-    bool renamed = path && rename(path, table->path) == 0;
-    free(path);
-    if (!renamed) {
-        leftover_close(&leftover);
-        return STATUS_IO;
-    }
-    leftover_close(&table->leftover);
-    table->leftover = leftover;
-    file_close(&table->now);
-    table->now = table->next;
-    table->next = (struct index_file){0};
-    return STATUS_OK;
-}
-
-static void give_up_next(struct index_table *table)
-{
-    char *path = next_path(table);
-
-    file_close(&table->next);
-    if (path)
-        unlink(path);
-    free(path);
-}
+/* --- open and close ------------------------------------------------------- */
 
 enum status table_create(struct index_table *table, const char *path, uint32_t bits)
 {
     *table = (struct index_table){.path = strdup(path)};
-    enum status status = table->path ? begin_next(table, bits) : STATUS_IO;
+    enum status status = table->path ? STATUS_OK : STATUS_IO;
 
+    /* The main file is last: a table is there when that is. */
+    for (int i = 0; status == STATUS_OK && i < 2; i++)
+        status = remake(table, &table->small[i], small_bits(bits), small_suffix[i]);
     if (status == STATUS_OK)
-        status = end_next(table);
+        status = remake(table, &table->main, bits, "");
     if (status != STATUS_OK)
         table_close(table);
     return status;
 }
 
+static enum status open_small(struct index_table *table, int i)
+{
+    char *path = path_with(table, small_suffix[i]);
+    enum status status = path ? file_open(&table->small[i], path) : STATUS_IO;
+
+    free(path);
+    return status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status;
+}
+
+/* The one that is being drained is not young, and one that rests is empty. */
+static enum status find_young(struct index_table *table)
+{
+    const struct index_file_header *a = table->small[0].header, *b = table->small[1].header;
+
+    table->young = a->draining || (!b->draining && a->count == 0);
+    const struct index_file_header *rest = other(table)->header;
+    if (young(table)->header->draining || (!rest->draining && rest->count != 0))
+        return STATUS_CORRUPT;
+    return STATUS_OK;
+}
+
 enum status table_open(struct index_table *table, const char *path)
 {
     *table = (struct index_table){.path = strdup(path)};
-    enum status status = table->path ? file_open(&table->now, path) : STATUS_IO;
+    enum status status = table->path ? file_open(&table->main, path) : STATUS_IO;
 
+    for (int i = 0; status == STATUS_OK && i < 2; i++)
+        status = open_small(table, i);
+    if (status == STATUS_OK)
+        status = find_young(table);
     if (status != STATUS_OK)
         table_close(table);
     return status;
@@ -268,9 +189,13 @@ enum status table_open(struct index_table *table, const char *path)
 
 void table_close(struct index_table *table)
 {
-    if (table->next.header)
-        give_up_next(table);
-    file_close(&table->now);
+    if (file_is_open(&table->next)) {
+        file_close(&table->next);
+        unlink_with(table, next_suffix);
+    }
+    file_close(&table->main);
+    file_close(&table->small[0]);
+    file_close(&table->small[1]);
     leftover_close(&table->leftover);
     free(table->path);
     *table = (struct index_table){0};
@@ -278,88 +203,177 @@ void table_close(struct index_table *table)
 
 bool table_is_open(const struct index_table *table)
 {
-    return table->now.header != NULL;
+    return file_is_open(&table->main);
+}
+
+void table_unlink(const struct index_table *table)
+{
+    unlink(table->path);
+    unlink_with(table, small_suffix[0]);
+    unlink_with(table, small_suffix[1]);
+}
+
+bool table_has_file(const char *suffix)
+{
+    return suffix[0] == '\0' || strcmp(suffix, small_suffix[0]) == 0 ||
+           strcmp(suffix, small_suffix[1]) == 0;
 }
 
 enum status table_sync(const struct index_table *table)
 {
-    const struct index_file *file = &table->now;
+    enum status status = file_sync(&table->main);
 
-    return msync(file->header, file->bytes, MS_SYNC) == 0 ? STATUS_OK : status_of(errno);
+    for (int i = 0; status == STATUS_OK && i < 2; i++)
+        status = file_sync(&table->small[i]);
+    return status;
 }
 
 uint64_t table_bytes(const struct index_table *table)
 {
-    return table->now.bytes + table->next.bytes;
+    return table->main.bytes + table->small[0].bytes + table->small[1].bytes + table->next.bytes;
+}
+
+/* --- doubling ------------------------------------------------------------- */
+
+static enum status begin_doubling(struct index_table *table)
+{
+    table->moved = 0;
+    return make_next(table, &table->next, table->main.header->bits + 1);
+}
+
+/* The next file has everything: it takes the name and the place of the present one. */
+static enum status end_doubling(struct index_table *table)
+{
+    struct index_leftover leftover = leftover_open(table);
+    enum status status = name_next(table, &table->next, "");
+
+    if (status != STATUS_OK) {
+        leftover_close(&leftover);
+        return status;
+    }
+    leftover_close(&table->leftover);
+    table->leftover = leftover;
+    file_close(&table->main);
+    table->main = table->next;
+    table->next = (struct index_file){0};
+    return STATUS_OK;
 }
 
 static enum status move_some(struct index_table *table)
 {
-    uint64_t slots = file_slots(&table->now);
+    uint64_t slots = file_slots(&table->main);
 
     for (int i = 0; i < MOVED_AT_ONCE && table->moved < slots; i++) {
-        uint64_t slot = table->now.slots[table->moved++];
+        uint64_t slot = table->main.slots[table->moved++];
         if (slot != 0)
             file_put(&table->next, slot);
     }
-    return table->moved < slots ? STATUS_OK : end_next(table);
+    return table->moved < slots ? STATUS_OK : end_doubling(table);
 }
 
-/* Starts doubling when half is taken; the largest table is filled further, then full. */
+/* --- the small files change places ---------------------------------------- */
+
+static enum status begin_drain(struct index_table *table)
+{
+    uint32_t bits = small_bits(table->main.header->bits);
+    enum status status = STATUS_OK;
+
+    /* It rests, so it is empty; once the table has doubled it is too small. */
+    if (other(table)->header->bits != bits)
+        status = remake(table, other(table), bits, small_suffix[!table->young]);
+    if (status != STATUS_OK)
+        return status;
+    file_begin_drain(young(table));
+    table->young = !table->young;
+    return STATUS_OK;
+}
+
+/* --- insert --------------------------------------------------------------- */
+
+static bool table_has(struct index_table *table, uint64_t slot)
+{
+    return file_has(young(table), slot) || file_has(other(table), slot) ||
+           file_has(&table->main, slot);
+}
+
+/* Of draining and doubling one at a time: the main file does not change while it is copied. The
+ * largest possible one is filled further than half, then full. */
+static enum status begin_what_is_due(struct index_table *table)
+{
+    uint64_t taken = file_eighths(&table->main);
+    bool is_largest = table->main.header->bits == INDEX_TAG_BITS;
+
+    if (file_is_open(&table->next) || other(table)->header->draining)
+        return STATUS_OK;
+    if (taken >= HALF && !is_largest)
+        return begin_doubling(table);
+    if (file_eighths(young(table)) < HALF)
+        return STATUS_OK;
+    return taken < FULL ? begin_drain(table) : STATUS_DISK_FULL;
+}
+
+static enum status go_on(struct index_table *table)
+{
+    if (table->leftover.bytes > 0 && young(table)->header->count % RELEASE_EACH == 0)
+        release_some(&table->leftover);
+    if (file_is_open(&table->next))
+        return move_some(table);
+    if (other(table)->header->draining)
+        file_drain(other(table), &table->main, DRAINED_AT_ONCE);
+    return STATUS_OK;
+}
+
+/* What is due may fail as long as there is room without it. It is late only when the disk was full
+ * for so long that there is none: then this insert waits for all of it. */
 static enum status make_room(struct index_table *table)
 {
-    const struct index_file_header *header = table->now.header;
-    uint64_t slots = file_slots(&table->now);
+    enum status status = begin_what_is_due(table);
 
-    if (header->bits == INDEX_TAG_BITS)
-        return header->count < slots / 8 * 7 ? STATUS_OK : STATUS_DISK_FULL;
-    if (table->next.header || header->count < slots / 2)
-        return STATUS_OK;
-    return begin_next(table, header->bits + 1);
+    while (status == STATUS_OK && file_eighths(young(table)) >= FULL) {
+        status = go_on(table);
+        if (status == STATUS_OK)
+            status = begin_what_is_due(table);
+    }
+    return file_eighths(young(table)) < FULL ? STATUS_OK : status;
 }
 
 enum status table_insert(struct index_table *table, uint64_t place, uint64_t number)
 {
-    uint64_t slot = place_of(place) | number;
+    uint64_t slot = file_place(place) | number;
 
-    MUST(number > 0 && number <= NUMBER_MASK);
+    MUST(number > 0 && number <= NUMBER_MAX);
     /* What is there must neither make it grow nor fail for want of room. */
-    uint64_t at = file_find(&table->now, slot);
-    if (table->now.slots[at] == slot)
+    if (table_has(table, slot))
         return STATUS_OK;
     enum status status = make_room(table);
     if (status != STATUS_OK)
         return status;
-    file_set(&table->now, at, slot);
-    if (table->leftover.bytes > 0 && table->now.header->count % RELEASE_EACH == 0)
-        release_some(&table->leftover);
-    if (!table->next.header)
-        return STATUS_OK;
-    if (at < table->moved) /* else its turn comes */
-        file_put(&table->next, slot);
-    return move_some(table);
+    file_put(young(table), slot);
+    return go_on(table);
 }
+
+/* --- lookup --------------------------------------------------------------- */
 
 void table_prefetch(const struct index_table *table, uint64_t place)
 {
-    if (table_is_open(table))
-        __builtin_prefetch(&table->now.slots[position(&table->now, place, 0)], 1);
+    if (!table_is_open(table))
+        return;
+    file_prefetch(&table->main, place);
+    file_prefetch(&table->small[0], place);
+    file_prefetch(&table->small[1], place);
 }
 
-bool table_next(const struct index_table *table, uint64_t place, uint64_t *steps,
+bool table_next(const struct index_table *table, uint64_t place, unsigned *file, uint64_t *steps,
                 uint64_t *number_out)
 {
-    const struct index_file *file = &table->now;
+    const struct index_file *files[] = {&table->small[0], &table->small[1], &table->main};
 
-    while (*steps < file_slots(file)) {
-        uint64_t slot = file->slots[position(file, place, *steps)];
+    for (; *file < sizeof files / sizeof files[0]; ++*file, *steps = 0) {
+        uint64_t slot = file_next(files[*file], place, steps);
         if (slot == 0)
-            return false;
-        ++*steps;
-        if (place_of(slot) == place_of(place)) {
-            *number_out = slot & NUMBER_MASK;
-            return true;
-        }
+            continue;
+        *number_out = file_number(slot);
+        return true;
     }
     return false;
 }

@@ -1,46 +1,22 @@
-/* One hash table in one mapped file: a page of header, then 2^bits slots of 8 bytes.
+/* One hash table, in three files (index_file.h):
  *
- *   slot    28 bits: the top of the hash | 36 bits: number     0: empty
- *   home    the top `bits` bits of the hash, then linear probing
+ *   PATH              nearly everything
+ *   PATH.a, PATH.b    a sixteenth of its size each. One takes what comes; when it is half full they
+ *                     change places, and what is in it goes to PATH, a few slots with each insert
  *
- * The home is part of what a slot holds, so a table doubles from its slots alone. It does so
- * when half of them are taken, a few slots with each insert, because doubling at one blow
- * would hold up every opt-in for a second in a table of ten million: the larger file is
- * filled beside the one in use, which takes all inserts too and answers all lookups until the
- * new one has everything and takes its name. It is filled from its beginning to its end: a page
- * written for the first time costs many times the others, and inserts all over a new file would
- * meet nearly all of its pages within seconds. A process that dies in between leaves the old
- * table, whole.
+ * Why not one file: a page that was written is written back by the kernel, when memory is short all
+ * pages within seconds. Inserts all over a gigabyte came to 400 MB/s. So they go all over a small
+ * file, and through the large one from its beginning to its end.
  *
- * To change the layout: raise INDEX_TABLE_VERSION, then old files are CORRUPT and the index
- * is built again from the journal. For index.c only. */
+ * The table doubles when half of PATH is taken, a few slots with each insert too, because
+ * doubling at one blow would hold up every opt-in for a second in a table of ten million: a
+ * larger file is filled, from its beginning to its end, from PATH, which does not change
+ * meanwhile; then it takes its name. A process that dies in between leaves the old file, whole.
+ * For index.c only. */
 #ifndef HOTLEAD_SERVER_INDEX_TABLE_H
 #define HOTLEAD_SERVER_INDEX_TABLE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include "proto/status.h"
-
-#define INDEX_TABLE_VERSION 1
-#define INDEX_TAG_BITS      28 /* and the most bits that a table can have */
-#define INDEX_NUMBER_BITS   36
-
-struct index_file_header {
-    char magic[8];
-    uint32_t version;
-    uint32_t bits;
-    uint64_t count;
-    uint64_t complete; /* 1 from before it gets its name */
-};
-
-/* Zeroed: closed. */
-struct index_file {
-    struct index_file_header *header;
-    uint64_t *slots;
-    size_t bytes; /* all mapped */
-};
+#include "server/index_file.h"
 
 /* What has been replaced, of no name any more. It is given back to the disk in pieces. */
 struct index_leftover {
@@ -50,31 +26,36 @@ struct index_leftover {
 
 struct index_table {
     char *path;
-    struct index_file now;
+    struct index_file main;
+    struct index_file small[2];
+    unsigned young; /* the small one that takes what comes; the other is drained, or rests */
     struct index_file next; /* open while the table doubles */
-    uint64_t moved;         /* `next` has what stands before this slot of `now` */
+    uint64_t moved;         /* `next` has what stands before this slot of `main` */
     struct index_leftover leftover;
 };
 
-/* A new, empty table; its file replaces one of that name. DISK_FULL, IO. */
+/* A new, empty table; its files replace those of that name. DISK_FULL, IO. */
 enum status table_create(struct index_table *table, const char *path, uint32_t bits);
 /* NOT_FOUND; CORRUPT: not a whole table of this version. */
 enum status table_open(struct index_table *table, const char *path);
 void table_close(struct index_table *table);
 bool table_is_open(const struct index_table *table);
+/* Its files lose their names. One that stays is found at the next start. */
+void table_unlink(const struct index_table *table);
+/* Whether `name`, behind what the table is called, is one of its files ("", ".a", ".b"). */
+bool table_has_file(const char *suffix);
 
 /* Takes all pages to the disk. */
 enum status table_sync(const struct index_table *table);
 uint64_t table_bytes(const struct index_table *table);
 
-/* Nothing happens when it is there. DISK_FULL, IO: it could not grow. */
+/* `place`: the top of the hash. Idempotent. DISK_FULL: there is no room to grow, and nothing
+ * was inserted. */
 enum status table_insert(struct index_table *table, uint64_t place, uint64_t number);
-
-/* Asks for the memory where a place is looked for, which is rarely in a cache. */
+/* It is going to be looked up soon. */
 void table_prefetch(const struct index_table *table, uint64_t place);
-
-/* The next number under a place. `steps` starts at 0; no insert comes between. */
-bool table_next(const struct index_table *table, uint64_t place, uint64_t *steps,
+/* The next number under a place. `file` and `steps` start at 0; no insert comes between. */
+bool table_next(const struct index_table *table, uint64_t place, unsigned *file, uint64_t *steps,
                 uint64_t *number_out);
 
 #endif
