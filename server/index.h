@@ -6,9 +6,10 @@
  * colliding slot costs a look and harms nothing, inserts can be repeated, and nothing
  * is ever deleted one by one.
  *
- * Two families: `identity` (phone, e-mail -> person) is kept for ever and doubles when
- * half full; `event` (idempotency, content, reports -> seq) comes in generations of a
- * day by record time, dropped whole after INDEX_EVENT_DAYS.
+ * Two families: `identity` (phone, e-mail -> person) is kept for ever; `event` (idempotency,
+ * content, reports -> seq) comes in generations of a day by record time, dropped whole after
+ * INDEX_EVENT_DAYS. Each is a table that doubles when half full, up to 2^28 slots, of which
+ * seven eighths are used: 235 million.
  *
  * The files survive kill -9 (MAP_SHARED) but not a power cut: state/OWNER decides whether
  * they are trusted. Writer thread. */
