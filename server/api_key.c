@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "server/api_admin.h"
+#include "server/directory.h"
 
 /* --- keys of a site ------------------------------------------------------------------ */
 
@@ -189,14 +190,14 @@ void api_first_token_settled(struct api *api, enum status status)
     forget_files(api);
 }
 
-static enum status submit_first_token(struct api *api)
+static enum status submit_first_token(struct api *api, const char *data_directory)
 {
     char bytes[SECRET_TEXT_MAX + 64];
     struct text added = text_over(bytes, sizeof(bytes));
     struct slice field;
     const char *token = api_admin_secret(api, "token", "tk", NULL);
 
-    if (!write_token(api->admin.token_file_new, token)) {
+    if (!write_token(api->admin.token_file_new, token) || directory_sync(data_directory) != 0) {
         log_write(api->options.log, LOG_ERROR, "cannot write the first admin token",
                   LOG_TEXT("file", api->admin.token_file_new), LOG_INT("errno", errno), LOG_END);
         return STATUS_IO;
@@ -226,7 +227,7 @@ enum status api_first_token(struct api *api, const char *data_directory)
         if (is_valid_token_file(api, change->token_file_new))
             put_in_place(api);
     } else {
-        status = submit_first_token(api);
+        status = submit_first_token(api, data_directory);
     }
     if (!change->busy)
         forget_files(api);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "server/directory.h"
 #include "server/index_table.h"
 
 #define DAY_MS        86400000ull
@@ -200,6 +201,9 @@ enum status index_sync(struct index *index)
     for (int i = 0; status == STATUS_OK && i < INDEX_EVENT_DAYS; i++)
         if (table_is_open(&index->events[i].table))
             status = table_sync(&index->events[i].table);
+    /* A day whose name is lost would be taken for one without events. */
+    if (status == STATUS_OK && directory_sync(index->directory) != 0)
+        status = STATUS_IO;
     return status;
 }
 

@@ -13,6 +13,7 @@
 
 #include "proto/must.h"
 #include "server/clock.h"
+#include "server/directory.h"
 #include "server/journal_ahead.h"
 #include "server/lmdb_env.h"
 
@@ -490,7 +491,7 @@ static int copy_into(struct journal *journal, const char *directory, const char 
     if (code == 0)
         code = sync_file(file);
     if (code == 0)
-        code = lmdb_sync_directory(directory);
+        code = directory_sync(directory);
     return code;
 }
 
@@ -509,7 +510,7 @@ static int copy_and_move(struct journal *journal, const char *partial, const cha
     if (code == 0 && rename(partial, directory) != 0)
         code = errno;
     if (code == 0)
-        code = lmdb_sync_parent(directory);
+        code = directory_sync_parent(directory);
     return code;
 }
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "server/clock.h"
+#include "server/directory.h"
 
 #define READERS_MAX 512
 
@@ -123,33 +124,11 @@ bool lmdb_file_system_is_unfit(uint32_t type)
     return false;
 }
 
-int lmdb_sync_directory(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (fd < 0)
-        return errno;
-    int code = fsync(fd) == 0 ? 0 : errno;
-    close(fd);
-    return code;
-}
-
 char *lmdb_path(const char *path, const char *suffix)
 {
     char *joined;
 
     return asprintf(&joined, "%s%s", path, suffix) < 0 ? NULL : joined;
-}
-
-int lmdb_sync_parent(const char *directory)
-{
-    char *parent = lmdb_path(directory, "/..");
-
-    if (!parent)
-        return ENOMEM;
-    int code = lmdb_sync_directory(parent);
-    free(parent);
-    return code;
 }
 
 /* Makes the folder when it may, looks at its file system, takes the lock. */
@@ -175,8 +154,10 @@ static enum status take_directory(struct lmdb_env *env)
 
 /* --- open ----------------------------------------------------------------- */
 
-static size_t whole_pages(uint64_t bytes)
+/* Whole pages. */
+static size_t map_bytes(const struct lmdb_env_options *options)
 {
+    uint64_t bytes = options->map_bytes ? options->map_bytes : LMDB_MAP_BYTES;
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 
     return (size_t)((bytes + page - 1) / page * page);
@@ -194,11 +175,10 @@ static unsigned open_flags(const struct lmdb_env_options *options)
 
 static int open_map(struct lmdb_env *env, const struct lmdb_env_options *options)
 {
-    uint64_t map_bytes = options->map_bytes ? options->map_bytes : LMDB_MAP_BYTES;
     int code = mdb_env_create(&env->env);
 
     if (code == 0)
-        code = mdb_env_set_mapsize(env->env, whole_pages(map_bytes));
+        code = mdb_env_set_mapsize(env->env, map_bytes(options));
     if (code == 0)
         code = mdb_env_set_maxreaders(env->env, READERS_MAX);
     if (code == 0)
@@ -210,6 +190,44 @@ static int open_map(struct lmdb_env *env, const struct lmdb_env_options *options
     return code;
 }
 
+/* LMDB begins a file with pages that it does not sync before the first commit, and takes a file in
+ * which they are not whole for a damaged one. */
+static int make_file(const struct lmdb_env *env, const struct lmdb_env_options *options,
+                     const char *path)
+{
+    MDB_env *made;
+    int code = mdb_env_create(&made);
+
+    if (code != 0)
+        return code;
+    code = mdb_env_set_mapsize(made, map_bytes(options));
+    if (code == 0)
+        code = mdb_env_open(made, path, MDB_NOSUBDIR | MDB_NOLOCK, 0600);
+    if (code == 0)
+        code = mdb_env_sync(made, 1);
+    mdb_env_close(made);
+    if (code == 0 && rename(path, env->data_path) != 0)
+        code = errno;
+    return code;
+}
+
+/* So the file gets its name when its beginning is on disk. What is left of one that did not come so
+ * far goes; and what may be lost in a power cut (NOSYNC) needs no such care. */
+static int make_file_if_missing(const struct lmdb_env *env, const struct lmdb_env_options *options)
+{
+    bool cares = !env->read_only && !(options->flags & MDB_NOSYNC);
+
+    if (!cares || access(env->data_path, F_OK) == 0)
+        return 0;
+    char *path = lmdb_path(env->data_path, ".new");
+    int code = path && (unlink(path) == 0 || errno == ENOENT) ? 0 : errno;
+
+    if (code == 0)
+        code = make_file(env, options, path);
+    free(path);
+    return code;
+}
+
 /* LMDB makes files but never syncs the folder they stand in. */
 static int sync_entries(const struct lmdb_env *env)
 {
@@ -217,7 +235,7 @@ static int sync_entries(const struct lmdb_env *env)
         return 0;
     if (fsync(env->directory_fd) != 0)
         return errno;
-    return lmdb_sync_parent(env->directory);
+    return directory_sync_parent(env->directory);
 }
 
 enum status lmdb_env_open(struct lmdb_env *env, const struct lmdb_env_options *options)
@@ -233,6 +251,8 @@ enum status lmdb_env_open(struct lmdb_env *env, const struct lmdb_env_options *o
         status = lmdb_failed_at(env, "open", ENOMEM, options->directory);
     if (status == STATUS_OK)
         status = take_directory(env);
+    if (status == STATUS_OK)
+        status = lmdb_env_failed(env, "make_file", make_file_if_missing(env, options));
     if (status == STATUS_OK)
         status = lmdb_env_failed(env, "mdb_env_open", open_map(env, options));
     if (status == STATUS_OK)

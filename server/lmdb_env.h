@@ -54,11 +54,6 @@ uint64_t lmdb_env_inode(const struct lmdb_env *env);
 uint64_t lmdb_env_map_left(const struct lmdb_env *env); /* bytes of the map never used yet */
 uint64_t lmdb_env_disk_left(const struct lmdb_env *env);
 
-/* fsync of a folder, or of the one that it stands in, so that the names there are on disk.
- * 0 or errno. */
-int lmdb_sync_directory(const char *path);
-int lmdb_sync_parent(const char *directory);
-
 /* Path and suffix as one string, to be freed; NULL: no memory. */
 char *lmdb_path(const char *path, const char *suffix);
 

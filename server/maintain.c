@@ -18,6 +18,7 @@
 #include "proto/must.h"
 #include "server/clock.h"
 #include "server/config.h"
+#include "server/directory.h"
 #include "server/maintain_check.h"
 #include "server/recovery.h"
 
@@ -300,16 +301,6 @@ static bool is_empty_or_missing(const char *folder)
     return empty;
 }
 
-static bool sync_folder(const char *folder)
-{
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool synced = fd >= 0 && fsync(fd) == 0;
-
-    if (fd >= 0)
-        close(fd);
-    return synced;
-}
-
 static bool is_word(int fd, char bytes[512], size_t *length_out)
 {
     ssize_t length = read(fd, bytes, 512);
@@ -390,7 +381,7 @@ static int copy_journal(struct job *job, struct journal *journal, const char *fr
     journal_close(copy);
     if (!sound)
         return fail("the copy is not sound: ", partial);
-    if (rename(partial, whole) != 0 || !copy_token(from, folder) || !sync_folder(folder))
+    if (rename(partial, whole) != 0 || !copy_token(from, folder) || directory_sync(folder) != 0)
         return fail_as(folder, STATUS_IO);
     printf("%" PRIu64 " records copied to %s\n", copied.records, folder);
     return 0;

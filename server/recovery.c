@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "proto/must.h"
+#include "server/directory.h"
 
 #define BOOT_ID_LENGTH   36
 #define COMMIT_EACH      4096 /* records: always about the same size keeps the freelist small */
@@ -50,16 +51,6 @@ static bool make_directory(const char *path)
     return mkdir(path, 0700) == 0 || errno == EEXIST;
 }
 
-static void sync_directory(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (fd < 0)
-        return;
-    (void)fsync(fd);
-    close(fd);
-}
-
 static size_t read_small(const char *path, char *buffer, size_t capacity)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -87,9 +78,7 @@ static bool write_durably(const char *directory, const char *name, const char *b
         return false;
     good = write(fd, bytes, length) == (ssize_t)length && fsync(fd) == 0;
     close(fd);
-    good = good && rename(temporary, path) == 0;
-    sync_directory(directory);
-    return good;
+    return good && rename(temporary, path) == 0 && directory_sync(directory) == 0;
 }
 
 /* --- OWNER -------------------------------------------------------------------------- */
@@ -305,11 +294,21 @@ cleanup:
 
 /* --- opening ------------------------------------------------------------------------------ */
 
+/* Its name is to last as long as what is in it. Where the folder above may not be read, somebody
+ * else has made this one. */
+static bool make_data_directory(const char *path)
+{
+    if (!make_directory(path))
+        return false;
+    (void)directory_sync_parent(path);
+    return true;
+}
+
 static enum status take_lock(struct recovery *recovery)
 {
     char path[PATH_MAX];
 
-    if (recovery->options.create && !make_directory(recovery->options.data_directory))
+    if (recovery->options.create && !make_data_directory(recovery->options.data_directory))
         return STATUS_IO;
     if (!path_join(path, recovery->options.data_directory, "hotlead.lock"))
         return STATUS_INVALID;

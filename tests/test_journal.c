@@ -562,6 +562,29 @@ static void erasure_takes_the_payload_and_leaves_the_rest(void **state)
     assert_int_equal(scan(1, 0).damaged, 0);
 }
 
+static void a_file_whose_making_was_cut_off_is_made_anew(void **state)
+{
+    char cut_off[96];
+    struct stat entry;
+
+    (void)state;
+    /* As a power cut leaves it while the first start makes it: the length is there, and no page. */
+    snprintf(fixture.directory, sizeof fixture.directory, "%s/new", fixture.folder.path);
+    snprintf(cut_off, sizeof cut_off, "%s/data.mdb.new", fixture.directory);
+    assert_int_equal(mkdir(fixture.directory, 0700), 0);
+    FILE *file = fopen(cut_off, "we");
+    assert_non_null(file);
+    fclose(file);
+    assert_int_equal(truncate(cut_off, 8192), 0);
+
+    reopen();
+    assert_int_equal(journal_last_seq(fixture.journal), 0);
+    assert_int_equal(append_batch(1, 600), STATUS_OK);
+    assert_int_not_equal(stat(cut_off, &entry), 0);
+    reopen();
+    assert_int_equal(journal_last_seq(fixture.journal), 1);
+}
+
 static void a_backup_opens_as_a_journal(void **state)
 {
     char directory[96];
@@ -629,6 +652,7 @@ int main(void)
         TEST(the_reserve_makes_it_tight_before_it_is_full),
         TEST(a_damaged_record_is_named_and_the_others_are_read),
         TEST(erasure_takes_the_payload_and_leaves_the_rest),
+        TEST(a_file_whose_making_was_cut_off_is_made_anew),
         TEST(a_backup_opens_as_a_journal),
         TEST(a_backup_that_fails_leaves_nothing),
     };
