@@ -1,0 +1,168 @@
+"""Whether what hotlead says and what stands in Redis agree with what was promised. Asked when all is quiet.
+
+    visible + held = open      each open task either stands in its queue, once, in the delivery that hotlead says, or is
+                               held, and then a consumer really got that delivery
+    ended                      stands nowhere, by an outcome that somebody reported, applied once
+    acknowledged               is found with its content, stored once; the first outcome and the last setting hold
+
+Healing takes a look or two of the watch (seconds), so disagreements are given that long to pass."""
+import collections
+import json
+import time
+
+from wire import Wire
+
+SETTLES_WITHIN = 20
+
+
+class Checker:
+    def __init__(self, scenario, ledger):
+        self.scenario = scenario
+        self.ledger = ledger
+        self.elsewhere = {}  # what another server has open on this queue
+        self.shared = set()  # of these both servers know
+        self.taken_by_nobody = 0
+
+    def _get_all(self, paths, bearer=None):
+        wire = Wire(self.scenario.server.port)
+        try:
+            return wire.get_all(paths, bearer or self.scenario.sk)
+        finally:
+            wire.close()
+
+    # --- what was acknowledged ---------------------------------------------------------------
+
+    def check_acknowledged(self):
+        """Every opt-in that was acknowledged since the last call, with its content."""
+        with self.ledger.lock:
+            fresh, self.ledger.fresh = self.ledger.fresh, {}
+        wrong = []
+        for (optin, sent), answer in zip(fresh.items(), self._get_all([f"/v1/optins/{optin}" for optin in fresh])):
+            found = answer.json if answer.status == 200 else {}
+            if any(found.get(name) != value for name, value in sent.items()):
+                wrong.append(f"acknowledged {optin} {sent} is {answer}")
+            elif found.get("task"):
+                self.ledger.learn(found["task"], found["person"], optin)
+            elif found.get("state") != "received":  # while a rebuild runs; it is asked for again
+                wrong.append(f"acknowledged {optin} has no task: {answer}")
+            else:
+                with self.ledger.lock:
+                    self.ledger.fresh[optin] = sent
+        assert not wrong, wrong[:5]
+
+    def check_settings(self):
+        for path, (member, values) in list(self.ledger.settings.items()):
+            (answer,) = self._get_all([path], self.scenario.admin)
+            found = answer.json.get(member) if answer.status == 200 else None
+            assert None in values or found in values, f"{path}: {member} is {found}, not of {values}: {answer}"
+        for path in [path for path in self.ledger.settings if "/agents/" in path]:
+            del self.ledger.settings[path]
+
+    def check_outcomes(self):
+        """Every outcome that was acknowledged over HTTP since the last call."""
+        with self.ledger.lock:
+            kept, self.ledger.fresh_kept = self.ledger.fresh_kept, {}
+        for (task, outcome), answer in zip(kept.items(), self._get_all([f"/v1/tasks/{task}" for task in kept])):
+            found = answer.json if answer.status == 200 else {}
+            assert (found.get("state"), found.get("outcome")) == ("ended", outcome), f"{outcome} of {task}: {answer}"
+
+    # --- what stands in the queue --------------------------------------------------------------
+
+    def settle(self, timeout=SETTLES_WITHIN):
+        """Until all agree; then forgets the tasks that ended. Traffic rests."""
+        end = time.monotonic() + timeout
+        while True:
+            self.check_acknowledged()
+            people, wrong = self.disagreements()
+            if not wrong and not self.ledger.fresh:
+                break
+            assert time.monotonic() < end, f"{len(wrong)} disagreements after {timeout} s: {wrong[:5]}"
+            time.sleep(0.1)
+        with self.ledger.lock:
+            for task, person in people.items():
+                if not person["tasks"]:
+                    del self.ledger.open[task]
+
+    def visible(self):
+        """Task id -> its members, all of them."""
+        members = collections.defaultdict(list)
+        for member in self.scenario.redis("ZRANGE", self.scenario.key("tasks"), 0, -1):
+            task = json.loads(member)
+            members[task["id"]].append(task)
+        return members
+
+    def disagreements(self):
+        """(task -> its person as hotlead tells of it, what is wrong)."""
+        with self.ledger.lock:
+            known = dict(self.ledger.open)
+        visible = self.visible()
+        wrong = self._unknown(visible, known)
+        answers = self._get_all([f"/v1/people/{one.person}" for one in known.values()])
+        people = {task: answer.json for task, answer in zip(known, answers) if answer.status == 200}
+        wrong += [f"nobody knows {task}" for task in known if task not in people]
+        self.taken_by_nobody = 0
+        for task, person in people.items():
+            why = task not in self.shared and self._wrong_with(task, person, visible.get(task, []))
+            if why:
+                wrong.append(f"{task} {why}: {person['tasks']}, stands as {visible.get(task)}")
+        if self.taken_by_nobody > self.ledger.unheard_pops:
+            wrong.append(f"{self.taken_by_nobody} tasks are held, and no consumer has them")
+        wrong += self._wrong_depth(sum(bool(person["tasks"]) for person in people.values()))
+        return people, wrong
+
+    def _unknown(self, visible, known):
+        """Opt-ins whose answer was lost are in the queue too, and are hotlead's to know; they are known from here on.
+        A task that has ended is not known any more."""
+        wrong = []
+        for task in [task for task in visible if task not in known and task not in self.elsewhere]:
+            (answer,) = self._get_all([f"/v1/tasks/{task}"], self.scenario.admin)
+            if answer.status != 200 or answer.json["state"] == "ended":
+                wrong.append(f"{task} stands in the queue and should not: {answer}")
+            else:
+                known[task] = self.ledger.learn(task, answer.json["person"], answer.json["optin"])
+        return wrong
+
+    def _wrong_with(self, task, person, standing):
+        if person["optins"] != 1:
+            return f"is of a person with {person['optins']} opt-ins"
+        if not person["tasks"]:
+            return self._wrong_with_ended(task, person, standing)
+        (found,) = person["tasks"]
+        if person["attempts"] or task in self.ledger.kept:
+            return "is open after its outcome"
+        if found["state"] == "queued":
+            return "does not stand once" if [one["delivery"] for one in standing] != [found["delivery"]] else None
+        if standing:
+            return "stands in the queue and is held"
+        if not self.ledger.popped[task, found["delivery"]] and (task, found["delivery"]) not in self.ledger.vanished:
+            self.taken_by_nobody += 1
+        return None
+
+    def _wrong_with_ended(self, task, person, standing):
+        said = {self.ledger.kept[task]} if task in self.ledger.kept else self.ledger.said[task]
+        if standing:
+            return "stands in the queue and has ended"
+        if person["attempts"] != 1:
+            return f"has had its outcome {person['attempts']} times"
+        return None if person["last_outcome"] in said else f"ended by {person['last_outcome']}, which nobody said"
+
+    def _wrong_depth(self, open_tasks):
+        name = 'hotlead_queue_depth{queue="%s"} ' % self.scenario.queue
+        text = self._get_all(["/metrics"], self.scenario.admin)[0].text
+        depth = next((int(line[len(name) :]) for line in text.splitlines() if line.startswith(name)), 0)
+        return [] if depth == open_tasks else [f"hotlead counts {depth} open tasks, it has {open_tasks}"]
+
+    # --- between rounds ------------------------------------------------------------------------
+
+    def end_most(self, keep=30):
+        """Ends what is open over HTTP, but for those that came last, so that rounds stay small."""
+        wire = Wire(self.scenario.server.port)
+        for task in list(self.ledger.open)[:-keep]:
+            body = {"delivery": 1, "outcome": "no_answer", "agent": "cleaner"}
+            with self.ledger.lock:
+                self.ledger.said[task].add("no_answer")
+            answer = wire.ask("POST", f"/v1/tasks/{task}/outcome", body, self.scenario.admin)
+            assert answer.status in (200, 409), answer
+            if answer.status == 200:
+                self.ledger.kept[task] = "no_answer"
+        wire.close()
