@@ -134,6 +134,7 @@ class Pair:
         self.primary.stop(signal.SIGKILL)
         self.replica("REPLICAOF", "NO", "ONE")
         self.servers.reverse()
+        self._hang_up()
         self._lead_to_primary()
 
     # --- as a RedisServer ----------------------------------------------------------------
@@ -147,12 +148,17 @@ class Pair:
             self.link = None
             raise
 
+    def _hang_up(self):
+        if self.link:
+            self.link.close()
+        self.link = None
+
     @property
     def is_running(self):
         return any(server.is_running for server in self.servers)
 
     def stop(self, number=signal.SIGTERM):
-        self.link = None
+        self._hang_up()
         for server in self.servers:
             server.stop(number)
 
