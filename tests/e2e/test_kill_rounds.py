@@ -98,7 +98,7 @@ class KillRounds(Scenario):
         self.backups += 1
         backup = self.folder / f"backup{self.backups}"
         command = [HOTLEAD, "backup", "--data", str(self.server.data), str(backup)]
-        before = set(self.traffic.ledger.keyed)
+        people_before = len(self.traffic.ledger.people)
         if dice.random() < 0.5:
             code = self.kill_command(command, dice.uniform(0, 0.1))
         else:
@@ -109,7 +109,7 @@ class KillRounds(Scenario):
             code = child.wait(60)
             self.start_server()
         if code == 0:
-            self.check_backup(backup, len(before))
+            self.check_backup(backup, people_before)
         shutil.rmtree(backup, ignore_errors=True)
 
     def check_backup(self, backup, people_least):
