@@ -62,11 +62,11 @@ class CopiedRounds(Scenario):
         return second
 
     def run_both(self, first_side, second_side, common, dice):
-        rounds = self.rounds
+        rounds, number = self.rounds, second_side.server.data.parent.name
         with (
-            Traffic(first_side, rounds, senders=2, consumers=0) as first,
-            Traffic(second_side, rounds, senders=2, consumers=0) as second,
-            Traffic(first_side, rounds, senders=0, withdrawers=0, ends_over_http=False) as consumers,
+            Traffic(first_side, rounds, f"{number}-first", senders=2, consumers=0) as first,
+            Traffic(second_side, rounds, f"{number}-second", senders=2, consumers=0) as second,
+            Traffic(first_side, rounds, number, senders=0, withdrawers=0, ends_over_http=False) as consumers,
         ):
             everybody = (first, second, consumers)
             for side in (first, second):
@@ -92,6 +92,7 @@ class CopiedRounds(Scenario):
             checker.settle()
         servers = (first.scenario.server, second.scenario.server)
         wait_until(lambda: self.is_agreed(servers, common), 20, "what both know to stand once, be held, or have ended")
+        checkers[0].end_most(keep=0)  # the next round begins with nothing
 
     def is_agreed(self, servers, common):
         standing = collections.Counter(

@@ -53,9 +53,10 @@ class Ledger:
 class Traffic:
     """Threads that run while they are not paused, until they are stopped."""
 
-    def __init__(self, scenario, rounds, senders=3, consumers=2, withdrawers=1, admins=0, ends_over_http=True):
+    def __init__(self, scenario, rounds, name="p", senders=3, consumers=2, withdrawers=1, admins=0, ends_over_http=True):
         self.scenario = scenario
         self.rounds = rounds
+        self.name = name  # of one server no two may have the same, for people and keys are called after it
         self.ends_over_http = ends_over_http
         self.ledger = Ledger()
         self.first = 0
@@ -68,7 +69,7 @@ class Traffic:
         jobs = [self._send] * senders + [self._consume] * consumers
         jobs += [self._withdraw] * withdrawers + [self._administer] * admins
         self.threads = [
-            threading.Thread(target=self._work, args=(job, rounds.dice(f"thread {number}")), daemon=True)
+            threading.Thread(target=self._work, args=(job, rounds.dice(f"{name} thread {number}")), daemon=True)
             for number, job in enumerate(jobs)
         ]
 
@@ -147,14 +148,15 @@ class Traffic:
         with self.ledger.lock:
             self.first += 1
             number = self.first
-        return {"email": f"p{number}@example.com", "name": f"Person {number}", "fields": {"note": dice.randbytes(8).hex()}}
+        email = f"{self.name}{number}@example.com"
+        return {"email": email, "name": f"Person {number}", "fields": {"note": dice.randbytes(8).hex()}}
 
     def _send(self, wire, _links, dice):
         draw = dice.random()
         if self.unanswered:
             self._send_keyed(wire, *self.unanswered.pop())
         elif draw < 0.15:
-            self.newest_key = (f"key-{self.rounds.seed}-{dice.randbytes(8).hex()}", self._new_optin(dice))
+            self.newest_key = (f"key-{self.name}-{dice.randbytes(8).hex()}", self._new_optin(dice))
             self._send_keyed(wire, *self.newest_key)
         elif draw < 0.3 and self.newest_key:  # perhaps while another thread sends it for the first time
             self._send_keyed(wire, *self.newest_key)
