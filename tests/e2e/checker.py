@@ -17,9 +17,11 @@ UNSEEN_AFTER = 4  # looks at a queue are a second apart
 
 
 class Checker:
-    def __init__(self, scenario, ledger):
+    def __init__(self, scenario, ledger, forgets=False):
+        """`forgets`: Redis may lose what it has taken, and so a report that hotlead has not read yet."""
         self.scenario = scenario
         self.ledger = ledger
+        self.forgets = forgets
         self.elsewhere = {}  # what another server has open on this queue
         self.shared = set()  # of these both servers know
         self.taken_by_nobody = 0
@@ -140,6 +142,8 @@ class Checker:
         (found,) = person["tasks"]
         if person["attempts"] or task in self.ledger.kept:
             return "is open after its outcome"
+        if task in self.ledger.reported and not self.forgets:
+            return "is open, and Redis has its outcome"
         if found["state"] != "queued" and standing:
             return "stands in the queue and is held"
         if [one["delivery"] for one in standing] == [found["delivery"]]:

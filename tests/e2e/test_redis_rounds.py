@@ -26,7 +26,7 @@ class RedisRounds(Scenario):
         order = self.rounds.each(self.kinds)
         with Traffic(self, self.rounds) as self.traffic:
             self.ledger = self.traffic.ledger
-            self.checker = Checker(self, self.ledger)
+            self.checker = Checker(self, self.ledger, self.forgets)
 
             def one_round(number, dice):
                 self.one_round(order[number], dice)

@@ -36,6 +36,7 @@ class Ledger:
         self.unheard_pops = 0  # pops whose answer did not come: each may have taken a task that nobody has
         self.vanished = set()  # (task, delivery) that the test took out of the queue with its own hands
         self.said = collections.defaultdict(set)  # task -> outcomes that anybody may have heard of
+        self.reported = set()  # tasks whose outcome Redis has taken
         self.kept = {}  # task -> the outcome that was acknowledged
         self.fresh_kept = {}  # those that were not looked for yet
         self.settings = {}  # path -> (member, values from the acknowledged one on; None: none was yet)
@@ -223,6 +224,8 @@ class Traffic:
             if draw < 0.25:
                 self._report(redis, task, "claim")
             self._report(redis, task, "outcome", outcome=self._say(task["id"], dice))
+            with self.ledger.lock:
+                self.ledger.reported.add(task["id"])
         elif draw < 0.7 and self.ends_over_http:
             self._outcome(wire, task["id"], task["delivery"], dice)
         elif draw < 0.8:
