@@ -28,9 +28,16 @@ class Checker:
         self.unseen = 0
 
     def _get_all(self, paths, bearer=None):
+        """While a rebuild runs hotlead says 503 to who reads: then they are asked again."""
         wire = Wire(self.scenario.server.port)
+        end = time.monotonic() + SETTLES_WITHIN
         try:
-            return wire.get_all(paths, bearer or self.scenario.sk)
+            answers = wire.get_all(paths, bearer or self.scenario.sk)
+            while (late := [i for i, answer in enumerate(answers) if answer.status == 503]) and time.monotonic() < end:
+                time.sleep(0.05)
+                for i, answer in zip(late, wire.get_all([paths[i] for i in late], bearer or self.scenario.sk)):
+                    answers[i] = answer
+            return answers
         finally:
             wire.close()
 
@@ -162,7 +169,8 @@ class Checker:
         return self.taken_by_nobody <= self.ledger.unheard_pops
 
     def _pops_of(self, task):
-        return [f"delivery {delivery} popped {count}x" for (one, delivery), count in self.ledger.popped.items() if one == task]
+        popped = self.ledger.popped.items()
+        return [f"delivery {delivery} popped {count}x" for (one, delivery), count in popped if one == task]
 
     def _wrong_with_ended(self, task, person, standing):
         said = {self.ledger.kept[task]} if task in self.ledger.kept else self.ledger.said[task]
