@@ -47,12 +47,13 @@ class Scenario(unittest.TestCase):
     queue_settings = {}
     site_settings = {}
     compare_rebuild = True  # False where a scenario damages its own files
+    make_redis = RedisServer
 
     def setUp(self):
         self.folder = ROOT / "build" / "e2e" / self.id().removeprefix("test_")
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        self.redis = RedisServer(self.folder)
+        self.redis = type(self).make_redis(self.folder)
         self.is_set_up = False
         self.addCleanup(self._end)
         if self.redis_first:
