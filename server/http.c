@@ -186,7 +186,20 @@ static void on_tick(uv_timer_t *timer)
 
 static void on_read_all(uv_check_t *check)
 {
-    http_run_ready(check->data);
+    struct http *http = check->data;
+
+    uv_idle_stop(&http->turning);
+    http_run_turn(http);
+}
+
+static void on_turn(uv_idle_t *idle)
+{
+    (void)idle;
+}
+
+void http_turn_soon(struct http *http)
+{
+    uv_idle_start(&http->turning, on_turn);
 }
 
 /* --- open, drain, close ------------------------------------------------------------------ */
@@ -268,6 +281,7 @@ enum status http_open(const struct http_options *options, struct http **out)
     http->conns_max = connections_limit(options->connections_max);
     http->pool.grown_bytes_max = options->memory_max > 0 ? options->memory_max : MEMORY_MAX_DEFAULT;
     http->last_ready = &http->first_ready;
+    http->last_later = &http->first_later;
     if (!allocate_memory(http)) {
         free_memory(http);
         return STATUS_INTERNAL;
@@ -276,8 +290,10 @@ enum status http_open(const struct http_options *options, struct http **out)
     uv_timer_init(options->loop, &http->tick);
     uv_timer_init(options->loop, &http->drain_timer);
     uv_check_init(options->loop, &http->after_reading);
-    http->tick.data = http->drain_timer.data = http->after_reading.data = http;
-    http->open_handles = 3;
+    uv_idle_init(options->loop, &http->turning);
+    http->tick.data = http->drain_timer.data = http;
+    http->after_reading.data = http->turning.data = http;
+    http->open_handles = 4;
     uv_check_start(&http->after_reading, on_read_all);
     uv_timer_start(&http->tick, on_tick, tick_ms(http), tick_ms(http));
     *out = http;
@@ -308,7 +324,7 @@ void http_drain(struct http *http, unsigned grace_ms, http_drained_fn *on_draine
     http->on_drained = on_drained;
     http->drain_owner = owner;
     http_listeners_close(http);
-    http_run_ready(http); /* what has been read is no idle connection */
+    http_run_turn(http); /* what has been read is no idle connection */
     while (http->lists[HTTP_IDLE].first != NULL)
         http_conn_close(http->lists[HTTP_IDLE].first);
     uv_timer_start(&http->drain_timer, on_drain_over,
@@ -342,4 +358,5 @@ void http_close(struct http *http)
     uv_close((uv_handle_t *)&http->tick, on_own_closed);
     uv_close((uv_handle_t *)&http->drain_timer, on_own_closed);
     uv_close((uv_handle_t *)&http->after_reading, on_own_closed);
+    uv_close((uv_handle_t *)&http->turning, on_own_closed);
 }

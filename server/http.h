@@ -4,8 +4,8 @@
  * or LF, folded lines, control bytes, wrong or missing Host, Transfer-Encoding beside
  * Content-Length, other versions. Every limit is checked before copying. One request of a
  * connection is answered before the next is parsed, so answers keep the order of requests,
- * and a pipeline costs no memory. Slow senders and slow readers are cut. Whoever runs this
- * ignores SIGPIPE.
+ * and a pipeline costs no memory; a long one takes turns with other connections. Slow senders
+ * and slow readers are cut. Whoever runs this ignores SIGPIPE.
  *
  * Loop thread only. */
 #ifndef HOTLEAD_SERVER_HTTP_H

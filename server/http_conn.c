@@ -358,16 +358,33 @@ static void settle(struct http_conn *conn)
     }
 }
 
+/* A pipeline of thousands takes turns with everybody else. Who has more than a turn's worth is not
+ * read from meanwhile: libuv would do that many times in a row while there is something to read. */
+static void run_later(struct http_conn *conn)
+{
+    struct http *http = conn->http;
+
+    read_or_not(conn, false);
+    conn->ready = true;
+    conn->next_ready = NULL;
+    *http->last_later = conn;
+    http->last_later = &conn->next_ready;
+    http_turn_soon(http);
+}
+
 static void run(struct http_conn *conn)
 {
     bool more = true;
 
     conn->http->corked = conn;
-    while (more && may_go_on(conn))
+    for (unsigned step = 0; more && may_go_on(conn) && step < HTTP_TURN_STEPS; step++)
         more = conn->in_body ? read_body(conn) : read_head(conn);
     http_flush(conn);
     conn->http->corked = NULL;
-    settle(conn);
+    if (more && may_go_on(conn))
+        run_later(conn);
+    else
+        settle(conn);
 }
 
 static void run_soon(struct http_conn *conn)
@@ -393,6 +410,17 @@ void http_run_ready(struct http *http)
         conn->ready = false;
         run(conn);
     }
+}
+
+void http_run_turn(struct http *http)
+{
+    if (http->first_later != NULL) {
+        *http->last_ready = http->first_later;
+        http->last_ready = http->last_later;
+        http->first_later = NULL;
+        http->last_later = &http->first_later;
+    }
+    http_run_ready(http);
 }
 
 void http_conn_run(struct http_conn *conn)

@@ -30,6 +30,7 @@
 #define HTTP_IDLE_FULL_MS  1000  /* idle time-out while no connection is left to give */
 #define HTTP_LISTENERS_MAX 8
 #define HTTP_HELD_MAX      256 /* answers that leave together */
+#define HTTP_TURN_STEPS    32  /* heads and bodies that a connection may have read in a turn */
 
 /* --- input memory (http_buffer.c) -------------------------------------------- */
 
@@ -155,6 +156,7 @@ struct http {
     uint64_t generation;     /* last one given */
     struct http_conn *spare; /* connection objects to use again, by next_ready */
     struct http_conn *first_ready, **last_ready;
+    struct http_conn *first_later, **last_later; /* those that had their turn, and have more */
     struct http_pool pool;
     struct http_inflate *inflater;
 
@@ -175,6 +177,7 @@ struct http {
 
     uv_timer_t tick;
     uv_check_t after_reading; /* goes on with those that were read from in this turn */
+    uv_idle_t turning; /* while somebody waits for the next turn, the loop waits for nothing */
     uint64_t trimmed_ms;
     uint64_t turn_loop_ms, turn_wall_ms; /* of the loop's present turn; 0: not asked yet */
     uv_timer_t drain_timer;
@@ -194,6 +197,8 @@ struct http_conn *http_find(const struct http *http, uint64_t ticket);
 struct http_conn *http_conn_allocate(struct http *http);
 void http_conn_free(struct http_conn *conn);
 void http_on_handle_closed(struct http *http);
+/* The loop comes round once more at once, whether or not something happens meanwhile. */
+void http_turn_soon(struct http *http);
 
 /* http_listen.c */
 /* Polls the listeners or not, as connections are left to give. */
@@ -208,6 +213,8 @@ void http_conn_close(struct http_conn *conn);
 void http_conn_run(struct http_conn *conn);
 /* The same with all that have been read from. */
 void http_run_ready(struct http *http);
+/* And with those that had more than a turn's worth. Once in a turn of the loop. */
+void http_run_turn(struct http *http);
 /* Has it answered by the owner or with a problem; closes afterwards. */
 void http_conn_refuse(struct http_conn *conn, enum status status);
 /* The answer has been formatted: forgets the request. */

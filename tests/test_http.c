@@ -389,9 +389,47 @@ static void a_pipeline_of_a_hundred_thousand_is_worked_off(void **state)
         client_send(&pair.client, pair.server, requests, length);
         pair.client.length = 0; /* counted by the echo */
     }
-    server_turns(pair.server, 10);
+    for (unsigned i = 0; i < deep && pair.server->requests < deep; i++) {
+        server_turn(pair.server);
+        client_pull(&pair.client);
+        pair.client.length = 0;
+    }
     assert_int_equal(pair.server->requests, deep);
     free(requests);
+    pair_close(&pair);
+}
+
+/* Sends that many requests at once, of which the kernel holds what the server has not read. */
+static void push_many(struct client *client, unsigned count)
+{
+    char *requests = malloc(count * sizeof(GET("/a")));
+    size_t length = 0;
+
+    assert_non_null(requests);
+    for (unsigned i = 0; i < count; i++)
+        length += (size_t)sprintf(requests + length, "%s", GET("/a"));
+    assert_int_equal(client_push(client, requests, length), length);
+    free(requests);
+}
+
+static void a_long_pipeline_takes_turns_with_everybody_else(void **state)
+{
+    const unsigned deep = 2000;
+    struct pair pair = pair_open((struct http_options){0});
+    struct client other;
+    (void)state;
+
+    client_open(&other, pair.server);
+    push_many(&pair.client, deep);
+    assert_true(client_push(&other, GET("/b"), strlen(GET("/b"))) > 0);
+    server_turns(pair.server, 2);
+    client_pull(&other);
+    assert_int_equal(answers_in(&other), 1);
+    assert_true(pair.server->requests > 1 && pair.server->requests < deep / 10);
+    client_await(&pair.client, pair.server, deep);
+    assert_int_equal(answers_in(&pair.client), deep);
+    assert_int_equal(pair.server->requests, deep + 1);
+    client_close(&other);
     pair_close(&pair);
 }
 
@@ -1078,6 +1116,23 @@ static void drain_closes_idle_connections_and_answers_the_others(void **state)
     server_close(server);
 }
 
+static void a_long_pipeline_ends_with_an_answer_when_drained(void **state)
+{
+    struct pair pair = pair_open((struct http_options){0});
+    (void)state;
+
+    push_many(&pair.client, 500);
+    server_turn(pair.server);
+    unsigned before = pair.server->requests;
+    assert_true(before > 0 && before < 500);
+    http_drain(pair.server->http, 60000, count_drained, pair.server);
+    client_await_end(&pair.client, pair.server);
+    assert_int_equal(answers_in(&pair.client), before + 1);
+    struct answer answer = client_answer(&pair.client, before);
+    assert_field(&answer, "Connection", "close");
+    pair_close(&pair);
+}
+
 static void drain_cuts_what_is_left_after_its_grace(void **state)
 {
     struct pair pair = pair_open((struct http_options){0});
@@ -1389,6 +1444,8 @@ int main(void)
         cmocka_unit_test(a_pipeline_waits_for_the_answer_before_it),
         cmocka_unit_test(an_error_is_answered_after_the_pending_request),
         cmocka_unit_test(a_pipeline_of_a_hundred_thousand_is_worked_off),
+        cmocka_unit_test(a_long_pipeline_takes_turns_with_everybody_else),
+        cmocka_unit_test(a_long_pipeline_ends_with_an_answer_when_drained),
         cmocka_unit_test(what_is_piped_behind_a_pending_request_is_bounded),
         cmocka_unit_test(answers_given_within_a_request_do_not_nest),
         cmocka_unit_test(held_answers_leave_when_released),

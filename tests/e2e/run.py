@@ -36,8 +36,8 @@ def run_one(name):
     except subprocess.TimeoutExpired as late:
         talk, said, failed = f"{late.stderr or ''}\nnot done after {SECONDS_MAX} s", "", True
     result = "FAIL" if failed else "skip" if "skipped=" in talk else "ok"
-    experiments = [line for line in said.splitlines() if line.startswith("experiment ")]
-    return name, result, time.monotonic() - start, talk, experiments
+    findings = [line for line in said.splitlines() if line.startswith(("experiment ", "measured "))]
+    return name, result, time.monotonic() - start, talk, findings
 
 
 def main():
@@ -53,10 +53,10 @@ def main():
             sys.exit(f"no scenario is named like {' '.join(arguments.names)}")
     counts = {"ok": 0, "FAIL": 0, "skip": 0}
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        for name, result, seconds, talk, experiments in pool.map(run_one, names):
+        for name, result, seconds, talk, findings in pool.map(run_one, names):
             counts[result] += 1
             print(f"{result:4} {name} ({seconds:.1f} s)", flush=True)
-            for line in experiments:
+            for line in findings:
                 print(f"     {line}", flush=True)
             if result == "FAIL":
                 print("     " + talk[talk.find("=====") :].replace("\n", "\n     "), flush=True)

@@ -48,7 +48,9 @@ class Sample(Scenario):
         wait_until(lambda: b'"popped"' in self.states(tasks), what="pops")
         self.clock.advance(3 * MINUTE)
         self.clock.advance(10 * MINUTE)
+        wait_until(lambda: self.metric("hotlead_sla_breaches_total") > 0, what="deadlines that pass")
         self.clock.advance(40 * MINUTE)
+        wait_until(lambda: self.metric("hotlead_tasks_redelivered_total") > 0, what="leases that end")
         self.web.request("DELETE", "/v1/agents/a42", bearer=self.admin)
         self.accept_optin(self.person_number(3))
 
