@@ -14,7 +14,8 @@
 #define HEADER_BYTES 4096
 #define NUMBER_MASK  ((1ull << INDEX_NUMBER_BITS) - 1)
 
-/* Slots moved with an insert while the table doubles: done long before the old one fills. */
+/* Slots moved with an insert while the table doubles: done long before the old one fills, unless
+ * the process is restarted again and again (see move_some). */
 #define MOVED_AT_ONCE 64
 
 static const char magic[8] = "hl-index";
@@ -252,11 +253,20 @@ uint64_t table_bytes(const struct index_table *table)
     return table->now.bytes + table->next.bytes;
 }
 
+static bool is_nearly_full(const struct index_file *file)
+{
+    return file->header->count >= file_slots(file) / 8 * 7;
+}
+
+/* Every start begins a doubling anew. One that restarts never let come to its end is done at one
+ * blow before the table is full, when looking for what is not there would not end. */
 static enum status move_some(struct index_table *table)
 {
-    uint64_t slots = file_slots(&table->now);
+    uint64_t slots = file_slots(&table->now), until = table->moved + MOVED_AT_ONCE;
 
-    for (int i = 0; i < MOVED_AT_ONCE && table->moved < slots; i++) {
+    if (until > slots || is_nearly_full(&table->now))
+        until = slots;
+    while (table->moved < until) {
         uint64_t slot = table->now.slots[table->moved++];
         if (slot != 0)
             file_put(&table->next, slot);
@@ -268,11 +278,10 @@ static enum status move_some(struct index_table *table)
 static enum status make_room(struct index_table *table)
 {
     const struct index_file_header *header = table->now.header;
-    uint64_t slots = file_slots(&table->now);
 
     if (header->bits == INDEX_TAG_BITS)
-        return header->count < slots / 8 * 7 ? STATUS_OK : STATUS_DISK_FULL;
-    if (table->next.header || header->count < slots / 2)
+        return is_nearly_full(&table->now) ? STATUS_DISK_FULL : STATUS_OK;
+    if (table->next.header || header->count < file_slots(&table->now) / 2)
         return STATUS_OK;
     return begin_next(table, header->bits + 1);
 }

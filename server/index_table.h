@@ -8,7 +8,7 @@
  * would hold up every opt-in for a second in a table of ten million: the larger file is
  * filled beside the one in use, which takes all inserts too and answers all lookups until the
  * new one has everything and takes its name. A process that dies in between leaves the old
- * table, whole.
+ * table, whole; if that goes on until it is nearly full, it is doubled at one blow after all.
  *
  * To change the layout: raise INDEX_TABLE_VERSION, then old files are CORRUPT and the index
  * is built again from the journal. For index.c only. */
