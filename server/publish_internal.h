@@ -116,7 +116,8 @@ struct publish_queue {
     bool watched;                  /* a head of it was decided upon and settled */
     struct publish_head head;
 
-    bool reconcile; /* wanted */
+    bool reconcile;             /* wanted, */
+    uint64_t reconcile_from_ms; /* but not before: uv_now */
     struct publish_claim *first_claim, *last_claim;
 };
 
@@ -181,8 +182,10 @@ struct publish {
     struct {                         /* publish_reconcile.c */
         struct publish_queue *queue; /* NULL: none is on its way */
         uint64_t cursor, next_cursor;
-        bool waiting;  /* for a page, the writer, or a withdrawal */
-        bool overflow; /* the page had more suspects */
+        bool waiting;    /* for a page, the writer, or a withdrawal */
+        bool begun;      /* state has what was decided before it began */
+        bool committing; /* a barrier is on its way, perhaps of one that was given up */
+        bool overflow;   /* the page had more suspects */
         unsigned suspects, withdrawn, withdrawn_of_page;
         size_t lengths[SUSPECTS_MAX];
         char *members; /* SUSPECTS_MAX of TASK_BYTES_MAX */

@@ -7,10 +7,12 @@
  * that runs, or the life before a restore. Nobody but a consumer may take that out, for it may be
  * the only trace of an opt-in.
  *
- * State is up to 100 ms behind, so a member that it does not know is a suspect only. The writer is
- * asked to commit all (a barrier), and then the suspects are judged again. What was decided after
- * that commit comes to us after the barrier does, and any push of it goes out behind the
- * withdrawal: nothing that was put anew can be taken out.
+ * State is up to 100 ms behind. So the writer is asked to commit all (a barrier) before the first
+ * page: a task that was sent again because state did not know yet of its claim or its end must not
+ * pass as one that should stand there. And a member that state does not know is a suspect only:
+ * after another barrier the suspects are judged again. What was decided after that commit comes to
+ * us after the barrier does, and any push of it goes out behind the withdrawal: nothing that was
+ * put anew can be taken out.
  *
  * One queue at a time, a page a tick. */
 #include <stdlib.h>
@@ -121,6 +123,15 @@ static void give_up(struct publish *publish)
     publish->reconcile.queue = NULL; /* still wanted: begins anew when the queue is well */
 }
 
+static bool ask_commit(struct publish_queue *queue)
+{
+    struct command barrier = {.kind = COMMAND_BARRIER};
+    bool asked = publish_submit(queue, PURPOSE_RECONCILE, &barrier);
+
+    queue->publish->reconcile.committing = asked;
+    return asked;
+}
+
 static void finish(struct publish *publish)
 {
     struct publish_queue *queue = publish->reconcile.queue;
@@ -165,19 +176,13 @@ static void on_withdrawn(void *owner, const struct redis_reply *reply)
     }
 }
 
-void publish_reconcile_settled(struct publish_queue *queue, enum status status)
+static void withdraw_strays(struct publish_queue *queue)
 {
     struct publish *publish = queue->publish;
     struct slice strays[SUSPECTS_MAX];
     unsigned count = 0;
     struct task_row row;
 
-    if (publish->reconcile.queue != queue)
-        return;
-    if (status != STATUS_OK) {
-        give_up(publish);
-        return;
-    }
     for (unsigned i = 0; i < publish->reconcile.suspects; i++) {
         if (publish_judge(queue, suspect(publish, i), &row) == MEMBER_STRAY)
             strays[count++] = suspect(publish, i);
@@ -190,13 +195,30 @@ void publish_reconcile_settled(struct publish_queue *queue, enum status status)
         give_up(publish);
 }
 
+void publish_reconcile_settled(struct publish_queue *queue, enum status status)
+{
+    struct publish *publish = queue->publish;
+
+    publish->reconcile.committing = false;
+    if (publish->reconcile.queue != queue)
+        return;
+    if (status != STATUS_OK) {
+        give_up(publish);
+    } else if (publish->reconcile.begun) {
+        withdraw_strays(queue);
+    } else {
+        publish->reconcile.begun = true;
+        publish->reconcile.waiting = false;
+        publish_tick_soon(publish);
+    }
+}
+
 /* ZSCAN: cursor, then members and scores. LRANGE: members. */
 static void on_page(void *owner, const struct redis_reply *reply)
 {
     struct publish_queue *queue = owner;
     struct publish *publish = queue->publish;
     struct redis_reply members = *reply;
-    struct command barrier = {.kind = COMMAND_BARRIER};
     struct task_row row;
 
     if (publish->reconcile.queue != queue)
@@ -223,7 +245,7 @@ static void on_page(void *owner, const struct redis_reply *reply)
                 : publish->reconcile.cursor + members.count - publish->reconcile.suspects;
     if (publish->reconcile.suspects == 0)
         page_done(publish);
-    else if (!publish_submit(queue, PURPOSE_RECONCILE, &barrier))
+    else if (!ask_commit(queue))
         give_up(publish);
 }
 
@@ -259,12 +281,28 @@ static bool is_well(const struct publish_queue *queue)
 /* The next queue that wants it and holds again what it should. */
 static struct publish_queue *choose(struct publish *publish)
 {
+    uint64_t now_ms = uv_now(publish->options.loop);
+
     for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
         struct publish_queue *queue = publish->queues[number];
-        if (queue != NULL && queue->reconcile && is_well(queue))
+        if (queue != NULL && queue->reconcile && queue->reconcile_from_ms <= now_ms &&
+            is_well(queue))
             return queue;
     }
     return NULL;
+}
+
+static void begin(struct publish_queue *queue)
+{
+    struct publish *publish = queue->publish;
+
+    publish->reconcile.queue = queue;
+    publish->reconcile.cursor = 0;
+    publish->reconcile.withdrawn = 0;
+    publish->reconcile.begun = false;
+    publish->reconcile.waiting = true;
+    if (!ask_commit(queue))
+        give_up(publish);
 }
 
 void publish_reconcile(struct publish *publish)
@@ -276,13 +314,10 @@ void publish_reconcile(struct publish *publish)
     if (queue != NULL && !is_well(queue))
         give_up(publish);
     if (publish->reconcile.queue == NULL) {
-        queue = choose(publish);
-        if (queue == NULL)
-            return;
-        publish->reconcile.queue = queue;
-        publish->reconcile.cursor = 0;
-        publish->reconcile.withdrawn = 0;
-        publish->reconcile.waiting = false;
+        queue = publish->reconcile.committing ? NULL : choose(publish);
+        if (queue != NULL)
+            begin(queue);
+        return;
     }
     if (publish->reconcile.waiting) /* for a page, the writer, or a withdrawal */
         return;

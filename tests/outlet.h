@@ -316,6 +316,12 @@ static inline void outlet_on_forgot(void *owner)
     outlet->forgot_count++;
 }
 
+static inline bool outlet_is_reconciled(void *owner)
+{
+    (void)owner;
+    return stats_count(outlet->stats, STATS_REDIS_RECONCILES) >= 1;
+}
+
 /* Brings settlements back, as the writer does between two turns of the loop. */
 static inline void outlet_settle(void)
 {

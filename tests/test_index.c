@@ -411,6 +411,21 @@ static void closing_in_the_middle_of_a_doubling_leaves_no_half_table(void **stat
         assert_true(finds(INDEX_IDENTITY, number, 0, number));
 }
 
+/* Each start begins the doubling anew, and none of these takes in enough to come to its end. */
+static void a_table_doubles_though_the_process_never_runs_for_long(void **state)
+{
+    const uint64_t many = 40000;
+
+    (void)state;
+    for (uint64_t number = 1; number <= many; number++) {
+        assert_int_equal(insert(INDEX_EVENT, number, number, DAY_MS), STATUS_OK);
+        if (number % 50 == 0)
+            reopen();
+    }
+    for (uint64_t number = 1; number <= many; number++)
+        assert_true(finds(INDEX_EVENT, number, 0, number));
+}
+
 static void what_comes_while_a_table_doubles_is_found(void **state)
 {
     (void)state;
@@ -593,6 +608,7 @@ int main(void)
         TEST(a_damaged_table_is_corrupt),
         TEST(what_a_killed_process_inserted_is_there),
         TEST(closing_in_the_middle_of_a_doubling_leaves_no_half_table),
+        TEST(a_table_doubles_though_the_process_never_runs_for_long),
         TEST(what_comes_while_a_table_doubles_is_found),
         TEST(the_large_file_changes_at_one_place_at_a_time),
         TEST(what_a_process_killed_at_any_insert_had_is_found),

@@ -45,7 +45,8 @@ class RedisRounds(Scenario):
         getattr(self, f"fault_{kind}")(dice)
         if is_killed:
             self.start_server()
-        time.sleep(dice.uniform(0.05, 0.4))
+        if dice.random() < 0.5:  # else nobody pops what Redis shows again, before it is looked at
+            time.sleep(dice.uniform(0.05, 0.4))
         self.traffic.pause()
         self.checker.settle()
         self.after_round()
