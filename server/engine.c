@@ -19,8 +19,9 @@ enum status engine_open(const struct engine_options *options, struct engine **ou
         return STATUS_BUSY;
     engine->options = *options;
     engine->json = json_open(OPTIN_BYTES_MAX);
-    if (engine->json == NULL) {
-        free(engine);
+    engine->optin = malloc(sizeof(*engine->optin));
+    if (engine->json == NULL || engine->optin == NULL) {
+        engine_close(engine);
         return STATUS_BUSY;
     }
     *out = engine;
@@ -32,6 +33,7 @@ void engine_close(struct engine *engine)
     if (engine == NULL)
         return;
     json_close(engine->json);
+    free(engine->optin);
     free(engine);
 }
 

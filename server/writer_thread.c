@@ -23,7 +23,7 @@
 void writer_die(struct writer *writer, const char *what, enum status status)
 {
     log_write(writer->options.log, LOG_ERROR, what, LOG_TEXT("status", status_code(status)),
-              LOG_TEXT("advice", "check the disk; the supervisor starts the server again"),
+              LOG_TEXT("advice", "check disk and memory; the supervisor starts the server again"),
               LOG_END);
     _exit(EXIT_DISK);
 }
@@ -114,6 +114,9 @@ static enum status process_command(struct writer *writer, const struct command *
         struct turn turn = writer_turn(writer, command->now_ms);
         enum status decided =
             engine_decide(writer->engine, command, &turn, &writer->record, &settlement, &more);
+        enum status failed = state_failure(writer->state);
+        if (failed != STATUS_OK) /* then "not found" is no answer */
+            return failed;
         if (decided != STATUS_OK)
             break;
         decided = writer_keep(writer);
