@@ -32,11 +32,12 @@ def run_one(name):
             [sys.executable, "-m", "unittest", "-v", name], cwd=HERE, capture_output=True, text=True,
             timeout=SECONDS_MAX, check=False,
         )  # fmt: skip
-        talk, failed = done.stderr, done.returncode != 0
+        talk, said, failed = done.stderr, done.stdout, done.returncode != 0
     except subprocess.TimeoutExpired as late:
-        talk, failed = f"{late.stderr or ''}\nnot done after {SECONDS_MAX} s", True
+        talk, said, failed = f"{late.stderr or ''}\nnot done after {SECONDS_MAX} s", "", True
     result = "FAIL" if failed else "skip" if "skipped=" in talk else "ok"
-    return name, result, time.monotonic() - start, talk
+    experiments = [line for line in said.splitlines() if line.startswith("experiment ")]
+    return name, result, time.monotonic() - start, talk, experiments
 
 
 def main():
@@ -52,9 +53,11 @@ def main():
             sys.exit(f"no scenario is named like {' '.join(arguments.names)}")
     counts = {"ok": 0, "FAIL": 0, "skip": 0}
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        for name, result, seconds, talk in pool.map(run_one, names):
+        for name, result, seconds, talk, experiments in pool.map(run_one, names):
             counts[result] += 1
             print(f"{result:4} {name} ({seconds:.1f} s)", flush=True)
+            for line in experiments:
+                print(f"     {line}", flush=True)
             if result == "FAIL":
                 print("     " + talk[talk.find("=====") :].replace("\n", "\n     "), flush=True)
             if result == "skip":
