@@ -130,8 +130,11 @@ static bool stands_before(struct engine *engine, const struct state_visible *vis
     struct task_row row;
     char own[ID_TEXT_LENGTH];
 
-    MUST(engine_load_person(engine, visible->person, &who) &&
-         engine_open_task(engine, &who, visible->task, &row));
+    if (!engine_load_person(engine, visible->person, &who) ||
+        !engine_open_task(engine, &who, visible->task, &row)) {
+        MUST(state_failure(engine->options.state) != STATUS_OK); /* which fails the batch */
+        return false;
+    }
     if (row.flags & TASK_IN_LIST)
         return false;
     id_format(own, engine->options.id_key, ID_TASK, row.opened_ms, row.number);
@@ -200,8 +203,11 @@ enum status engine_decide_due(struct engine *engine, const struct turn *turn, st
 
     if (!state_due_first(engine->options.state, &due) || due.due_ms > turn->now_ms)
         return STATUS_NOT_FOUND;
-    MUST(engine_load_person(engine, due.person, &who) &&
-         engine_open_task(engine, &who, due.task, &task.row));
+    if (!engine_load_person(engine, due.person, &who) ||
+        !engine_open_task(engine, &who, due.task, &task.row)) {
+        MUST(state_failure(engine->options.state) != STATUS_OK);
+        return state_failure(engine->options.state);
+    }
     MUST(task.row.due_ms == due.due_ms);
     task.person = due.person;
     task.drop_seq = 0;
