@@ -360,7 +360,7 @@ static uint64_t sleep_ms(struct writer *writer)
 
     if (atomic_load(&writer->stalled))
         return WRITER_STATE_RETRY_MS;
-    if (has_work(writer))
+    if (writer->behind || has_work(writer))
         return 0;
     due_ms = engine_next_due_ms(writer->engine);
     if (clock_is_test(writer->options.clock))
@@ -430,7 +430,7 @@ void *writer_run(void *argument)
     while ((batch = writer_take(writer, sleep_ms(writer))) != NULL) {
         bool idle = batch->count == 0 && !has_work(writer);
 
-        if (atomic_load(&writer->stalled)) {
+        if (writer->behind) {
             writer_receive(writer, batch);
             writer_catch_up(writer);
         } else if (!idle) {

@@ -152,7 +152,7 @@ class FullDisk(Full):
         self.serve(self.disks / "journal" / "data", "--reserve-bytes", "8MiB", wrapper=self.inside)
         for _ in range(TIMES):
             self.leave("journal", 17 * MIB // 2)
-            self.fill()
+            self.fill(300)  # more of them than state catches up with at once
             self.assert_reads_go_on()
             # What opt-ins leave free is for the work: it goes on.
             self.assertEqual(200, self.report_over_http())
