@@ -3,6 +3,8 @@
 #include <idn2.h>
 #include <string.h>
 
+#include "proto/memory.h"
+
 #define LOCAL_LENGTH_MAX 64
 #define LABEL_LENGTH_MAX 63
 
@@ -126,8 +128,11 @@ static bool put_unicode_domain(struct text *out, struct slice domain)
         return false;
     memcpy(terminated, domain.bytes, domain.length);
     terminated[domain.length] = '\0';
-    if (idn2_lookup_u8((const uint8_t *)terminated, &ascii,
-                       IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
+    int code =
+        idn2_lookup_u8((const uint8_t *)terminated, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+    if (code == IDN2_MALLOC)
+        memory_missing(); /* rather than call a good address a bad one */
+    if (code != IDN2_OK)
         return false;
 
     /* The mapping makes dots of other full stops, so labels are checked only now. */

@@ -1,10 +1,15 @@
 #include "proto/phone_slow.h"
 
+#include <cstdlib>
 #include <cstring>
+#include <new>
 #include <set>
 #include <string>
 
 #include <phonenumbers/phonenumberutil.h>
+#include <unicode/uclean.h>
+
+#include "proto/memory.h"
 
 using i18n::phonenumbers::PhoneNumber;
 using i18n::phonenumbers::PhoneNumberUtil;
@@ -12,9 +17,36 @@ using i18n::phonenumbers::PhoneNumberUtil;
 namespace
 {
 
+void *icu_take(const void *, size_t bytes)
+{
+    return memory_take(bytes);
+}
+
+void *icu_resize(const void *, void *memory, size_t bytes)
+{
+    return memory_resize(memory, bytes);
+}
+
+void icu_give_back(const void *, void *memory)
+{
+    std::free(memory);
+}
+
+/* Neither the library nor ICU, which it stands on, tells want of memory from a number that is
+ * none, so they never see any. */
+const PhoneNumberUtil *open_util()
+{
+    UErrorCode refused = U_ZERO_ERROR;
+
+    std::set_new_handler(memory_missing);
+    u_setMemoryFunctions(nullptr, icu_take, icu_resize, icu_give_back, &refused);
+    return PhoneNumberUtil::GetInstance();
+}
+
 const PhoneNumberUtil &util()
 {
-    return *PhoneNumberUtil::GetInstance();
+    static const PhoneNumberUtil *const only = open_util();
+    return *only;
 }
 
 /* Two numbers of an area code, far apart. Where they disagree or neither is valid,

@@ -5,6 +5,7 @@
 #include <sodium.h>
 
 #include "proto/form.h"
+#include "proto/memory.h"
 #include "proto/must.h"
 #include "server/api_admin.h"
 
@@ -192,6 +193,8 @@ static void change_settled(struct api *api, struct pending *pending,
         status =
             registry_apply(api->options.registry, change->entity, change->number, change->settings);
         MUST(status != STATUS_CORRUPT); /* it was checked here, in this order */
+        if (status != STATUS_OK)
+            memory_missing(); /* a loop that does not know what is stored would refuse its keys */
     }
     if (change->token_file)
         api_first_token_settled(api, status);

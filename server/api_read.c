@@ -68,6 +68,8 @@ static void barrier_settled(struct api *api, struct pending *pending,
         status = reading_open(api, &reading);
     if (status == STATUS_OK) {
         status = pending->read.run(&reading, pending, &out);
+        if (state_reader_failure(reading.state) != STATUS_OK)
+            status = state_reader_failure(reading.state);
         reading_close(&reading);
     }
     if (status == READ_LATER) {

@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "proto/memory.h"
 #include "proto/must.h"
 
 #define NS_PER_MS    1000000
@@ -131,12 +132,9 @@ enum status clock_open(const char *test_file, struct clock **out)
 
     if (test_file && !read_test_file(test_file, &first_ms))
         return STATUS_INVALID;
-    struct clock *clock = calloc(1, sizeof *clock);
-    MUST(clock);
-    if (test_file) {
-        clock->test_file = strdup(test_file);
-        MUST(clock->test_file);
-    }
+    struct clock *clock = memory_take_zeroed(1, sizeof *clock);
+    if (test_file)
+        clock->test_file = strcpy(memory_take(strlen(test_file) + 1), test_file);
     atomic_store(&clock->now_ms, first_ms);
     atomic_store(&clock->home_ns, difference_ns());
     atomic_store(&clock->ahead_ns, atomic_load(&clock->home_ns));
@@ -300,8 +298,7 @@ void clock_watch(struct clock *clock, uv_loop_t *loop, clock_changed_fn *on_chan
     if (clock->test_file && !read_test_file(clock->test_file, &clock->test_ms))
         clock->test_ms = 0; /* the first sound look is a change */
     clock->looked_ns = difference_ns();
-    clock->timer = malloc(sizeof *clock->timer);
-    MUST(clock->timer);
+    clock->timer = memory_take(sizeof *clock->timer);
     MUST(uv_timer_init(loop, clock->timer) == 0);
     clock->timer->data = clock;
     MUST(uv_timer_start(clock->timer, on_look, every_ms, every_ms) == 0);

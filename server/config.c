@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "proto/must.h"
+#include "proto/memory.h"
 #include "server/config_file.h"
 
 enum type {
@@ -102,9 +102,8 @@ struct reading {
 
 static const char *keep(struct config *config, const char *bytes, size_t length)
 {
-    struct config_text *text = malloc(sizeof *text + length + 1);
+    struct config_text *text = memory_take(sizeof *text + length + 1);
 
-    MUST(text); /* at start: there is nothing to lose yet */
     memcpy(text->bytes, bytes, length);
     text->bytes[length] = '\0';
     text->next = config->texts;
@@ -348,11 +347,10 @@ static void on_pair(void *owner, const char *name, const char *value, unsigned l
 static char *read_file(const char *path, size_t most, size_t *length_out)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    char *bytes = malloc(most + 2);
+    char *bytes = memory_take(most + 2);
     size_t length = 0;
     ssize_t got = -1;
 
-    MUST(bytes);
     while (fd >= 0 && length <= most) {
         got = read(fd, bytes + length, most + 1 - length);
         if (got <= 0)

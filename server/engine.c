@@ -19,8 +19,9 @@ enum status engine_open(const struct engine_options *options, struct engine **ou
         return STATUS_BUSY;
     engine->options = *options;
     engine->json = json_open(OPTIN_BYTES_MAX);
-    if (engine->json == NULL) {
-        free(engine);
+    engine->optin = malloc(sizeof(*engine->optin));
+    if (engine->json == NULL || engine->optin == NULL) {
+        engine_close(engine);
         return STATUS_BUSY;
     }
     *out = engine;
@@ -32,6 +33,7 @@ void engine_close(struct engine *engine)
     if (engine == NULL)
         return;
     json_close(engine->json);
+    free(engine->optin);
     free(engine);
 }
 
@@ -128,8 +130,11 @@ static bool stands_before(struct engine *engine, const struct state_visible *vis
     struct task_row row;
     char own[ID_TEXT_LENGTH];
 
-    MUST(engine_load_person(engine, visible->person, &who) &&
-         engine_open_task(engine, &who, visible->task, &row));
+    if (!engine_load_person(engine, visible->person, &who) ||
+        !engine_open_task(engine, &who, visible->task, &row)) {
+        MUST(state_failure(engine->options.state) != STATUS_OK); /* which fails the batch */
+        return false;
+    }
     if (row.flags & TASK_IN_LIST)
         return false;
     id_format(own, engine->options.id_key, ID_TASK, row.opened_ms, row.number);
@@ -198,8 +203,11 @@ enum status engine_decide_due(struct engine *engine, const struct turn *turn, st
 
     if (!state_due_first(engine->options.state, &due) || due.due_ms > turn->now_ms)
         return STATUS_NOT_FOUND;
-    MUST(engine_load_person(engine, due.person, &who) &&
-         engine_open_task(engine, &who, due.task, &task.row));
+    if (!engine_load_person(engine, due.person, &who) ||
+        !engine_open_task(engine, &who, due.task, &task.row)) {
+        MUST(state_failure(engine->options.state) != STATUS_OK);
+        return state_failure(engine->options.state);
+    }
     MUST(task.row.due_ms == due.due_ms);
     task.person = due.person;
     task.drop_seq = 0;

@@ -41,7 +41,10 @@ static enum status person_turn_to(struct engine *engine, const struct record_vie
         state_meta(engine->options.state)->people = number;
         return STATUS_OK;
     }
-    return engine_load_person(engine, number, &engine->person) ? STATUS_OK : STATUS_CORRUPT;
+    if (engine_load_person(engine, number, &engine->person))
+        return STATUS_OK;
+    enum status failed = state_failure(engine->options.state);
+    return failed != STATUS_OK ? failed : STATUS_CORRUPT;
 }
 
 /* --- the outbox ------------------------------------------------------------------ */

@@ -17,6 +17,7 @@ struct engine {
     struct engine_options options;
     struct engine_person person; /* apply's */
     struct json *json;           /* for settings, which are rare */
+    struct optin *optin;         /* one that is compared with what came again */
 };
 
 /* A task as it stands, and whose. */

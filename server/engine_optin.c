@@ -325,9 +325,6 @@ static bool same_content(struct engine *engine, const struct effect_optin *found
                          const struct effect_received *facts)
 {
     struct record_view record;
-    struct optin *optin;
-    struct hash content;
-    bool same = false;
 
     if (!hash_is_none(found->content))
         return hash_equal(found->content, facts->content);
@@ -335,15 +332,10 @@ static bool same_content(struct engine *engine, const struct effect_optin *found
         return false;
     if (record.erased)
         return true;
-    optin = malloc(sizeof(*optin));
-    if (optin == NULL)
+    if (optin_decode(record.payload, engine->optin) != STATUS_OK)
         return false;
-    if (optin_decode(record.payload, optin) == STATUS_OK) {
-        content = optin_content(optin, engine->options.hash_key, facts->site);
-        same = hash_equal(content, facts->content);
-    }
-    free(optin);
-    return same;
+    return hash_equal(optin_content(engine->optin, engine->options.hash_key, facts->site),
+                      facts->content);
 }
 
 /* --- an update: other content under the same id, from a public key -------------------- */

@@ -85,7 +85,8 @@ static enum status find_task(struct hearing *hearing)
         return STATUS_FORBIDDEN;
     hearing->queue = task.row.queue;
     hearing->channel = (enum task_channel)task.row.channel;
-    MUST(engine_load_person(engine, opened.header.person, &hearing->who));
+    if (!engine_load_person(engine, opened.header.person, &hearing->who))
+        return STATUS_CORRUPT;
     if (!engine_open_task(engine, &hearing->who, hearing->report->task, &hearing->row))
         hearing->row.number = 0;
     return STATUS_OK;

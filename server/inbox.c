@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "proto/id.h"
+#include "proto/memory.h"
 #include "proto/must.h"
 
 #define BLOCK_MS           100 /* an XREAD that blocks does not hear of a queue that is new */
@@ -421,7 +422,8 @@ void inbox_again(struct inbox *inbox)
 
 void inbox_ready(struct inbox *inbox)
 {
-    MUST(state_reader_open(writer_state(inbox->options.writer), &inbox->state) == STATUS_OK);
+    if (state_reader_open(writer_state(inbox->options.writer), &inbox->state) != STATUS_OK)
+        memory_missing();
     inbox->ready = true;
     go_on(inbox);
 }

@@ -322,7 +322,7 @@ enum status journal_reader_open(struct journal *journal, struct journal_reader *
 
     *out = reader;
     if (!reader)
-        return STATUS_IO;
+        return STATUS_BUSY;
     reader->journal = journal;
     atomic_fetch_add(&journal->readers, 1);
     return STATUS_OK;

@@ -61,6 +61,7 @@ static enum status translate(const struct lmdb_env *env, int code, const char *d
             return STATUS_DISK_FULL;
         return STATUS_IO;
     case MDB_READERS_FULL:
+    case ENOMEM:
         return STATUS_BUSY;
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:

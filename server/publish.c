@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/memory.h"
 #include "proto/must.h"
 #include "server/embedded.h"
 #include "server/publish_internal.h"
@@ -377,8 +378,9 @@ void publish_ready(struct publish *publish)
 {
     struct writer *writer = publish->options.writer;
 
-    MUST(state_reader_open(writer_state(writer), &publish->state) == STATUS_OK);
-    MUST(journal_reader_open(writer_journal(writer), &publish->journal) == STATUS_OK);
+    if (state_reader_open(writer_state(writer), &publish->state) != STATUS_OK ||
+        journal_reader_open(writer_journal(writer), &publish->journal) != STATUS_OK)
+        memory_missing();
     publish->renderer.reader = publish->journal;
     publish->renderer.registry = publish->options.registry;
     publish->renderer.id_key = writer_id_key(writer);

@@ -180,8 +180,11 @@ void publish_claim(struct publish *publish, uint64_t ticket, uint32_t number, st
     struct publish_claim *claim = NULL;
     enum status refusal = STATUS_REDIS_AWAY;
 
-    if (queue == NULL || agent.length == 0 || agent.length > sizeof(claim->agent)) {
+    if (agent.length == 0 || agent.length > sizeof(claim->agent) ||
+        registry_queue(publish->options.registry, number) == NULL) {
         refusal = STATUS_INVALID;
+    } else if (queue == NULL) {
+        refusal = STATUS_BUSY; /* no memory for it now */
     } else if (redis_is_up(publish->redis)) {
         refusal = STATUS_BUSY;
         if (publish->claims < CLAIMS_MAX)

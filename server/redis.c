@@ -190,6 +190,15 @@ static bool is_own(const struct redis_command *command)
 
 static void on_reply(redisAsyncContext *context, void *hiredis_reply, void *data);
 
+/* Without memory hiredis sends a command and forgets who waits for its answer, and says neither:
+ * then the answers to all others would go to the wrong ones. */
+static bool is_awaited(const struct redis_command *command)
+{
+    const redisCallback *last = command->redis->context->replies.tail;
+
+    return last != NULL && last->privdata == command;
+}
+
 static bool command_send(struct redis_command *command)
 {
     struct redis *redis = command->redis;
@@ -197,6 +206,10 @@ static bool command_send(struct redis_command *command)
     if (redisAsyncFormattedCommand(redis->context, on_reply, command, command->bytes,
                                    command->length) != REDIS_OK)
         return false;
+    if (!is_awaited(command)) {
+        redis_doom(redis, "out of memory");
+        return false;
+    }
     command->deadline_ms = now_of(redis) + command->timeout_ms;
     wake_at(redis, command->deadline_ms);
     return true;

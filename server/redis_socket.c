@@ -81,6 +81,8 @@ static void on_flush(uv_prepare_t *flush)
     struct socket_watch *watch = flush->data;
 
     uv_prepare_stop(flush);
+    if (watch->redis->doomed) /* perhaps because there is nobody to hear the answers */
+        return;
     watch->flushing = true;
     redisAsyncHandleWrite(watch->context);
     watch->flushing = false;

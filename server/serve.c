@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "proto/memory.h"
 #include "proto/must.h"
 #include "proto/phone.h"
 #include "server/api.h"
@@ -287,7 +288,8 @@ static enum status open_writer(struct server *server)
     if (status != STATUS_OK)
         return status; /* the log says what to do */
     server->registry = registry_open();
-    MUST(server->registry);
+    if (!server->registry)
+        return STATUS_BUSY;
     return writer_read_registry(server->writer, server->registry);
 }
 
@@ -383,9 +385,9 @@ static enum status open_api(struct server *server)
         .owner = server->api,
     };
     status = http_open(&http, &server->http);
-    if (status == STATUS_OK)
-        api_attach(server->api, server->http, server->writer, server->publish);
-    return status;
+    return status == STATUS_OK
+               ? api_attach(server->api, server->http, server->writer, server->publish)
+               : status;
 }
 
 /* By number, as it was checked: "localhost" could be looked up as anything. */
@@ -534,6 +536,16 @@ static enum status open_parts(struct server *server)
     return status;
 }
 
+/* The parts say themselves what is wrong, but for want of memory, which nobody asks them. */
+static bool open_all(struct server *server)
+{
+    enum status status = open_parts(server);
+
+    if (status == STATUS_BUSY || status == STATUS_INTERNAL)
+        fprintf(stderr, "hotlead: not started: out of memory\n");
+    return status == STATUS_OK;
+}
+
 /* --- closing ---------------------------------------------------------------------- */
 
 static void close_handle(void *handle)
@@ -590,7 +602,11 @@ int serve(const struct config *config)
     MUST(log_level_of(config->log_level, &level));
     server.log = log_open(STDERR_FILENO, level);
     server.stats = stats_open();
-    MUST(server.log && server.stats && sodium_init() >= 0);
+    if (!server.log || !server.stats)
+        memory_missing();
+    MUST(sodium_init() >= 0);
+    /* Where libuv asks for more memory by itself it aborts when there is none. */
+    MUST(uv_replace_allocator(memory_take, memory_resize, memory_take_zeroed, free) == 0);
     prepare_process(server.log);
     open_loop(&server);
 
@@ -599,7 +615,7 @@ int serve(const struct config *config)
         fprintf(stderr, "hotlead: test_clock: %s: there must be decimal ms in it\n",
                 config->test_clock);
         code = EXIT_USAGE;
-    } else if (open_parts(&server) == STATUS_OK) {
+    } else if (open_all(&server)) {
         watch_signals_and_clock(&server);
         notify_send("READY=1");
         log_write(server.log, LOG_INFO, "started", LOG_TEXT("version", HOTLEAD_VERSION),

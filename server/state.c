@@ -235,6 +235,11 @@ enum status state_begin(struct state *state)
     return lmdb_env_failed(&state->lmdb, "mdb_txn_begin", code);
 }
 
+enum status state_failure(const struct state *state)
+{
+    return state->broken;
+}
+
 static bool queue_changed(const struct state *state, uint32_t queue)
 {
     return memcmp(&state->queues[queue], &state->committed_queues[queue],

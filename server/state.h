@@ -105,6 +105,9 @@ uint64_t state_bytes(const struct state *state); /* of the file; any thread */
 
 /* Opens the transaction when none is; puts and deletes need it. */
 enum status state_begin(struct state *state);
+/* OK, or how a put or a find has failed since the last commit or abort: what was not found then may
+ * be there all the same. */
+enum status state_failure(const struct state *state);
 bool state_is_dirty(const struct state *state); /* something is not committed, or young */
 /* Writes meta, queues and what is young; DISK_FULL, IO. */
 enum status state_commit(struct state *state);
@@ -183,6 +186,9 @@ enum status state_entity_put(struct state *state, enum entity_kind kind, uint32_
 enum status state_reader_open(struct state *state, struct state_reader **out);
 void state_reader_close(struct state_reader *reader);
 void state_reader_release(struct state_reader *reader);
+
+/* OK, or how a read of this reader has failed: what it did not find may be there all the same. */
+enum status state_reader_failure(const struct state_reader *reader);
 
 uint64_t state_read_folded(struct state_reader *reader);
 bool state_read_queue(struct state_reader *reader, uint32_t queue, struct state_queue *out);

@@ -61,8 +61,9 @@ struct state {
 
 struct state_reader {
     struct state *state;
-    MDB_txn *snapshot; /* NULL until the first read */
-    bool reading;      /* else it is reset and holds nothing */
+    MDB_txn *snapshot;   /* NULL until the first read */
+    enum status failure; /* of the last read that failed; OK: none did */
+    bool reading;        /* else it is reset and holds nothing */
 };
 
 /* --- keys: fixed-width, big-endian ------------------------------------------ */

@@ -10,7 +10,7 @@ enum status state_reader_open(struct state *state, struct state_reader **out)
 
     *out = reader;
     if (!reader)
-        return STATUS_IO;
+        return STATUS_BUSY;
     reader->state = state;
     atomic_fetch_add(&state->readers, 1);
     return STATUS_OK;
@@ -33,6 +33,14 @@ void state_reader_release(struct state_reader *reader)
     reader->reading = false;
 }
 
+/* NOT_FOUND is an answer; whatever else is not OK has failed. */
+static enum status note(struct state_reader *reader, enum status status)
+{
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+        reader->failure = status;
+    return status;
+}
+
 enum status state_reader_begin(struct state_reader *reader)
 {
     int code;
@@ -44,12 +52,17 @@ enum status state_reader_begin(struct state_reader *reader)
     else
         code = mdb_txn_begin(reader->state->lmdb.env, NULL, MDB_RDONLY, &reader->snapshot);
     reader->reading = code == 0;
-    return lmdb_env_failed(&reader->state->lmdb, "mdb_txn_renew", code);
+    return note(reader, lmdb_env_failed(&reader->state->lmdb, "mdb_txn_renew", code));
 }
 
 static bool found(struct state_reader *reader, const char *what, int code)
 {
-    return lmdb_env_failed(&reader->state->lmdb, what, code) == STATUS_OK;
+    return note(reader, lmdb_env_failed(&reader->state->lmdb, what, code)) == STATUS_OK;
+}
+
+enum status state_reader_failure(const struct state_reader *reader)
+{
+    return reader->failure;
 }
 
 uint64_t state_read_folded(struct state_reader *reader)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/memory.h"
 #include "proto/must.h"
 #include "server/writer_internal.h"
 
@@ -248,7 +249,8 @@ enum status writer_open(const struct writer_options *options, struct writer **ou
     open_threading(writer);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the loop's */
-    MUST(pthread_create(&writer->thread, NULL, writer_run, writer) == 0);
+    if (pthread_create(&writer->thread, NULL, writer_run, writer) != 0)
+        memory_missing(); /* for its stack */
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     *out = writer;
     return STATUS_OK;

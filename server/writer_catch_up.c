@@ -29,6 +29,7 @@ void writer_refold(struct writer *writer)
     engine_listen(writer->engine, writer_on_outbox, writer);
     writer->dirty_since_ms = 0;
     writer->dirty_records = 0;
+    writer->behind = result == STATUS_DISK_FULL;
     atomic_store(&writer->stalled, result == STATUS_DISK_FULL);
     if (result != STATUS_OK && result != STATUS_DISK_FULL)
         writer_die(writer, "state cannot be brought up to the journal", result);
@@ -153,8 +154,9 @@ bool writer_catch_up(struct writer *writer)
     }
     if (result != STATUS_OK && result != STATUS_DISK_FULL)
         writer_die(writer, "state cannot be brought up to the journal", result);
+    writer->behind = result != STATUS_OK || !done;
     atomic_store(&writer->stalled, result == STATUS_DISK_FULL);
-    return result == STATUS_OK && done;
+    return !writer->behind;
 }
 
 void writer_catch_up_all(struct writer *writer)

@@ -89,6 +89,7 @@ struct writer {
     uint64_t dirty_since_ms; /* monotonic; 0: state has nothing uncommitted */
     unsigned dirty_records;
     bool admin_in_batch;
+    bool behind;        /* state lacks records or rows: nothing is decided before it has them */
     uint64_t *barriers; /* tickets of this batch's barriers, settled after the state commit */
     unsigned barrier_count;
     struct postponed postponed;

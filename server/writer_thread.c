@@ -23,7 +23,7 @@
 void writer_die(struct writer *writer, const char *what, enum status status)
 {
     log_write(writer->options.log, LOG_ERROR, what, LOG_TEXT("status", status_code(status)),
-              LOG_TEXT("advice", "check the disk; the supervisor starts the server again"),
+              LOG_TEXT("advice", "check disk and memory; the supervisor starts the server again"),
               LOG_END);
     _exit(EXIT_DISK);
 }
@@ -114,6 +114,9 @@ static enum status process_command(struct writer *writer, const struct command *
         struct turn turn = writer_turn(writer, command->now_ms);
         enum status decided =
             engine_decide(writer->engine, command, &turn, &writer->record, &settlement, &more);
+        enum status failed = state_failure(writer->state);
+        if (failed != STATUS_OK) /* then "not found" is no answer */
+            return failed;
         if (decided != STATUS_OK)
             break;
         decided = writer_keep(writer);
@@ -357,7 +360,7 @@ static uint64_t sleep_ms(struct writer *writer)
 
     if (atomic_load(&writer->stalled))
         return WRITER_STATE_RETRY_MS;
-    if (has_work(writer))
+    if (writer->behind || has_work(writer))
         return 0;
     due_ms = engine_next_due_ms(writer->engine);
     if (clock_is_test(writer->options.clock))
@@ -427,7 +430,7 @@ void *writer_run(void *argument)
     while ((batch = writer_take(writer, sleep_ms(writer))) != NULL) {
         bool idle = batch->count == 0 && !has_work(writer);
 
-        if (atomic_load(&writer->stalled)) {
+        if (writer->behind) {
             writer_receive(writer, batch);
             writer_catch_up(writer);
         } else if (!idle) {

@@ -1,9 +1,26 @@
 """How an experiment says what it found."""
+import contextlib
+import os
+import random
 
 
 def told(name, failures, trials, what):
-    """Prints the line of an experiment that is through. Where nothing failed in N trials, the rate of failure
-    is below 3/N with 95 % confidence (the rule of three); it is no proof."""
-    assert trials > 0, f"{name} tried nothing"
+    """Prints the result, and fails unless nothing failed. The bound is the rule of three: no failure in N trials
+    leaves, with 95 % confidence, a rate of less than 3/N."""
+    assert trials > 0, f"{name}: nothing was tried"
     print(f"experiment {name}: {failures} of {trials} {what}, 95 % bound {300 / trials:.3g} %", flush=True)
     assert failures == 0, f"{name}: {failures} of {trials} {what}"
+
+
+def seed():
+    """SEED=n says what was printed when something failed."""
+    return int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32))
+
+
+@contextlib.contextmanager
+def during(what, number):
+    """Whatever fails in it says during what it was, and the seed."""
+    try:
+        yield
+    except Exception as wrong:
+        raise AssertionError(f"SEED={number}: {what}: {wrong}") from wrong

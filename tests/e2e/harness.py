@@ -96,11 +96,11 @@ class Scenario(unittest.TestCase):
             self.assert_rebuild_gives_the_same()
 
     def assert_rebuild_gives_the_same(self):
-        data = ("--data", self.server.data)
-        self.server.run("fsck", *data)
-        before = self.server.run("dump", *data).stdout
-        self.server.run("rebuild", *data)
-        after = self.server.run("dump", *data).stdout
+        stores = self.server.stores
+        self.server.run("fsck", *stores)
+        before = self.server.run("dump", *stores).stdout
+        self.server.run("rebuild", *stores)
+        after = self.server.run("dump", *stores).stdout
         if before != after:
             (self.folder / "dump.before").write_bytes(before)
             (self.folder / "dump.after").write_bytes(after)

@@ -211,6 +211,15 @@ class Hotlead(Process):
         command = [*self.wrapper, "cat", str(self.data / "admin.token")]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
+    @property
+    def stores(self):
+        """The flags by which other commands find what this server stores."""
+        flags = ["--data", str(self.data)]
+        for flag in ("--state", "--journal-map-bytes", "--state-map-bytes"):
+            if flag in self.arguments:
+                flags += [flag, self.arguments[self.arguments.index(flag) + 1]]
+        return flags
+
     def start(self, ready=True):
         self.spawn([
             *self.wrapper, HOTLEAD, "serve", "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}",

@@ -1,13 +1,11 @@
-"""Administration, health, metrics, backup, fsck, a full disk."""
+"""Administration, health, metrics, backup, fsck."""
 import json
 import os
 import shutil
-import subprocess
 import time
-import unittest
 
 from harness import Scenario
-from servers import Hotlead, wait_until
+from servers import wait_until
 
 
 class Administration(Scenario):
@@ -211,63 +209,3 @@ class Damage(Scenario):
         self.assertEqual(1, done.returncode, done.stderr)
         said = (done.stdout + done.stderr).decode()
         self.assertRegex(said, r"\b\d+\b.*(corrupt|damaged|checksum)|(corrupt|damaged|checksum).*\b\d+\b")
-
-
-@unittest.skipUnless(
-    subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode == 0,
-    "a full disk needs unshare -m, that is root",
-)
-class FullDisk(Scenario):
-    """A small tmpfs in a mount namespace that the server and its other commands run in."""
-
-    def setUp(self):
-        super().setUp()
-        self.server.stop()
-        self.disk = self.folder / "disk"
-        self.disk.mkdir()
-        mount = f"mount -t tmpfs -o size=24m none '{self.disk}' && touch '{self.disk}/up'"
-        self.holder = subprocess.Popen(["unshare", "-m", "sh", "-c", f"{mount} && exec sleep 600"])
-        self.inside = ["nsenter", "-m", "-t", str(self.holder.pid), "--"]
-        wait_until(lambda: self.run_inside("test", "-e", f"{self.disk}/up") == 0, what="the small disk")
-
-    def run_inside(self, *command):
-        return subprocess.run([*self.inside, *command], capture_output=True, check=False).returncode
-
-    def _end(self):
-        try:
-            super()._end()
-        finally:
-            self.holder.kill()
-            self.holder.wait()
-
-    def test_full_disk_refuses_loses_nothing_and_recovers(self):
-        self.server = Hotlead(self.folder, self.redis.url, self.disk / "data")
-        self.server.wrapper = self.inside
-        self.server.arguments += ["--reserve-bytes", "1MiB"]
-        self.server.start()
-        self.web, self.admin = self.server.web, self.server.admin_token
-        del self.sk
-        self.set_up_agency("acme")
-        self.assertEqual(0, self.run_inside("sh", "-c", f"head -c 12000000 /dev/zero > '{self.disk}/ballast'"))
-
-        acked, refused = [], None
-        for number in range(20000):
-            answer = self.post_optin({"email": f"p{number}@example.com", "note": "x" * 3000})
-            if answer.status != 201:
-                refused = answer
-                break
-            acked.append(answer.json["id"])
-        self.assertIsNotNone(refused, "the disk never got full")
-        self.assertEqual((503, "disk_full"), (refused.status, refused.json["code"]))
-        self.assertIn("retry-after", refused.headers)
-        self.assertEqual(200, self.web.get("/livez").status)
-
-        self.assertEqual(0, self.run_inside("rm", f"{self.disk}/ballast"))
-        wait_until(lambda: self.post_optin({"email": f"{time.monotonic_ns()}@example.com"}).status == 201,
-                   what="room again, without a restart")  # fmt: skip
-        for optin in acked:
-            self.get(f"/v1/optins/{optin}")
-        self.server.kill()
-        self.server.start()
-        for optin in acked:
-            self.get(f"/v1/optins/{optin}")
