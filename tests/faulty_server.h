@@ -40,7 +40,7 @@ static struct faulty {
     atomic_bool closing;
     atomic_uint metrics_read;
     struct faults faults;
-    unsigned requests;
+    atomic_uint requests;
     struct conn conns[CONNS_MAX];
     size_t count;
 } faulty;

@@ -653,7 +653,8 @@ static void a_stop_sends_no_more_and_waits_for_what_was_sent(void **state)
     run((struct load_options){.connections = 4, .schedule = &schedule});
     assert_true(answers > 0);
     all_are(201, "{\"id\":\"opt_1\"}");
-    assert_int_equal(counts.intended, counts.sent);
+    assert_int_equal(counts.sent, answers); /* who still waited for a connection is not sent */
+    assert_true(counts.intended < 100);
 }
 
 static void a_new_connection_for_each_request(void **state)
