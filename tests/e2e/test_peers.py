@@ -91,6 +91,7 @@ class Hostile(Scenario):
     arguments = [f"--{name}-timeout-ms={TIMEOUT_MS}" for name in ("header", "body", "write")]
     arguments += [f"--idle-timeout-ms={IDLE_TIMEOUT_MS}"]
     files = None
+    alone = True
 
     def start_server(self):
         if self.files:
