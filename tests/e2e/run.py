@@ -8,6 +8,7 @@ import argparse
 import concurrent.futures
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -48,6 +49,8 @@ def results(pool, names, alone):
 
 
 def main():
+    # Who is started in the background of a shell has it ignored, and so would all that is tested.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = argparse.ArgumentParser()
     parser.add_argument("--jobs", type=int, default=max(2, os.cpu_count() or 2))
     parser.add_argument("names", nargs="*")
