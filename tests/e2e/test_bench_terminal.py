@@ -11,7 +11,7 @@ import termios
 import threading
 
 from servers import HOTLEAD, wait_until
-from test_bench import BENCH, Bench, end, read_or_nothing
+from test_bench import BENCH, Bench, end, read_or_nothing, unfolded
 
 
 class Terminal:
@@ -138,7 +138,7 @@ class Ended(AtTerminal):
         self.wait_for(terminal, "warm-up 1/70 s")
         process.send_signal(signal.SIGINT)
         out = self.finish(process, terminal, code=1)
-        self.assertIn("in its warm-up: nothing was measured", out)
+        self.assertIn("in its warm-up: nothing was measured", unfolded(out))
         self.assertEqual(0, json.loads(path.read_text())["acked"])
 
     def test_once_under_load_and_the_summary_says_so(self):
@@ -146,7 +146,7 @@ class Ended(AtTerminal):
         self.wait_for(terminal, "2/601 s")
         process.send_signal(signal.SIGINT)
         out = self.finish(process, terminal)
-        self.assertRegex(out, r"ended by Ctrl-C after [0-2]\.[0-9] s")
+        self.assertRegex(unfolded(out), r"ended by Ctrl-C after [0-2]\.[0-9] s")
         self.assertIn("once more ends it at once", terminal.lines()[0])
 
     def test_twice_ends_it_although_tasks_are_missing(self):
@@ -204,4 +204,4 @@ class Outputs(Bench):
         process = self.start("run", "--hotlead", HOTLEAD, "--rate", "200", "--duration", "1s", "--allow-tmpfs")
         out, talk = process.communicate(timeout=60)
         self.assertEqual(0, process.returncode, talk)
-        self.assertIn("in memory: an fsync costs nothing there", out.replace("\n    ", " "))
+        self.assertIn("in memory: an fsync costs nothing there", unfolded(out))

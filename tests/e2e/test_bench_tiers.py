@@ -213,4 +213,4 @@ class Usage(Tier):
             self.assertEqual((0, ""), (process.returncode, talk))
             self.assertIn(f"Usage: hotlead-bench {command} ", out)
             self.assertIn("Ctrl-C", out)
-            self.assertIn("Exit: 0 done", " ".join(out.split()))
+            self.assertIn("Exit: 0 done", test_bench.unfolded(out))
