@@ -71,7 +71,8 @@ void loop_begin(uint64_t seed)
     bool aloud = loop.aloud;
     uint64_t mixed = seed;
 
-    MUST(randombytes_set_implementation(&seeded) == 0);
+    /* Its first start takes numbers for itself. */
+    MUST(randombytes_set_implementation(&seeded) == 0 && sodium_init() >= 0);
     loop = (struct world_loop){.seed = seed, .aloud = aloud, .now_us = 1000 * SECOND};
     for (int i = 0; i < 4; i++) { /* splitmix64 */
         uint64_t z = mixed += 0x9e3779b97f4a7c15ull;

@@ -112,6 +112,8 @@ static int run_range(const struct settings *settings)
 static int run_one(const struct settings *settings)
 {
     uint64_t digest;
+
+    setvbuf(stdout, NULL, _IOLBF, 0); /* the log's lines come between */
     bool good = world_run(settings->seed, (unsigned)settings->operations, true, &digest);
 
     printf("seed %llu: %s, digest %016llx\n", (unsigned long long)settings->seed,

@@ -10,6 +10,7 @@
 #define LINKS_MAX     4
 #define GHOSTS_MAX    64
 #define SNAPSHOTS_MAX 6
+#define PAGED_MAX     4
 #define LATE_US       (5 * SECOND) /* an answer that takes longer breaks the link */
 #define BLOCKED_US    (900 * MS)   /* an XREAD that finds nothing: the server may take its time */
 
@@ -44,6 +45,10 @@ static struct redis_world {
     struct redis *links[LINKS_MAX];
     struct command *ghosts[GHOSTS_MAX];
     struct event up_event;
+    struct {
+        char key[64];
+        uint64_t at_ms;
+    } paged[PAGED_MAX]; /* queues: when the node began to page through */
 } world;
 
 /* --- commands ---------------------------------------------------------------------------- */
@@ -151,6 +156,32 @@ static bool is_blocking(const struct command *command)
            slice_equal(command->words[3], SLICE("BLOCK"));
 }
 
+/* The first page: of a sorted set from cursor 0, of a list from its end. */
+static void note_page(const struct command *command)
+{
+    const struct slice *words = command->words;
+    unsigned slot = 0;
+
+    if (!(slice_equal(words[0], SLICE("ZSCAN")) && slice_equal(words[2], SLICE("0"))) &&
+        !(slice_equal(words[0], SLICE("LRANGE")) && slice_equal(words[3], SLICE("-1"))))
+        return;
+    while (slot < PAGED_MAX && world.paged[slot].key[0] != '\0' &&
+           !slice_equal(slice_of(world.paged[slot].key), words[1]))
+        slot++;
+    MUST(slot < PAGED_MAX);
+    snprintf(world.paged[slot].key, sizeof(world.paged[slot].key), "%.*s", (int)words[1].length,
+             words[1].bytes);
+    world.paged[slot].at_ms = loop_engine_ms();
+}
+
+uint64_t redis_world_paged_ms(struct slice key)
+{
+    for (unsigned i = 0; i < PAGED_MAX; i++)
+        if (slice_equal(slice_of(world.paged[i].key), key))
+            return world.paged[i].at_ms;
+    return 0;
+}
+
 static bool is_first_to_run(const struct command *command)
 {
     const struct command *first = command->link->first;
@@ -179,6 +210,7 @@ static void command_run(struct event *event)
         return;
     }
     tell(command, "");
+    note_page(command);
     command->done = true;
     link->reply_us = later(now_us + way_us(), link->reply_us);
     event_at(event, link->reply_us, command_reply, command);
@@ -216,7 +248,7 @@ static void ghost_run(struct event *event)
     struct command *command = event->owner;
 
     if (loop_now_us() < world.stopped_us) {
-        event_at(event, world.stopped_us + chance_between(0, 20 * MS), ghost_run, command);
+        event_at(event, world.stopped_us + chance_below(MS), ghost_run, command);
         return;
     }
     for (unsigned i = 0; i < GHOSTS_MAX; i++)
@@ -229,15 +261,17 @@ static void ghost_run(struct event *event)
     command_free(command);
 }
 
-static void command_linger(struct command *command)
+/* Of a process that died it is there before the next one's first word. */
+static void command_linger(struct command *command, bool dead)
 {
+    uint64_t most_us = dead || chance_in(50) ? MS : SECOND;
+
     command->link = NULL;
     for (unsigned i = 0; i < GHOSTS_MAX; i++) {
         if (world.ghosts[i] != NULL)
             continue;
         world.ghosts[i] = command;
-        event_at(&command->event,
-                 later(loop_now_us(), world.stopped_us) + chance_below(chance_in(50) ? MS : SECOND),
+        event_at(&command->event, later(loop_now_us(), world.stopped_us) + chance_below(most_us),
                  ghost_run, command);
         return;
     }
@@ -259,7 +293,7 @@ static void link_empty(struct redis *link, bool told)
         link->in_flight--;
         lingers = lingers && !command->done && !world.down && chance_in(60);
         if (lingers)
-            command_linger(command);
+            command_linger(command, !told);
         else
             command_free(command);
         if (told && call != NULL)

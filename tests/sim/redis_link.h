@@ -14,6 +14,8 @@ struct model *redis_world_model(void);
 /* What a consumer does: at once, on a link of its own. False: Redis is away. The caller frees. */
 bool redis_world_do(const struct slice *words, size_t count, struct answer *out);
 bool redis_world_is_up(void);
+/* When the node last began to page through this queue, in engine time; 0: not yet. */
+uint64_t redis_world_paged_ms(struct slice key);
 /* Commands that broken links left behind and that are still to be run. */
 bool redis_world_has_ghosts(void);
 

@@ -26,27 +26,25 @@ static struct hash hash_number(enum hash_domain domain, uint64_t scope, const ch
     return hash_text(domain, scope, text);
 }
 
-static size_t write_optin(const struct sending *sending, char *buffer, size_t size)
+/* What the visitor says, as the intake would have read it; texts in `texts`. */
+static void fill_optin(const struct sending *sending, char texts[3][32], struct optin *optin)
 {
-    static struct optin optin;
-    char phone[32], email[32], company[32];
-
-    snprintf(phone, sizeof(phone), "+1215555%04u", sending->person);
-    snprintf(email, sizeof(email), "p%u@example.com", sending->person);
-    snprintf(company, sizeof(company), "content %u", sending->content);
-    optin_clear(&optin);
+    snprintf(texts[0], 32, "+1215555%04u", sending->person);
+    snprintf(texts[1], 32, "p%u@example.com", sending->person);
+    snprintf(texts[2], 32, "content %u", sending->content);
+    optin_clear(optin);
     if (sending->by_phone)
-        optin.text[OPTIN_PHONE] = slice_of(phone);
+        optin->text[OPTIN_PHONE] = slice_of(texts[0]);
     if (sending->by_email)
-        optin.text[OPTIN_EMAIL] = slice_of(email);
-    optin.text[OPTIN_NAME] = SLICE("Dana");
-    optin.text[OPTIN_COMPANY] = slice_of(company);
-    return optin_encode(&optin, buffer, size);
+        optin->text[OPTIN_EMAIL] = slice_of(texts[1]);
+    optin->text[OPTIN_NAME] = SLICE("Dana");
+    optin->text[OPTIN_COMPANY] = slice_of(texts[2]);
 }
 
 static void send_out(struct sending *sending)
 {
-    char payload[2048];
+    static struct optin optin;
+    char payload[2048], texts[3][32];
     struct command command = {.kind = COMMAND_OPTIN,
                               .ticket = NODE_TICKET | (uint64_t)(sending - world.sendings)};
     uint32_t site = world.sites[sending->site];
@@ -56,13 +54,14 @@ static void send_out(struct sending *sending)
     if (world.node.writer == NULL)
         return;
     command.now_ms = clock_now_ms(world.node.clock);
-    command.payload = (struct slice){payload, write_optin(sending, payload, sizeof(payload))};
+    fill_optin(sending, texts, &optin);
+    command.payload = (struct slice){payload, optin_encode(&optin, payload, sizeof(payload))};
     command.optin = (struct effect_received){
         .phone = sending->by_phone ? hash_number(HASH_PHONE, 1, "phone", sending->person) : none,
         .email = sending->by_email ? hash_number(HASH_EMAIL, 1, "email", sending->person) : none,
         .event =
             sending->key != 0 ? hash_number(HASH_IDEMPOTENCY, site, "key", sending->key) : none,
-        .content = hash_number(HASH_CONTENT, site, "content", sending->content),
+        .content = optin_content(&optin, writer_hash_key(world.node.writer), site),
         .site = site,
         .credential = CREDENTIAL_SECRET,
         .flags = (uint8_t)(INTAKE_NAME | (sending->consent ? INTAKE_CONSENT : 0) |
