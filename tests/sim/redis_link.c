@@ -39,8 +39,8 @@ struct redis {
 
 static struct redis_world {
     struct model *model, *snapshots[SNAPSHOTS_MAX]; /* newest first */
-    bool down, slow;
-    uint64_t up_us, stopped_us;
+    bool down, slow, taken_back;
+    uint64_t stopped_us;
     unsigned run;
     struct redis *links[LINKS_MAX];
     struct command *ghosts[GHOSTS_MAX];
@@ -257,6 +257,8 @@ static void ghost_run(struct event *event)
     if (!world.down) {
         model_do(world.model, command->words, command->count, loop_engine_ms(), &command->answer);
         tell(command, " (late)");
+        world.taken_back |= command->count > 6 && slice_equal(command->words[0], SLICE("PUSH")) &&
+                            slice_equal(command->words[6], SLICE("init"));
     }
     command_free(command);
 }
@@ -470,6 +472,11 @@ bool redis_world_has_ghosts(void)
         if (world.ghosts[i] != NULL)
             return true;
     return false;
+}
+
+bool redis_world_was_taken_back(void)
+{
+    return world.taken_back;
 }
 
 bool redis_world_do(const struct slice *words, size_t count, struct answer *out)

@@ -18,6 +18,8 @@ bool redis_world_is_up(void);
 uint64_t redis_world_paged_ms(struct slice key);
 /* Commands that broken links left behind and that are still to be run. */
 bool redis_world_has_ghosts(void);
+/* One of them took a mark over. */
+bool redis_world_was_taken_back(void);
 
 /* --- faults ------------------------------------------------------------------------------ */
 

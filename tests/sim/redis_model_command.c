@@ -34,13 +34,15 @@ void answer_free(struct answer *answer)
     }
 }
 
-/* The text is copied: the key may be gone when the reply is read. */
+/* The text is copied, for the key may be gone when the reply is read; and ends in a zero, as those
+ * of hiredis do. */
 struct redis_reply reply_text(struct answer *answer, enum redis_type type, struct slice text)
 {
     char *bytes = take(answer, text.length);
 
     if (text.length > 0)
         memcpy(bytes, text.bytes, text.length);
+    bytes[text.length] = '\0';
     return (struct redis_reply){.type = type, .text = {bytes, text.length}};
 }
 
