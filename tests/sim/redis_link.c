@@ -520,6 +520,30 @@ static void on_up_again(struct event *event)
     say("redis is there again");
 }
 
+/* Goes back to what was remembered `back` snapshots ago. What it forgets now it cannot have
+ * remembered later. */
+static void go_back(unsigned back)
+{
+    while (back > 0 && (back > SNAPSHOTS_MAX || world.snapshots[back - 1] == NULL))
+        back--;
+    if (back == 0)
+        return;
+    model_close(world.model);
+    world.model = model_copy(world.snapshots[back - 1]);
+    for (unsigned i = 0; i + 1 < back; i++)
+        model_close(world.snapshots[i]);
+    memmove(world.snapshots, world.snapshots + back - 1,
+            (SNAPSHOTS_MAX - back + 1) * sizeof(world.snapshots[0]));
+    for (unsigned i = SNAPSHOTS_MAX - back + 1; i < SNAPSHOTS_MAX; i++)
+        world.snapshots[i] = NULL;
+}
+
+void redis_world_swap(unsigned back)
+{
+    if (!world.down)
+        go_back(back);
+}
+
 void redis_world_restart(unsigned back, uint64_t us)
 {
     world.run++;
@@ -527,18 +551,7 @@ void redis_world_restart(unsigned back, uint64_t us)
     for (unsigned i = 0; i < LINKS_MAX; i++)
         if (world.links[i] != NULL)
             link_break(world.links[i]);
-    while (back > 0 && (back > SNAPSHOTS_MAX || world.snapshots[back - 1] == NULL))
-        back--;
-    if (back > 0) { /* what it forgets now it cannot have remembered later */
-        model_close(world.model);
-        world.model = model_copy(world.snapshots[back - 1]);
-        for (unsigned i = 0; i + 1 < back; i++)
-            model_close(world.snapshots[i]);
-        memmove(world.snapshots, world.snapshots + back - 1,
-                (SNAPSHOTS_MAX - back + 1) * sizeof(world.snapshots[0]));
-        for (unsigned i = SNAPSHOTS_MAX - back + 1; i < SNAPSHOTS_MAX; i++)
-            world.snapshots[i] = NULL;
-    }
+    go_back(back);
     event_at(&world.up_event, loop_now_us() + us, on_up_again, NULL);
 }
 

@@ -30,6 +30,8 @@ void redis_world_remember(void);    /* a snapshot, a replica's state, an AOF's e
 /* It dies and comes back after `us` with what it remembered `back` snapshots ago; 0: with all that
  * it had. */
 void redis_world_restart(unsigned back, uint64_t us);
+/* The same without a word: another one answers under the address, and the links still hold. */
+void redis_world_swap(unsigned back);
 void redis_world_heal(void); /* up, quick, and not standing still */
 
 #endif

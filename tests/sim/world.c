@@ -58,8 +58,14 @@ static void forget_something(void)
     unsigned queue = (unsigned)chance_between(1, WORLD_QUEUES);
     uint64_t kind = chance_below(10);
 
+    unsigned back = (unsigned)chance_between(1, 6);
+
+    if (kind < 2) {
+        say("another redis answers, %u snapshots behind", back);
+        redis_world_swap(back);
+        return;
+    }
     if (kind < 5) {
-        unsigned back = (unsigned)chance_between(1, 6);
         say("redis dies, and forgets from %u snapshots ago on", back);
         redis_world_restart(back, chance_below(2 * SECOND));
         return;
@@ -128,6 +134,14 @@ static void let_something_fail(void)
 
 /* --- a life ------------------------------------------------------------------------------ */
 
+/* Opt-ins come so close that the writer is never idle: state commits without what is young. */
+static void on_rush(struct event *event)
+{
+    world_opt_in(WORLD_CROWD);
+    if (--world.rush > 0 && !world.quiet)
+        event_at(event, loop_now_us() + chance_between(MS, 8 * MS), on_rush, NULL);
+}
+
 static void on_operation(struct event *event)
 {
     uint64_t kind = chance_below(100);
@@ -137,16 +151,19 @@ static void on_operation(struct event *event)
     event_at(event, loop_now_us() + (chance_in(30) ? chance_below(MS) : chance_below(250 * MS)),
              on_operation, NULL);
     if (kind < 32)
-        world_opt_in();
+        world_opt_in(WORLD_PEOPLE);
     else if (kind < 36)
         world_send_again();
     else if (kind < 66)
         world_take_task((unsigned)chance_between(1, WORLD_QUEUES));
     else if (kind < 72)
         world_speak_out_of_turn();
-    else if (kind < 84)
+    else if (kind < 83)
         let_time_pass();
-    else
+    else if (kind < 84 && world.rush == 0) {
+        world.rush = (unsigned)chance_between(20, 80);
+        event_at(&world.next_in_rush, loop_now_us(), on_rush, NULL);
+    } else
         let_something_fail();
 }
 

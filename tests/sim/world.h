@@ -9,9 +9,10 @@
 #include "tests/sim/loop.h"
 #include "tests/sim/node.h"
 
-#define WORLD_PEOPLE 8
+#define WORLD_PEOPLE 8   /* most of the time */
+#define WORLD_CROWD  200 /* in a rush */
 #define WORLD_QUEUES 2
-#define SENDINGS_MAX 256
+#define SENDINGS_MAX 768
 #define SHOWN_MAX    2048
 #define SPOKEN_MAX   512
 #define HTTP_MAX     64
@@ -65,7 +66,8 @@ struct world {
     unsigned spoken_count, spoken_waiting;
     struct http_outcome http[HTTP_MAX];
     unsigned http_count;
-    struct event next_operation, next_memory, restart;
+    struct event next_operation, next_memory, next_in_rush, restart;
+    unsigned rush; /* opt-ins that are still to come, one after the other */
     unsigned restarts;
     char why[256]; /* what is not yet as it should be */
 };
@@ -77,8 +79,8 @@ extern struct world world;
 
 /* --- world_people.c ---------------------------------------------------------------------- */
 
-void world_opt_in(void);
-void world_send_again(void); /* what nobody has answered */
+void world_opt_in(unsigned people); /* one of so many */
+void world_send_again(void);        /* what nobody has answered */
 void world_take_task(unsigned queue);
 void world_speak_out_of_turn(void);
 void world_on_answer(void *owner, const struct settlement *settlement);

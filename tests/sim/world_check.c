@@ -147,7 +147,8 @@ static bool was_claimed_since(unsigned queue, uint64_t task, unsigned delivery)
     MUST(journal_reader_open(writer_journal(world.node.writer), &reader) == STATUS_OK);
     MUST(journal_scan(reader, 1, hear_claim, &claim) == STATUS_OK);
     journal_reader_close(reader);
-    return claim.at_ms + STATE_BEHIND_MS >= redis_world_paged_ms(slice_of(world.queue_keys[queue]));
+    uint64_t paged_ms = redis_world_paged_ms(slice_of(world.queue_keys[queue]));
+    return paged_ms != 0 && claim.at_ms + STATE_BEHIND_MS >= paged_ms;
 }
 
 static bool find_member(unsigned queue, struct slice member)

@@ -80,7 +80,7 @@ static struct sending *sending_before(void)
     return world.sending_count > 0 ? &world.sendings[chance_below(world.sending_count)] : NULL;
 }
 
-void world_opt_in(void)
+void world_opt_in(unsigned people)
 {
     struct sending *before = sending_before();
 
@@ -88,7 +88,7 @@ void world_opt_in(void)
         return;
     struct sending *sending = &world.sendings[world.sending_count++];
     unsigned number = world.sending_count;
-    *sending = (struct sending){.person = (unsigned)chance_below(WORLD_PEOPLE),
+    *sending = (struct sending){.person = (unsigned)chance_below(people),
                                 .site = (unsigned)chance_between(1, WORLD_QUEUES),
                                 .key = chance_in(50) ? number : 0,
                                 .content = number,
