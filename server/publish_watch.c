@@ -164,6 +164,16 @@ static bool see_list(struct publish_queue *queue, const struct redis_reply *repl
 
 /* --- a look ------------------------------------------------------------------------------ */
 
+/* One without open tasks too, while it is to be reconciled: an older Redis shows what was done with
+ * long ago. Of a queue that never had an operation nothing is anywhere. */
+static bool needs_look(const struct publish_queue *queue)
+{
+    bool wanted = queue->open_tasks > 0 || queue->acked < queue->newest ||
+                  (queue->reconcile && queue->newest > 0);
+
+    return wanted && queue->retry_ms <= uv_now(queue->publish->options.loop);
+}
+
 static void look_on(struct publish *publish)
 {
     uint32_t count = registry_count(publish->options.registry, ENTITY_QUEUE);
@@ -171,8 +181,7 @@ static void look_on(struct publish *publish)
     while (publish->looks < LOOKS_MAX && publish->look_next <= count &&
            publish->look_next < STATE_QUEUES_MAX) {
         struct publish_queue *queue = publish->queues[publish->look_next++];
-        if (queue != NULL && (queue->open_tasks > 0 || queue->acked < queue->newest) &&
-            queue->retry_ms <= uv_now(publish->options.loop))
+        if (queue != NULL && needs_look(queue))
             publish_look(queue);
     }
 }

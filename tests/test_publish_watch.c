@@ -273,6 +273,18 @@ static void start_takes_out_what_should_not_stand_there(void **state)
     assert_queue("1 3", 3000);
 }
 
+/* An older Redis shows a task that has ended, and nothing else is open in its queue. */
+static void start_clears_a_queue_without_open_tasks(void **state)
+{
+    (void)state;
+    outlet_put(1, 100);
+    outlet_drop(1);
+    add_member(member_of(1, 1));
+    outlet_launch();
+    assert_true(outlet_until(is_reconciled, NULL, 3000));
+    assert_queue("", 3000);
+}
+
 /* A copy that runs, or the life before a restore, has put tasks under numbers that our journal
  * gave to others, or did not come to. */
 static void tasks_of_another_history_are_left_alone(void **state)
@@ -451,6 +463,8 @@ int main(void)
         TEST(nothing_open_is_watched_at_once),
         TEST(start_takes_out_what_should_not_stand_there),
         LIST_TEST(start_takes_out_what_should_not_stand_there),
+        TEST(start_clears_a_queue_without_open_tasks),
+        LIST_TEST(start_clears_a_queue_without_open_tasks),
         TEST(tasks_of_another_history_are_left_alone),
         LIST_TEST(tasks_of_another_history_are_left_alone),
         TEST(tasks_of_other_nodes_are_left_alone),
