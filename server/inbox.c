@@ -153,6 +153,8 @@ static bool take_entry(struct inbox_stream *stream, const struct redis_reply *en
         refuse(inbox, stream, id);
     else if (left_out != NULL)
         leave_out(inbox, stream, id, left_out);
+    if (status == STATUS_OK && report.op == REPORT_CLAIM)
+        inbox->options.on_claim(inbox->options.owner, stream->queue, &report);
     stream->cursor = id;
     return true;
 }

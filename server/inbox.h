@@ -16,6 +16,9 @@ struct inbox;
 /* Every report that waited in Redis at the start was read and is settled; once. */
 typedef void inbox_drained_fn(void *owner);
 
+/* A claim was read from the reports of a queue and handed to the writer. */
+typedef void inbox_claim_fn(void *owner, uint32_t queue, const struct report *report);
+
 struct inbox_options {
     uv_loop_t *loop;
     const char *redis_url;
@@ -26,6 +29,7 @@ struct inbox_options {
     struct log *log;
     struct stats *stats;
     inbox_drained_fn *on_drained;
+    inbox_claim_fn *on_claim;
     void *owner;
 };
 

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
+#include "proto/report.h"
 #include "server/clock.h"
 #include "server/redis.h"
 #include "server/site.h"
@@ -93,6 +94,9 @@ void publish_claim(struct publish *publish, uint64_t ticket, uint32_t queue, str
                    unsigned wait_ms);
 /* The asker is gone: there will be no answer. A task that comes all the same is released. */
 void publish_unclaim(struct publish *publish, uint64_t ticket);
+
+/* A claim was read from the reports of a queue. */
+void publish_claim_heard(struct publish *publish, uint32_t queue, const struct report *report);
 
 /* A command of publish's came back (PUBLISH_TICKET is set in its ticket). */
 void publish_on_settled(struct publish *publish, const struct settlement *settlement);

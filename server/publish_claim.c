@@ -1,7 +1,11 @@
 /* Claims over HTTP: the claim script, run at once, then whenever tasks were put to that queue, and
  * each 250 ms for what other nodes put there. Whoever waits longest is served first, and of those
  * who wait for one queue only the first asks on the timer, so that many waiting agents cost Redis
- * no more than one. */
+ * no more than one.
+ *
+ * When the link breaks while the script is in flight nobody knows whether it ran, but its report
+ * tells when it is read, be it sooner or later. A task that was claimed so goes back at once, for
+ * nobody was told about it; without that it would wait for the end of the claim. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +21,9 @@ struct publish_claim {
     bool asking;       /* the script is in flight */
     bool asked;        /* it has run at least once */
     bool gone;         /* nobody waits for the answer */
+    uint64_t asked_ms; /* what the script was told; this and the agent make out its report, */
+    uint32_t delivery; /* which says what was taken: 0: it was not read */
+    char task[ID_TEXT_LENGTH];
     size_t agent_bytes;
     char agent[REPORT_AGENT_MAX];
 };
@@ -73,6 +80,83 @@ static void answer(struct publish_queue *queue, struct publish_claim *claim, enu
     free(claim);
     if (!gone)
         publish->options.on_claimed(publish->options.owner, ticket, status, member);
+}
+
+/* --- answers that are lost --------------------------------------------------------------- */
+
+static struct slice agent_of(const struct publish_claim *claim)
+{
+    return (struct slice){claim->agent, claim->agent_bytes};
+}
+
+/* When the writer has no room the task waits for the end of the claim. */
+static void give_back(struct publish_queue *queue, struct slice agent, struct slice task,
+                      uint32_t delivery)
+{
+    struct writer *writer = queue->publish->options.writer;
+    struct command command = {.kind = COMMAND_REPORT};
+    char payload[REPORT_STORED_MAX];
+    struct report report;
+
+    if (!id_parse(task, writer_id_key(writer), ID_TASK, &command.report.opened_ms,
+                  &command.report.task))
+        return;
+    report_clear(&report);
+    report.agent = agent;
+    command.payload = (struct slice){payload, report_encode(&report, payload, sizeof(payload))};
+    command.report.agent = agent_hash(writer_hash_key(writer), agent);
+    command.report.delivery = (uint16_t)delivery;
+    command.report.op = REPORT_RELEASE;
+    publish_submit(queue, PURPOSE_RELEASE, &command);
+}
+
+static void note_lost(const struct publish_claim *claim)
+{
+    struct publish_queue *queue = claim->queue;
+    struct publish *publish = queue->publish;
+    struct publish_lost_claim *lost = &publish->lost[publish->lost_count % LOST_CLAIMS_MAX];
+
+    if (claim->delivery != 0) {
+        give_back(queue, agent_of(claim), (struct slice){claim->task, sizeof(claim->task)},
+                  claim->delivery);
+        return;
+    }
+    *lost = (struct publish_lost_claim){
+        .queue = queue->number, .asked_ms = claim->asked_ms, .agent_bytes = claim->agent_bytes};
+    memcpy(lost->agent, claim->agent, claim->agent_bytes);
+    publish->lost_count++;
+}
+
+/* The newest are remembered. */
+static bool forget_lost(struct publish *publish, uint32_t queue, const struct report *report)
+{
+    for (unsigned i = 0; i < publish->lost_count && i < LOST_CLAIMS_MAX; i++) {
+        struct publish_lost_claim *lost = &publish->lost[i];
+        if (lost->queue == queue && lost->asked_ms == report->started_ms &&
+            slice_equal((struct slice){lost->agent, lost->agent_bytes}, report->agent)) {
+            lost->queue = 0;
+            return true;
+        }
+    }
+    return false;
+}
+
+void publish_claim_heard(struct publish *publish, uint32_t number, const struct report *report)
+{
+    struct publish_queue *queue = publish_queue_of(publish, number);
+
+    if (queue == NULL || report->task.length != ID_TEXT_LENGTH)
+        return;
+    for (struct publish_claim *claim = queue->first_claim; claim != NULL; claim = claim->next) {
+        if (claim->asking && claim->asked_ms == report->started_ms &&
+            slice_equal(agent_of(claim), report->agent)) {
+            memcpy(claim->task, report->task.bytes, sizeof(claim->task));
+            claim->delivery = report->delivery;
+            return; /* its answer will come, or will not */
+        }
+    }
+    if (forget_lost(publish, number, report))
+        give_back(queue, report->agent, report->task, report->delivery);
 }
 
 /* --- asking ------------------------------------------------------------------------------ */
@@ -145,10 +229,12 @@ static void on_claim(void *owner, const struct redis_reply *reply)
     claim->asked = true;
     if (reply->type == REDIS_STRING) {
         if (claim->gone)
-            release(queue, (struct slice){claim->agent, claim->agent_bytes}, reply->text);
+            release(queue, agent_of(claim), reply->text);
         answer(queue, claim, STATUS_OK, reply->text);
         ask_first(queue, 1); /* where one was there may be more */
     } else if (reply->type != REDIS_NIL) {
+        if (reply->type == REDIS_UNKNOWN)
+            note_lost(claim);
         answer(queue, claim, STATUS_REDIS_AWAY, (struct slice){NULL, 0});
     } else if (claim->gone || claim->until_ms <= now_of(queue->publish)) {
         answer(queue, claim, STATUS_OK, (struct slice){NULL, 0});
@@ -162,9 +248,9 @@ static void ask(struct publish_claim *claim)
     char digits[24];
     struct text now = text_over(digits, sizeof(digits));
 
-    text_uint(&now, clock_now_ms(publish->options.clock));
-    struct slice slices[4] = {
-        queue->tasks, queue->reports, {claim->agent, claim->agent_bytes}, text_slice(&now)};
+    claim->asked_ms = clock_now_ms(publish->options.clock);
+    text_uint(&now, claim->asked_ms);
+    struct slice slices[4] = {queue->tasks, queue->reports, agent_of(claim), text_slice(&now)};
     claim->asking =
         redis_run(publish->redis, &publish->claim_script, 2, slices, 4, on_claim, claim);
 }

@@ -29,6 +29,7 @@
 #define COMMANDS_MAX        256                  /* in flight on the link */
 #define NONCE_LENGTH        32
 #define SUSPECTS_MAX        64
+#define LOST_CLAIMS_MAX     256
 #define TICK_MS             10 /* how soon to look again for what state has not committed yet */
 
 /* --- a queue ----------------------------------------------------------------------------- */
@@ -122,7 +123,13 @@ struct publish_queue {
 };
 
 /* Why a command was submitted, in its ticket above the queue's number. */
-enum publish_purpose { PURPOSE_POPPED = 1, PURPOSE_AHEAD, PURPOSE_RECONCILE, PURPOSE_EPOCH };
+enum publish_purpose {
+    PURPOSE_POPPED = 1,
+    PURPOSE_AHEAD,
+    PURPOSE_RECONCILE,
+    PURPOSE_EPOCH,
+    PURPOSE_RELEASE,
+};
 
 struct publish {
     struct publish_options options;
@@ -191,7 +198,14 @@ struct publish {
         char *members; /* SUSPECTS_MAX of TASK_BYTES_MAX */
     } reconcile;
 
-    unsigned claims;
+    unsigned claims;            /* publish_claim.c */
+    unsigned lost_count;        /* ever; the newest are kept */
+    struct publish_lost_claim { /* the script was sent, its answer is lost */
+        uint32_t queue;         /* 0: its report was read */
+        uint64_t asked_ms;
+        size_t agent_bytes;
+        char agent[REPORT_AGENT_MAX];
+    } lost[LOST_CLAIMS_MAX];
 };
 
 /* --- publish.c --------------------------------------------------------------------------- */

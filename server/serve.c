@@ -158,6 +158,13 @@ static void on_drained(void *owner)
     judge_when_all_is_known(server);
 }
 
+static void on_claim(void *owner, uint32_t queue, const struct report *report)
+{
+    struct server *server = owner;
+
+    publish_claim_heard(server->publish, queue, report);
+}
+
 static void on_watched(void *owner)
 {
     struct server *server = owner;
@@ -324,6 +331,7 @@ static enum status open_redis(struct server *server)
         .log = server->log,
         .stats = server->stats,
         .on_drained = on_drained,
+        .on_claim = on_claim,
         .owner = server,
     };
     enum status status = publish_open(&publish, &server->publish);

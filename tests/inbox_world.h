@@ -37,7 +37,7 @@ struct fixture {
     struct report reports[HEARD_MAX]; /* decoded, texts in `texts` */
     char texts[HEARD_MAX][256];
     uint64_t tickets[HEARD_MAX];
-    unsigned heard_count, ticket_count, drained_count;
+    unsigned heard_count, ticket_count, drained_count, claim_count;
 };
 
 static struct fixture *fixture; /* the fakes below have no other way to it */
@@ -122,6 +122,14 @@ static inline void on_drained(void *owner)
     fixture->drained_count++;
 }
 
+static inline void on_claim(void *owner, uint32_t queue, const struct report *report)
+{
+    (void)owner;
+    assert_int_equal(queue, 1);
+    assert_int_equal(report->op, REPORT_CLAIM);
+    fixture->claim_count++;
+}
+
 static inline void launch(void)
 {
     struct inbox_options options = {.loop = &fixture->loop,
@@ -131,7 +139,8 @@ static inline void launch(void)
                                     .clock = fixture->clock,
                                     .log = fixture->log,
                                     .stats = fixture->stats,
-                                    .on_drained = on_drained};
+                                    .on_drained = on_drained,
+                                    .on_claim = on_claim};
 
     assert_status(inbox_open(&options, &fixture->inbox), STATUS_OK);
     inbox_ready(fixture->inbox);

@@ -32,9 +32,10 @@ struct outlet {
     bool rendering;               /* publish wants members */
     bool holding_commits;         /* state does not commit but for a barrier */
     enum status submit;           /* what the writer says to commands */
-    struct command popped;        /* the last of its kind */
+    struct command popped;        /* the last of its kind, */
+    struct command reported;      /* and of this one, without its payload */
     uint64_t epoch;               /* in force */
-    unsigned popped_count, barrier_count, forgot_count, epoch_count, watched_count;
+    unsigned popped_count, reported_count, barrier_count, forgot_count, epoch_count, watched_count;
     struct settlement settlements[SETTLED_MAX]; /* on their way back */
     unsigned settlement_count;
 
@@ -62,6 +63,10 @@ enum status writer_submit(struct writer *writer, const struct command *command)
     if (command->kind == COMMAND_POPPED) {
         outlet->popped = *command;
         outlet->popped_count++;
+    } else if (command->kind == COMMAND_REPORT) {
+        outlet->reported = *command;
+        outlet->reported.payload = (struct slice){NULL, 0};
+        outlet->reported_count++;
     } else if (command->kind == COMMAND_EPOCH) {
         outlet->epoch = command->epoch;
         outlet->epoch_count++;
@@ -86,6 +91,12 @@ void writer_store_outbox(struct writer *writer)
 }
 
 const struct hash_key *writer_id_key(const struct writer *writer)
+{
+    (void)writer;
+    return &outlet_key;
+}
+
+const struct hash_key *writer_hash_key(const struct writer *writer)
 {
     (void)writer;
     return &outlet_key;

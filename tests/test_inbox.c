@@ -129,6 +129,7 @@ static void bad_optional_field_is_left_out_of_its_report(void **state)
     assert_slice(fixture->reports[0].value, "");
     assert_slice(fixture->reports[0].channel, "");
     assert_int_equal(fixture->heard[1].report.started_ms, 1700000000001);
+    assert_int_equal(fixture->claim_count, 1);
     assert_int_equal(stats_count(fixture->stats, STATS_REPORT_FIELDS_LEFT_OUT), 1);
     assert_int_equal(stats_count(fixture->stats, STATS_REPORTS_REFUSED), 0);
     const char *lines = logged();

@@ -190,6 +190,77 @@ static void task_of_an_asker_who_went_away_too_late_is_released(void **state)
     assert_string_equal(newest_report(), "delivery 1 op release agent a1");
 }
 
+/* --- answers that are lost --------------------------------------------------------------- */
+
+/* What inbox says of the claims that the script made in these milliseconds. */
+static void hear_claims(uint64_t from_ms, uint64_t until_ms, struct slice agent)
+{
+    char id[ID_TEXT_LENGTH];
+    struct report report = {.op = REPORT_CLAIM, .delivery = 1, .agent = agent};
+
+    id_format(id, &outlet_key, ID_TASK, 1700000000001, 8);
+    report.task = (struct slice){id, sizeof(id)};
+    for (uint64_t ms = from_ms; ms <= until_ms; ms++) {
+        report.started_ms = ms;
+        publish_claim_heard(outlet->publish, 1, &report);
+    }
+}
+
+static void assert_released(void)
+{
+    assert_int_equal(outlet->reported_count, 1);
+    assert_int_equal(outlet->reported.report.op, REPORT_RELEASE);
+    assert_int_equal(outlet->reported.report.task, 8);
+    assert_int_equal(outlet->reported.report.delivery, 1);
+    assert_int_equal(outlet->reported.report.agent, agent_hash(&outlet_key, SLICE("a1")));
+}
+
+static void task_whose_claim_nobody_heard_of_is_released(void **state)
+{
+    (void)state;
+    launch();
+    uint64_t from_ms = clock_now_ms(outlet->clock);
+    publish_claim(outlet->publish, 1, 1, SLICE("a1"), 60000);
+    uint64_t until_ms = clock_now_ms(outlet->clock);
+    server_kill(&outlet->server);
+    await_claims(1);
+    assert_status(outlet->claimed_status, STATUS_REDIS_AWAY);
+    hear_claims(from_ms, until_ms, SLICE("a2"));
+    assert_int_equal(outlet->reported_count, 0);
+    hear_claims(from_ms, until_ms, SLICE("a1"));
+    assert_released();
+    hear_claims(from_ms, until_ms, SLICE("a1")); /* once */
+    assert_int_equal(outlet->reported_count, 1);
+}
+
+static void task_whose_claim_is_read_before_its_answer_is_lost_is_released(void **state)
+{
+    (void)state;
+    launch();
+    uint64_t from_ms = clock_now_ms(outlet->clock);
+    publish_claim(outlet->publish, 1, 1, SLICE("a1"), 60000);
+    hear_claims(from_ms, clock_now_ms(outlet->clock), SLICE("a1"));
+    assert_int_equal(outlet->reported_count, 0); /* the answer may still come */
+    server_kill(&outlet->server);
+    await_claims(1);
+    assert_released();
+}
+
+static void claim_that_was_answered_is_nobody_elses_to_release(void **state)
+{
+    (void)state;
+    launch();
+    outlet_put(1, 100);
+    outlet_catch_up();
+    uint64_t from_ms = clock_now_ms(outlet->clock);
+    publish_claim(outlet->publish, 1, 1, SLICE("a1"), 0);
+    await_claims(1);
+    hear_claims(from_ms, clock_now_ms(outlet->clock), SLICE("a1"));
+    server_kill(&outlet->server);
+    outlet_for(100);
+    assert_int_equal(outlet->reported_count, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, outlet_set_up, outlet_tear_down)
 
 int main(void)
@@ -206,6 +277,9 @@ int main(void)
         TEST(claim_of_no_queue_or_by_nobody_is_invalid),
         TEST(asker_who_went_away_hears_nothing_and_takes_nothing),
         TEST(task_of_an_asker_who_went_away_too_late_is_released),
+        TEST(task_whose_claim_nobody_heard_of_is_released),
+        TEST(task_whose_claim_is_read_before_its_answer_is_lost_is_released),
+        TEST(claim_that_was_answered_is_nobody_elses_to_release),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

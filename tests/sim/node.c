@@ -111,6 +111,14 @@ static void judge_when_all_is_known(struct node *node)
         writer_judge(node->writer);
 }
 
+static void on_claim(void *owner, uint32_t queue, const struct report *report)
+{
+    struct node *node = owner;
+
+    if (node->publish != NULL)
+        publish_claim_heard(node->publish, queue, report);
+}
+
 static void on_drained(void *owner)
 {
     struct node *node = owner;
@@ -182,6 +190,7 @@ static void open_redis(struct node *node)
                                         .log = node->log,
                                         .stats = node->stats,
                                         .on_drained = on_drained,
+                                        .on_claim = on_claim,
                                         .owner = node};
 
     MUST(publish_open(&publish, &node->publish) == STATUS_OK);
