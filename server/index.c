@@ -15,9 +15,7 @@
 #include "server/directory.h"
 #include "server/index_table.h"
 
-#define DAY_MS        86400000ull
-#define IDENTITY_BITS 16
-#define EVENT_BITS    14
+#define DAY_MS 86400000ull
 
 _Static_assert(INDEX_NUMBER_MAX == (1ull << INDEX_NUMBER_BITS) - 1, "a slot holds a number");
 
@@ -70,6 +68,11 @@ static void drop(struct generation *generation)
 {
     table_unlink(&generation->table);
     table_close(&generation->table);
+}
+
+static uint64_t place_of(struct hash hash)
+{
+    return hash_place(hash) >> (64 - INDEX_PLACE_BITS);
 }
 
 typedef enum status entry_fn(struct index *index, const char *name);
@@ -159,7 +162,7 @@ static enum status make_tables(struct index *index)
     enum status status = path ? each_entry(index, remove_entry) : STATUS_IO;
 
     if (status == STATUS_OK)
-        status = table_create(&index->identity, path, IDENTITY_BITS);
+        status = table_create(&index->identity, path);
     free(path);
     return status;
 }
@@ -223,7 +226,7 @@ static enum status event_table(struct index *index, uint64_t day, struct index_t
         return STATUS_IO;
     if (table_is_open(&generation->table))
         drop(generation);
-    enum status status = table_create(&generation->table, path, EVENT_BITS);
+    enum status status = table_create(&generation->table, path);
     generation->day = day;
     free(path);
     return status;
@@ -242,7 +245,7 @@ static enum status insert_event(struct index *index, struct hash hash, uint64_t 
         return status;
     if (day > index->newest_day)
         index->newest_day = day;
-    return table_insert(table, hash_place(hash), number);
+    return table_insert(table, place_of(hash), number);
 }
 
 enum status index_insert(struct index *index, enum index_family family, struct hash hash,
@@ -250,7 +253,7 @@ enum status index_insert(struct index *index, enum index_family family, struct h
 {
     if (family == INDEX_EVENT)
         return insert_event(index, hash, number, now_ms);
-    return table_insert(&index->identity, hash_place(hash), number);
+    return table_insert(&index->identity, place_of(hash), number);
 }
 
 /* --- lookup --------------------------------------------------------------- */
@@ -261,7 +264,7 @@ void index_prefetch(const struct index *index, enum index_family family, struct 
 
     if (family == INDEX_EVENT)
         table = &index->events[index->newest_day % INDEX_EVENT_DAYS].table;
-    table_prefetch(table, hash_place(hash));
+    table_prefetch(table, place_of(hash));
 }
 
 struct index_lookup index_lookup(struct index *index, enum index_family family, struct hash hash,
@@ -275,7 +278,7 @@ struct index_lookup index_lookup(struct index *index, enum index_family family, 
         oldest = since_ms / DAY_MS;
     return (struct index_lookup){.index = index,
                                  .family = family,
-                                 .place = hash_place(hash),
+                                 .place = place_of(hash),
                                  .day = index->newest_day,
                                  .oldest_day = oldest};
 }

@@ -1,6 +1,6 @@
 /* The index: from keyed hashes to numbers, in memory (mapped files).
  *
- * An open-addressing table of 8-byte slots (28 bits of the hash, 36 bits of number)
+ * An open-addressing table of 8-byte slots (33 bits of the hash, 36 bits of number)
  * that holds neither keys nor the truth: every hit is a candidate that the caller
  * verifies against the person's row or the journal's record. So a stale, doubled or
  * colliding slot costs a look and harms nothing, inserts can be repeated, and nothing
@@ -8,8 +8,7 @@
  *
  * Two families: `identity` (phone, e-mail -> person) is kept for ever; `event` (idempotency,
  * content, reports -> seq) comes in generations of a day by record time, dropped whole after
- * INDEX_EVENT_DAYS. Each is a table that doubles when half full, up to 2^28 slots, of which
- * seven eighths are used: 235 million.
+ * INDEX_EVENT_DAYS. Each is a table that doubles when half full.
  *
  * The files survive kill -9 (MAP_SHARED) but not a power cut: state/OWNER decides whether
  * they are trusted. Writer thread. */

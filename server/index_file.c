@@ -11,11 +11,14 @@
 
 #define HEADER_BYTES 4096
 #define NUMBER_MASK  ((1ull << INDEX_NUMBER_BITS) - 1)
+#define TAG_MASK     ((1ull << INDEX_TAG_BITS) - 1)
+#define UPPER_BITS   (INDEX_PLACE_BITS - INDEX_TAG_BITS) /* of a place, which no slot holds */
 
 static const char magic[8] = "hl-index";
 
 _Static_assert(sizeof(struct index_file_header) == 40, "stored");
 _Static_assert(INDEX_TAG_BITS + INDEX_NUMBER_BITS == 64, "a slot is 8 bytes");
+_Static_assert(INDEX_FILE_BITS_MAX <= INDEX_PLACE_BITS, "a home is a part of a place");
 
 static enum status status_of(int code)
 {
@@ -76,8 +79,8 @@ static bool is_sound(const struct index_file *file)
     const struct index_file_header *header = file->header;
 
     return memcmp(header->magic, magic, sizeof magic) == 0 &&
-           header->version == INDEX_FILE_VERSION && header->bits > 0 &&
-           header->bits <= INDEX_TAG_BITS && bytes_of(header->bits) == file->bytes &&
+           header->version == INDEX_FILE_VERSION && header->bits >= INDEX_FILE_BITS_MIN &&
+           header->bits <= INDEX_FILE_BITS_MAX && bytes_of(header->bits) == file->bytes &&
            header->complete == 1 && header->count < file_slots(file) &&
            header->drained <= file_slots(file);
 }
@@ -131,21 +134,38 @@ uint64_t file_eighths(const struct index_file *file)
 
 /* --- slots ---------------------------------------------------------------- */
 
-uint64_t file_place(uint64_t slot)
+static uint64_t slot_of(uint64_t place, uint64_t number)
 {
-    return slot & ~NUMBER_MASK;
+    return (place & TAG_MASK) << INDEX_NUMBER_BITS | number;
 }
 
-uint64_t file_number(uint64_t slot)
+static uint64_t home_of(const struct index_file *file, uint64_t place)
 {
-    return slot & NUMBER_MASK;
+    return place >> (INDEX_PLACE_BITS - file->header->bits);
+}
+
+/* How far behind its home a slot may stand. */
+static uint64_t reach(const struct index_file *file)
+{
+    return 1ull << (file->header->bits - UPPER_BITS);
+}
+
+/* Of what stands in slot `at`. */
+static uint64_t place_at(const struct index_file *file, uint64_t at)
+{
+    uint64_t tag = file->slots[at] >> INDEX_NUMBER_BITS;
+    uint64_t home_end = tag >> (INDEX_PLACE_BITS - file->header->bits);
+    uint64_t behind = (at - home_end) & (reach(file) - 1);
+    uint64_t home = (at - behind) & (file_slots(file) - 1);
+
+    return home / reach(file) << INDEX_TAG_BITS | tag;
 }
 
 /* The first slot that is looked at. What has been drained is left out, for an empty slot ends a
  * search; what stood there on its way round the end is not here any more. */
 static uint64_t start(const struct index_file *file, uint64_t place)
 {
-    uint64_t home = place >> (64 - file->header->bits);
+    uint64_t home = home_of(file, place);
 
     return home < file->header->drained ? file->header->drained : home;
 }
@@ -155,40 +175,60 @@ static uint64_t position(const struct index_file *file, uint64_t place, uint64_t
     return (start(file, place) + steps) & (file_slots(file) - 1);
 }
 
-/* Where it stands or has to be put. The file has room. */
-static uint64_t find(const struct index_file *file, uint64_t slot)
+static bool is_of(const struct index_file *file, uint64_t at, uint64_t place)
 {
-    uint64_t steps = 0, at = position(file, slot, 0);
-
-    while (file->slots[at] != 0 && file->slots[at] != slot)
-        at = position(file, slot, ++steps);
-    return at;
+    return file->slots[at] >> INDEX_NUMBER_BITS == (place & TAG_MASK) &&
+           place_at(file, at) == place;
 }
 
-bool file_has(const struct index_file *file, uint64_t slot)
+/* Where it stands or may be put. False: only out of reach, or too many have its place. */
+static bool find(const struct index_file *file, uint64_t place, uint64_t number, uint64_t *at_out)
 {
-    return file->slots[find(file, slot)] == slot;
+    uint64_t slot = slot_of(place, number), same = 0;
+
+    for (uint64_t steps = 0; steps < reach(file) && same < reach(file) / 2; steps++) {
+        uint64_t at = position(file, place, steps);
+        if (file->slots[at] == 0 || file->slots[at] == slot) {
+            *at_out = at;
+            return true;
+        }
+        same += is_of(file, at, place);
+    }
+    return false;
 }
 
-void file_put(struct index_file *file, uint64_t slot)
+bool file_has(const struct index_file *file, uint64_t place, uint64_t number)
 {
-    uint64_t at = find(file, slot);
+    uint64_t at;
 
-    if (file->slots[at] == slot)
+    return find(file, place, number, &at) && file->slots[at] != 0;
+}
+
+void file_put(struct index_file *file, uint64_t place, uint64_t number)
+{
+    uint64_t at;
+
+    if (!find(file, place, number, &at) || file->slots[at] != 0)
         return;
-    file->slots[at] = slot;
+    file->slots[at] = slot_of(place, number);
     file->header->count++;
+}
+
+void file_copy(const struct index_file *from, uint64_t at, struct index_file *to)
+{
+    if (from->slots[at] != 0)
+        file_put(to, place_at(from, at), from->slots[at] & NUMBER_MASK);
 }
 
 uint64_t file_next(const struct index_file *file, uint64_t place, uint64_t *steps)
 {
-    while (*steps < file_slots(file)) {
-        uint64_t slot = file->slots[position(file, place, *steps)];
-        if (slot == 0)
+    while (*steps < reach(file)) {
+        uint64_t at = position(file, place, *steps);
+        if (file->slots[at] == 0)
             break;
         ++*steps;
-        if (file_place(slot) == file_place(place))
-            return slot;
+        if (is_of(file, at, place))
+            return file->slots[at] & NUMBER_MASK;
     }
     return 0;
 }
@@ -210,12 +250,11 @@ void file_begin_drain(struct index_file *file)
  * is moved once more: so the order of these stores is kept. */
 static void drain_one(struct index_file *file, struct index_file *to)
 {
-    uint64_t *slot = &file->slots[file->header->drained];
+    uint64_t at = file->header->drained;
 
-    if (*slot != 0)
-        file_put(to, *slot);
-    __atomic_store_n(slot, 0, __ATOMIC_RELEASE);
-    __atomic_store_n(&file->header->drained, file->header->drained + 1, __ATOMIC_RELEASE);
+    file_copy(file, at, to);
+    __atomic_store_n(&file->slots[at], 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&file->header->drained, at + 1, __ATOMIC_RELEASE);
 }
 
 bool file_drain(struct index_file *file, struct index_file *to, unsigned slots)

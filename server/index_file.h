@@ -1,11 +1,17 @@
 /* One mapped file of slots, open addressing: a page of header, then 2^bits slots of 8 bytes.
  *
- *   slot    28 bits: the top of the hash | 36 bits: number     0: empty
- *   home    the top `bits` bits of the hash, then linear probing
+ *   place   the top 33 bits of a hash
+ *   slot    28 bits: the place's lower ones | 36 bits: number     0: empty
+ *   home    the top `bits` bits of the place, then linear probing
  *
- * The home is part of what a slot holds, so entries go from one file to another by their slots
- * alone; and since homes are in the order of the hashes, who takes them from one file in its order
- * puts them into the other in its order, from the beginning to the end.
+ * The place's upper five bits are not stored, because where a slot stands says them. A slot's upper
+ * bits are the lower ones of its home, so it is known how far behind its home it stands, as long as
+ * that is less than 2^(bits - 5). So more of a hash is told apart than a slot has room for, and a
+ * look into the journal for a slot that belongs to another hash is rare.
+ *
+ * Entries go from one file to another by their slots alone; and since homes are in the order of the
+ * hashes, who takes them from one file in its order puts them into the other in its order, from the
+ * beginning to the end.
  *
  * A file may be drained: slot by slot it is emptied, from the beginning. What is left in it is
  * found all the while.
@@ -21,9 +27,12 @@
 
 #include "proto/status.h"
 
-#define INDEX_FILE_VERSION 2
-#define INDEX_TAG_BITS     28 /* and the most bits that a file can have */
-#define INDEX_NUMBER_BITS  36
+#define INDEX_FILE_VERSION  3
+#define INDEX_PLACE_BITS    33
+#define INDEX_TAG_BITS      28
+#define INDEX_NUMBER_BITS   36
+#define INDEX_FILE_BITS_MIN 15
+#define INDEX_FILE_BITS_MAX 32
 
 struct index_file_header {
     char magic[8];
@@ -56,14 +65,13 @@ uint64_t file_slots(const struct index_file *file);
 /* Eighths of its slots that are taken, rounded down. */
 uint64_t file_eighths(const struct index_file *file);
 
-/* A slot's own place: the top of the hash, zeroes below. */
-uint64_t file_place(uint64_t slot);
-uint64_t file_number(uint64_t slot);
-
-bool file_has(const struct index_file *file, uint64_t slot);
-/* Into a file that has room. A slot that is there already stays the only one. */
-void file_put(struct index_file *file, uint64_t slot);
-/* The next slot of that place; `steps` starts at 0. 0: there is no more. */
+bool file_has(const struct index_file *file, uint64_t place, uint64_t number);
+/* Into a file that has room. What is there already is there once. When hundreds have the same place
+ * further ones are left out, so that its neighbours are in reach of their homes. */
+void file_put(struct index_file *file, uint64_t place, uint64_t number);
+/* Puts what slot `at` of a file holds into another. */
+void file_copy(const struct index_file *from, uint64_t at, struct index_file *to);
+/* The next number under a place; `steps` starts at 0. 0: there is no more. */
 uint64_t file_next(const struct index_file *file, uint64_t place, uint64_t *steps);
 /* It is going to be looked at soon. */
 void file_prefetch(const struct index_file *file, uint64_t place);

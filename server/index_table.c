@@ -12,16 +12,17 @@
 
 /* Of two sizes that differ by four bits one is a sixteenth of the other. */
 #define SMALL_BITS_LESS 4
-#define SMALL_BITS_MIN  10
+#define BITS_MIN        (INDEX_FILE_BITS_MIN + 3)
 
 /* Slots moved with an insert. The small file that is drained is empty when the other is a quarter
- * full, and doubling takes half of that one, so it is not full before its turn comes. */
+ * full, and doubling takes two fifths of that one, so it is not full before its turn comes. */
 #define DRAINED_AT_ONCE 4
-#define MOVED_AT_ONCE   32
+#define MOVED_AT_ONCE   40
 
-/* In eighths of the slots. */
+/* In eighths of the slots. A fuller one would have entries out of reach of their homes while it is
+ * small. */
 #define HALF 4
-#define FULL 7
+#define FULL 6
 
 /* What has been replaced is given back in pieces: half a gigabyte at once would hold its opt-in
  * up for 0.15 s. Small pieces are dearer, 0.05 ms each, so it is not done with every insert. */
@@ -51,7 +52,7 @@ static void unlink_with(const struct index_table *table, const char *suffix)
 
 static uint32_t small_bits(uint32_t bits)
 {
-    return bits > SMALL_BITS_MIN + SMALL_BITS_LESS ? bits - SMALL_BITS_LESS : SMALL_BITS_MIN;
+    return bits > BITS_MIN ? bits - SMALL_BITS_LESS : INDEX_FILE_BITS_MIN;
 }
 
 static struct index_file *young(struct index_table *table)
@@ -137,16 +138,16 @@ static void release_some(struct index_leftover *leftover)
 
 /* --- open and close ------------------------------------------------------- */
 
-enum status table_create(struct index_table *table, const char *path, uint32_t bits)
+enum status table_create(struct index_table *table, const char *path)
 {
     *table = (struct index_table){.path = strdup(path)};
     enum status status = table->path ? STATUS_OK : STATUS_IO;
 
     /* The main file is last: a table is there when that is. */
     for (int i = 0; status == STATUS_OK && i < 2; i++)
-        status = remake(table, &table->small[i], small_bits(bits), small_suffix[i]);
+        status = remake(table, &table->small[i], small_bits(BITS_MIN), small_suffix[i]);
     if (status == STATUS_OK)
-        status = remake(table, &table->main, bits, "");
+        status = remake(table, &table->main, BITS_MIN, "");
     if (status != STATUS_OK)
         table_close(table);
     return status;
@@ -263,11 +264,8 @@ static enum status move_some(struct index_table *table)
 {
     uint64_t slots = file_slots(&table->main);
 
-    for (int i = 0; i < MOVED_AT_ONCE && table->moved < slots; i++) {
-        uint64_t slot = table->main.slots[table->moved++];
-        if (slot != 0)
-            file_put(&table->next, slot);
-    }
+    for (int i = 0; i < MOVED_AT_ONCE && table->moved < slots; i++)
+        file_copy(&table->main, table->moved++, &table->next);
     return table->moved < slots ? STATUS_OK : end_doubling(table);
 }
 
@@ -290,10 +288,10 @@ static enum status begin_drain(struct index_table *table)
 
 /* --- insert --------------------------------------------------------------- */
 
-static bool table_has(struct index_table *table, uint64_t slot)
+static bool table_has(struct index_table *table, uint64_t place, uint64_t number)
 {
-    return file_has(young(table), slot) || file_has(other(table), slot) ||
-           file_has(&table->main, slot);
+    return file_has(young(table), place, number) || file_has(other(table), place, number) ||
+           file_has(&table->main, place, number);
 }
 
 /* Of draining and doubling one at a time: the main file does not change while it is copied. The
@@ -301,7 +299,7 @@ static bool table_has(struct index_table *table, uint64_t slot)
 static enum status begin_what_is_due(struct index_table *table)
 {
     uint64_t taken = file_eighths(&table->main);
-    bool is_largest = table->main.header->bits == INDEX_TAG_BITS;
+    bool is_largest = table->main.header->bits == INDEX_FILE_BITS_MAX;
 
     if (file_is_open(&table->next) || other(table)->header->draining)
         return STATUS_OK;
@@ -339,16 +337,14 @@ static enum status make_room(struct index_table *table)
 
 enum status table_insert(struct index_table *table, uint64_t place, uint64_t number)
 {
-    uint64_t slot = file_place(place) | number;
-
     MUST(number > 0 && number <= NUMBER_MAX);
     /* What is there must neither make it grow nor fail for want of room. */
-    if (table_has(table, slot))
+    if (table_has(table, place, number))
         return STATUS_OK;
     enum status status = make_room(table);
     if (status != STATUS_OK)
         return status;
-    file_put(young(table), slot);
+    file_put(young(table), place, number);
     return go_on(table);
 }
 
@@ -369,11 +365,9 @@ bool table_next(const struct index_table *table, uint64_t place, unsigned *file,
     const struct index_file *files[] = {&table->small[0], &table->small[1], &table->main};
 
     for (; *file < sizeof files / sizeof files[0]; ++*file, *steps = 0) {
-        uint64_t slot = file_next(files[*file], place, steps);
-        if (slot == 0)
-            continue;
-        *number_out = file_number(slot);
-        return true;
+        *number_out = file_next(files[*file], place, steps);
+        if (*number_out != 0)
+            return true;
     }
     return false;
 }

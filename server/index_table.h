@@ -1,8 +1,8 @@
 /* One hash table, in three files (index_file.h):
  *
  *   PATH              nearly everything
- *   PATH.a, PATH.b    a sixteenth of its size each. One takes what comes; when it is half full they
- *                     change places, and what is in it goes to PATH, a few slots with each insert
+ *   PATH.a, PATH.b    a sixteenth of its size each, at first an eighth. One takes what comes; when
+ * it is half full they change places, and what is in it goes to PATH, a few slots with each insert
  *
  * Why not one file: a page that was written is written back by the kernel, when memory is short all
  * pages within seconds. Inserts all over a gigabyte came to 400 MB/s. So they go all over a small
@@ -35,7 +35,7 @@ struct index_table {
 };
 
 /* A new, empty table; its files replace those of that name. DISK_FULL, IO. */
-enum status table_create(struct index_table *table, const char *path, uint32_t bits);
+enum status table_create(struct index_table *table, const char *path);
 /* NOT_FOUND; CORRUPT: not a whole table of this version. */
 enum status table_open(struct index_table *table, const char *path);
 void table_close(struct index_table *table);
@@ -49,8 +49,8 @@ bool table_has_file(const char *suffix);
 enum status table_sync(const struct index_table *table);
 uint64_t table_bytes(const struct index_table *table);
 
-/* `place`: the top of the hash. Idempotent. DISK_FULL: there is no room to grow, and nothing
- * was inserted. */
+/* `place`: the top INDEX_PLACE_BITS of the hash. Idempotent. DISK_FULL: there is no room to grow,
+ * and nothing was inserted. */
 enum status table_insert(struct index_table *table, uint64_t place, uint64_t number);
 /* It is going to be looked up soon. */
 void table_prefetch(const struct index_table *table, uint64_t place);
