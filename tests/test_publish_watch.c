@@ -281,7 +281,7 @@ static void start_clears_a_queue_without_open_tasks(void **state)
     outlet_drop(1);
     add_member(member_of(1, 1));
     outlet_launch();
-    assert_true(outlet_until(is_reconciled, NULL, 3000));
+    assert_true(outlet_until(outlet_is_reconciled, NULL, 3000));
     assert_queue("", 3000);
 }
 
