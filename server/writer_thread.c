@@ -300,15 +300,17 @@ static void commit_state(struct writer *writer, bool idle)
               index_bytes(recovery_index(writer->recovery)));
 }
 
+/* A barrier says yes only when readers see all that came before it. */
 static void settle_barriers(struct writer *writer)
 {
     if (writer->barrier_count == 0)
         return;
     commit_state(writer, false);
+    enum status status = writer->behind ? STATUS_DISK_FULL : STATUS_OK;
     for (unsigned i = 0; i < writer->barrier_count; i++)
         writer_settle(writer, &(struct settlement){.ticket = writer->barriers[i],
                                                    .kind = COMMAND_BARRIER,
-                                                   .status = STATUS_OK});
+                                                   .status = status});
     writer->barrier_count = 0;
 }
 

@@ -12,6 +12,7 @@
 
 #include "proto/must.h"
 #include "server/writer.h"
+#include "tests/store_faults.h"
 
 #define KEPT 20000
 
@@ -164,6 +165,7 @@ static int tear_down(void **unused)
     char command[128];
 
     (void)unused;
+    store_heal();
     clock_unwatch(scene.clock);
     stop();
     MUST(uv_loop_close(&scene.loop) == 0);
@@ -443,6 +445,31 @@ static void what_was_popped_before_its_deadline_breaches_when_its_lease_ends(voi
     assert_int_equal(stats_breaches(scene.stats, 1), 1);
 }
 
+/* --- no room, no memory ------------------------------------------------------------------ */
+
+static void submit(const struct command *command)
+{
+    assert_int_equal(writer_submit(scene.writer, command), STATUS_OK);
+}
+
+/* The journal has the opt-in, so it is acknowledged; but no reader sees it yet. */
+static void barrier_says_no_while_state_has_no_room(void **unused)
+{
+    struct command command = optin_command(1), barrier = {.kind = COMMAND_BARRIER};
+    unsigned before = scene.settled_count;
+
+    (void)unused;
+    store_fails(&store_faults.state_commits, 0, UINT_MAX);
+    submit(&command);
+    submit(&barrier);
+    run_until_settled(before + 2);
+    assert_int_equal(scene.settled[before].status, STATUS_OK);
+    assert_int_not_equal(scene.settled[before + 1].status, STATUS_OK);
+    store_works(&store_faults.state_commits);
+    while (submit_and_wait(&barrier)->status != STATUS_OK)
+        run_for(20);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -461,6 +488,7 @@ int main(void)
         TEST(epoch_that_was_begun_is_in_force_after_a_restart),
         TEST(nothing_is_judged_before_the_owner_knows_what_waited),
         TEST(what_was_popped_before_its_deadline_breaches_when_its_lease_ends),
+        TEST(barrier_says_no_while_state_has_no_room),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
