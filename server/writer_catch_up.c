@@ -103,6 +103,7 @@ static enum status decide_received(struct writer *writer, unsigned most)
 {
     const struct state_meta *meta = state_meta(writer->state);
     uint64_t before = meta->folded_seq;
+    size_t told = writer->result->operation_count;
     struct journal_reader *reader = NULL;
     enum status result = journal_reader_open(writer->journal, &reader);
 
@@ -128,6 +129,8 @@ static enum status decide_received(struct writer *writer, unsigned most)
         result = writer_commit_journal(writer, meta->folded_seq - before);
     if (result == STATUS_OK)
         result = state_commit(writer->state);
+    else
+        writer->result->operation_count = told; /* what is not in the journal never happened */
     if (reader != NULL)
         journal_reader_close(reader);
     return result;

@@ -470,6 +470,61 @@ static void barrier_says_no_while_state_has_no_room(void **unused)
         run_for(20);
 }
 
+static void submit_optin(unsigned n)
+{
+    struct command command = optin_command(n);
+
+    submit(&command);
+}
+
+static void run_until_held(void)
+{
+    while (!atomic_load(&store_faults.held))
+        uv_run(&scene.loop, UV_RUN_NOWAIT);
+}
+
+/* State has no room when 1 and 2 are decided, and meanwhile 3 and 4 come in, which are kept as they
+ * came. That is the last that the journal has room for. */
+static void receive_two(void)
+{
+    struct command barrier = {.kind = COMMAND_BARRIER};
+    unsigned before = scene.settled_count;
+
+    atomic_store(&store_faults.holding, true);
+    submit_optin(0);
+    run_until_held(); /* so that the next ones are one batch */
+    submit_optin(1);
+    submit_optin(2);
+    submit(&barrier);
+    store_fails(&store_faults.state_commits, 1, 2); /* once more when it is brought back */
+    store_step();
+    run_until_held();
+    submit_optin(3);
+    submit_optin(4);
+    store_fails(&store_faults.journal_commits, 1, UINT_MAX);
+    atomic_store(&store_faults.holding, false);
+    run_until_settled(before + 6);
+    assert_int_equal(scene.settled[before + 2].status, STATUS_OK);
+    assert_int_equal(scene.settled[before + 3].status, STATUS_DISK_FULL);
+    assert_int_equal(scene.settled[before + 4].status, STATUS_ACCEPTED);
+    assert_int_equal(scene.settled[before + 5].status, STATUS_ACCEPTED);
+}
+
+static void what_was_decided_and_not_stored_is_not_handed_over(void **unused)
+{
+    struct command barrier = {.kind = COMMAND_BARRIER};
+
+    (void)unused;
+    receive_two();
+    run_for(100);
+    assert_int_equal(scene.operation_count, 3);
+    store_works(&store_faults.journal_commits);
+    while (submit_and_wait(&barrier)->status != STATUS_OK)
+        run_for(20);
+    assert_int_equal(scene.operation_count, 5);
+    assert_int_equal(scene.last_operation.seq, 5);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -489,6 +544,7 @@ int main(void)
         TEST(nothing_is_judged_before_the_owner_knows_what_waited),
         TEST(what_was_popped_before_its_deadline_breaches_when_its_lease_ends),
         TEST(barrier_says_no_while_state_has_no_room),
+        TEST(what_was_decided_and_not_stored_is_not_handed_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
