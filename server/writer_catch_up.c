@@ -82,20 +82,22 @@ static bool is_undecided(const struct state_meta *meta)
 }
 
 struct undecided {
-    bool found;
+    enum status status; /* CORRUPT: there is none, or it cannot be read, or what may be it */
     struct record_view record;
 };
 
+/* A record that cannot be read is not passed over: somebody was told yes for it. */
 static bool find_undecided(void *owner, uint64_t seq, enum status status,
                            const struct record_view *record)
 {
     struct undecided *undecided = owner;
 
     (void)seq;
-    undecided->found = status == STATUS_OK && record->header.kind == RECORD_RECEIVED;
-    if (undecided->found)
-        undecided->record = *record;
-    return !undecided->found;
+    if (status == STATUS_OK && record->header.kind != RECORD_RECEIVED)
+        return true;
+    undecided->status = status;
+    undecided->record = *record;
+    return false;
 }
 
 /* Decides up to `most` received opt-ins, in the order in which they came, in one batch. */
@@ -114,13 +116,15 @@ static enum status decide_received(struct writer *writer, unsigned most)
     for (unsigned i = 0; result == STATUS_OK && i < most && is_undecided(meta); i++) {
         uint64_t from = meta->received_seq >= meta->received_first ? meta->received_seq + 1
                                                                    : meta->received_first;
-        struct undecided undecided = {0};
+        struct undecided undecided = {.status = STATUS_CORRUPT};
         struct turn turn = writer_turn(writer, clock_now_ms(writer->options.clock));
 
         result = journal_scan(reader, from, find_undecided, &undecided);
-        if (result != STATUS_OK || !undecided.found)
-            break;
-        result = engine_decide_received(writer->engine, &undecided.record, &turn, &writer->record);
+        if (result == STATUS_OK)
+            result = undecided.status;
+        if (result == STATUS_OK)
+            result =
+                engine_decide_received(writer->engine, &undecided.record, &turn, &writer->record);
         if (result == STATUS_OK)
             result = writer_keep(writer);
         journal_reader_release(reader);

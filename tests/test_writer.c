@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -525,6 +526,64 @@ static void what_was_decided_and_not_stored_is_not_handed_over(void **unused)
     assert_int_equal(scene.last_operation.seq, 5);
 }
 
+/* How a process ends that is started on this folder, and lives for some seconds if it may. */
+static int end_of_start(void (*act)(void))
+{
+    int status;
+    pid_t child = fork();
+
+    MUST(child >= 0);
+    if (child == 0) {
+        MUST(uv_loop_fork(&scene.loop) == 0);
+        MUST(start(4096) == STATUS_OK);
+        for (unsigned i = 0; i < 100 && !scene.ready; i++)
+            run_for(50);
+        act();
+        _exit(0);
+    }
+    MUST(waitpid(child, &status, 0) == child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void stop_for_a_child(void)
+{
+    stop();
+    scene.writer = NULL;
+}
+
+static void do_nothing(void)
+{
+}
+
+/* Wherever the bytes stand in the journal's file. */
+static void damage(const char *text)
+{
+    static char bytes[64 << 20];
+    char path[128];
+    unsigned found = 0;
+
+    snprintf(path, sizeof(path), "%s/journal/data.mdb", scene.directory);
+    FILE *file = fopen(path, "r+");
+    MUST(file != NULL);
+    size_t length = fread(bytes, 1, sizeof(bytes), file), left = length;
+    for (char *at = bytes; (at = memmem(at, left, text, strlen(text))) != NULL; found++) {
+        MUST(fseek(file, at - bytes, SEEK_SET) == 0 && fputc('!', file) == '!');
+        left = length - (size_t)(++at - bytes);
+    }
+    MUST(found > 0 && fclose(file) == 0);
+}
+
+/* It was acknowledged, and would never be decided. */
+static void received_optin_that_cannot_be_read_ends_the_process(void **unused)
+{
+    (void)unused;
+    receive_two();
+    stop_for_a_child();
+    store_heal();
+    damage("p3@example.com");
+    assert_int_equal(end_of_start(do_nothing), 70);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -545,6 +604,7 @@ int main(void)
         TEST(what_was_popped_before_its_deadline_breaches_when_its_lease_ends),
         TEST(barrier_says_no_while_state_has_no_room),
         TEST(what_was_decided_and_not_stored_is_not_handed_over),
+        TEST(received_optin_that_cannot_be_read_ends_the_process),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
