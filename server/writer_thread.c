@@ -350,9 +350,12 @@ static void process_batch(struct writer *writer, const struct command_batch *bat
 
 /* --- the thread --- */
 
+/* A look at what is due that failed says nothing of it: the batch that is made then finds that out,
+ * and ends the process. */
 static bool has_work(const struct writer *writer)
 {
-    return writer->postponed.count > 0 || (may_judge(writer) && is_due(writer));
+    return writer->postponed.count > 0 || (may_judge(writer) && is_due(writer)) ||
+           state_failure(writer->state) != STATUS_OK;
 }
 
 /* How long the thread may sleep when nothing is submitted, in ms. */

@@ -551,6 +551,20 @@ static void stop_for_a_child(void)
     scene.writer = NULL;
 }
 
+static void lack_memory_once(void)
+{
+    run_for(300); /* nothing is left to commit */
+    store_fails(&store_faults.state_cursors, 0, 1);
+    run_for(5000);
+}
+
+static void look_at_what_is_due_that_failed_ends_the_process(void **unused)
+{
+    (void)unused;
+    stop_for_a_child();
+    assert_int_equal(end_of_start(lack_memory_once), 70);
+}
+
 static void do_nothing(void)
 {
 }
@@ -604,6 +618,7 @@ int main(void)
         TEST(what_was_popped_before_its_deadline_breaches_when_its_lease_ends),
         TEST(barrier_says_no_while_state_has_no_room),
         TEST(what_was_decided_and_not_stored_is_not_handed_over),
+        TEST(look_at_what_is_due_that_failed_ends_the_process),
         TEST(received_optin_that_cannot_be_read_ends_the_process),
     };
 
