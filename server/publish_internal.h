@@ -219,7 +219,8 @@ bool publish_name_keys(struct publish_queue *queue);
 void publish_tick_soon(struct publish *publish);
 /* Lets go of what was read: before going back to the loop. */
 void publish_release(struct publish *publish);
-/* Reads how far state has come with a queue; the newest operation that it has committed. */
+/* Reads how far state has come with a queue; the newest operation that it has committed. Where
+ * that cannot be read it is 0, and what is known of the queue stays. */
 uint64_t publish_read_queue(struct publish_queue *queue);
 void publish_tell_forgot(struct publish *publish);
 /* False: the writer has no room; try again later. */
@@ -298,10 +299,10 @@ void publish_accepted(struct publish_queue *queue);
 
 /* --- publish_reconcile.c ----------------------------------------------------------------- */
 
-enum publish_member { MEMBER_FOREIGN, MEMBER_OPEN, MEMBER_STRAY };
+enum publish_member { MEMBER_FOREIGN, MEMBER_OPEN, MEMBER_STRAY, MEMBER_UNREAD };
 
 /* Whose a member is, and whether it should stand in the queue, as far as state knows. The task's
- * row comes with OPEN. */
+ * row comes with OPEN. UNREAD: that cannot be read now, for want of memory as a rule. */
 enum publish_member publish_judge(struct publish_queue *queue, struct slice member,
                                   struct task_row *row_out);
 bool publish_reconcile_open(struct publish *publish);
