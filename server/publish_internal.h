@@ -117,7 +117,7 @@ struct publish_queue {
     bool watched;                  /* a head of it was decided upon and settled */
     struct publish_head head;
 
-    bool reconcile;             /* wanted, */
+    bool reconcile;             /* wanted, beside one that is on its way; */
     uint64_t reconcile_from_ms; /* but not before: uv_now */
     struct publish_claim *first_claim, *last_claim;
 };
@@ -191,7 +191,8 @@ struct publish {
         uint64_t cursor, next_cursor;
         bool waiting;    /* for a page, the writer, or a withdrawal */
         bool begun;      /* state has what was decided before it began */
-        bool committing; /* a barrier is on its way, perhaps of one that was given up */
+        bool committing; /* a barrier is on its way, or */
+        bool asking;     /* a page or a withdrawal, perhaps of one that was given up */
         bool overflow;   /* the page had more suspects */
         unsigned suspects, withdrawn, withdrawn_of_page;
         size_t lengths[SUSPECTS_MAX];
@@ -308,6 +309,9 @@ enum publish_member publish_judge(struct publish_queue *queue, struct slice memb
 bool publish_reconcile_open(struct publish *publish);
 void publish_reconcile_close(struct publish *publish);
 void publish_reconcile(struct publish *publish); /* the next step, if there is one */
+/* The queue is being filled again: wants a reconcile, from its beginning, when that and the reports
+ * that wait are through. */
+void publish_reconcile_anew(struct publish_queue *queue);
 void publish_reconcile_settled(struct publish_queue *queue, enum status status);
 
 /* --- publish_claim.c --------------------------------------------------------------------- */

@@ -7,10 +7,6 @@
 #include "proto/must.h"
 #include "server/publish_internal.h"
 
-/* What is sent again may have been popped, and the reports that say so still wait in their stream:
- * a reconcile that comes before they are read would find nothing to take out. */
-#define REPORTS_READ_MS 1000
-
 /* --- building a call --------------------------------------------------------------------- */
 
 /* Digits in slot `slot` of the call, as long as the call. */
@@ -396,8 +392,7 @@ static void rewind_to(struct publish_queue *queue, uint64_t seq)
               LOG_END);
     queue->acked = seq;
     queue->rewind_until = queue->newest;
-    queue->reconcile = true;
-    queue->reconcile_from_ms = uv_now(publish->options.loop) + REPORTS_READ_MS;
+    publish_reconcile_anew(queue);
     queue->head_settled = false;
     publish_tell_forgot(publish);
 }

@@ -22,6 +22,10 @@
 
 #define PAGE_MEMBERS 256
 
+/* What is sent again may have been popped, and the reports that say so still wait in their stream:
+ * a reconcile that comes before they are read would find nothing to take out. */
+#define REPORTS_READ_MS 1000
+
 /* --- judging a member -------------------------------------------------------------------- */
 
 static bool find_task(struct publish *publish, uint64_t person, uint64_t number,
@@ -132,9 +136,21 @@ static void add_suspect(struct publish *publish, struct slice member)
 
 /* --- page by page ------------------------------------------------------------------------ */
 
+/* Still wanted: begins anew when the queue is well. */
 static void give_up(struct publish *publish)
 {
-    publish->reconcile.queue = NULL; /* still wanted: begins anew when the queue is well */
+    publish->reconcile.queue->reconcile = true;
+    publish->reconcile.queue = NULL;
+}
+
+void publish_reconcile_anew(struct publish_queue *queue)
+{
+    struct publish *publish = queue->publish;
+
+    if (publish->reconcile.queue == queue)
+        give_up(publish);
+    queue->reconcile = true;
+    queue->reconcile_from_ms = uv_now(publish->options.loop) + REPORTS_READ_MS;
 }
 
 static bool ask_commit(struct publish_queue *queue)
@@ -150,7 +166,6 @@ static void finish(struct publish *publish)
 {
     struct publish_queue *queue = publish->reconcile.queue;
 
-    queue->reconcile = false;
     publish->reconcile.queue = NULL;
     stats_add(publish->options.stats, STATS_REDIS_RECONCILES, 1);
     log_write(publish->options.log, LOG_INFO, "queue reconciled", LOG_INT("queue", queue->number),
@@ -177,6 +192,7 @@ static void on_withdrawn(void *owner, const struct redis_reply *reply)
     struct publish_queue *queue = owner;
     struct publish *publish = queue->publish;
 
+    publish->reconcile.asking = false;
     if (publish->reconcile.queue != queue)
         return;
     struct redis_reply word = {0};
@@ -206,9 +222,12 @@ static void withdraw_strays(struct publish_queue *queue)
     }
     publish_release(publish);
     publish->reconcile.withdrawn_of_page = count;
-    if (!unread && count == 0)
+    if (!unread && count == 0) {
         page_done(publish);
-    else if (unread || !publish_withdraw(queue, strays, count, on_withdrawn))
+        return;
+    }
+    publish->reconcile.asking = !unread && publish_withdraw(queue, strays, count, on_withdrawn);
+    if (!publish->reconcile.asking)
         give_up(publish);
 }
 
@@ -256,6 +275,7 @@ static void on_page(void *owner, const struct redis_reply *reply)
     struct publish *publish = queue->publish;
     struct redis_reply members = *reply;
 
+    publish->reconcile.asking = false;
     if (publish->reconcile.queue != queue)
         return;
     if (reply->type == REDIS_ARRAY && !queue->is_list && reply->count == 2) {
@@ -324,6 +344,7 @@ static void begin(struct publish_queue *queue)
 {
     struct publish *publish = queue->publish;
 
+    queue->reconcile = false; /* whoever wants one from now on wants another */
     publish->reconcile.queue = queue;
     publish->reconcile.cursor = 0;
     publish->reconcile.withdrawn = 0;
@@ -342,7 +363,7 @@ void publish_reconcile(struct publish *publish)
     if (queue != NULL && !is_well(queue))
         give_up(publish);
     if (publish->reconcile.queue == NULL) {
-        queue = publish->reconcile.committing ? NULL : choose(publish);
+        queue = publish->reconcile.committing || publish->reconcile.asking ? NULL : choose(publish);
         if (queue != NULL)
             begin(queue);
         return;
@@ -352,6 +373,7 @@ void publish_reconcile(struct publish *publish)
     publish->reconcile.suspects = publish->reconcile.withdrawn_of_page = 0;
     publish->reconcile.overflow = false;
     publish->reconcile.waiting = true;
-    if (!ask_page(queue))
+    publish->reconcile.asking = ask_page(queue);
+    if (!publish->reconcile.asking)
         give_up(publish);
 }
