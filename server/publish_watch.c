@@ -96,8 +96,6 @@ static uint64_t rank_of(struct slice score)
     return rank < 9e18 ? (uint64_t)floor(rank) : (uint64_t)9e18;
 }
 
-/* A member without an id like ours gives an empty one, which sorts before all: then nothing of
- * the same rank counts as gone. */
 /* A member of ours that stands first at two looks, a second apart, and should not (it was claimed
  * without being popped, or put back by hand) is taken out by a reconcile. State lags less. */
 static void see_stray(struct publish_queue *queue, struct slice member)
@@ -119,6 +117,8 @@ static void see_stray(struct publish_queue *queue, struct slice member)
     }
 }
 
+/* A member without an id like ours gives an empty one, which sorts before all: then nothing of
+ * the same rank counts as gone. */
 static void see_zset(struct publish_queue *queue, const struct redis_reply *reply)
 {
     struct publish_head head = {.empty = reply->count < 2};

@@ -33,7 +33,7 @@ static void batch_failed(struct writer *writer, const struct command_batch *batc
 {
     stats_add(writer->options.stats, STATS_COMMIT_FAILURES, 1);
     if (status != STATUS_DISK_FULL)
-        writer_die(writer, "the journal cannot be written", status);
+        writer_die(writer, "a batch cannot be stored", status);
     journal_abort(writer->journal);
     log_write(writer->options.log, LOG_ERROR, "no room to store opt-ins",
               LOG_TEXT("advice", "free space on the journal's disk; intake goes on by itself"),
