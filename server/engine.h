@@ -31,7 +31,7 @@ enum command_kind {
     COMMAND_REPORT,
     COMMAND_POPPED,
     COMMAND_ADMIN,
-    COMMAND_BARRIER, /* nothing to decide: settled when state has committed all before it */
+    COMMAND_BARRIER, /* nothing to decide: OK when state has committed all before it */
     COMMAND_EPOCH,   /* a new incarnation; the writer's own record */
     COMMAND_FIND,    /* who has this phone or e-mail? optin.phone, optin.email */
 };

@@ -16,6 +16,14 @@
             return tried_;                                                                         \
     } while (0)
 
+/* What must be there was not found: state is damaged, or the look at it has failed. */
+static enum status failure_or_corrupt(const struct engine *engine)
+{
+    enum status failed = state_failure(engine->options.state);
+
+    return failed != STATUS_OK ? failed : STATUS_CORRUPT;
+}
+
 static enum status person_flush(struct engine *engine, const struct record_view *record)
 {
     struct engine_person *person = &engine->person;
@@ -41,10 +49,8 @@ static enum status person_turn_to(struct engine *engine, const struct record_vie
         state_meta(engine->options.state)->people = number;
         return STATUS_OK;
     }
-    if (engine_load_person(engine, number, &engine->person))
-        return STATUS_OK;
-    enum status failed = state_failure(engine->options.state);
-    return failed != STATUS_OK ? failed : STATUS_CORRUPT;
+    return engine_load_person(engine, number, &engine->person) ? STATUS_OK
+                                                               : failure_or_corrupt(engine);
 }
 
 /* --- the outbox ------------------------------------------------------------------ */
@@ -203,7 +209,7 @@ static enum status apply_task_end(struct engine *engine, const struct record_vie
 
     TRY(person_turn_to(engine, record, effect->person));
     if (!old_row(engine, record, effect->task, &old))
-        return STATUS_CORRUPT;
+        return failure_or_corrupt(engine);
     TRY(retract(engine, &old));
     if (effect->drop_seq != 0)
         TRY(drop_put(engine, record, effect->drop_seq, &old));
@@ -219,7 +225,7 @@ static enum status apply_popped(struct engine *engine, const struct record_view 
 
     TRY(person_turn_to(engine, record, effect->person));
     if (!old_row(engine, record, effect->task, &old))
-        return STATUS_CORRUPT;
+        return failure_or_corrupt(engine);
     row = old;
     row.state = TASK_POPPED;
     row.put_seq = 0;

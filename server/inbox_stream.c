@@ -53,7 +53,8 @@ struct slice inbox_id_text(char buffer[48], struct inbox_id id)
     return text_slice(&text);
 }
 
-/* From a little before what state has. */
+/* From a little before what state has. Where that cannot be read, from the stream's start: reports
+ * that come again are known. */
 static void read_cursor(struct inbox *inbox, struct inbox_stream *stream)
 {
     struct state_queue row;

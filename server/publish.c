@@ -95,10 +95,11 @@ void publish_release(struct publish *publish)
 /* Until its mark was read a queue counts as all in Redis: the lag is about what is new. */
 uint64_t publish_read_queue(struct publish_queue *queue)
 {
+    struct state_reader *state = queue->publish->state;
     struct state_queue row;
 
-    if (!state_read_queue(queue->publish->state, queue->number, &row))
-        row = (struct state_queue){0};
+    if (!state_read_queue(state, queue->number, &row) && state_reader_failure(state) != STATUS_OK)
+        return 0;
     if (row.outbox_seq > queue->newest) {
         if (!queue->learned && queue->newest == 0)
             queue->acked = row.outbox_seq;

@@ -24,8 +24,9 @@ struct publish;
 #define PUBLISH_TICKET (1ull << 61)
 
 /* A claim that was asked for: `member` is the task's JSON, empty when there was none in time.
- * Status REDIS_AWAY: could not be asked, or nobody knows what came of it; BUSY: too many wait;
- * INVALID: no such queue, or an agent's name that is empty or over REPORT_AGENT_MAX. */
+ * Status REDIS_AWAY: could not be asked, or nobody knows what came of it; BUSY: too many wait, or
+ * there is no memory for one more; INVALID: no such queue, or an agent's name that is empty or over
+ * REPORT_AGENT_MAX. */
 typedef void publish_claimed_fn(void *owner, uint64_t ticket, enum status status,
                                 struct slice member);
 

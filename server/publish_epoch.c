@@ -85,7 +85,7 @@ static void start_anew(struct publish_queue *queue)
     queue->acked = 0;
     queue->again_until = queue->newest;
     queue->rewind_until = 0;
-    queue->reconcile = true;
+    publish_reconcile_anew(queue);
 }
 
 bool publish_follow_epoch(struct publish_queue *queue)

@@ -117,7 +117,7 @@ struct publish_queue {
     bool watched;                  /* a head of it was decided upon and settled */
     struct publish_head head;
 
-    bool reconcile;             /* wanted, */
+    bool reconcile;             /* wanted, beside one that is on its way; */
     uint64_t reconcile_from_ms; /* but not before: uv_now */
     struct publish_claim *first_claim, *last_claim;
 };
@@ -191,7 +191,8 @@ struct publish {
         uint64_t cursor, next_cursor;
         bool waiting;    /* for a page, the writer, or a withdrawal */
         bool begun;      /* state has what was decided before it began */
-        bool committing; /* a barrier is on its way, perhaps of one that was given up */
+        bool committing; /* a barrier is on its way, or */
+        bool asking;     /* a page or a withdrawal, perhaps of one that was given up */
         bool overflow;   /* the page had more suspects */
         unsigned suspects, withdrawn, withdrawn_of_page;
         size_t lengths[SUSPECTS_MAX];
@@ -219,7 +220,8 @@ bool publish_name_keys(struct publish_queue *queue);
 void publish_tick_soon(struct publish *publish);
 /* Lets go of what was read: before going back to the loop. */
 void publish_release(struct publish *publish);
-/* Reads how far state has come with a queue; the newest operation that it has committed. */
+/* Reads how far state has come with a queue; the newest operation that it has committed. Where
+ * that cannot be read it is 0, and what is known of the queue stays. */
 uint64_t publish_read_queue(struct publish_queue *queue);
 void publish_tell_forgot(struct publish *publish);
 /* False: the writer has no room; try again later. */
@@ -298,15 +300,18 @@ void publish_accepted(struct publish_queue *queue);
 
 /* --- publish_reconcile.c ----------------------------------------------------------------- */
 
-enum publish_member { MEMBER_FOREIGN, MEMBER_OPEN, MEMBER_STRAY };
+enum publish_member { MEMBER_FOREIGN, MEMBER_OPEN, MEMBER_STRAY, MEMBER_UNREAD };
 
 /* Whose a member is, and whether it should stand in the queue, as far as state knows. The task's
- * row comes with OPEN. */
+ * row comes with OPEN. UNREAD: that cannot be read now, for want of memory as a rule. */
 enum publish_member publish_judge(struct publish_queue *queue, struct slice member,
                                   struct task_row *row_out);
 bool publish_reconcile_open(struct publish *publish);
 void publish_reconcile_close(struct publish *publish);
 void publish_reconcile(struct publish *publish); /* the next step, if there is one */
+/* The queue is being filled again: wants a reconcile, from its beginning, when that and the reports
+ * that wait are through. */
+void publish_reconcile_anew(struct publish_queue *queue);
 void publish_reconcile_settled(struct publish_queue *queue, enum status status);
 
 /* --- publish_claim.c --------------------------------------------------------------------- */

@@ -7,10 +7,6 @@
 #include "proto/must.h"
 #include "server/publish_internal.h"
 
-/* What is sent again may have been popped, and the reports that say so still wait in their stream:
- * a reconcile that comes before they are read would find nothing to take out. */
-#define REPORTS_READ_MS 1000
-
 /* --- building a call --------------------------------------------------------------------- */
 
 /* Digits in slot `slot` of the call, as long as the call. */
@@ -172,8 +168,9 @@ static void push_buffered(struct publish_queue *queue)
 }
 
 /* Renders a stored operation into the call's memory. What cannot be rendered (its opt-in is
- * damaged) is left out, or the queue would stand still for it. */
-static void add_stored(struct publish_queue *queue, uint64_t seq, const struct outbox_row *row)
+ * damaged) is left out, or the queue would stand still for it. Not OK: it cannot be read now. */
+static enum status add_stored(struct publish_queue *queue, uint64_t seq,
+                              const struct outbox_row *row)
 {
     struct publish *publish = queue->publish;
     struct text text = text_over(publish->call.members + publish->call.bytes, TASK_BYTES_MAX);
@@ -184,14 +181,19 @@ static void add_stored(struct publish_queue *queue, uint64_t seq, const struct o
 
     if (state_read_person(publish->state, row->person, &person, &open, &last_seq))
         status = render_member(&publish->renderer, row->person, person.first_ms, &row->task, &text);
+    else if (state_reader_failure(publish->state) != STATUS_OK)
+        status = state_reader_failure(publish->state);
+    if (status == STATUS_BUSY || status == STATUS_IO)
+        return status;
     if (status != STATUS_OK || text.overflow) {
         log_write(publish->options.log, LOG_ERROR, "a task cannot be rendered for its queue",
                   LOG_INT("queue", queue->number), LOG_INT("outbox_seq", seq),
                   LOG_TEXT("why", status_code(status)), LOG_END);
-        return;
+        return STATUS_OK;
     }
     call_add(queue, seq, (enum outbox_op)row->op, row->task.rank_ms, row->task.first_put_seq,
              text_slice(&text));
+    return STATUS_OK;
 }
 
 /* Up to where state has stored the operations of the queue. */
@@ -206,28 +208,46 @@ static uint64_t read_stored(struct publish_queue *queue)
     return row.outbox_stored_seq;
 }
 
-/* From state, as much as it has stored and the call can hold. */
+/* What is stored up to `until`, as much as the call can hold, and up to where that is all. Not OK:
+ * something cannot be read now. */
+static enum status gather_stored(struct publish_queue *queue, uint64_t until, uint64_t *last_out)
+{
+    struct publish *publish = queue->publish;
+    enum status status = STATUS_OK;
+    struct outbox_row row;
+    uint64_t seq;
+
+    *last_out = queue->acked;
+    while (status == STATUS_OK && call_has_room(publish) &&
+           state_read_outbox_next(publish->state, queue->number, *last_out, &seq, &row) &&
+           seq <= until) {
+        status = add_stored(queue, seq, &row);
+        *last_out = seq;
+    }
+    if (status == STATUS_OK)
+        status = state_reader_failure(publish->state);
+    if (call_has_room(publish) && until > *last_out)
+        *last_out = until; /* nothing more is open in there */
+    return status;
+}
+
+/* A call vouches for its range, so it waits while part of that cannot be read: on_tick comes at
+ * least as often as the watch. */
 static void push_stored(struct publish_queue *queue)
 {
     struct publish *publish = queue->publish;
-    struct outbox_row row;
-    uint64_t seq, last = queue->acked, until;
+    uint64_t last;
 
     if (!publish->ready)
         return;
-    until = read_stored(queue);
+    uint64_t until = read_stored(queue);
     publish_note_gap(queue, queue->acked, queue->newest);
     call_begin(queue);
-    while (call_has_room(publish) &&
-           state_read_outbox_next(publish->state, queue->number, last, &seq, &row) &&
-           seq <= until) {
-        add_stored(queue, seq, &row);
-        last = seq;
-    }
-    if (call_has_room(publish) && until > last)
-        last = until; /* nothing more is open in there */
+    enum status status = gather_stored(queue, until, &last);
     publish_release(publish);
 
+    if (status != STATUS_OK)
+        return;
     if (last > queue->acked || !queue->taken)
         call_send(queue, last, false);
     else
@@ -372,8 +392,7 @@ static void rewind_to(struct publish_queue *queue, uint64_t seq)
               LOG_END);
     queue->acked = seq;
     queue->rewind_until = queue->newest;
-    queue->reconcile = true;
-    queue->reconcile_from_ms = uv_now(publish->options.loop) + REPORTS_READ_MS;
+    publish_reconcile_anew(queue);
     queue->head_settled = false;
     publish_tell_forgot(publish);
 }
@@ -420,7 +439,10 @@ void publish_judge_ahead(struct publish_queue *queue, enum status status)
     if (status != STATUS_OK || queue->stopped)
         return; /* the next look asks again */
     publish_read_queue(queue);
+    bool read = state_reader_failure(queue->publish->state) == STATUS_OK;
     publish_release(queue->publish);
+    if (!read)
+        return;
     if (queue->ahead_seq > queue->newest)
         stop(queue, "a mark is ahead of the journal: an older journal runs under the same epoch",
              queue->ahead_seq);

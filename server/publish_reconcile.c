@@ -22,6 +22,10 @@
 
 #define PAGE_MEMBERS 256
 
+/* What is sent again may have been popped, and the reports that say so still wait in their stream:
+ * a reconcile that comes before they are read would find nothing to take out. */
+#define REPORTS_READ_MS 1000
+
 /* --- judging a member -------------------------------------------------------------------- */
 
 static bool find_task(struct publish *publish, uint64_t person, uint64_t number,
@@ -34,21 +38,30 @@ static bool find_task(struct publish *publish, uint64_t person, uint64_t number,
     return task_out->number == number || state_read_task(publish->state, person, number, task_out);
 }
 
+/* A member that cannot be read so far is left alone: better one too many in a queue than one too
+ * few. */
+static enum publish_member judge_unread(enum status status)
+{
+    return status == STATUS_BUSY || status == STATUS_IO ? MEMBER_UNREAD : MEMBER_FOREIGN;
+}
+
 /* Renders the task as it should stand in the queue. */
-static bool stands_as(struct publish *publish, uint64_t person, uint64_t first_ms,
-                      const struct task_row *row, struct slice member)
+static enum publish_member compare(struct publish *publish, uint64_t person, uint64_t first_ms,
+                                   const struct task_row *row, struct slice member)
 {
     char bytes[TASK_BYTES_MAX];
     struct text text = text_over(bytes, sizeof(bytes));
+    enum status status = render_member(&publish->renderer, person, first_ms, row, &text);
 
-    return render_member(&publish->renderer, person, first_ms, row, &text) == STATUS_OK &&
-           slice_equal(text_slice(&text), member);
+    if (status != STATUS_OK)
+        return judge_unread(status);
+    return slice_equal(text_slice(&text), member) ? MEMBER_OPEN : MEMBER_STRAY;
 }
 
-/* The number of the task that a member is about, and the record that opened it; false: it is not
- * ours, or that cannot be told: better one too many in a queue than one too few. */
-static bool own_task(struct publish_queue *queue, struct slice member, uint64_t *number_out,
-                     struct record_view *opened_out)
+/* The number of the task that a member is about, and the record that opened it. NOT_FOUND: it is
+ * not ours. */
+static enum status own_task(struct publish_queue *queue, struct slice member, uint64_t *number_out,
+                            struct record_view *opened_out)
 {
     static const char begin[] = "{\"v\":1,\"id\":\"";
     struct publish *publish = queue->publish;
@@ -58,11 +71,14 @@ static bool own_task(struct publish_queue *queue, struct slice member, uint64_t 
     if (member.length < length + ID_TEXT_LENGTH || memcmp(member.bytes, begin, length) != 0 ||
         memmem(member.bytes, member.length, queue->report_field.bytes,
                queue->report_field.length) == NULL)
-        return false;
-    return id_parse((struct slice){member.bytes + length, ID_TEXT_LENGTH}, publish->renderer.id_key,
-                    ID_TASK, &opened_ms, number_out) &&
-           journal_read(publish->journal, *number_out >> 3, opened_out) == STATUS_OK &&
-           opened_out->header.now_ms == opened_ms;
+        return STATUS_NOT_FOUND;
+    if (!id_parse((struct slice){member.bytes + length, ID_TEXT_LENGTH}, publish->renderer.id_key,
+                  ID_TASK, &opened_ms, number_out))
+        return STATUS_NOT_FOUND;
+    enum status status = journal_read(publish->journal, *number_out >> 3, opened_out);
+    if (status == STATUS_OK && opened_out->header.now_ms != opened_ms)
+        return STATUS_NOT_FOUND;
+    return status;
 }
 
 enum publish_member publish_judge(struct publish_queue *queue, struct slice member,
@@ -73,14 +89,16 @@ enum publish_member publish_judge(struct publish_queue *queue, struct slice memb
     struct person_row person;
     uint64_t number;
 
-    if (!own_task(queue, member, &number, &opened))
-        return MEMBER_FOREIGN;
-    if (!find_task(publish, opened.header.person, number, &person, row_out) ||
-        row_out->state != TASK_QUEUED || row_out->queue != queue->number || row_out->put_seq == 0)
+    enum status status = own_task(queue, member, &number, &opened);
+    if (status != STATUS_OK)
+        return judge_unread(status);
+    bool found = find_task(publish, opened.header.person, number, &person, row_out);
+    if (!found && state_reader_failure(publish->state) != STATUS_OK)
+        return MEMBER_UNREAD;
+    if (!found || row_out->state != TASK_QUEUED || row_out->queue != queue->number ||
+        row_out->put_seq == 0)
         return MEMBER_STRAY;
-    return stands_as(publish, opened.header.person, person.first_ms, row_out, member)
-               ? MEMBER_OPEN
-               : MEMBER_STRAY;
+    return compare(publish, opened.header.person, person.first_ms, row_out, member);
 }
 
 /* --- suspects ---------------------------------------------------------------------------- */
@@ -118,9 +136,21 @@ static void add_suspect(struct publish *publish, struct slice member)
 
 /* --- page by page ------------------------------------------------------------------------ */
 
+/* Still wanted: begins anew when the queue is well. */
 static void give_up(struct publish *publish)
 {
-    publish->reconcile.queue = NULL; /* still wanted: begins anew when the queue is well */
+    publish->reconcile.queue->reconcile = true;
+    publish->reconcile.queue = NULL;
+}
+
+void publish_reconcile_anew(struct publish_queue *queue)
+{
+    struct publish *publish = queue->publish;
+
+    if (publish->reconcile.queue == queue)
+        give_up(publish);
+    queue->reconcile = true;
+    queue->reconcile_from_ms = uv_now(publish->options.loop) + REPORTS_READ_MS;
 }
 
 static bool ask_commit(struct publish_queue *queue)
@@ -136,7 +166,6 @@ static void finish(struct publish *publish)
 {
     struct publish_queue *queue = publish->reconcile.queue;
 
-    queue->reconcile = false;
     publish->reconcile.queue = NULL;
     stats_add(publish->options.stats, STATS_REDIS_RECONCILES, 1);
     log_write(publish->options.log, LOG_INFO, "queue reconciled", LOG_INT("queue", queue->number),
@@ -163,6 +192,7 @@ static void on_withdrawn(void *owner, const struct redis_reply *reply)
     struct publish_queue *queue = owner;
     struct publish *publish = queue->publish;
 
+    publish->reconcile.asking = false;
     if (publish->reconcile.queue != queue)
         return;
     struct redis_reply word = {0};
@@ -181,17 +211,23 @@ static void withdraw_strays(struct publish_queue *queue)
     struct publish *publish = queue->publish;
     struct slice strays[SUSPECTS_MAX];
     unsigned count = 0;
+    bool unread = false;
     struct task_row row;
 
     for (unsigned i = 0; i < publish->reconcile.suspects; i++) {
-        if (publish_judge(queue, suspect(publish, i), &row) == MEMBER_STRAY)
+        enum publish_member judged = publish_judge(queue, suspect(publish, i), &row);
+        unread = unread || judged == MEMBER_UNREAD;
+        if (judged == MEMBER_STRAY)
             strays[count++] = suspect(publish, i);
     }
     publish_release(publish);
     publish->reconcile.withdrawn_of_page = count;
-    if (count == 0)
+    if (!unread && count == 0) {
         page_done(publish);
-    else if (!publish_withdraw(queue, strays, count, on_withdrawn))
+        return;
+    }
+    publish->reconcile.asking = !unread && publish_withdraw(queue, strays, count, on_withdrawn);
+    if (!publish->reconcile.asking)
         give_up(publish);
 }
 
@@ -213,31 +249,43 @@ void publish_reconcile_settled(struct publish_queue *queue, enum status status)
     }
 }
 
+/* Notes the suspects of a page. False: one of its members cannot be judged now. */
+static bool judge_page(struct publish_queue *queue, const struct redis_reply *members)
+{
+    struct task_row row;
+    bool unread = false;
+
+    for (size_t i = 0; i < members->count; i += queue->is_list ? 1 : 2) {
+        struct slice member = redis_item(members, i).text;
+        if (member.length > TASK_BYTES_MAX)
+            continue;
+        enum publish_member judged = publish_judge(queue, member, &row);
+        unread = unread || judged == MEMBER_UNREAD;
+        if (judged == MEMBER_STRAY)
+            add_suspect(queue->publish, member);
+    }
+    publish_release(queue->publish);
+    return !unread;
+}
+
 /* ZSCAN: cursor, then members and scores. LRANGE: members. */
 static void on_page(void *owner, const struct redis_reply *reply)
 {
     struct publish_queue *queue = owner;
     struct publish *publish = queue->publish;
     struct redis_reply members = *reply;
-    struct task_row row;
 
+    publish->reconcile.asking = false;
     if (publish->reconcile.queue != queue)
         return;
     if (reply->type == REDIS_ARRAY && !queue->is_list && reply->count == 2) {
         members = redis_item(reply, 1);
         publish->reconcile.next_cursor = strtoull(redis_item(reply, 0).text.bytes, NULL, 10);
     }
-    if (members.type != REDIS_ARRAY) {
+    if (members.type != REDIS_ARRAY || !judge_page(queue, &members)) {
         give_up(publish);
         return;
     }
-    size_t step = queue->is_list ? 1 : 2;
-    for (size_t i = 0; i < members.count; i += step) {
-        struct slice member = redis_item(&members, i).text;
-        if (member.length <= TASK_BYTES_MAX && publish_judge(queue, member, &row) == MEMBER_STRAY)
-            add_suspect(publish, member);
-    }
-    publish_release(publish);
     if (queue->is_list)
         publish->reconcile.next_cursor =
             members.count < PAGE_MEMBERS
@@ -296,6 +344,7 @@ static void begin(struct publish_queue *queue)
 {
     struct publish *publish = queue->publish;
 
+    queue->reconcile = false; /* whoever wants one from now on wants another */
     publish->reconcile.queue = queue;
     publish->reconcile.cursor = 0;
     publish->reconcile.withdrawn = 0;
@@ -314,7 +363,7 @@ void publish_reconcile(struct publish *publish)
     if (queue != NULL && !is_well(queue))
         give_up(publish);
     if (publish->reconcile.queue == NULL) {
-        queue = publish->reconcile.committing ? NULL : choose(publish);
+        queue = publish->reconcile.committing || publish->reconcile.asking ? NULL : choose(publish);
         if (queue != NULL)
             begin(queue);
         return;
@@ -324,6 +373,7 @@ void publish_reconcile(struct publish *publish)
     publish->reconcile.suspects = publish->reconcile.withdrawn_of_page = 0;
     publish->reconcile.overflow = false;
     publish->reconcile.waiting = true;
-    if (!ask_page(queue))
+    publish->reconcile.asking = ask_page(queue);
+    if (!publish->reconcile.asking)
         give_up(publish);
 }

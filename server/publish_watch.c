@@ -96,8 +96,6 @@ static uint64_t rank_of(struct slice score)
     return rank < 9e18 ? (uint64_t)floor(rank) : (uint64_t)9e18;
 }
 
-/* A member without an id like ours gives an empty one, which sorts before all: then nothing of
- * the same rank counts as gone. */
 /* A member of ours that stands first at two looks, a second apart, and should not (it was claimed
  * without being popped, or put back by hand) is taken out by a reconcile. State lags less. */
 static void see_stray(struct publish_queue *queue, struct slice member)
@@ -119,6 +117,8 @@ static void see_stray(struct publish_queue *queue, struct slice member)
     }
 }
 
+/* A member without an id like ours gives an empty one, which sorts before all: then nothing of
+ * the same rank counts as gone. */
 static void see_zset(struct publish_queue *queue, const struct redis_reply *reply)
 {
     struct publish_head head = {.empty = reply->count < 2};
@@ -136,7 +136,8 @@ static void see_zset(struct publish_queue *queue, const struct redis_reply *repl
 static bool ask_list(struct publish_queue *queue, size_t most);
 
 /* The first own member that should stand there, by its put's seq: a list is in their order. A
- * member that state does not know (yet) proves nothing, unless state has all that was pushed.
+ * member that state does not know (yet) proves nothing, unless state has all that was pushed, and
+ * can be read.
  * True: the front was others', and a longer look is on its way. */
 static bool see_list(struct publish_queue *queue, const struct redis_reply *reply)
 {
@@ -148,7 +149,11 @@ static bool see_list(struct publish_queue *queue, const struct redis_reply *repl
     bool complete = publish_read_queue(queue) >= queue->look.seq;
     for (size_t i = 0; head.empty && complete && i < reply->count; i++) {
         struct slice member = redis_item(reply, i).text, id = id_of(member);
-        if (id.length == 0 || publish_judge(queue, member, &row) != MEMBER_OPEN)
+        if (id.length == 0)
+            continue;
+        enum publish_member judged = publish_judge(queue, member, &row);
+        complete = judged != MEMBER_UNREAD; /* or a later one would pass for the first */
+        if (judged != MEMBER_OPEN)
             continue;
         head.empty = false;
         head.rank_ms = row.put_seq;
@@ -361,8 +366,9 @@ void publish_watch(struct publish *publish)
         if (queue != NULL)
             publish_note_late(queue);
     }
+    bool read = state_reader_failure(publish->state) == STATUS_OK;
     publish_release(publish);
-    if (!publish->watched)
+    if (read && !publish->watched)
         note_watched(publish);
     if (publish->look_next > count)
         publish->look_next = 1; /* the round before is through */

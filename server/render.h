@@ -15,7 +15,7 @@ struct renderer {
     struct optin *optin; /* scratch */
 };
 
-/* Appends the member. NOT_FOUND, CORRUPT: its opt-in cannot be read. */
+/* Appends the member. NOT_FOUND, CORRUPT: its opt-in cannot be read. BUSY, IO: it cannot now. */
 enum status render_member(struct renderer *renderer, uint64_t person, uint64_t person_first_ms,
                           const struct task_row *task, struct text *out);
 

@@ -187,7 +187,8 @@ enum status state_reader_open(struct state *state, struct state_reader **out);
 void state_reader_close(struct state_reader *reader);
 void state_reader_release(struct state_reader *reader);
 
-/* OK, or how a read of this reader has failed: what it did not find may be there all the same. */
+/* OK, or how a read of this reader has failed since its last release: what it did not find may be
+ * there all the same. */
 enum status state_reader_failure(const struct state_reader *reader);
 
 uint64_t state_read_folded(struct state_reader *reader);

@@ -62,7 +62,7 @@ struct state {
 struct state_reader {
     struct state *state;
     MDB_txn *snapshot;   /* NULL until the first read */
-    enum status failure; /* of the last read that failed; OK: none did */
+    enum status failure; /* of the last read that failed since a release; OK: none did */
     bool reading;        /* else it is reset and holds nothing */
 };
 

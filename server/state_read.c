@@ -31,6 +31,7 @@ void state_reader_release(struct state_reader *reader)
     if (reader->reading)
         mdb_txn_reset(reader->snapshot);
     reader->reading = false;
+    reader->failure = STATUS_OK;
 }
 
 /* NOT_FOUND is an answer; whatever else is not OK has failed. */

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/memory.h"
 #include "proto/must.h"
 #include "server/writer_internal.h"
 
@@ -250,7 +249,8 @@ enum status writer_open(const struct writer_options *options, struct writer **ou
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the loop's */
     if (pthread_create(&writer->thread, NULL, writer_run, writer) != 0)
-        memory_missing(); /* for its stack */
+        writer_die(writer, "there is no memory for a thread, or a limit of threads is reached",
+                   STATUS_BUSY);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     *out = writer;
     return STATUS_OK;

@@ -82,20 +82,22 @@ static bool is_undecided(const struct state_meta *meta)
 }
 
 struct undecided {
-    bool found;
+    enum status status; /* CORRUPT: there is none, or it cannot be read, or what may be it */
     struct record_view record;
 };
 
+/* A record that cannot be read is not passed over: somebody was told yes for it. */
 static bool find_undecided(void *owner, uint64_t seq, enum status status,
                            const struct record_view *record)
 {
     struct undecided *undecided = owner;
 
     (void)seq;
-    undecided->found = status == STATUS_OK && record->header.kind == RECORD_RECEIVED;
-    if (undecided->found)
-        undecided->record = *record;
-    return !undecided->found;
+    if (status == STATUS_OK && record->header.kind != RECORD_RECEIVED)
+        return true;
+    undecided->status = status;
+    undecided->record = *record;
+    return false;
 }
 
 /* Decides up to `most` received opt-ins, in the order in which they came, in one batch. */
@@ -103,6 +105,7 @@ static enum status decide_received(struct writer *writer, unsigned most)
 {
     const struct state_meta *meta = state_meta(writer->state);
     uint64_t before = meta->folded_seq;
+    size_t told = writer->result->operation_count;
     struct journal_reader *reader = NULL;
     enum status result = journal_reader_open(writer->journal, &reader);
 
@@ -113,13 +116,15 @@ static enum status decide_received(struct writer *writer, unsigned most)
     for (unsigned i = 0; result == STATUS_OK && i < most && is_undecided(meta); i++) {
         uint64_t from = meta->received_seq >= meta->received_first ? meta->received_seq + 1
                                                                    : meta->received_first;
-        struct undecided undecided = {0};
+        struct undecided undecided = {.status = STATUS_CORRUPT};
         struct turn turn = writer_turn(writer, clock_now_ms(writer->options.clock));
 
         result = journal_scan(reader, from, find_undecided, &undecided);
-        if (result != STATUS_OK || !undecided.found)
-            break;
-        result = engine_decide_received(writer->engine, &undecided.record, &turn, &writer->record);
+        if (result == STATUS_OK)
+            result = undecided.status;
+        if (result == STATUS_OK)
+            result =
+                engine_decide_received(writer->engine, &undecided.record, &turn, &writer->record);
         if (result == STATUS_OK)
             result = writer_keep(writer);
         journal_reader_release(reader);
@@ -128,6 +133,8 @@ static enum status decide_received(struct writer *writer, unsigned most)
         result = writer_commit_journal(writer, meta->folded_seq - before);
     if (result == STATUS_OK)
         result = state_commit(writer->state);
+    else
+        writer->result->operation_count = told; /* what is not in the journal never happened */
     if (reader != NULL)
         journal_reader_close(reader);
     return result;

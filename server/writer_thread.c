@@ -33,7 +33,7 @@ static void batch_failed(struct writer *writer, const struct command_batch *batc
 {
     stats_add(writer->options.stats, STATS_COMMIT_FAILURES, 1);
     if (status != STATUS_DISK_FULL)
-        writer_die(writer, "the journal cannot be written", status);
+        writer_die(writer, "a batch cannot be stored", status);
     journal_abort(writer->journal);
     log_write(writer->options.log, LOG_ERROR, "no room to store opt-ins",
               LOG_TEXT("advice", "free space on the journal's disk; intake goes on by itself"),
@@ -300,15 +300,17 @@ static void commit_state(struct writer *writer, bool idle)
               index_bytes(recovery_index(writer->recovery)));
 }
 
+/* A barrier says yes only when readers see all that came before it. */
 static void settle_barriers(struct writer *writer)
 {
     if (writer->barrier_count == 0)
         return;
     commit_state(writer, false);
+    enum status status = writer->behind ? STATUS_DISK_FULL : STATUS_OK;
     for (unsigned i = 0; i < writer->barrier_count; i++)
         writer_settle(writer, &(struct settlement){.ticket = writer->barriers[i],
                                                    .kind = COMMAND_BARRIER,
-                                                   .status = STATUS_OK});
+                                                   .status = status});
     writer->barrier_count = 0;
 }
 
@@ -348,9 +350,12 @@ static void process_batch(struct writer *writer, const struct command_batch *bat
 
 /* --- the thread --- */
 
+/* A look at what is due that failed says nothing of it: the batch that is made then finds that out,
+ * and ends the process. */
 static bool has_work(const struct writer *writer)
 {
-    return writer->postponed.count > 0 || (may_judge(writer) && is_due(writer));
+    return writer->postponed.count > 0 || (may_judge(writer) && is_due(writer)) ||
+           state_failure(writer->state) != STATUS_OK;
 }
 
 /* How long the thread may sleep when nothing is submitted, in ms. */

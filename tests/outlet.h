@@ -32,6 +32,7 @@ struct outlet {
     bool rendering;               /* publish wants members */
     bool holding_commits;         /* state does not commit but for a barrier */
     enum status submit;           /* what the writer says to commands */
+    enum status render;           /* and the renderer that publish has */
     struct command popped;        /* the last of its kind, */
     struct command reported;      /* and of this one, without its payload */
     uint64_t epoch;               /* in force */
@@ -167,7 +168,8 @@ enum status render_member(struct renderer *renderer, uint64_t person, uint64_t p
     char id[ID_TEXT_LENGTH];
 
     MUST(person == task->number >> 3 && person_first_ms == 1000 + person);
-    (void)renderer;
+    if (renderer != NULL && outlet->render != STATUS_OK)
+        return outlet->render;
     id_format(id, &outlet_key, ID_TASK, task->opened_ms, task->number);
     text_string(out, "{\"v\":1,\"id\":\"");
     text_bytes(out, id, sizeof(id));

@@ -709,6 +709,27 @@ static void list_is_not_doubled_by_a_new_epoch(void **state)
     assert_int_equal(outlet_mark(), 600);
 }
 
+static bool is_followed(void *owner)
+{
+    return is_new_epoch(owner) && outlet->publish->queues[1]->epoch == outlet->epoch;
+}
+
+/* All is put again, and who has taken some of it is told by reports that may wait. */
+static void new_epoch_is_reconciled_when_reports_were_read(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 100);
+    outlet_catch_up();
+    assert_true(outlet_until(outlet_is_reconciled, NULL, 3000)); /* the one of the start */
+    uint64_t before_ms = uv_now(&outlet->loop);
+    server_run(&outlet->server, "SET %s %s", OUTLET_MARK, "1 somebody-else");
+    assert_true(outlet_until(is_followed, NULL, 3000));
+    assert_true(outlet->publish->queues[1]->reconcile);
+    assert_true(outlet->publish->queues[1]->reconcile_from_ms > before_ms);
+}
+
 /* Whoever does that again and again is no server that was copied. */
 static void second_fence_within_a_minute_waits(void **state)
 {
@@ -820,6 +841,7 @@ int main(void)
         TEST(second_writer_is_noticed_on_an_idle_queue),
         TEST(queue_with_a_call_in_flight_changes_over_after_it),
         LIST_TEST(list_is_not_doubled_by_a_new_epoch),
+        TEST(new_epoch_is_reconciled_when_reports_were_read),
         TEST(second_fence_within_a_minute_waits),
         TEST(epoch_that_the_writer_had_no_room_for_begins_later),
         TEST(mark_of_a_journal_that_went_on_makes_a_new_epoch_begin),

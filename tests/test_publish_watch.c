@@ -281,7 +281,7 @@ static void start_clears_a_queue_without_open_tasks(void **state)
     outlet_drop(1);
     add_member(member_of(1, 1));
     outlet_launch();
-    assert_true(outlet_until(is_reconciled, NULL, 3000));
+    assert_true(outlet_until(outlet_is_reconciled, NULL, 3000));
     assert_queue("", 3000);
 }
 
@@ -389,6 +389,56 @@ static void busy_writer_only_delays_a_reconcile(void **state)
     assert_queue("1", 3000);
 }
 
+static bool is_reconciling(void *owner)
+{
+    (void)owner;
+    return outlet->publish->reconcile.queue != NULL;
+}
+
+static bool is_reconciled_thrice(void *owner)
+{
+    (void)owner;
+    return stats_count(outlet->stats, STATS_REDIS_RECONCILES) >= 3;
+}
+
+/* What calls for the second one may have come to a page that was read already. */
+static void wish_for_a_reconcile_while_one_runs_is_kept(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 100);
+    assert_true(outlet_until(outlet_is_reconciled, NULL, 3000)); /* the one of the start */
+    struct publish_queue *queue = outlet->publish->queues[1];
+    queue->reconcile = true;
+    assert_true(outlet_until(is_reconciling, NULL, 3000));
+    queue->reconcile = true;
+    assert_true(outlet_until(is_reconciled_thrice, NULL, 3000));
+    outlet_for(300);
+    assert_int_equal(stats_count(outlet->stats, STATS_REDIS_RECONCILES), 3);
+}
+
+static void rewind_makes_a_reconcile_that_runs_begin_anew(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 100);
+    outlet_put(2, 200);
+    assert_true(outlet_until(outlet_is_reconciled, NULL, 3000)); /* the one of the start */
+    struct publish_queue *queue = outlet->publish->queues[1];
+    queue->reconcile = true;
+    assert_true(outlet_until(is_reconciling, NULL, 3000));
+    publish_learn(queue, true, 1, true, false);
+    assert_null(outlet->publish->reconcile.queue);
+    assert_true(queue->reconcile);
+    assert_true(queue->reconcile_from_ms > uv_now(&outlet->loop));
+    queue->reconcile_from_ms = 0;
+    outlet_catch_up();
+    assert_true(outlet_until(is_reconciling, NULL, 3000));
+    assert_queue("1 2", 3000);
+}
+
 /* Nothing was forgotten, so nothing calls for a reconcile but the look itself: the member stands
  * first, at two looks in a row, and its task is done. */
 static void stray_that_stands_first_is_taken_out(void **state)
@@ -475,6 +525,8 @@ int main(void)
         TEST(what_was_decided_before_a_reconcile_is_known_to_it),
         LIST_TEST(what_was_decided_before_a_reconcile_is_known_to_it),
         TEST(busy_writer_only_delays_a_reconcile),
+        TEST(wish_for_a_reconcile_while_one_runs_is_kept),
+        TEST(rewind_makes_a_reconcile_that_runs_begin_anew),
         TEST(stray_that_stands_first_is_taken_out),
         TEST(open_task_that_stands_first_calls_for_no_reconcile),
         TEST(another_server_is_reconciled_even_if_the_mark_is_right),
