@@ -1,3 +1,5 @@
+/* Memory that is not there ends the process, at once and with a word: each case takes it in a child
+ * and looks at how that ended. */
 #include "proto/memory.h"
 
 #include <stdint.h>

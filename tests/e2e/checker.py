@@ -3,28 +3,31 @@
     visible + held = open      each open task either stands in its queue, once, in the delivery that hotlead says, or is
                                held, and then a consumer really got that delivery
     ended                      stands nowhere, by an outcome that somebody reported, applied once
-    acknowledged               is found with its content, stored once; the first outcome and the last setting hold
+    acknowledged               is found with its content, stored once; the first outcome and the last setting hold:
+                               after the next fault, some of it again and again, and all of it at the end
 
 Healing takes a look or two of the watch (seconds), so disagreements are given that long to pass."""
 import collections
 import json
+import random
 import time
 
 from wire import Wire
 
 SETTLES_WITHIN = 20
 UNSEEN_AFTER = 4  # looks at a queue are a second apart
+LOOKED_AGAIN = 100  # opt-ins and outcomes, of those that were found before
 
 
 class Checker:
-    def __init__(self, scenario, ledger, forgets=False):
-        """`forgets`: Redis may lose what it has taken, and so a report that hotlead has not read yet."""
+    def __init__(self, scenario, ledger):
         self.scenario = scenario
         self.ledger = ledger
-        self.forgets = forgets
+        self.loses_reports = False  # Redis may lose what it has taken, and so a report that hotlead has not read yet
+        self.dice = random.Random("what is looked for again")
         self.elsewhere = {}  # what another server has open on this queue
         self.shared = set()  # of these both servers know
-        self.taken_by_nobody = 0
+        self.excused = []  # (task, delivery) that only a pop without an answer can have, by the last look
         self.unseen = 0
 
     def _get_all(self, paths, bearer=None):
@@ -47,40 +50,72 @@ class Checker:
         """Every opt-in that was acknowledged since the last call, with its content."""
         with self.ledger.lock:
             fresh, self.ledger.fresh = self.ledger.fresh, {}
-        wrong = []
-        for (optin, sent), answer in zip(fresh.items(), self._get_all([f"/v1/optins/{optin}" for optin in fresh])):
-            found = answer.json if answer.status == 200 else {}
-            if any(found.get(name) != value for name, value in sent.items()):
-                wrong.append(f"acknowledged {optin} {sent} is {answer}")
-            elif found.get("task"):
+        for optin, found in self.find_optins(fresh).items():
+            if found.get("task"):
                 self.ledger.learn(found["task"], found["person"], optin)
-            elif found.get("state") != "received":  # while a rebuild runs; it is asked for again
-                wrong.append(f"acknowledged {optin} has no task: {answer}")
-            else:
+                self.ledger.found[optin] = fresh[optin]
+            else:  # while a rebuild runs; it is asked for again
+                assert found.get("state") == "received", f"acknowledged {optin} has no task: {found}"
                 with self.ledger.lock:
-                    self.ledger.fresh[optin] = sent
+                    self.ledger.fresh[optin] = fresh[optin]
+
+    def find_optins(self, optins):
+        """What hotlead says of each; all that was sent must be in it."""
+        answers = self._get_all([f"/v1/optins/{optin}" for optin in optins])
+        found = {optin: answer.json if answer.status == 200 else {} for optin, answer in zip(optins, answers)}
+        wrong = [
+            f"acknowledged {optin} {sent} is {answer}"
+            for (optin, sent), answer in zip(optins.items(), answers)
+            if any(found[optin].get(name) != value for name, value in sent.items())
+        ]
         assert not wrong, wrong[:5]
+        return found
 
     def check_settings(self):
-        for path, (member, values) in list(self.ledger.settings.items()):
-            (answer,) = self._get_all([path], self.scenario.admin)
+        settings = dict(self.ledger.settings)
+        self._find_settings(settings)
+        for path in [path for path in settings if "/agents/" in path]:
+            self.ledger.settled[path] = self.ledger.settings.pop(path)
+
+    def _find_settings(self, settings):
+        for (path, (member, values)), answer in zip(settings.items(), self._get_all(list(settings), self.scenario.admin)):
             found = answer.json.get(member) if answer.status == 200 else None
             assert None in values or found in values, f"{path}: {member} is {found}, not of {values}: {answer}"
-        for path in [path for path in self.ledger.settings if "/agents/" in path]:
-            del self.ledger.settings[path]
 
     def check_outcomes(self):
         """Every outcome that was acknowledged over HTTP since the last call."""
         with self.ledger.lock:
             kept, self.ledger.fresh_kept = self.ledger.fresh_kept, {}
+        self.find_outcomes(kept)
+
+    def find_outcomes(self, kept):
         for (task, outcome), answer in zip(kept.items(), self._get_all([f"/v1/tasks/{task}" for task in kept])):
             found = answer.json if answer.status == 200 else {}
             assert (found.get("state"), found.get("outcome")) == ("ended", outcome), f"{outcome} of {task}: {answer}"
 
+    def check_some_again(self):
+        """What was found once is found still: a part of it, however old."""
+        ledger = self.ledger
+        self.find_optins(self.some(ledger.found))
+        self.find_outcomes(self.some(ledger.kept))
+
+    def some(self, all_of_them):
+        """A part of it that is drawn."""
+        chosen = self.dice.sample(sorted(all_of_them), min(len(all_of_them), LOOKED_AGAIN))
+        return {name: all_of_them[name] for name in chosen}
+
+    def check_all_again(self):
+        """Everything that was ever acknowledged; traffic rests."""
+        ledger = self.ledger
+        self.find_optins(ledger.found)
+        self.find_outcomes(ledger.kept)
+        self._find_settings({**ledger.settled, **ledger.settings})
+
     # --- what stands in the queue --------------------------------------------------------------
 
     def settle(self, timeout=SETTLES_WITHIN):
-        """Until all agree; then forgets the tasks that ended. Traffic rests."""
+        """Until all agree; then forgets the tasks that ended, and what was excused is excused for good, not another
+        task in its place. Traffic rests."""
         start = time.monotonic()
         while True:
             self.check_acknowledged()
@@ -96,6 +131,9 @@ class Checker:
             for task, person in people.items():
                 if not person["tasks"]:
                     del self.ledger.open[task]
+            self.ledger.swallowed.update(self.excused)
+            self.ledger.unheard_pops = 0
+        self.check_some_again()
 
     def _pop_all(self):
         """A pop is noticed when nothing stands in the queue any more that sorts before it. Where a Redis forgot puts
@@ -121,7 +159,7 @@ class Checker:
         answers = self._get_all([f"/v1/people/{one.person}" for one in known.values()])
         people = {task: answer.json for task, answer in zip(known, answers) if answer.status == 200}
         wrong += [f"nobody knows {task}" for task in known if task not in people]
-        self.taken_by_nobody = self.unseen = 0
+        self.excused, self.unseen = [], 0
         for task, person in people.items():
             why = task not in self.shared and self._wrong_with(task, person, visible.get(task, []))
             if why:
@@ -149,7 +187,7 @@ class Checker:
         (found,) = person["tasks"]
         if person["attempts"] or task in self.ledger.kept:
             return "is open after its outcome"
-        if task in self.ledger.reported and not self.forgets:
+        if task in self.ledger.reported and not self.loses_reports:
             return "is open, and Redis has its outcome"
         if found["state"] != "queued" and standing:
             return "stands in the queue and is held"
@@ -163,10 +201,12 @@ class Checker:
 
     def _is_taken(self, task, delivery):
         """By a consumer, by the test, or by a pop whose answer was lost with its connection."""
-        if self.ledger.popped[task, delivery] or (task, delivery) in self.ledger.vanished:
+        if self.ledger.popped[task, delivery] or (task, delivery) in self.ledger.vanished | self.ledger.swallowed:
             return True
-        self.taken_by_nobody += 1
-        return self.taken_by_nobody <= self.ledger.unheard_pops
+        if len(self.excused) == self.ledger.unheard_pops:
+            return False
+        self.excused.append((task, delivery))
+        return True
 
     def _pops_of(self, task):
         popped = self.ledger.popped.items()

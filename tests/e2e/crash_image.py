@@ -85,10 +85,10 @@ class File:
         """What `is_covered` by a sync is durable now."""
         for page in list(self.pending):
             self._settle_page(page, is_covered)
-        covered = [length for moment, length in self.pending_lengths if is_covered(moment)]
+        covered = [pending for pending in self.pending_lengths if is_covered(pending[0])]
         if covered:
-            self.durable_length = covered[-1]
-            self.pending_lengths = [pending for pending in self.pending_lengths if not is_covered(pending[0])]
+            last, self.durable_length = covered[-1]
+            self.pending_lengths = [pending for pending in self.pending_lengths if pending[0] > last]
 
     def _settle_page(self, page, is_covered):
         versions = self.pending[page]
@@ -146,14 +146,14 @@ class Folder:
 
 class Disk:
     """What is durable, and what may be, while a log is gone through. `lies`: says of a file or folder whether
-    its syncs do nothing, which is a fault to be found."""
+    its syncs do nothing, which is a fault to be found. A synchronous write is none of them."""
 
     def __init__(self, root, lies=lambda node: False):
         self.root = Folder(str(root))
         self.nodes = {os.stat(root).st_ino: self.root}
         self.lies = lies
         self.moment = 0
-        self.syncing = {}  # token -> what its end makes durable
+        self.syncing = {}  # token -> (what its end makes durable, whether it is a synchronous write)
         self.being_written = set()  # moments of synchronous writes that have not returned
 
     def apply(self, entry):
@@ -174,16 +174,16 @@ class Disk:
         if entry.is_synchronous:
             moment = self.moment
             self.being_written.add(moment)
-            self.syncing[entry.token] = lambda at: at == moment
+            self.syncing[entry.token] = (lambda at: at == moment, True)
 
     def _begin_sync(self, entry):
         begun, not_yet = self.moment, frozenset(self.being_written)
-        self.syncing[entry.token] = lambda at: at < begun and at not in not_yet
+        self.syncing[entry.token] = (lambda at: at < begun and at not in not_yet, False)
 
     def _end_sync(self, entry):
-        is_covered = self.syncing.pop(entry.token)
+        is_covered, is_write = self.syncing.pop(entry.token)
         self.being_written = {moment for moment in self.being_written if not is_covered(moment)}
-        if not self.lies(self.nodes[entry.file]):
+        if is_write or not self.lies(self.nodes[entry.file]):
             self.nodes[entry.file].settle(is_covered)
 
     def _change_names(self, entry):

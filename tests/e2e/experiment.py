@@ -6,9 +6,10 @@ import random
 
 def told(name, failures, trials, what):
     """Prints the result, and fails unless nothing failed. The bound is the rule of three: no failure in N trials
-    leaves, with 95 % confidence, a rate of less than 3/N."""
+    leaves, with 95 % confidence, a rate of less than 3/N. After a failure it says nothing."""
     assert trials > 0, f"{name}: nothing was tried"
-    print(f"experiment {name}: {failures} of {trials} {what}, 95 % bound {300 / trials:.3g} %", flush=True)
+    bound = f", 95 % bound {min(100, 300 / trials):.3g} %" if failures == 0 else ""
+    print(f"experiment {name}: {failures} of {trials} {what}{bound}", flush=True)
     assert failures == 0, f"{name}: {failures} of {trials} {what}"
 
 

@@ -1,5 +1,6 @@
 """A Redis primary with its replica, behind an address that stays the same: as with Sentinel and a virtual address."""
 import os
+import re
 import shutil
 import signal
 import socket
@@ -61,11 +62,14 @@ class Proxy:
         try:
             while piece := source.recv(65536):
                 self.flows.wait()
-                sink.sendall(piece)
+                self._forward(piece, sink)
         except OSError:
             pass
         shut(source)
         shut(sink)
+
+    def _forward(self, piece, sink):
+        sink.sendall(piece)
 
 
 def shut(link):
@@ -128,6 +132,12 @@ class Pair:
 
     def cut(self):
         self.replication.freeze()
+
+    def is_behind(self):
+        """Whether the primary has something that the replica has not."""
+        has = re.search(r"master_repl_offset:(\d+)", self.primary("INFO", "replication"))
+        got = re.search(r"slave_repl_offset:(\d+)", self.replica("INFO", "replication"))
+        return int(has[1]) > int(got[1])
 
     def fail_over(self):
         """The primary dies, the replica is promoted, the address leads to it."""

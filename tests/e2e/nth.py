@@ -4,12 +4,10 @@ import gzip
 import http.client
 import json
 import mmap
-import os
-import pathlib
 import struct
 import urllib.parse
 
-from servers import HOTLEAD
+from servers import preloaded
 from web import Web
 
 CALLS = ("none", "memory", "write", "sync", "space", "send", "accept")  # the numbers of nth.c
@@ -26,10 +24,7 @@ class Nth:
         path.write_bytes(bytes(CONTROL.size))
         with open(path, "r+b") as file:
             self.control = mmap.mmap(file.fileno(), CONTROL.size)
-        library = pathlib.Path(HOTLEAD).resolve().parent / "faults" / "nth.so"
-        assert library.exists(), f"{library} is built with the server"
-        sanitizer = f"{os.environ.get('ASAN_OPTIONS', '')}:verify_asan_link_order=0"
-        self.environment = {"LD_PRELOAD": str(library), "NTH_CONTROL": str(path), "ASAN_OPTIONS": sanitizer}
+        self.environment = preloaded("nth", NTH_CONTROL=path)
 
     def fail(self, call, nth, error, mode):
         self.off()
@@ -68,6 +63,7 @@ class Work:
         self.keyed = []  # (Idempotency-Key, opt-in, the answer)
         self.batches = {}  # event ids -> how many were acknowledged
         self.popped = set()
+        self.unheard_claims = 0  # without an answer: each may have taken a task
         self.late = False  # an answer did not come in time
         self.web = Web(scenario.server.port, timeout=1)
         self.steps = [
@@ -177,8 +173,12 @@ class Work:
 
     def claim(self):
         wanted = {"queue": self.scenario.queue, "agent": "a42"}
+        self.unheard_claims += 1
         claimed = self.ask("POST", "/v1/tasks/claim", (200, 204), wanted, key=self.scenario.admin)
-        if claimed is None or claimed.status == 204:
+        if claimed is None:
+            return
+        self.unheard_claims -= 1
+        if claimed.status == 204:
             return
         task = claimed.json
         self.popped.add(task["id"])

@@ -17,11 +17,12 @@ from typing import NamedTuple
 
 import crash_image
 from crash_image import CREATE, FOLDER, RENAME, UNLINK, WRITE, Choice, Disk
+from experiment import seed
 from harness import ALARMS
 from servers import HOTLEAD
 from web import Web
 
-SEED = os.environ.get("SEED") or str(random.randrange(1 << 32))
+SEED = seed()
 CONNECTIONS = 6
 IMAGES_A_MOMENT = 4
 SERVED_EACH = 10
@@ -331,6 +332,7 @@ class Cuts:
         self.opener = Opener(recording)
         self.lock = threading.Lock()
         self.images = self.served = self.acked = 0
+        self.contents = set()  # digests of images: the same may be drawn more than once
         self.troubles = []
 
     def moments(self, choose, count):
@@ -380,10 +382,11 @@ class Cuts:
 
     def _open(self, image, keep, room):
         try:
-            is_served = self.opener.is_served(image)
+            is_served, content = self.opener.is_served(image), digest_of(image.folder)
             found = self.opener.judge(image)
             with self.lock:
                 self.images += 1
+                self.contents.add(content)
                 self.served += is_served
                 self.acked += len(image.acked)
                 if found.trouble:
@@ -399,9 +402,18 @@ class Cuts:
 
     def __str__(self):
         return (
-            f"{self.name}: {self.images} images, {self.served} of them served, {self.acked} acknowledgements looked for, "
+            f"{self.name}: {self.images} images, {len(self.contents)} different ones, {self.served} of them served, {self.acked} acknowledgements looked for, "
             f"{self.count('lost')} lost something, {self.count('unreadable')} unreadable, {self.count('wrong')} wrong"
         )
+
+
+def digest_of(folder):
+    """Of all names in it and what they hold."""
+    digest = hashlib.blake2b()
+    for path in sorted(folder.rglob("*")):
+        content = path.read_bytes() if path.is_file() else b""
+        digest.update(f"{path.relative_to(folder)} {len(content)}\n".encode() + content)
+    return digest.digest()
 
 
 def image_place():

@@ -3,17 +3,17 @@ drawn is the same, not the machine's timing), ROUNDS=... another number of them.
 import collections
 import os
 import random
-import secrets
 
-from experiment import told
+from experiment import seed, told
 from harness import LONG
 
 
 class Rounds:
     def __init__(self, short, long):
-        self.seed = os.environ.get("SEED") or secrets.token_hex(4)
+        self.seed = seed()
         self.count = int(os.environ.get("ROUNDS") or (long if LONG else short))
         self.ran = collections.Counter()
+        self.felt = collections.Counter()  # of kinds that may come to nothing: rounds in which the fault was felt
 
     def dice(self, name):
         """A generator of its own for each round and each thread, so that none depends on how far others came."""
@@ -34,7 +34,14 @@ class Rounds:
         self.dice("order").shuffle(order)
         return order
 
+    def note_felt(self, kind, was_felt):
+        self.felt[kind] += bool(was_felt)
+
     def tell(self, prefix, what):
-        """A line for each kind. A round that fails raises, so what is told has not failed."""
+        """A line for each kind. A round that fails raises, so what is told has not failed. Rounds in which the fault
+        was not felt prove nothing, and do not count."""
         for kind, count in sorted(self.ran.items()):
-            told(f"{prefix}_{kind}", 0, count, what)
+            if kind in self.felt:
+                told(f"{prefix}_{kind}", 0, self.felt[kind], f"{what} (felt in {self.felt[kind]} of {count} rounds)")
+            else:
+                told(f"{prefix}_{kind}", 0, count, what)

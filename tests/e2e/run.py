@@ -15,7 +15,9 @@ import time
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
-SECONDS_MAX = 1800 if os.environ.get("E2E_LONG") else 240
+LONG = bool(os.environ.get("E2E_LONG"))
+SECONDS_MAX = 1800 if LONG else 240  # unless a scenario says `seconds_long`
+running = set()  # processes, each the head of its group
 
 
 def scenarios(suite):
@@ -26,26 +28,45 @@ def scenarios(suite):
             yield test
 
 
-def run_one(name):
+def run_one(test):
+    """In a group of its own, which ends with it: what a scenario started must not outlive it."""
     start = time.monotonic()
+    seconds_max = getattr(test, "seconds_long", SECONDS_MAX) if LONG else SECONDS_MAX
+    child = subprocess.Popen(
+        [sys.executable, "-m", "unittest", "-v", test.id()], cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, errors="replace", start_new_session=True,
+    )  # fmt: skip
+    running.add(child.pid)
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "unittest", "-v", name], cwd=HERE, capture_output=True, text=True,
-            timeout=SECONDS_MAX, check=False,
-        )  # fmt: skip
-        talk, said, failed = done.stderr, done.stdout, done.returncode != 0
-    except subprocess.TimeoutExpired as late:
-        talk, said, failed = f"{late.stderr or ''}\nnot done after {SECONDS_MAX} s", "", True
-    result = "FAIL" if failed else "skip" if "skipped=" in talk else "ok"
+        said, talk = child.communicate(timeout=seconds_max)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+        said, talk = child.communicate()
+        talk += f"\nnot done after {seconds_max} s"
+    running.remove(child.pid)
+    result = "FAIL" if child.returncode != 0 else "skip" if "skipped=" in talk else "ok"
     findings = [line for line in said.splitlines() if line.startswith(("experiment ", "measured "))]
-    return name, result, time.monotonic() - start, talk, findings
+    return test.id(), result, time.monotonic() - start, talk, findings
 
 
-def results(pool, names, alone):
-    yield from pool.map(run_one, [name for name in names if name not in alone])
-    for name in names:
-        if name in alone:
-            yield run_one(name)
+def results(pool, tests):
+    yield from pool.map(run_one, [test for test in tests if not is_alone(test)])
+    yield from map(run_one, filter(is_alone, tests))
+
+
+def is_alone(test):
+    return getattr(test, "alone", False)
+
+
+def tell(name, result, seconds, talk, findings):
+    print(f"{result:4} {name} ({seconds:.1f} s)", flush=True)
+    for line in findings:
+        print(f"     {line}", flush=True)
+    if result == "FAIL":
+        _, line, failure = talk.partition("=====")
+        print("     " + (line + failure or talk).replace("\n", "\n     "), flush=True)
+    if result == "skip":
+        print("     " + next(line for line in talk.splitlines() if "skipped" in line), flush=True)
 
 
 def main():
@@ -56,24 +77,22 @@ def main():
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
     sys.path.insert(0, str(HERE))
-    tests = list(scenarios(unittest.defaultTestLoader.discover(str(HERE))))
-    alone = {test.id() for test in tests if getattr(test, "alone", False)}
-    names = sorted((test.id() for test in tests), key=lambda name: (name in alone, name))
+    tests = sorted(scenarios(unittest.defaultTestLoader.discover(str(HERE))), key=lambda test: (is_alone(test), test.id()))
     if arguments.names:
-        names = [name for name in names if any(part in name for part in arguments.names)]
-        if not names:
+        tests = [test for test in tests if any(part in test.id() for part in arguments.names)]
+        if not tests:
             sys.exit(f"no scenario is named like {' '.join(arguments.names)}")
     counts = {"ok": 0, "FAIL": 0, "skip": 0}
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        for name, result, seconds, talk, findings in results(pool, names, alone):
-            counts[result] += 1
-            print(f"{result:4} {name} ({seconds:.1f} s)", flush=True)
-            for line in findings:
-                print(f"     {line}", flush=True)
-            if result == "FAIL":
-                print("     " + talk[talk.find("=====") :].replace("\n", "\n     "), flush=True)
-            if result == "skip":
-                print("     " + next(line for line in talk.splitlines() if "skipped" in line), flush=True)
+        try:
+            for name, result, *more in results(pool, tests):
+                counts[result] += 1
+                tell(name, result, *more)
+        except KeyboardInterrupt:  # the scenarios, in groups of their own, have not heard it
+            pool.shutdown(wait=False, cancel_futures=True)
+            for group in list(running):
+                os.killpg(group, signal.SIGKILL)
+            raise
     print(f"{counts['ok']} passed, {counts['FAIL']} failed" + (f", {counts['skip']} skipped" if counts["skip"] else ""))
     return 1 if counts["FAIL"] else 0
 

@@ -19,6 +19,15 @@ HOTLEAD = os.environ.get("HOTLEAD", str(ROOT / "build" / "hotlead"))
 IS_SANITIZED = os.path.exists(HOTLEAD) and b"__asan_init" in pathlib.Path(HOTLEAD).read_bytes()
 
 
+def preloaded(fault, **settings):
+    """The environment of a server into which tests/faults/<fault>.c is loaded."""
+    library = pathlib.Path(HOTLEAD).resolve().parent / "faults" / f"{fault}.so"
+    assert library.exists(), f"{library} is built with the server"
+    # A sanitizer that is a library of its own would want to come first.
+    sanitizer = f"{os.environ.get('ASAN_OPTIONS', '')}:verify_asan_link_order=0"
+    return {"LD_PRELOAD": str(library), "ASAN_OPTIONS": sanitizer, **{name: str(value) for name, value in settings.items()}}
+
+
 def free_port():
     """Below the range that outgoing connections take theirs from, so that it is still free when a
     killed server comes back."""
@@ -159,15 +168,10 @@ class WallClock:
     environment; every other clock is the real one."""
 
     def __init__(self, folder):
-        library = folder / "wall_clock.so"
-        source = ROOT / "tests" / "e2e" / "wall_clock.c"
-        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
         self.path = folder / "wall_clock"
         self.offset_ms = self.slept_ms = 0
         self.path.write_bytes(bytes(16))
-        # A sanitizer that is a library of its own would want to come first.
-        sanitizer = f"{os.environ.get('ASAN_OPTIONS', '')}:verify_asan_link_order=0"
-        self.environment = {"LD_PRELOAD": str(library), "WALL_CLOCK": str(self.path), "ASAN_OPTIONS": sanitizer}
+        self.environment = preloaded("wall_clock", WALL_CLOCK=self.path)
 
     @property
     def now_ms(self):

@@ -90,18 +90,26 @@ class CopiedRounds(Scenario):
         for checker in checkers:
             checker.shared = common
             checker.settle()
+            checker.check_all_again()
         servers = (first.scenario.server, second.scenario.server)
-        wait_until(lambda: self.is_agreed(servers, common), 20, "what both know to stand once, be held, or have ended")
+        popped = first.ledger.popped  # of the consumers, and so of both
+        wait_until(
+            lambda: self.is_agreed(servers, common, popped), 20, "what both know to stand once, be held, or have ended"
+        )
         checkers[0].end_most(keep=0)  # the next round begins with nothing
 
-    def is_agreed(self, servers, common):
+    def is_agreed(self, servers, common, popped):
+        """Held is what stands nowhere, and then a consumer got the delivery of which each says so."""
         standing = collections.Counter(
             json.loads(member)["id"] for member in self.redis("ZRANGE", self.key("tasks"), 0, -1)
         )
         for task in common:
-            states = {server.web.get(f"/v1/tasks/{task}", bearer=self.sk).json["state"] for server in servers}
+            told = [server.web.get(f"/v1/tasks/{task}", bearer=self.sk).json for server in servers]
+            states = {one["state"] for one in told}
+            held = [one["delivery"] for one in told if one["state"] not in ("queued", "ended")]
             is_lost = states == {"queued"} and not standing[task]
             is_left = states == {"ended"} and standing[task]
-            if is_lost or is_left or standing[task] > 1:
+            is_held_by_nobody = not all(popped[task, delivery] for delivery in held)
+            if is_lost or is_left or is_held_by_nobody or standing[task] > 1:
                 return False
         return True

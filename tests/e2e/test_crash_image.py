@@ -4,7 +4,7 @@ import random
 import tempfile
 import unittest
 
-from crash_image import PAGE_BYTES, SECTOR_BYTES, Choice, File, Folder
+from crash_image import CREATE, PAGE_BYTES, SECTOR_BYTES, SYNC_BEGIN, SYNC_END, WRITE, Choice, Disk, Entry, File, Folder
 
 OLD, NEW, NEWER = b"o" * PAGE_BYTES, b"n" * PAGE_BYTES, b"N" * PAGE_BYTES
 
@@ -55,6 +55,19 @@ class Model(unittest.TestCase):
         file.set_length(3, 2 * PAGE_BYTES)
         file.settle(lambda moment: True)
         self.assertEqual({OLD + bytes(PAGE_BYTES)}, left_of(file))
+
+    def test_disk_that_lies_about_syncs_is_honest_about_synchronous_writes(self):
+        with tempfile.TemporaryDirectory() as root:
+            disk = Disk(root, lies=lambda node: isinstance(node, File))
+            for entry in (
+                Entry(CREATE, 0, 1, 0, 0, f"{root}/file".encode()), Entry(WRITE, 0, 1, 0, 0, OLD),
+                Entry(SYNC_BEGIN, 0, 1, 0, 1, b""), Entry(SYNC_END, 0, 1, 0, 1, b""),
+                Entry(WRITE, 1, 1, PAGE_BYTES, 2, NEW), Entry(SYNC_END, 0, 1, 0, 2, b""),
+            ):  # fmt: skip
+                disk.apply(entry)
+            left = left_of(disk.nodes[1])
+        self.assertEqual({NEW}, {content[PAGE_BYTES:] for content in left}, "what was written synchronously is there")
+        self.assertLessEqual({OLD, bytes(PAGE_BYTES)}, {content[:PAGE_BYTES] for content in left})
 
     def test_name_that_was_not_synced_may_be_missing_and_a_rename_is_never_half(self):
         folder, file = Folder("folder"), file_with((0, OLD), synced_before=2)

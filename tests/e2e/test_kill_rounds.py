@@ -1,17 +1,22 @@
 """Killed at any instant, a thousand times: in the midst of everything that goes on, while it starts, while it rebuilds
 what it lost, while a backup is made. And ended by SIGTERM, under load. What was acknowledged is there each time."""
+import os
 import shutil
+import signal
 import subprocess
 import time
+import types
 
 from checker import Checker
 from experiment import told
 from harness import Scenario
 from rounds import Rounds
-from servers import HOTLEAD
+from servers import HOTLEAD, Hotlead
 from traffic import Traffic
 
 SETTLE_EVERY = 20
+TRIES = 20  # to kill something while it is under way
+LOOKED_FOR_IN_BACKUP = 300  # of what was acknowledged last before it; and some of what is older
 
 
 class KillRounds(Scenario):
@@ -37,8 +42,10 @@ class KillRounds(Scenario):
             self.rounds.run(one_round)
             self.look(settle=True)
             self.traffic.pause()
+            self.checker.check_all_again()
         ledger = self.traffic.ledger
         self.assertEqual(0, ledger.doubles(), "Redis lost nothing, so no delivery is seen twice")
+        self.assertEqual(order.count("backup"), self.backups, "backups that were restored and asked")
         self.rounds.tell("kill_during", "kills lost an acknowledgement")
         told("kill_9", 0, self.rounds.count, f"kills lost any of {ledger.acknowledged} acknowledgements")
 
@@ -62,63 +69,113 @@ class KillRounds(Scenario):
 
     def kill_during_start(self, dice):
         self.server.kill()
-        for _ in range(3):
-            self.server.start(ready=False)
-            time.sleep(dice.uniform(0, 0.1))
-            self.server.kill()
+        self.kill_under_way("start", 3, lambda: self.kill_start(dice.uniform(0, 0.1)))
         self.start_server()
 
     def kill_during_rebuild(self, dice):
         """State is lost, and the start that rebuilds it is killed; or the command that does."""
         self.server.kill()
-        shutil.rmtree(self.server.data / "state")
-        for _ in range(2):
+
+        def kill():
+            after = 0.2 * dice.random() ** 2
             if dice.random() < 0.5:
-                self.server.start(ready=False)
-                time.sleep(dice.uniform(0, 0.2))
-                self.server.kill()
+                was_under_way = self.kill_start(after)
             else:
-                command = [HOTLEAD, "rebuild", "--data", str(self.server.data)]
-                self.kill_command(command, dice.uniform(0, 0.2))
+                was_under_way = self.kill_command("rebuild", "--data", self.server.data, after=after)
+            if not was_under_way:
+                shutil.rmtree(self.server.data / "state", ignore_errors=True)  # the next one begins anew
+            return was_under_way
+
+        shutil.rmtree(self.server.data / "state")
+        self.kill_under_way("rebuild", 2, kill)
         self.start_server()
 
-    def kill_command(self, command, after):
-        """Its exit code, if it was through before the kill."""
-        with open(self.server.log, "ab") as log:
-            child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
-            try:
-                return child.wait(after)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
-                return None
-
     def kill_during_backup(self, dice):
-        """Either of the two is killed. A backup that said that it is done is whole."""
-        self.backups += 1
-        backup = self.folder / f"backup{self.backups}"
-        command = [HOTLEAD, "backup", "--data", str(self.server.data), str(backup)]
-        people_before = len(self.traffic.ledger.people)
-        if dice.random() < 0.5:
-            code = self.kill_command(command, dice.uniform(0, 0.1))
-        else:
-            with open(self.server.log, "ab") as log:
-                child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
-            time.sleep(dice.uniform(0, 0.05))
-            self.server.kill()
-            code = child.wait(60)
-            self.start_server()
-        if code == 0:
-            self.check_backup(backup, people_before)
-        shutil.rmtree(backup, ignore_errors=True)
+        """Either of the two is killed: the backup, and a later one's server. That one says that it is done."""
+        backup = self.folder / "backup"
 
-    def check_backup(self, backup, people_least):
-        restored = self.folder / "restored"
-        self.server.run("restore", "--data", restored, backup)
-        self.server.run("fsck", "--data", restored)
-        people = self.server.run("dump", "--data", restored).stdout.count(b"\nperson ")
-        self.assertGreaterEqual(people, people_least, "acknowledged before the backup, and not in it")
-        shutil.rmtree(restored)
+        def kill():
+            shutil.rmtree(backup, ignore_errors=True)
+            return self.kill_command("backup", "--data", self.server.data, backup, after=dice.uniform(0, 0.05))
+
+        self.kill_under_way("backup", 1, kill)
+        shutil.rmtree(backup, ignore_errors=True)
+        acknowledged = self.acknowledged_before()
+        child = self.start_command("backup", "--data", self.server.data, backup)
+        time.sleep(dice.uniform(0, 0.05))
+        self.server.kill()
+        self.assertEqual(0, child.wait(60), "exit code of a backup whose server is killed")
+        self.check_backup(backup, *acknowledged)
+        shutil.rmtree(backup)
+        self.start_server()
+
+    def kill_under_way(self, kind, times, kill):
+        """Until so many were killed that were not through yet."""
+        felt = 0
+        for _ in range(TRIES):
+            felt += kill()
+            if felt == times:
+                break
+        self.rounds.note_felt(kind, felt)
+
+    def kill_start(self, after):
+        """Whether it had not come to its end, which is that state is there."""
+        self.server.start(ready=False)
+        time.sleep(after)
+        was_through = self.has_state()
+        self.server.kill()
+        return not was_through
+
+    def has_state(self):
+        try:
+            return self.server.web.get("/readyz").json["state"] == "ready"
+        except OSError:
+            return False
+
+    def start_command(self, *words):
+        """In a group of its own: it works in a child."""
+        with open(self.server.log, "ab") as log:
+            command = [HOTLEAD, *map(str, words)]
+            return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True)
+
+    def kill_command(self, *words, after):
+        """Whether it was not through yet; when it was, all was well."""
+        child = self.start_command(*words)
+        try:
+            code = child.wait(after)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+            return True
+        self.assertEqual(0, code, f"exit code of {words[0]}")
+        return False
+
+    # --- a backup ----------------------------------------------------------------------------
+
+    def acknowledged_before(self):
+        """Opt-ins and outcomes that a backup that begins now must have."""
+        ledger = self.traffic.ledger
+        with ledger.lock:
+            last = dict(list(ledger.found.items())[-LOOKED_FOR_IN_BACKUP:])
+            optins = {**self.checker.some(ledger.found), **last, **ledger.fresh}
+            return optins, dict(list(ledger.kept.items())[-LOOKED_FOR_IN_BACKUP:])
+
+    def check_backup(self, backup, optins, outcomes):
+        """A server on what is restored from it, with no Redis, has all that was acknowledged before."""
+        folder = self.folder / "restored"
+        folder.mkdir()
+        restored = Hotlead(folder, f"{self.redis.url}.none")
+        self.server.run("restore", "--data", restored.data, backup)
+        self.server.run("fsck", "--data", restored.data)
+        restored.start()
+        try:
+            checker = Checker(types.SimpleNamespace(server=restored, sk=self.sk), self.traffic.ledger)
+            checker.find_optins(optins)
+            checker.find_outcomes(outcomes)
+        finally:
+            restored.kill()
+        self.backups += 1
+        shutil.rmtree(folder)
 
 
 class StopRounds(Scenario):
@@ -147,5 +204,6 @@ class StopRounds(Scenario):
 
             rounds.run(one_round)
             traffic.pause()
+            checker.check_all_again()
         self.assertEqual(0, traffic.ledger.doubles(), "Redis lost nothing, so no delivery is seen twice")
         rounds.tell("sigterm", f"stops tore an answer or lost any of {traffic.ledger.acknowledged} acknowledgements")

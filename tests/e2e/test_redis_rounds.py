@@ -1,6 +1,7 @@
 """Redis dies, forgets, freezes and comes back older, in rounds, while opt-ins, pops, reports and withdrawals go on. After
 each round all is quiet, and what hotlead says, what stands in Redis and what was promised agree (checker.py)."""
 import json
+import re
 import shutil
 import signal
 import time
@@ -14,11 +15,14 @@ from traffic import Traffic
 
 
 class RedisRounds(Scenario):
-    """Subclasses name their kinds: a method `fault_<kind>(dice)` each."""
+    """Subclasses name their kinds: a method `fault_<kind>(dice)` each. It says whether the fault was felt, where that
+    is not certain."""
 
     queue_settings = {"report_within": 86400}  # what nobody reports of does not come again meanwhile
     kinds = ()
     forgets = True  # Redis may forget what it said
+    keeps_reports = ()  # kinds in which it forgets no report all the same
+    felt_by_pushes = ()  # kinds that are nothing to a hotlead that is down
     killing = 0.2  # of the rounds, hotlead is killed before the fault and started after it
 
     def run_rounds(self, short_each=1, long_each=100):
@@ -26,29 +30,35 @@ class RedisRounds(Scenario):
         order = self.rounds.each(self.kinds)
         with Traffic(self, self.rounds) as self.traffic:
             self.ledger = self.traffic.ledger
-            self.checker = Checker(self, self.ledger, self.forgets)
+            self.checker = Checker(self, self.ledger)
 
             def one_round(number, dice):
                 self.one_round(order[number], dice)
                 return order[number]
 
             self.rounds.run(one_round)
+            self.checker.check_all_again()
         self.rounds.tell("redis", "rounds left a task lost, doubled, standing after its end, or reported twice")
 
     def one_round(self, kind, dice):
         self.before_round(dice)
         self.traffic.resume()
         time.sleep(dice.uniform(0.1, 0.4))
-        is_killed = dice.random() < self.killing
+        is_killed = dice.random() < self.killing and (kind not in self.felt_by_pushes or self.rounds.felt[kind])
         if is_killed:
             self.server.kill()
-        getattr(self, f"fault_{kind}")(dice)
+        was_felt = getattr(self, f"fault_{kind}")(dice)
+        if was_felt is not None:
+            self.rounds.note_felt(kind, was_felt)
         if is_killed:
             self.start_server()
         if dice.random() < 0.5:  # else nobody pops what Redis shows again, before it is looked at
             time.sleep(dice.uniform(0.05, 0.4))
         self.traffic.pause()
+        self.checker.loses_reports = self.forgets and kind not in self.keeps_reports
         self.checker.settle()
+        if self.checker.loses_reports:
+            self.ledger.reported.clear()  # nobody knows which are gone, and the next kind may lose none
         self.after_round()
         if not self.forgets:
             self.assertEqual(0, self.ledger.doubles(), "deliveries that were seen twice, though Redis forgot nothing")
@@ -65,6 +75,7 @@ class Forgetting(RedisRounds):
     """Keys are gone, all or some."""
 
     kinds = ("flushall", "deleted_mark", "flushed_and_killed")
+    keeps_reports = ("deleted_mark",)
 
     def test_rounds_of_a_redis_that_is_flushed(self):
         self.run_rounds()
@@ -105,6 +116,7 @@ class ComingBack(RedisRounds):
         with open(appended, "r+b") as file:
             file.truncate(size - min(size, dice.randint(1, 60_000)))
         self.redis.start()
+        return size > 0
 
     def fault_older_rdb(self, dice):
         """From a moment ago, or from rounds ago: all that stands in it has ended since."""
@@ -128,23 +140,34 @@ class ComingBack(RedisRounds):
 class Enduring(RedisRounds):
     """Nothing is forgotten, so nothing may be seen twice."""
 
-    kinds = ("full", "script_flush")
+    kinds = felt_by_pushes = ("full", "script_flush")
     forgets = False
 
     def test_rounds_of_a_redis_that_forgets_nothing(self):
         self.run_rounds()
 
     def fault_full(self, dice):
+        before = self.refused_scripts()
         for _ in range(2):
             self.redis("CONFIG", "SET", "maxmemory", 1)
             time.sleep(dice.uniform(0, 0.8))
             self.redis("CONFIG", "SET", "maxmemory", 0)
             time.sleep(dice.uniform(0, 0.3))
+        return self.refused_scripts() > before
 
     def fault_script_flush(self, dice):
+        before = self.refused_scripts()
         for _ in range(5):
             self.redis("SCRIPT", "FLUSH")
             time.sleep(dice.uniform(0, 0.05))
+        return self.refused_scripts() > before
+
+    def refused_scripts(self):
+        """Calls of scripts that failed; only hotlead calls them."""
+        found = re.search(
+            r"cmdstat_evalsha:.*rejected_calls=(\d+),failed_calls=(\d+)", self.redis("INFO", "commandstats")
+        )
+        return int(found[1]) + int(found[2]) if found else 0
 
 
 class Frozen(RedisRounds):
@@ -152,6 +175,7 @@ class Frozen(RedisRounds):
 
     kinds = ("frozen",)
     forgets = False
+    seconds_long = 3600  # it stands still for 15 minutes of them
 
     def test_rounds_of_a_redis_that_stands_still(self):
         self.run_rounds()
@@ -177,10 +201,12 @@ class FailingOver(RedisRounds):
             self.redis.join()
 
     def fault_failover(self, dice):
-        if dice.random() < 0.9:
+        if dice.random() < 0.9 or not self.rounds.felt["failover"]:
             self.redis.cut()
         time.sleep(dice.uniform(0, 0.6))
+        was_behind = self.redis.is_behind()
         self.redis.fail_over()
+        return was_behind
 
 
 class DeletedQueue(RedisRounds):
@@ -188,7 +214,7 @@ class DeletedQueue(RedisRounds):
 
     clock = True
     queue_settings = {}
-    kinds = ("deleted_queue",)
+    kinds = keeps_reports = ("deleted_queue",)
     TAKE_ALL = "local all = redis.call('ZRANGE', KEYS[1], 0, -1); redis.call('DEL', KEYS[1]); return all"
 
     def test_rounds_of_a_queue_that_is_deleted(self):
@@ -256,5 +282,21 @@ class Controls(Scenario):
         self.redis("ZREM", queue, twice)
         self.checker.settle()
 
+        self.ledger.unheard_pops = 1
+        unheard = self.pop()
+        self.checker.settle()  # one pop without an answer: one task that nobody has
+        self.report(unheard, "outcome", outcome="busy")
+        self.ledger.said[unheard["id"]].add("busy")
+        self.checker.settle()
+        other = self.pop()
+        self.assert_seen("no consumer has it", timeout=4)  # and not another one when that one has ended
+        self.ledger.vanished.add((other["id"], other["delivery"]))
+        self.checker.settle()
+
         self.redis("DEL", queue)
         self.assert_seen("no consumer has it", timeout=4)
+
+        self.checker.check_all_again()
+        self.ledger.found["opt_" + "0" * 26] = {"email": "nobody@example.com"}  # as if it had been there once
+        with self.assertRaisesRegex(AssertionError, "acknowledged opt_0"):
+            self.checker.check_all_again()

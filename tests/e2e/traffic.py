@@ -29,17 +29,20 @@ class Ledger:
     def __init__(self):
         self.lock = threading.Lock()
         self.fresh = {}  # opt-in id -> what was sent; acknowledged, not looked for yet
+        self.found = {}  # those that were looked for and found
         self.people = set()  # e-mail addresses of whom an opt-in was acknowledged
         self.keyed = collections.defaultdict(set)  # idempotency key -> ids that it was answered with
         self.open = {}  # task id -> Known, until it was seen to have ended
         self.popped = collections.Counter()  # (task, delivery) -> how often a consumer got it
         self.unheard_pops = 0  # pops whose answer did not come: each may have taken a task that nobody has
+        self.swallowed = set()  # (task, delivery) that such pops have taken: all looks agree but for them
         self.vanished = set()  # (task, delivery) that the test took out of the queue with its own hands
         self.said = collections.defaultdict(set)  # task -> outcomes that anybody may have heard of
         self.reported = set()  # tasks whose outcome Redis has taken
         self.kept = {}  # task -> the outcome that was acknowledged
         self.fresh_kept = {}  # those that were not looked for yet
         self.settings = {}  # path -> (member, values from the acknowledged one on; None: none was yet)
+        self.settled = {}  # those that nobody sets again, and that were found
         self.acknowledged = 0
         self.wrong = []  # what must never be, seen by a thread
 

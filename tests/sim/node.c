@@ -88,6 +88,7 @@ static void on_ready(void *owner)
         return;
     say("node is ready");
     node->ready = true;
+    node->life.ready_us = loop_now_us();
     publish_ready(node->publish);
     inbox_ready(node->inbox);
 }
@@ -107,8 +108,10 @@ static void on_forgot(void *owner)
 
 static void judge_when_all_is_known(struct node *node)
 {
-    if (node->drained && node->watched)
-        writer_judge(node->writer);
+    if (!node->drained || !node->watched)
+        return;
+    node->life.known_us = loop_now_us();
+    writer_judge(node->writer);
 }
 
 static void on_claim(void *owner, uint32_t queue, const struct report *report)
@@ -148,7 +151,7 @@ static void open_writer(struct node *node)
         .reserve_bytes = 1 << 20,
         .batch_bytes_max = 256 << 10,
         .batch_commands_max = 64,
-        .judge_after_ms = 5000,
+        .judge_after_ms = NODE_PATIENCE_MS,
         .clock = node->clock,
         .log = node->log,
         .stats = node->stats,
@@ -206,7 +209,7 @@ void node_start(struct node *node)
     MUST(node->stats != NULL);
     open_writer(node);
     open_redis(node);
-    node->starts++;
+    node->life = (struct node_life){.start_ms = loop_engine_ms()};
     say("node starts");
 }
 
@@ -243,6 +246,7 @@ static void close_redis(struct node *node)
 static void close_rest(struct node *node)
 {
     node->writer = NULL;
+    node->life.end_us = loop_now_us();
     loop_bury();
     registry_close(node->registry);
     stats_close(node->stats);

@@ -7,13 +7,22 @@
 #include "server/publish.h"
 #include "server/writer.h"
 
-#define NODE_TICKET (1ull << 60) /* of commands that the world submits */
+#define NODE_TICKET      (1ull << 60) /* of commands that the world submits */
+#define NODE_PATIENCE_MS 5000u /* it waits so long for what it has not heard, and then judges */
 
 /* What a process leaves behind when it dies. */
 enum node_left {
     NODE_KILLED,    /* everything that was written: the page cache survives */
     NODE_POWER_CUT, /* the journal; state cannot be trusted any more */
     NODE_STATE_GONE /* somebody removed the state folder */
+};
+
+/* Of one process. */
+struct node_life {
+    uint64_t start_ms; /* the wall clock's */
+    uint64_t ready_us; /* 0: never, as below */
+    uint64_t known_us; /* it had heard all that was said before its start */
+    uint64_t end_us;
 };
 
 struct node {
@@ -26,7 +35,7 @@ struct node {
     struct publish *publish;
     struct inbox *inbox;
     bool ready, watched, drained;
-    unsigned starts;
+    struct node_life life;
     writer_settled_fn *on_settled; /* of the world's commands */
     void *owner;
 };

@@ -11,6 +11,7 @@
 #define GHOSTS_MAX    64
 #define SNAPSHOTS_MAX 6
 #define PAGED_MAX     4
+#define BEHIND_MS_MAX 5000
 #define LATE_US       (5 * SECOND) /* an answer that takes longer breaks the link */
 #define BLOCKED_US    (900 * MS)   /* an XREAD that finds nothing: the server may take its time */
 
@@ -41,6 +42,7 @@ static struct redis_world {
     struct model *model, *snapshots[SNAPSHOTS_MAX]; /* newest first */
     bool down, slow, taken_back;
     uint64_t stopped_us;
+    uint64_t behind_ms; /* its clock: one that comes back older is another machine's */
     unsigned run;
     struct redis *links[LINKS_MAX];
     struct command *ghosts[GHOSTS_MAX];
@@ -50,6 +52,11 @@ static struct redis_world {
         uint64_t at_ms;
     } paged[PAGED_MAX]; /* queues: when the node began to page through */
 } world;
+
+static uint64_t redis_ms(void)
+{
+    return loop_engine_ms() - world.behind_ms;
+}
 
 /* --- commands ---------------------------------------------------------------------------- */
 
@@ -202,7 +209,7 @@ static void command_run(struct event *event)
                  command);
         return;
     }
-    model_do(world.model, command->words, command->count, loop_engine_ms(), &command->answer);
+    model_do(world.model, command->words, command->count, redis_ms(), &command->answer);
     if (command->answer.reply.type == REDIS_NIL && is_blocking(command) &&
         now_us < command->sent_us + BLOCKED_US) {
         answer_free(&command->answer);
@@ -255,7 +262,7 @@ static void ghost_run(struct event *event)
         if (world.ghosts[i] == command)
             world.ghosts[i] = NULL;
     if (!world.down) {
-        model_do(world.model, command->words, command->count, loop_engine_ms(), &command->answer);
+        model_do(world.model, command->words, command->count, redis_ms(), &command->answer);
         tell(command, " (late)");
         world.taken_back |= command->count > 6 && slice_equal(command->words[0], SLICE("PUSH")) &&
                             slice_equal(command->words[6], SLICE("init"));
@@ -483,7 +490,7 @@ bool redis_world_do(const struct slice *words, size_t count, struct answer *out)
 {
     if (!redis_world_is_up())
         return false;
-    model_do(world.model, words, count, loop_engine_ms(), out);
+    model_do(world.model, words, count, redis_ms(), out);
     return true;
 }
 
@@ -528,6 +535,7 @@ static void go_back(unsigned back)
         back--;
     if (back == 0)
         return;
+    world.behind_ms = chance_in(50) ? chance_below(BEHIND_MS_MAX) : 0;
     model_close(world.model);
     world.model = model_copy(world.snapshots[back - 1]);
     for (unsigned i = 0; i + 1 < back; i++)

@@ -29,7 +29,8 @@ static void on_restart(struct event *event)
 static void after_death(uint64_t most_us)
 {
     world_forget_answers();
-    world.restarts++;
+    MUST(world.life_count < LIVES_MAX);
+    world.lives[world.life_count++] = world.node.life;
     event_at(&world.restart, loop_now_us() + chance_below(most_us), on_restart, NULL);
 }
 
@@ -50,6 +51,18 @@ static void stop_node(void)
 }
 
 /* --- faults ------------------------------------------------------------------------------ */
+
+static void note_deleted(unsigned queue)
+{
+    struct slice member;
+    unsigned delivery;
+    uint64_t task;
+
+    for (size_t i = 0;
+         model_member(redis_world_model(), slice_of(world.queue_keys[queue]), i, &member); i++)
+        if (world_member(member, &task, &delivery) && world_shown(task, delivery) != NULL)
+            world_shown(task, delivery)->deleted = true;
+}
 
 static void forget_something(void)
 {
@@ -84,6 +97,7 @@ static void forget_something(void)
             return;
         }
         say("somebody deletes queue %u", queue);
+        note_deleted(queue);
     } else {
         say("somebody says FLUSHALL");
     }
@@ -247,14 +261,12 @@ static void work_off(void)
     for (unsigned round = 0; round < ROUNDS_MAX && world_open_tasks() > 0 && is_alive(); round++) {
         for (unsigned queue = 1; queue <= WORLD_QUEUES; queue++) {
             struct slice member;
-            while (
-                model_member(redis_world_model(), slice_of(world.queue_keys[queue]), 0, &member) &&
-                world.spoken_count < SPOKEN_MAX)
+            while (model_member(redis_world_model(), slice_of(world.queue_keys[queue]), 0, &member))
                 world_take_task(queue);
         }
         pass(round < 2 ? LEASE_MS : CLAIM_MS, "working off");
     }
-    if (is_alive() && world_open_tasks() > 0 && world.spoken_count < SPOKEN_MAX)
+    if (is_alive() && world_open_tasks() > 0)
         broken("%u tasks are never done", world_open_tasks());
 }
 

@@ -14,8 +14,9 @@
 #define WORLD_QUEUES 2
 #define SENDINGS_MAX 768
 #define SHOWN_MAX    2048
-#define SPOKEN_MAX   512
+#define SPOKEN_MAX   8192
 #define HTTP_MAX     64
+#define LIVES_MAX    256
 
 /* An opt-in of a visitor. Sent again, with the same key, when nobody answered. */
 struct sending {
@@ -24,7 +25,6 @@ struct sending {
     bool waits;     /* for an answer */
     bool to_resend; /* there was none */
     bool acked;
-    uint64_t sent_ms;
     struct settlement answer;
 };
 
@@ -32,6 +32,7 @@ struct sending {
 struct shown {
     uint64_t task;
     unsigned delivery, queue, times, popped;
+    bool deleted; /* with its queue, which counts as popped */
 };
 
 /* A consumer's word that comes later, or once more. */
@@ -52,7 +53,6 @@ struct world {
     unsigned operations, operation;
     bool loses; /* Redis may forget in this run */
     bool quiet; /* no faults any more */
-    bool dead;  /* the process died in the step that just ended */
     struct node node;
     struct hash_key id_key; /* the node's: consumers know tasks by their ids */
     uint32_t queues[WORLD_QUEUES + 1], sites[WORLD_QUEUES + 1];
@@ -68,7 +68,8 @@ struct world {
     unsigned http_count;
     struct event next_operation, next_memory, next_in_rush, restart;
     unsigned rush; /* opt-ins that are still to come, one after the other */
-    unsigned restarts;
+    struct node_life lives[LIVES_MAX];
+    unsigned life_count;
     char why[256]; /* what is not yet as it should be */
 };
 

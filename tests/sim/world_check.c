@@ -13,6 +13,7 @@
 #define OPEN_MAX        1024
 #define TASKS_MAX       2048
 #define RECORDS_MAX     8192
+#define PEOPLE_MAX      1024
 #define STATE_BEHIND_MS 200  /* at most so far is what readers see behind the journal */
 #define LATE_MS         2000 /* what is due is done by then, once nothing fails */
 
@@ -192,9 +193,14 @@ static bool sorts_before(const struct task_row *a, const struct task_row *b)
 }
 
 /* A pop shows by what sorts before the queue's first member. So a task that was overdue, popped,
- * and overtaken by a fresh one before anybody looked is missed only when that one is popped too. */
-static bool is_behind_first(const struct task_row *row)
+ * and overtaken by a fresh one before anybody looked is missed only when that one is popped too.
+ * What nobody popped is no such one: Redis has forgotten it, and it must be there again. */
+static bool is_popped_behind_first(const struct task_row *row)
 {
+    const struct shown *shown = world_shown(row->number, row->delivery);
+
+    if (shown == NULL || (shown->popped == 0 && !shown->deleted))
+        return false;
     for (unsigned i = 0; i < open_count && !(row->flags & TASK_IN_LIST); i++)
         if (in_redis[i] && open_tasks[i].queue == row->queue && sorts_before(&open_tasks[i], row))
             return true;
@@ -212,7 +218,8 @@ static bool queues_are_right(void)
                 return false;
     }
     for (unsigned i = 0; i < open_count; i++)
-        if (open_tasks[i].state == TASK_QUEUED && !in_redis[i] && !is_behind_first(&open_tasks[i]))
+        if (open_tasks[i].state == TASK_QUEUED && !in_redis[i] &&
+            !is_popped_behind_first(&open_tasks[i]))
             NOT_YET("task %llu delivery %u is not in its queue",
                     (unsigned long long)open_tasks[i].number, open_tasks[i].delivery);
     return true;
@@ -274,6 +281,7 @@ bool world_is_settled(void)
 struct told_task {
     uint64_t number;
     unsigned delivery, breaches, outcomes, leases_ended_of, popped_of;
+    uint64_t lease_ended_ms;
 };
 
 static struct told {
@@ -295,6 +303,34 @@ static struct told_task *task_of(uint64_t number)
     return &told.tasks[told.task_count++];
 }
 
+/* The process that wrote this had not heard all that was said before its start, and has waited for
+ * that as long as it should: then it goes by what it knows. */
+static bool was_written_in_ignorance(uint64_t now_ms, uint64_t said_ms)
+{
+    const struct node_life *life = &world.node.life;
+
+    for (unsigned i = 0; i < world.life_count && life->start_ms > now_ms; i++)
+        life = &world.lives[world.life_count - 1 - i];
+    if (said_ms >= life->start_ms)
+        return true; /* said while it ran, and on its way */
+    uint64_t known_us = life->known_us != 0 ? life->known_us
+                        : life->end_us != 0 ? life->end_us
+                                            : loop_now_us();
+    return known_us + 10 * MS >= life->ready_us + NODE_PATIENCE_MS * MS;
+}
+
+/* What stood in its stream when a process began is heard before a lease is ended. */
+static void check_order(const struct effect_report *report)
+{
+    const struct told_task *task = task_of(report->task);
+
+    if (!world.loses && report->delivery == task->leases_ended_of &&
+        !was_written_in_ignorance(task->lease_ended_ms, report->stream_ms))
+        broken("the lease of task %llu delivery %u was ended, and what had been said about it was "
+               "heard later",
+               (unsigned long long)report->task, report->delivery);
+}
+
 /* The effect of a report is exactly once. What is said over HTTP once more is kept as late, and
  * changes nothing. */
 static void hear_report(const struct effect_report *report)
@@ -307,6 +343,7 @@ static void hear_report(const struct effect_report *report)
                    (unsigned long long)report->task, report->op);
     MUST(told.identity_count < RECORDS_MAX);
     told.identities[told.identity_count++] = report->identity;
+    check_order(report);
 }
 
 /* Nobody can have taken what was never there; and where Redis lost nothing, somebody did take it.
@@ -328,7 +365,7 @@ static void hear_popped(const struct effect_popped *popped)
                (unsigned long long)popped->task, task->delivery);
 }
 
-static void hear_kind(enum record_kind kind, struct told_task *task)
+static void hear_kind(enum record_kind kind, struct told_task *task, uint64_t now_ms)
 {
     unsigned before = task->delivery;
 
@@ -341,6 +378,7 @@ static void hear_kind(enum record_kind kind, struct told_task *task)
             broken("a lease of task %llu delivery %u ended twice", (unsigned long long)task->number,
                    before);
         task->leases_ended_of = before;
+        task->lease_ended_ms = now_ms;
     }
 }
 
@@ -369,14 +407,14 @@ static bool hear_record(void *owner, uint64_t seq, enum status status,
             effect_copy(body, &report, sizeof(report));
             hear_report(&report);
             if (record_kind == RECORD_OUTCOME)
-                hear_kind(record_kind, task_of(report.task));
+                hear_kind(record_kind, task_of(report.task), record->header.now_ms);
         } else if (kind == EFFECT_POPPED) {
             effect_copy(body, &popped, sizeof(popped));
             hear_popped(&popped);
         } else if (kind == EFFECT_TASK) {
             effect_copy(body, &task, sizeof(task));
             if (first && record_kind != RECORD_OUTCOME)
-                hear_kind(record_kind, task_of(task.row.number));
+                hear_kind(record_kind, task_of(task.row.number), record->header.now_ms);
             task_of(task.row.number)->delivery = task.row.delivery;
             first = false;
         } else if (kind == EFFECT_TASK_END) {
@@ -456,6 +494,30 @@ static void check_shown(void)
                    world.shown[i].times);
 }
 
+/* One visitor, one person: no two have a phone or an e-mail address in common. */
+static void check_people(void)
+{
+    static struct hash phones[PEOPLE_MAX], emails[PEOPLE_MAX];
+    struct state_reader *reader;
+    struct person_row person;
+    struct task_row row;
+    uint64_t last_seq;
+    size_t count = 0;
+
+    MUST(state_reader_open(writer_state(world.node.writer), &reader) == STATUS_OK);
+    while (state_read_person(reader, count + 1, &person, &row, &last_seq)) {
+        MUST(count < PEOPLE_MAX);
+        phones[count] = person.phone;
+        emails[count] = person.email;
+        for (size_t i = 0; i < count; i++)
+            if ((!hash_is_none(person.phone) && hash_equal(phones[i], person.phone)) ||
+                (!hash_is_none(person.email) && hash_equal(emails[i], person.email)))
+                broken("people %zu and %zu are one", i + 1, count + 1);
+        count++;
+    }
+    state_reader_close(reader);
+}
+
 void world_check_journal(void)
 {
     struct journal_reader *reader;
@@ -468,4 +530,5 @@ void world_check_journal(void)
     journal_reader_close(reader);
     check_answers();
     check_shown();
+    check_people();
 }

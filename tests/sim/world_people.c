@@ -70,7 +70,6 @@ static void send_out(struct sending *sending)
         return;
     sending->to_resend = false;
     sending->waits = true;
-    sending->sent_ms = command.now_ms;
     say("opt-in %d of person %u, key %u, content %u", (int)(sending - world.sendings),
         sending->person, sending->key, sending->content);
 }
@@ -173,8 +172,7 @@ static void speak(struct event *event)
 
 static void say_later(const struct spoken *what, uint64_t us)
 {
-    if (world.spoken_count == SPOKEN_MAX)
-        return;
+    MUST(world.spoken_count < SPOKEN_MAX);
     struct spoken *copy = malloc(sizeof(*copy));
     MUST(copy != NULL);
     *copy = *what;
