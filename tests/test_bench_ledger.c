@@ -1,6 +1,6 @@
 #include "bench/ledger.h"
 
-#include <uv.h>
+#include <time.h>
 
 #include "unit.h"
 
@@ -171,8 +171,16 @@ static void it_grows_without_losing_anybody(void **state)
     assert_int_equal(counts.lost + counts.doubled + counts.unclaimed, 0);
 }
 
-/* The sender lives on the same thread. What the machine takes is not the ledger's: so the best of
- * three. */
+static uint64_t used_ns(void)
+{
+    struct timespec used;
+
+    assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used), 0);
+    return (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
+}
+
+/* The sender lives on the same thread. What the machine takes is not the ledger's: so CPU time
+ * counts, and the best of three. */
 static void no_growth_holds_up_the_loop(void **state)
 {
     uint64_t least_ns = UINT64_MAX;
@@ -184,9 +192,9 @@ static void no_growth_holds_up_the_loop(void **state)
 
         assert_non_null(ledger);
         for (uint64_t n = 0; n < 300000; n++) {
-            uint64_t before_ns = uv_hrtime();
+            uint64_t before_ns = used_ns();
             ledger_acked(ledger, n, true, 1, 2);
-            uint64_t took_ns = uv_hrtime() - before_ns;
+            uint64_t took_ns = used_ns() - before_ns;
             worst_ns = took_ns > worst_ns ? took_ns : worst_ns;
         }
         ledger_close(ledger);
