@@ -278,10 +278,9 @@ class SecondWriter(Scenario):
         for disk in self.disks:
             disk.mkdir()
         mounts = " && ".join(f"mount -t tmpfs none '{disk}'" for disk in self.disks)
-        self.holder = subprocess.Popen(["unshare", "-m", "sh", "-c", f"{mounts} && touch '{self.disks[1]}/up' && exec sleep 600"])
+        self.holder = subprocess.Popen(["unshare", "-m", "sh", "-c", f"{mounts} && touch '{self.folder}/mounted' && exec sleep 600"])
         self.inside = ["nsenter", "-m", "-t", str(self.holder.pid), "--"]
-        wait_until(lambda: not subprocess.run([*self.inside, "test", "-e", f"{self.disks[1]}/up"], check=False).returncode,
-                   what="two small disks")  # fmt: skip
+        wait_until((self.folder / "mounted").exists, what="two small disks")
 
     def _end(self):
         try:
