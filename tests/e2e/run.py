@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Runs scenarios side by side, each in a process of its own.
+"""Runs scenarios side by side, each in a process of its own; those that compare speeds (`alone = True`) one by one.
 
     run.py [--jobs N] [NAME ...]    NAME: part of a file's, class's or scenario's name
 
@@ -40,6 +40,13 @@ def run_one(name):
     return name, result, time.monotonic() - start, talk
 
 
+def results(pool, names, alone):
+    yield from pool.map(run_one, [name for name in names if name not in alone])
+    for name in names:
+        if name in alone:
+            yield run_one(name)
+
+
 def main():
     # Who is started in the background of a shell has it ignored, and so would all that is tested.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -48,14 +55,16 @@ def main():
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
     sys.path.insert(0, str(HERE))
-    names = sorted(test.id() for test in scenarios(unittest.defaultTestLoader.discover(str(HERE))))
+    tests = list(scenarios(unittest.defaultTestLoader.discover(str(HERE))))
+    alone = {test.id() for test in tests if getattr(test, "alone", False)}
+    names = sorted((test.id() for test in tests), key=lambda name: (name in alone, name))
     if arguments.names:
         names = [name for name in names if any(part in name for part in arguments.names)]
         if not names:
             sys.exit(f"no scenario is named like {' '.join(arguments.names)}")
     counts = {"ok": 0, "FAIL": 0, "skip": 0}
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        for name, result, seconds, talk in pool.map(run_one, names):
+        for name, result, seconds, talk in results(pool, names, alone):
             counts[result] += 1
             print(f"{result:4} {name} ({seconds:.1f} s)", flush=True)
             if result == "FAIL":

@@ -243,6 +243,8 @@ def slow_share(latency):
 class Sender(Bench):
     """A server that does nothing, so that the sender is the slower of both."""
 
+    alone = True
+
     def setUp(self):
         super().setUp()
         floor = pathlib.Path(BENCH).with_name("floor")
