@@ -365,15 +365,27 @@ static void stop(struct publish_queue *queue, const char *why, uint64_t seq)
     publish_want_epoch(queue);
 }
 
-/* Redis has lost operations: everything from the mark on is sent again. */
+/* Where no mark was ever met, Redis may have lost everything, or it was never there: the process
+ * before ended first. The same is done; only what is known is said. */
+static void tell_rewind(struct publish_queue *queue, uint64_t seq)
+{
+    struct publish *publish = queue->publish;
+
+    if (queue->learned)
+        stats_add(publish->options.stats, STATS_REDIS_REWINDS, 1);
+    log_write(publish->options.log, queue->learned ? LOG_WARN : LOG_INFO,
+              queue->learned ? "redis has forgotten operations: sending them again"
+                             : "redis has no mark of a queue: sending all that is open",
+              LOG_INT("queue", queue->number), LOG_INT("from", seq), LOG_INT("to", queue->newest),
+              LOG_END);
+}
+
+/* Redis lacks operations: everything from the mark on is sent again. */
 static void rewind_to(struct publish_queue *queue, uint64_t seq)
 {
     struct publish *publish = queue->publish;
 
-    stats_add(publish->options.stats, STATS_REDIS_REWINDS, 1);
-    log_write(publish->options.log, LOG_WARN, "redis has forgotten operations: sending them again",
-              LOG_INT("queue", queue->number), LOG_INT("from", seq), LOG_INT("to", queue->newest),
-              LOG_END);
+    tell_rewind(queue, seq);
     queue->acked = seq;
     queue->rewind_until = queue->newest;
     publish_reconcile_anew(queue);

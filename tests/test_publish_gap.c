@@ -233,6 +233,22 @@ static void push_that_is_fenced_by_an_older_mark_has_met_a_forgetful_redis(void 
     assert_int_equal(outlet_mark(), 3);
 }
 
+/* Nothing says that it was ever there: the process before may have ended first. */
+static void mark_that_nobody_met_is_not_said_to_be_forgotten(void **state)
+{
+    (void)state;
+    outlet_put(1, 100);
+    outlet_launch();
+    assert_queue("1", 3000);
+    assert_int_equal(stats_count(outlet->stats, STATS_REDIS_REWINDS), 0);
+    assert_null(strstr(outlet_logged(), "forgotten"));
+    server_run(&outlet->server, "FLUSHALL");
+    outlet_for(300);
+    assert_queue("1", 3000);
+    assert_int_equal(stats_count(outlet->stats, STATS_REDIS_REWINDS), 1);
+    assert_non_null(strstr(outlet_logged(), "forgotten"));
+}
+
 #define TEST(name)      cmocka_unit_test_setup_teardown(name, outlet_set_up, outlet_tear_down)
 #define TEST_LIST(name) cmocka_unit_test_setup_teardown(name, outlet_set_up_list, outlet_tear_down)
 
@@ -250,6 +266,7 @@ int main(void)
         TEST_LIST(list_that_the_process_before_sent_again_is_not_doubled),
         TEST_LIST(list_of_such_a_snapshot_is_not_doubled),
         TEST(push_that_is_fenced_by_an_older_mark_has_met_a_forgetful_redis),
+        TEST(mark_that_nobody_met_is_not_said_to_be_forgotten),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
