@@ -213,6 +213,20 @@ static void list_of_such_a_snapshot_is_not_doubled(void **state)
 
 /* --- a mark that is not ours -------------------------------------------------------------- */
 
+static bool are_both_reconciled(void *owner)
+{
+    (void)owner;
+    return stats_count(outlet->stats, STATS_REDIS_RECONCILES) >= 2 &&
+           !outlet->publish->queues[1]->reconcile && !outlet->publish->queues[2]->reconcile &&
+           outlet->publish->reconcile.queue == NULL;
+}
+
+static bool is_second_empty(void *owner)
+{
+    (void)owner;
+    return *outlet_queue_of(OUTLET_TASKS2) == '\0';
+}
+
 /* No writer lowers a mark: this is an old one, of a Redis that has forgotten the take-over too. */
 static void push_that_is_fenced_by_an_older_mark_has_met_a_forgetful_redis(void **state)
 {
@@ -231,6 +245,28 @@ static void push_that_is_fenced_by_an_older_mark_has_met_a_forgetful_redis(void 
     assert_int_equal(outlet->epoch_count, 0);
     assert_int_equal(stats_count(outlet->stats, STATS_REDIS_FENCED), 0);
     assert_int_equal(outlet_mark(), 3);
+}
+
+/* Nobody waits for anything in the second queue, so its mark is not looked at. */
+static void redis_that_forgot_in_one_queue_is_reconciled_in_all(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 100);
+    outlet_put_in(2, 9, 900);
+    outlet_flush();
+    outlet_catch_up();
+    redisReply *member = server_do(&outlet->server, "ZRANGE %s 0 -1", OUTLET_TASKS2);
+    outlet_drop(9);
+    outlet_catch_up();
+    assert_true(outlet_until(are_both_reconciled, NULL, 6000)); /* as at each start */
+    server_run(&outlet->server, "ZADD %s 900 %s", OUTLET_TASKS2, member->element[0]->str);
+    freeReplyObject(member);
+    server_run(&outlet->server, "SET %s %s", OUTLET_MARK, "0 the-process-before");
+    server_run(&outlet->server, "DEL %s", OUTLET_TASKS);
+    assert_queue("1", 3000);
+    assert_true(outlet_until(is_second_empty, NULL, 6000));
 }
 
 /* Nothing says that it was ever there: the process before may have ended first. */
@@ -266,6 +302,7 @@ int main(void)
         TEST_LIST(list_that_the_process_before_sent_again_is_not_doubled),
         TEST_LIST(list_of_such_a_snapshot_is_not_doubled),
         TEST(push_that_is_fenced_by_an_older_mark_has_met_a_forgetful_redis),
+        TEST(redis_that_forgot_in_one_queue_is_reconciled_in_all),
         TEST(mark_that_nobody_met_is_not_said_to_be_forgotten),
     };
 
