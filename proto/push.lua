@@ -3,7 +3,7 @@
 --
 --   KEYS[1]  the queue         <prefix>:{<queue>}:tasks
 --   KEYS[2]  the node's mark   <prefix>:{<queue>}:mark:<node>:<epoch>, "<seq> <nonce>", and in a
---            gap "<seq> <nonce> <from>-<until>"
+--            gap " <from>-<until>" behind it, once or several times
 --   ARGV     prev, last, what stands behind the seq in the mark, mode, shape, then runs: op, seq, count, and for each operation of
 --            the run its member, behind the score of a put into a zset
 --
@@ -26,8 +26,10 @@
 -- What a node sends from its disk (after a start, an absence, a loss) comes in the order of seqs, and
 -- of a put that was moved only the last one is there. So a mark in the middle of that gap says
 -- nothing of first puts: `from` is the mark at its beginning, `until` its end, and between them the
--- node sends 'put' where the first one is over `from`. Both stand in the mark for the node's
--- next process.
+-- node sends 'put' where the first one is over `from`. What came since then, and was on disk when a
+-- later call was made, is the next gap, from the mark that this call found: it moves what was sent
+-- before. They stand in the mark for the node's next process. In a list, where nothing moves,
+-- `until` is how far puts may be there already ('again'), after a mark was lost and its list was not.
 --
 -- Answers {word, seq}:
 --   OK last        applied
@@ -86,7 +88,7 @@ local at, owner, lost
 if type(mark) == 'string' then
   at, owner, lost = mark:match('^(%d+) (%S+)(.*)$')
 end
-mark = at and #at <= 16 and (lost == '' or lost:match('^ %d+%-%d+$'))
+mark = at and #at <= 16 and lost:gsub(' %d+%-%d+', '') == ''
 if not mark then
   if mode ~= 'init' or prev > 0 then return {'NOMARK', 0} end
   at, owner = 0, nonce

@@ -7,6 +7,7 @@
 #include "server/clock.h"
 #include "server/config.h"
 #include "server/log.h"
+#include "server/redis_url.h"
 
 #define WORD_MAX 40
 
@@ -175,11 +176,17 @@ static bool begins_with(const char *text, const char *prefix)
 static void check_urls(struct check *check, const struct config *config)
 {
     const char *redis = config->redis, *public_url = config->public_url;
+    struct redis_address address;
 
     if (begins_with(redis, "rediss://"))
         complain(check, "redis: TLS is not spoken here; put stunnel or HAProxy between");
-    else if (!begins_with(redis, "redis://") && !begins_with(redis, "unix:///"))
+    else if (!begins_with(redis, "redis://") && !begins_with(redis, "unix://"))
         complain(check, "redis: must begin with redis:// or unix:///");
+    else if (redis_address_parse(redis, &address) != STATUS_OK)
+        complain(check,
+                 "redis: cannot be understood; give redis://[user:password@]host:port/db, user and "
+                 "password percent-encoded, or unix:///path?db=0, the path of at most %d bytes",
+                 REDIS_PATH_MAX);
     if (*public_url && !begins_with(public_url, "http://") && !begins_with(public_url, "https://"))
         complain(check, "public_url: '%s' must begin with https:// or http://", public_url);
 }

@@ -153,11 +153,17 @@ static void on_watch(uv_timer_t *timer)
 
 /* --- Redis comes and goes ---------------------------------------------------------------- */
 
+/* What one queue shows holds for all. Those without open tasks are not looked at for their marks,
+ * but what is done with may stand in them again. */
 void publish_tell_forgot(struct publish *publish)
 {
     if (publish->forgot)
         return;
     publish->forgot = true;
+    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
+        if (publish->queues[number] != NULL)
+            publish_reconcile_anew(publish->queues[number]);
+    }
     publish->options.on_forgot(publish->options.owner);
 }
 

@@ -3,6 +3,7 @@
  *   publish.c            queues, the live feed, Redis coming and going
  *   publish_buffer.c     members that wait to be sent
  *   publish_push.c       one call of push.lua after the other, from the buffer or from state
+ *   publish_gap.c        what was sent from state, and not as it came
  *   publish_backlog.c    how far behind it is, and how many wait for how long: for operators
  *   publish_watch.c      a look at each queue once a second: marks, and who is gone
  *   publish_epoch.c      going on under another name when a second writer shows up
@@ -30,6 +31,8 @@
 #define NONCE_LENGTH        32
 #define SUSPECTS_MAX        64
 #define LOST_CLAIMS_MAX     256
+#define GAPS_MAX            16
+#define GAP_TEXT_MAX        48 /* " <from>-<until>" */
 #define TICK_MS             10 /* how soon to look again for what state has not committed yet */
 
 /* --- a queue ----------------------------------------------------------------------------- */
@@ -50,6 +53,16 @@ enum publish_refusal {
     REFUSAL_BUSY,
     REFUSAL_REPLICAS,
     REFUSAL_END
+};
+
+/* Sent from state: what it showed up to `until`, when the mark was at `from`. One behind the other,
+ * oldest first: publish_gap.c. */
+struct publish_gap {
+    uint64_t from, until;
+};
+struct publish_gaps {
+    unsigned count;
+    struct publish_gap all[GAPS_MAX];
 };
 
 /* What stands first in a queue, as far as popped tasks can be told from it. */
@@ -82,8 +95,7 @@ struct publish_queue {
     uint64_t ahead_seq;    /* a mark that was over `newest` */
     uint64_t again_until;  /* up to here, puts may be in the queue already */
     uint64_t rewind_until; /* up to here, the queue lacks what it should hold */
-    uint64_t gap_from;     /* sent from state, not as it came, from over this mark ... */
-    uint64_t gap_until;    /* ... up to here: see push.lua */
+    struct publish_gaps gaps;
     uint64_t open_tasks;
     uint64_t late_seq, late_since_ms; /* an operation that is waited for, since uv_now; 0: none */
 
@@ -108,7 +120,8 @@ struct publish_queue {
     struct { /* the look in flight */
         bool running, whole;
         bool readable, present, ours;
-        uint64_t seq, gap_from, gap_until;
+        uint64_t seq;
+        struct publish_gaps gaps;
         size_t asked; /* members of a list */
     } look;
 
@@ -181,8 +194,8 @@ struct publish {
         struct slice rank;
         struct slice slices[2 + 5 + 5 * CALL_OPERATIONS_MAX];
         char digits[2 + 4 * CALL_OPERATIONS_MAX][24];
-        char tail[NONCE_LENGTH + 2 * 24]; /* of the mark: the nonce, and a gap */
-        char *members;                    /* rendered ones, CALL_BYTES_MAX */
+        char tail[NONCE_LENGTH + GAPS_MAX * GAP_TEXT_MAX]; /* of the mark: the nonce, and gaps */
+        char *members;                                     /* rendered ones, CALL_BYTES_MAX */
         size_t bytes_in_flight;
     } call;
 
@@ -257,19 +270,23 @@ bool publish_buffer_next(const struct publish_queue *queue, struct publish_walk 
 
 /* Sends the next call, if there is something to send and no call is in flight. */
 void publish_push(struct publish_queue *queue);
-/* What is over this mark, up to `until`, is sent from state, which has only the last of a
- * delivery's puts. A mark in the middle of a gap that is open says nothing of first puts: then the
- * gap's own stays. */
-void publish_note_gap(struct publish_queue *queue, uint64_t mark, uint64_t until);
 /* Takes in what a mark says. `ours`: this process wrote it. */
 void publish_learn(struct publish_queue *queue, bool present, uint64_t seq, bool ours,
                    bool queue_is_empty);
-void publish_fence(struct publish_queue *queue, uint64_t seq);
 /* The writer has committed all: is a mark that looked ahead still ahead? */
 void publish_judge_ahead(struct publish_queue *queue, enum status status);
 /* Takes members out of a queue, fenced by its mark. False: it could not be sent. */
 bool publish_withdraw(struct publish_queue *queue, const struct slice *members, unsigned count,
                       redis_reply_fn *on_reply);
+
+/* --- publish_gap.c ----------------------------------------------------------------------- */
+
+/* What is over `mark` is sent from state, which shows all up to `until`. */
+void publish_gaps_note(struct publish_gaps *gaps, uint64_t mark, uint64_t until);
+/* True: put `seq` stood in place of `first_seq` already when that one's range was sent. */
+bool publish_gaps_hide(const struct publish_gaps *gaps, uint64_t first_seq, uint64_t seq);
+/* As they stand in a mark that has come to `mark`. */
+void publish_gaps_write(const struct publish_gaps *gaps, uint64_t mark, struct text *out);
 
 /* --- publish_backlog.c ------------------------------------------------------------------- */
 

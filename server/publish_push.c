@@ -70,15 +70,14 @@ static void run_add(struct publish *publish, uint64_t seq, enum outbox_op op, ui
     publish->call.run.next_seq = seq + 1;
 }
 
-/* `first_seq`: the put that was the first of this one's delivery; 0: this one. In a gap that one
- * was replaced by this one before it was sent. */
+/* `first_seq`: the put that was the first of this one's delivery; 0: this one. */
 static void call_add(struct publish_queue *queue, uint64_t seq, enum outbox_op op, uint64_t rank_ms,
                      uint64_t first_seq, struct slice member)
 {
     struct publish *publish = queue->publish;
     size_t slot = 2 + 4 * (size_t)publish->call.operations;
-    bool gap = seq <= queue->gap_until && first_seq > queue->gap_from;
-    bool moves = op == OUTBOX_PUT && first_seq != 0 && first_seq < seq && !gap && !queue->is_list;
+    bool moves = op == OUTBOX_PUT && first_seq != 0 && first_seq < seq && !queue->is_list &&
+                 !publish_gaps_hide(&queue->gaps, first_seq, seq);
 
     run_add(publish, seq, op, moves ? first_seq : 0, slot);
     if (op == OUTBOX_PUT && !publish->call.is_list)
@@ -89,16 +88,18 @@ static void call_add(struct publish_queue *queue, uint64_t seq, enum outbox_op o
     publish->call.puts += op == OUTBOX_PUT;
 }
 
-/* What stands behind the seq in the mark that a call leaves. */
+/* What stands behind the seq in the mark that a call leaves. In a list nothing moves: there it is
+ * up to where a put may be in the queue already. */
 static struct slice mark_tail(struct publish_queue *queue, uint64_t last)
 {
     struct publish *publish = queue->publish;
     struct text text = text_over(publish->call.tail, sizeof(publish->call.tail));
 
     text_printf(&text, "%s", publish->nonce);
-    if (last < queue->gap_until)
-        text_printf(&text, " %llu-%llu", (unsigned long long)queue->gap_from,
-                    (unsigned long long)queue->gap_until);
+    if (!queue->is_list)
+        publish_gaps_write(&queue->gaps, last, &text);
+    else if (last < queue->again_until)
+        text_printf(&text, " 0-%llu", (unsigned long long)queue->again_until);
     return text_slice(&text);
 }
 
@@ -196,12 +197,12 @@ static enum status add_stored(struct publish_queue *queue, uint64_t seq,
     return STATUS_OK;
 }
 
-/* Up to where state has stored the operations of the queue. */
-static uint64_t read_stored(struct publish_queue *queue)
+/* Up to where state has stored the operations of the queue; `shown_out`: those that it knows of. */
+static uint64_t read_stored(struct publish_queue *queue, uint64_t *shown_out)
 {
     struct state_queue row;
 
-    publish_read_queue(queue);
+    *shown_out = publish_read_queue(queue);
     if (!state_read_queue(queue->publish->state, queue->number, &row))
         return 0;
     writer_store_outbox(queue->publish->options.writer);
@@ -236,12 +237,12 @@ static enum status gather_stored(struct publish_queue *queue, uint64_t until, ui
 static void push_stored(struct publish_queue *queue)
 {
     struct publish *publish = queue->publish;
-    uint64_t last;
+    uint64_t last, shown;
 
     if (!publish->ready)
         return;
-    uint64_t until = read_stored(queue);
-    publish_note_gap(queue, queue->acked, queue->newest);
+    uint64_t until = read_stored(queue, &shown);
+    publish_gaps_note(&queue->gaps, queue->acked, shown);
     call_begin(queue);
     enum status status = gather_stored(queue, until, &last);
     publish_release(publish);
@@ -340,12 +341,8 @@ static void on_pushed(void *owner, const struct redis_reply *reply)
     count_push(queue, now_us);
     if (slice_equal(word.text, SLICE("OK")) || slice_equal(word.text, SLICE("DUP"))) {
         pushed(queue, (uint64_t)seq.integer, now_us);
-    } else if (slice_equal(word.text, SLICE("FENCED"))) {
-        publish_fence(queue, (uint64_t)seq.integer);
-    } else if (slice_equal(word.text, SLICE("REWIND"))) {
-        publish_learn(queue, true, (uint64_t)seq.integer, true, false);
     } else {
-        queue->known = false; /* NOMARK: a look finds out what is left */
+        queue->known = false; /* the mark is another, or gone: a look finds out what is left */
         publish_look(queue);
     }
     publish_push(queue);
@@ -368,28 +365,27 @@ static void stop(struct publish_queue *queue, const char *why, uint64_t seq)
     publish_want_epoch(queue);
 }
 
-void publish_fence(struct publish_queue *queue, uint64_t seq)
+/* Where no mark was ever met, Redis may have lost everything, or it was never there: the process
+ * before ended first. The same is done; only what is known is said. */
+static void tell_rewind(struct publish_queue *queue, uint64_t seq)
 {
-    stop(queue, "another process pushes under this node and epoch", seq);
+    struct publish *publish = queue->publish;
+
+    if (queue->learned)
+        stats_add(publish->options.stats, STATS_REDIS_REWINDS, 1);
+    log_write(publish->options.log, queue->learned ? LOG_WARN : LOG_INFO,
+              queue->learned ? "redis has forgotten operations: sending them again"
+                             : "redis has no mark of a queue: sending all that is open",
+              LOG_INT("queue", queue->number), LOG_INT("from", seq), LOG_INT("to", queue->newest),
+              LOG_END);
 }
 
-void publish_note_gap(struct publish_queue *queue, uint64_t mark, uint64_t until)
-{
-    if (mark >= queue->gap_until || mark < queue->gap_from)
-        queue->gap_from = mark;
-    if (until > queue->gap_until)
-        queue->gap_until = until;
-}
-
-/* Redis has lost operations: everything from the mark on is sent again. */
+/* Redis lacks operations: everything from the mark on is sent again. */
 static void rewind_to(struct publish_queue *queue, uint64_t seq)
 {
     struct publish *publish = queue->publish;
 
-    stats_add(publish->options.stats, STATS_REDIS_REWINDS, 1);
-    log_write(publish->options.log, LOG_WARN, "redis has forgotten operations: sending them again",
-              LOG_INT("queue", queue->number), LOG_INT("from", seq), LOG_INT("to", queue->newest),
-              LOG_END);
+    tell_rewind(queue, seq);
     queue->acked = seq;
     queue->rewind_until = queue->newest;
     publish_reconcile_anew(queue);
@@ -423,7 +419,7 @@ void publish_learn(struct publish_queue *queue, bool present, uint64_t seq, bool
         queue->taken = queue->taken && ours;
         rewind_to(queue, seq);
     } else if (queue->taken && !ours) {
-        publish_fence(queue, seq);
+        stop(queue, "another process pushes under this node and epoch", seq);
         return;
     } else {
         queue->acked = seq;

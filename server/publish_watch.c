@@ -222,12 +222,24 @@ static bool take_byte(struct slice *text, char byte)
     return true;
 }
 
-/* "<seq> <nonce>" or "<seq> <nonce> <from>-<until>", as push.lua reads it. False: that is no mark
+static bool read_gaps(struct publish_gaps *gaps, struct slice text)
+{
+    for (gaps->count = 0; text.length > 0; gaps->count++) {
+        struct publish_gap gap;
+        if (gaps->count == GAPS_MAX || !take_byte(&text, ' ') || !take_number(&text, &gap.from) ||
+            !take_byte(&text, '-') || !take_number(&text, &gap.until))
+            return false;
+        gaps->all[gaps->count] = gap;
+    }
+    return true;
+}
+
+/* "<seq> <nonce>", and " <from>-<until>" for each gap, as push.lua reads it. False: that is no mark
  * of ours. */
 static bool read_mark(struct publish_queue *queue, struct slice mark)
 {
-    uint64_t seq, from = 0, until = 0;
     struct slice nonce;
+    uint64_t seq;
 
     if (!take_number(&mark, &seq) || !take_byte(&mark, ' '))
         return false;
@@ -236,15 +248,9 @@ static bool read_mark(struct publish_queue *queue, struct slice mark)
             break;
     mark.bytes += nonce.length;
     mark.length -= nonce.length;
-    if (nonce.length == 0)
-        return false;
-    if (mark.length > 0 &&
-        (!take_byte(&mark, ' ') || !take_number(&mark, &from) || !take_byte(&mark, '-') ||
-         !take_number(&mark, &until) || mark.length > 0))
+    if (nonce.length == 0 || !read_gaps(&queue->look.gaps, mark))
         return false;
     queue->look.seq = seq;
-    queue->look.gap_from = from;
-    queue->look.gap_until = until;
     queue->look.ours = slice_equal(nonce, slice_of(queue->publish->nonce));
     return true;
 }
@@ -266,15 +272,29 @@ static void on_mark(void *owner, const struct redis_reply *reply)
 
     queue->look.present = queue->look.ours = false;
     queue->look.readable = reply->type == REDIS_NIL || reply->type == REDIS_STRING || wrong_type;
-    queue->look.seq = queue->look.gap_from = queue->look.gap_until = 0;
+    queue->look.seq = 0;
     if (reply->type == REDIS_STRING)
         queue->look.present = read_mark(queue, reply->text);
+    if (!queue->look.present)
+        queue->look.gaps.count = 0;
     if (queue->look.readable)
         see_broken_mark(queue, reply->type != REDIS_NIL && !queue->look.present);
     else if (reply->type == REDIS_ERROR)
         publish_refuse(queue, reply);
     if (!queue->look.whole)
         look_ended(queue);
+}
+
+/* What is known here of gaps goes on from what this mark says, unless it is the one that was left
+ * here: a call that was sent meanwhile may have begun another gap. */
+static void learn_gaps(struct publish_queue *queue)
+{
+    const struct publish_gaps *gaps = &queue->look.gaps;
+
+    if (!queue->known || queue->look.seq < queue->acked)
+        queue->gaps = *gaps;
+    if (queue->is_list && gaps->count > 0 && gaps->all[0].until > queue->again_until)
+        queue->again_until = gaps->all[0].until;
 }
 
 static void on_head(void *owner, const struct redis_reply *reply)
@@ -284,8 +304,7 @@ static void on_head(void *owner, const struct redis_reply *reply)
 
     if (reply->type == REDIS_ARRAY && queue->look.readable && !queue->stopped) {
         queue->refused = false;
-        if (queue->look.seq < queue->look.gap_until)
-            publish_note_gap(queue, queue->look.gap_from, queue->look.gap_until);
+        learn_gaps(queue);
         publish_learn(queue, queue->look.present, queue->look.seq, queue->look.ours,
                       reply->count == 0);
         if (queue->known && queue->look.present && queue->is_list)

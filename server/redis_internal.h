@@ -1,30 +1,11 @@
 /* What the link is made of: redis.c (the states), redis_socket.c (hiredis on libuv),
  * redis_command.c (commands in flight and their bytes), redis_greet.c (what is asked before a link
- * is up), redis_url.c, redis_script.c. Nobody else includes this but their tests. */
+ * is up), redis_script.c. Nobody else includes this but their tests. */
 #ifndef HOTLEAD_SERVER_REDIS_INTERNAL_H
 #define HOTLEAD_SERVER_REDIS_INTERNAL_H
 
 #include "server/redis.h"
-
-/* --- redis_url.c ------------------------------------------------------------------------- */
-
-#define REDIS_HOST_MAX     253
-#define REDIS_PATH_MAX     107 /* of sockaddr_un */
-#define REDIS_USER_MAX     128
-#define REDIS_PASSWORD_MAX 512
-
-/* Where Redis is. `path` is set for a unix socket, `host` and `port` else. */
-struct redis_address {
-    char host[REDIS_HOST_MAX + 1];
-    char port[6];
-    char path[REDIS_PATH_MAX + 1];
-    char user[REDIS_USER_MAX + 1];         /* "": the default user */
-    char password[REDIS_PASSWORD_MAX + 1]; /* "": none */
-    unsigned database;
-};
-
-/* INVALID: not one of the forms in redis.h. */
-enum status redis_address_parse(const char *url, struct redis_address *out);
+#include "server/redis_url.h"
 
 /* --- redis_command.c --------------------------------------------------------------------- */
 

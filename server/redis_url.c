@@ -1,10 +1,9 @@
-/* Redis URLs: redis://[user:password@]host[:port][/db], redis://:password@host, and
- * unix://[user:password@]/path/to/socket[?db=n]. User and password may be percent-encoded, an
- * IPv6 address stands in brackets. TLS is a proxy's (stunnel), so rediss:// is refused. */
+/* Redis URLs, piece by piece from the left. Each piece is copied with its limit. */
 #include <ctype.h>
 #include <string.h>
 
-#include "server/redis_internal.h"
+#include "proto/slice.h"
+#include "server/redis_url.h"
 
 static bool take_prefix(const char **text, const char *prefix)
 {

@@ -565,6 +565,7 @@ static void close_handle(void *handle)
  * api outlives the writer, whose last settlements are for it. */
 static void close_parts(struct server *server)
 {
+    server->drain = DRAINED; /* after a start that failed too: state that is ready begins nothing */
     demo_stop(server->demo);
     if (server->http)
         http_close(server->http);

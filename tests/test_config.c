@@ -386,7 +386,7 @@ static void printing_masks_passwords(void **state)
     (void)state;
     assert_read(ARGUMENTS("--redis=redis://user:p@s:s@h:1/0"), VARIABLES());
     assert_printed("redis: \"redis://user:***@h:1/0\"  # --redis\n");
-    assert_read(ARGUMENTS("--redis=redis://user@h:1/0"), VARIABLES());
+    assert_refused(ARGUMENTS("--redis=redis://user@h:1/0"), VARIABLES(), "redis: cannot be");
     assert_printed("redis: \"redis://user@h:1/0\"");
     write_file(secret_path, "redis://:pass@h:1/0\n");
     snprintf(flag, sizeof flag, "--redis-file=%s", secret_path);
@@ -544,12 +544,30 @@ static void names_and_urls_are_checked(void **state)
     assert_read(ARGUMENTS("--redis=unix:///run/redis.sock"), VARIABLES());
 }
 
+/* What the link would not open is said before anything is made, without its password. */
+static void a_url_of_redis_that_cannot_be_opened_is_refused(void **state)
+{
+    char flag[160];
+
+    (void)state;
+    snprintf(flag, sizeof flag, "--redis=unix:///%0106d", 0); /* a path of 107 bytes */
+    assert_read(ARGUMENTS(flag), VARIABLES());
+    snprintf(flag, sizeof flag, "--redis=unix:///%0107d", 0);
+    assert_refused(ARGUMENTS(flag), VARIABLES(), "the path of at most 107 bytes");
+    assert_refused(ARGUMENTS("--redis=redis://h:port"), VARIABLES(), "redis: cannot be understood");
+    assert_refused(ARGUMENTS("--redis=redis://"), VARIABLES(), "redis: cannot be understood");
+    assert_refused(ARGUMENTS("--redis=unix://run/s"), VARIABLES(), "redis: cannot be understood");
+    assert_refused(ARGUMENTS("--redis=redis://:hunter%zz@h"), VARIABLES(), "redis: cannot be");
+    assert_null(strstr(talk, "hunter"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(without_anything_the_defaults_hold),
+        TEST(a_url_of_redis_that_cannot_be_opened_is_refused),
         TEST(a_flag_beats_a_variable_beats_the_file_beats_the_default),
         TEST(a_test_clock_is_read_when_it_is_checked),
         TEST(a_flag_takes_its_value_behind_a_space_or_an_equals_sign),

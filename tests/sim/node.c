@@ -11,6 +11,7 @@
 #include "server/writer_internal.h"
 #include "tests/sim/fiber.h"
 #include "tests/sim/loop.h"
+#include "tests/sim/small_calls.h"
 
 #define READERS_MAX 8
 
@@ -44,6 +45,13 @@ enum status fiber_fold(struct recovery *recovery, uint64_t most, bool *done_out)
     bool sliced = most != UINT64_MAX && most < WRITER_COMMIT_RECORDS;
 
     return recovery_fold(recovery, sliced ? chance_between(1, 40) : most, done_out);
+}
+
+static size_t call_bytes;
+
+size_t node_call_bytes(void)
+{
+    return call_bytes;
 }
 
 /* --- what the parts say to each other: server/serve.c ------------------------------------- */
@@ -213,7 +221,8 @@ void node_start(struct node *node)
     say("node starts");
 }
 
-void node_begin(struct node *node, struct log *log, writer_settled_fn *on_world, void *owner)
+void node_begin(struct node *node, bool small_calls, struct log *log, writer_settled_fn *on_world,
+                void *owner)
 {
     const char *folder = getenv("SIM_FOLDER");
 
@@ -224,6 +233,7 @@ void node_begin(struct node *node, struct log *log, writer_settled_fn *on_world,
     node->log = log;
     node->on_settled = on_world;
     node->owner = owner;
+    call_bytes = small_calls ? TASK_BYTES_MAX + chance_below(3000) : 1 << 20;
     node_start(node);
 }
 

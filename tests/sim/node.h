@@ -40,8 +40,9 @@ struct node {
     void *owner;
 };
 
-/* An empty folder, and a first start. */
-void node_begin(struct node *node, struct log *log, writer_settled_fn *on_settled, void *owner);
+/* An empty folder, and a first start. `small_calls`: its pushes hold a few tasks each. */
+void node_begin(struct node *node, bool small_calls, struct log *log, writer_settled_fn *on_settled,
+                void *owner);
 void node_start(struct node *node);
 void node_stop(struct node *node); /* as SIGTERM does */
 void node_die(struct node *node, enum node_left left);

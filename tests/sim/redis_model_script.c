@@ -77,7 +77,7 @@ static bool take_char(struct slice *text, char c)
     return true;
 }
 
-/* '^(%d+) (%S+)(.*)$', the rest empty or '^ %d+%-%d+$' */
+/* '^(%d+) (%S+)(.*)$', the rest any number of ' %d+%-%d+' */
 static bool parse_mark(struct slice text, struct mark *mark)
 {
     const char *begin = text.bytes;
@@ -90,9 +90,12 @@ static bool parse_mark(struct slice text, struct mark *mark)
     text.length -= mark->owner.length;
     if (mark->owner.length == 0)
         return false;
-    return text.length == 0 ||
-           (take_char(&text, ' ') && take_digits(&text, &ignored) && take_char(&text, '-') &&
-            take_digits(&text, &ignored) && text.length == 0);
+    while (text.length > 0) {
+        if (!take_char(&text, ' ') || !take_digits(&text, &ignored) || !take_char(&text, '-') ||
+            !take_digits(&text, &ignored))
+            return false;
+    }
+    return true;
 }
 
 static struct mark read_mark(const struct push *push)
@@ -108,7 +111,7 @@ static struct mark read_mark(const struct push *push)
 
 static void write_mark(const struct push *push, uint64_t seq)
 {
-    char text[256];
+    char text[1024];
     struct model *model = push->call->model;
     int length = snprintf(text, sizeof(text), "%llu %.*s", (unsigned long long)seq,
                           (int)push->tail.length, push->tail.bytes);
