@@ -140,7 +140,7 @@ static struct run_options load_of(const struct soak *soak)
                    .duplicates = 0.02},
         .consumers = 2,
         .mode = CONSUME_REPORT,
-        .drain_s = 60,
+        .drain_s = 150, /* a pop whose answer Redis took with it is delivered again after 120 s */
         .command = soak->command,
         .progress = stderr,
     };

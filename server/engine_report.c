@@ -45,21 +45,17 @@ static struct hash report_identity(const struct engine *engine, const struct com
                    (struct slice){(const char *)words, sizeof(words)});
 }
 
-/* Reports stand behind the record that opened their task. What the index has from before it is
- * another one's that shares the bits of a slot: of 45 million events a day one lookup in six meets
- * such a one, anywhere in the journal, and perhaps far from memory. */
 static bool was_heard(struct hearing *hearing)
 {
     struct index_lookup lookup =
         index_lookup(hearing->engine->options.index, INDEX_EVENT, hearing->identity, 0);
-    uint64_t opened_seq = hearing->report->task >> 3, seq;
+    uint64_t seq;
 
     while (index_next(&lookup, &seq)) {
         struct record_view record;
         struct effect_report effect;
 
-        if (seq > opened_seq &&
-            journal_batch_read(hearing->engine->options.journal, seq, &record) == STATUS_OK &&
+        if (journal_batch_read(hearing->engine->options.journal, seq, &record) == STATUS_OK &&
             effect_find(&record, EFFECT_REPORT, &effect, sizeof(effect)) &&
             hash_equal(effect.identity, hearing->identity))
             return true;

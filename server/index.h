@@ -38,8 +38,9 @@ void index_close(struct index *index); /* NULL is fine */
 enum status index_sync(struct index *index);
 
 /* Idempotent. `number` is 1..INDEX_NUMBER_MAX. `now_ms` chooses the generation of an event; one
- * that is INDEX_EVENT_DAYS or more before the newest is left out. DISK_FULL when a table could
- * not grow (then nothing was inserted). */
+ * that is INDEX_EVENT_DAYS or more before the newest is left out, and so may be what comes under a
+ * hash that has hundreds of numbers. DISK_FULL when a table could not grow (then nothing was
+ * inserted). */
 enum status index_insert(struct index *index, enum index_family family, struct hash hash,
                          uint64_t number, uint64_t now_ms);
 

@@ -1,8 +1,10 @@
 /* One hash table, in three files (index_file.h):
  *
  *   PATH              nearly everything
- *   PATH.a, PATH.b    a sixteenth of its size each, at first an eighth. One takes what comes; when
- * it is half full they change places, and what is in it goes to PATH, a few slots with each insert
+ *   PATH.a, PATH.b    a sixteenth of its size each, while it is smallest an eighth
+ *
+ * One of the small ones takes what comes. When it is half full they change places, and what is in
+ * it goes to PATH, a few slots with each insert.
  *
  * Why not one file: a page that was written is written back by the kernel, when memory is short all
  * pages within seconds. Inserts all over a gigabyte came to 400 MB/s. So they go all over a small
