@@ -164,6 +164,32 @@ static void again_reads_nothing_twice_that_is_still_there(void **state)
     assert_int_equal(fixture->heard[1].report.task, 9);
 }
 
+/* As a machine that was set back to a snapshot: the link breaks, the run id is the same, and what
+ * came since begins below the cursor and ends above it. */
+static void redis_with_the_same_run_id_may_have_gone_back(void **state)
+{
+    (void)state;
+    launch();
+    add_entry("7000-0", 7);
+    await_heard(1);
+    pass(1100); /* the trail has steps a second apart */
+    add_entry("9000-0", 8);
+    await_heard(2);
+    server_run(&fixture->server, "CLIENT KILL TYPE normal");
+    server_run(&fixture->server, "XDEL %s 9000-0", STREAM);
+    server_run(
+        &fixture->server, "EVAL %s 1 %s %s",
+        "local entry = redis.call('XRANGE', KEYS[1], '-', '+')[1] redis.call('DEL', KEYS[1]) "
+        "redis.call('XADD', KEYS[1], entry[1], unpack(entry[2])) "
+        "redis.call('XADD', KEYS[1], '8000-0', 'task', ARGV[1], 'delivery', '1', 'op', "
+        "'claim', 'agent', 'a')",
+        STREAM, task(9));
+    add_entry("9500-0", 10);
+    await_heard(4);
+    assert_int_equal(fixture->heard[2].report.task, 9);
+    assert_int_equal(fixture->heard[3].report.task, 10);
+}
+
 /* What a Redis that lost its tail, with a clock behind, gets next. */
 static void ids_that_went_back_are_read(void **state)
 {
@@ -261,6 +287,7 @@ int main(void)
         TEST(stream_that_may_not_be_asked_is_read_from_its_start),
         TEST(start_sees_that_ids_went_back),
         TEST(again_reads_nothing_twice_that_is_still_there),
+        TEST(redis_with_the_same_run_id_may_have_gone_back),
         TEST(ids_that_went_back_are_read),
         TEST(read_entries_are_trimmed_an_hour_behind),
         TEST(busy_streams_are_trimmed_as_fast_as_they_grow),

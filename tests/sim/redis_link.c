@@ -528,14 +528,14 @@ static void on_up_again(struct event *event)
 }
 
 /* Goes back to what was remembered `back` snapshots ago. What it forgets now it cannot have
- * remembered later. */
-static void go_back(unsigned back)
+ * remembered later. `behind_ms`: of its clock. */
+static void go_back(unsigned back, uint64_t behind_ms)
 {
     while (back > 0 && (back > SNAPSHOTS_MAX || world.snapshots[back - 1] == NULL))
         back--;
     if (back == 0)
         return;
-    world.behind_ms = chance_in(50) ? chance_below(BEHIND_MS_MAX) : 0;
+    world.behind_ms = behind_ms;
     model_close(world.model);
     world.model = model_copy(world.snapshots[back - 1]);
     for (unsigned i = 0; i + 1 < back; i++)
@@ -546,20 +546,36 @@ static void go_back(unsigned back)
         world.snapshots[i] = NULL;
 }
 
+static uint64_t another_clock(void)
+{
+    return chance_in(50) ? chance_below(BEHIND_MS_MAX) : 0;
+}
+
+static void break_all(void)
+{
+    for (unsigned i = 0; i < LINKS_MAX; i++)
+        if (world.links[i] != NULL)
+            link_break(world.links[i]);
+}
+
 void redis_world_swap(unsigned back)
 {
-    if (!world.down)
-        go_back(back);
+    if (world.down)
+        return;
+    if (chance_in(50)) {
+        go_back(back, world.behind_ms);
+        return;
+    }
+    break_all();
+    go_back(back, another_clock());
 }
 
 void redis_world_restart(unsigned back, uint64_t us)
 {
     world.run++;
     world.down = true;
-    for (unsigned i = 0; i < LINKS_MAX; i++)
-        if (world.links[i] != NULL)
-            link_break(world.links[i]);
-    go_back(back);
+    break_all();
+    go_back(back, another_clock());
     event_at(&world.up_event, loop_now_us() + us, on_up_again, NULL);
 }
 

@@ -30,7 +30,9 @@ void redis_world_remember(void);    /* a snapshot, a replica's state, an AOF's e
 /* It dies and comes back after `us` with what it remembered `back` snapshots ago; 0: with all that
  * it had. */
 void redis_world_restart(unsigned back, uint64_t us);
-/* The same without a word: another one answers under the address, and the links still hold. */
+/* The same without a word: what answers under the address has kept its run id. Either the links
+ * break, as with a machine that is set back to a snapshot, or they hold, as behind a proxy that
+ * speaks Redis' language; then its clock goes on as before. */
 void redis_world_swap(unsigned back);
 void redis_world_heal(void); /* up, quick, and not standing still */
 
