@@ -7,6 +7,7 @@
  * a pipeline is and whoever is answered from within the owner's callback. All that have sent
  * something are read from before the first of them goes on: taking turns, our code and the
  * kernel's would put each other out of the processor's cache. */
+#include <sched.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -415,6 +416,7 @@ void http_run_ready(struct http *http)
 void http_run_turn(struct http *http)
 {
     if (http->first_later != NULL) {
+        sched_yield(); /* for the other threads: they would wait for the end of a time slice */
         *http->last_ready = http->first_later;
         http->last_ready = http->last_later;
         http->first_later = NULL;
