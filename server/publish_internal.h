@@ -102,6 +102,7 @@ struct publish_queue {
     enum publish_refusal refusal; /* until something went through */
     unsigned refusals;            /* in a row */
     uint64_t retry_ms;            /* uv_now: no look before */
+    uint64_t looked_ms;           /* the last look began */
 
     struct { /* the call in flight */
         bool running;

@@ -1,7 +1,8 @@
-/* Once a second a look at each queue that has open tasks or waits for something: its mark, because
- * a FLUSHALL changes neither link nor run id, and what stands first in it, because a pop leaves no
- * trace. Tasks of ours that sort before the first one and were pushed are gone: the engine knows
- * which, so it is told what was seen, and only when that has changed.
+/* Once a second a look at each queue that has open tasks or waits for something, and now and then
+ * at the others: its mark, because a FLUSHALL changes neither link nor run id, and what stands
+ * first in it, because a pop leaves no trace. Tasks of ours that sort before the first one and were
+ * pushed are gone: the engine knows which, so it is told what was seen, and only when that has
+ * changed.
  *
  * The mark is read before the head and in the same breath: every put up to it was in the queue
  * when the head was looked at, or gone already. */
@@ -13,6 +14,7 @@
 #include "server/publish_internal.h"
 
 #define LOOKS_MAX       16
+#define IDLE_ROUNDS     30 /* between two looks where nothing is open */
 #define MARK_DIGITS_MAX 16 /* about what Lua counts without loss; push.lua has it too */
 
 /* A list is looked at from its front, further back if only other nodes' tasks stand there. */
@@ -169,14 +171,18 @@ static bool see_list(struct publish_queue *queue, const struct redis_reply *repl
 
 /* --- a look ------------------------------------------------------------------------------ */
 
-/* One without open tasks too, while it is to be reconciled: an older Redis shows what was done with
- * long ago. Of a queue that never had an operation nothing is anywhere. */
+/* One without open tasks too, at once while it is to be reconciled and else now and then: an older
+ * Redis shows what was done with long ago. Of a queue that never had an operation nothing is
+ * anywhere. */
 static bool needs_look(const struct publish_queue *queue)
 {
-    bool wanted = queue->open_tasks > 0 || queue->acked < queue->newest ||
-                  (queue->reconcile && queue->newest > 0);
+    uint64_t now_ms = uv_now(queue->publish->options.loop);
+    uint64_t idle_ms = (uint64_t)IDLE_ROUNDS * queue->publish->options.watch_ms;
+    bool stale = queue->reconcile || now_ms >= queue->looked_ms + idle_ms;
+    bool wanted =
+        queue->open_tasks > 0 || queue->acked < queue->newest || (stale && queue->newest > 0);
 
-    return wanted && queue->retry_ms <= uv_now(queue->publish->options.loop);
+    return wanted && queue->retry_ms <= now_ms;
 }
 
 static void look_on(struct publish *publish)
@@ -350,6 +356,7 @@ void publish_look(struct publish_queue *queue)
     queue->look.asked = list_looks[0];
     if (!command(queue, (struct slice[]){SLICE("GET"), queue->mark}, 2, on_mark))
         return;
+    queue->looked_ms = uv_now(queue->publish->options.loop);
     queue->look.running = true;
     queue->look.whole = ask_head(queue, on_head);
     queue->publish->looks++;

@@ -285,6 +285,25 @@ static void start_clears_a_queue_without_open_tasks(void **state)
     assert_queue("", 3000);
 }
 
+/* The same behind a link that holds: nothing says that this is another one. */
+static void older_redis_is_noticed_on_a_queue_without_open_tasks(void **state)
+{
+    (void)state;
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_put(1, 100);
+    assert_queue("1", 3000);
+    outlet_drop(1);
+    assert_queue("", 3000);
+    assert_true(outlet_until(outlet_is_reconciled, NULL, 3000));
+    server_run(&outlet->server, "EVAL %s 1 %s",
+               "local mark = redis.call('KEYS', 'hl:{*}:mark:*')[1] "
+               "redis.call('SET', mark, (redis.call('GET', mark):gsub('^2 ', '1 ')))",
+               OUTLET_TASKS);
+    add_member(member_of(1, 1));
+    assert_queue("", 6000);
+}
+
 /* A copy that runs, or the life before a restore, has put tasks under numbers that our journal
  * gave to others, or did not come to. */
 static void tasks_of_another_history_are_left_alone(void **state)
@@ -514,7 +533,9 @@ int main(void)
         TEST(start_takes_out_what_should_not_stand_there),
         LIST_TEST(start_takes_out_what_should_not_stand_there),
         TEST(start_clears_a_queue_without_open_tasks),
+        TEST(older_redis_is_noticed_on_a_queue_without_open_tasks),
         LIST_TEST(start_clears_a_queue_without_open_tasks),
+        LIST_TEST(older_redis_is_noticed_on_a_queue_without_open_tasks),
         TEST(tasks_of_another_history_are_left_alone),
         LIST_TEST(tasks_of_another_history_are_left_alone),
         TEST(tasks_of_other_nodes_are_left_alone),

@@ -551,6 +551,7 @@ static uint64_t another_clock(void)
     return chance_in(50) ? chance_below(BEHIND_MS_MAX) : 0;
 }
 
+/* The last of what is done: the node may die of it. */
 static void break_all(void)
 {
     for (unsigned i = 0; i < LINKS_MAX; i++)
@@ -560,23 +561,22 @@ static void break_all(void)
 
 void redis_world_swap(unsigned back)
 {
+    bool held = chance_in(50);
+
     if (world.down)
         return;
-    if (chance_in(50)) {
-        go_back(back, world.behind_ms);
-        return;
-    }
-    break_all();
-    go_back(back, another_clock());
+    go_back(back, held ? world.behind_ms : another_clock());
+    if (!held)
+        break_all();
 }
 
 void redis_world_restart(unsigned back, uint64_t us)
 {
     world.run++;
     world.down = true;
-    break_all();
     go_back(back, another_clock());
     event_at(&world.up_event, loop_now_us() + us, on_up_again, NULL);
+    break_all();
 }
 
 void redis_world_heal(void)
