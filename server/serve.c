@@ -413,7 +413,9 @@ static void complain_of_address(const char *address, enum status status)
         fprintf(stderr, "hotlead: %s is in use: stop what listens there, or use another address\n",
                 address);
     else
-        fprintf(stderr, "hotlead: cannot listen on %s\n", address);
+        fprintf(stderr, "hotlead: cannot listen on %s: %s\n", address,
+                status == STATUS_INVALID ? "no address of this machine, or none that may be used"
+                                         : "no memory or no descriptor left");
 }
 
 static enum status listen_on(struct server *server, const char *address, enum api_listener listener,
