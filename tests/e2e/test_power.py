@@ -16,7 +16,7 @@ from harness import LONG, Scenario
 from power_cut import SEED, Cuts, Recording, Workload
 from servers import preloaded
 
-IMAGES = 10_000 if LONG else 240
+IMAGES = 12_500 if LONG else 240  # of which every fifth or so is one that was drawn before
 IMAGES_OF_A_FAULT = 400  # at most: a short run ends with the first one that shows it
 REQUESTS = 160  # a start
 
