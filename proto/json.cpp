@@ -28,6 +28,7 @@ extern "C" {
 }
 #include "proto/json.h"
 #include "proto/json_number.h"
+#include "proto/memory.h"
 
 using simdjson::dom::document;
 
@@ -273,6 +274,9 @@ static size_t power_of_two_over(size_t wanted)
 
 struct json *json_open(size_t document_bytes_max)
 {
+    /* Where simdjson looks at the processor, at its first use, it is not able to say that it has no
+     * memory. */
+    std::set_new_handler(memory_missing);
     struct json *json = new (std::nothrow) struct json();
     if (!json)
         return nullptr;
