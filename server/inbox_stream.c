@@ -182,25 +182,32 @@ static bool ask_for_end(struct inbox_stream *stream)
 
 static bool read_entry_id(const struct redis_reply *entries, size_t index, struct inbox_id *out)
 {
+    if (index >= entries->count)
+        return false;
     struct redis_reply entry = redis_item(entries, index);
-
     return entry.type == REDIS_ARRAY && entry.count == 2 &&
            inbox_id_read(redis_item(&entry, 0).text, out);
 }
 
 /* Newest first. A Redis that still has the newest that state knows of has lost nothing before it,
- * so of very many the last ones are enough. */
+ * so of very many the last ones are enough. Of one that has not, nobody knows what else it shows:
+ * entries that were lost with it before they were read may have come back. */
 static void on_overlap(void *owner, const struct redis_reply *reply)
 {
     struct inbox_stream *stream = owner;
     struct inbox_id newest, oldest;
+    bool kept = reply->type == REDIS_ARRAY && read_entry_id(reply, 0, &newest) &&
+                inbox_id_compare(newest, stream->stored) == 0;
 
     stream->inbox->checks--;
     stream->overlaps = reply->type == REDIS_UNKNOWN;
-    if (reply->type == REDIS_ARRAY && reply->count == OVERLAP_ENTRIES &&
-        read_entry_id(reply, 0, &newest) && inbox_id_compare(newest, stream->stored) == 0 &&
-        read_entry_id(reply, OVERLAP_ENTRIES - 1, &oldest))
+    if (reply->type == REDIS_ARRAY && !kept) {
+        read_from_start(stream);
+        log_lost(stream);
+    } else if (kept && reply->count == OVERLAP_ENTRIES &&
+               read_entry_id(reply, OVERLAP_ENTRIES - 1, &oldest)) {
         stream->cursor = oldest;
+    }
     stream->inbox->checks += ask_for_end(stream); /* the reply has made room */
     check_on(stream->inbox);
 }
