@@ -32,6 +32,7 @@ enum hash_domain {
     HASH_CONTENT = 4,
     HASH_REPORT = 5,
     HASH_ID = 6,
+    HASH_SOURCE = 7,
 };
 
 /* Hash of (domain, scope, value); `scope` is the agency or site number. Values

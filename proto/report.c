@@ -10,7 +10,14 @@
 
 static const char *const op_names[REPORT_OP_END] = {
     [REPORT_CLAIM] = "claim",     [REPORT_EXTEND] = "extend", [REPORT_RELEASE] = "release",
-    [REPORT_OUTCOME] = "outcome", [REPORT_AMEND] = "amend",
+    [REPORT_OUTCOME] = "outcome", [REPORT_AMEND] = "amend",   [REPORT_SIGNAL] = "signal",
+};
+
+static const char *const signal_names[SIGNAL_END] = {
+    [SIGNAL_OPEN] = "open",
+    [SIGNAL_CLICK] = "click",
+    [SIGNAL_VISIT] = "visit",
+    [SIGNAL_REPLY] = "reply",
 };
 
 static const char *const outcome_names[OUTCOME_END] = {
@@ -47,6 +54,20 @@ enum report_op report_op_of(struct slice name)
     return (enum report_op)0;
 }
 
+const char *signal_kind_name(enum signal_kind kind)
+{
+    MUST(kind > SIGNAL_NONE && kind < SIGNAL_END);
+    return signal_names[kind];
+}
+
+enum signal_kind signal_kind_of(struct slice name)
+{
+    for (int kind = SIGNAL_NONE + 1; kind < SIGNAL_END; kind++)
+        if (slice_equal(name, slice_of(signal_names[kind])))
+            return (enum signal_kind)kind;
+    return SIGNAL_NONE;
+}
+
 void report_clear(struct report *report)
 {
     *report = (struct report){.task = {0}};
@@ -56,31 +77,49 @@ void report_clear(struct report *report)
 
 enum field {
     FIELD_UNKNOWN,
-    FIELD_AGENT, /* these four have their number in the stored form: append only */
+    FIELD_AGENT, /* these have their number in the stored form: append only */
     FIELD_NOTE,
     FIELD_VALUE,
     FIELD_CHANNEL,
+    FIELD_ANSWERS,
+    FIELD_FINDS,
+    FIELD_KNOWN,   /* nobody's to say */
+    FIELD_OUTCOME, /* stored where it is a dialer's word */
     FIELD_STORED_END,
     FIELD_TASK = FIELD_STORED_END,
     FIELD_OP,
     FIELD_DELIVERY,
-    FIELD_OUTCOME,
     FIELD_STARTED_MS,
     FIELD_ENDED_MS,
+    FIELD_CALL_AT_MS,
+    FIELD_SIGNAL,
     FIELD_END
 };
 
 static const char *const field_names[FIELD_END] = {
-    [FIELD_AGENT] = "agent",       [FIELD_NOTE] = "note",       [FIELD_VALUE] = "value",
-    [FIELD_CHANNEL] = "channel",   [FIELD_TASK] = "task",       [FIELD_OP] = "op",
-    [FIELD_DELIVERY] = "delivery", [FIELD_OUTCOME] = "outcome", [FIELD_STARTED_MS] = "started_ms",
+    [FIELD_AGENT] = "agent",
+    [FIELD_NOTE] = "note",
+    [FIELD_VALUE] = "value",
+    [FIELD_CHANNEL] = "channel",
+    [FIELD_ANSWERS] = "answers",
+    [FIELD_FINDS] = "finds",
+    [FIELD_KNOWN] = "",
+    [FIELD_TASK] = "task",
+    [FIELD_OP] = "op",
+    [FIELD_DELIVERY] = "delivery",
+    [FIELD_OUTCOME] = "outcome",
+    [FIELD_STARTED_MS] = "started_ms",
     [FIELD_ENDED_MS] = "ended_ms",
+    [FIELD_CALL_AT_MS] = "call_at_ms",
+    [FIELD_SIGNAL] = "signal",
 };
 
 /* Bytes a text field may have; 0: it is no text. */
 static const size_t text_max[FIELD_END] = {
-    [FIELD_AGENT] = REPORT_AGENT_MAX, [FIELD_NOTE] = REPORT_NOTE_MAX,
-    [FIELD_VALUE] = REPORT_VALUE_MAX, [FIELD_CHANNEL] = REPORT_CHANNEL_MAX,
+    [FIELD_AGENT] = REPORT_AGENT_MAX,     [FIELD_NOTE] = REPORT_NOTE_MAX,
+    [FIELD_VALUE] = REPORT_VALUE_MAX,     [FIELD_CHANNEL] = REPORT_CHANNEL_MAX,
+    [FIELD_ANSWERS] = REPORT_ANSWERS_MAX, [FIELD_FINDS] = REPORT_ANSWERS_MAX,
+    [FIELD_KNOWN] = KNOWN_BYTES_MAX,      [FIELD_OUTCOME] = REPORT_WORD_MAX,
     [FIELD_TASK] = REPORT_TASK_MAX,
 };
 
@@ -103,12 +142,25 @@ static struct slice *text_of(struct report *report, enum field field)
         return &report->value;
     case FIELD_CHANNEL:
         return &report->channel;
+    case FIELD_ANSWERS:
+        return &report->answers;
+    case FIELD_FINDS:
+        return &report->finds;
+    case FIELD_KNOWN:
+        return &report->known;
+    case FIELD_OUTCOME:
+        return &report->word;
     default:
         return &report->task;
     }
 }
 
-/* Notes may have lines and tabs, the rest is one line. */
+/* Notes and JSON may have lines and tabs, the rest is one line. */
+static bool has_lines(enum field field)
+{
+    return field == FIELD_NOTE || field == FIELD_ANSWERS || field == FIELD_FINDS;
+}
+
 static bool is_printable(struct slice text, bool lines)
 {
     for (size_t i = 0; i < text.length; i++) {
@@ -122,7 +174,7 @@ static bool is_printable(struct slice text, bool lines)
 
 static enum status set_text(struct report *report, enum field field, struct slice value)
 {
-    if (value.length > text_max[field] || !is_printable(value, field == FIELD_NOTE) ||
+    if (value.length > text_max[field] || !is_printable(value, has_lines(field)) ||
         (value.length > 0 && !utf8_valid(value)))
         return STATUS_INVALID;
     *text_of(report, field) = value;
@@ -137,18 +189,43 @@ static enum status set_number(struct report *report, enum field field, uint64_t 
         report->delivery = (uint32_t)number;
     else if (field == FIELD_STARTED_MS)
         report->started_ms = number;
-    else
+    else if (field == FIELD_ENDED_MS)
         report->ended_ms = number;
+    else
+        report->call_at_ms = number;
     return STATUS_OK;
+}
+
+/* Dialers have words of their own, which only a playbook knows. */
+static bool is_word(struct slice name)
+{
+    for (size_t i = 0; i < name.length; i++) {
+        char c = name.bytes[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '_' || c == '-' || c == '.'))
+            return false;
+    }
+    return name.length > 0 && name.length <= REPORT_WORD_MAX;
 }
 
 static enum status set_outcome(struct report *report, struct slice name)
 {
     enum outcome outcome = outcome_of(name);
 
-    if (outcome == OUTCOME_NONE)
+    if (outcome == OUTCOME_NONE && !is_word(name))
         return STATUS_INVALID;
     report->outcome = outcome;
+    report->word = outcome == OUTCOME_NONE ? name : (struct slice){0};
+    return STATUS_OK;
+}
+
+static enum status set_signal(struct report *report, struct slice name)
+{
+    enum signal_kind kind = signal_kind_of(name);
+
+    if (kind == SIGNAL_NONE)
+        return STATUS_INVALID;
+    report->signal = kind;
     return STATUS_OK;
 }
 
@@ -196,14 +273,18 @@ enum status report_set(struct report *report, struct slice field_name, struct sl
 
     switch (field) {
     case FIELD_UNKNOWN:
+    case FIELD_KNOWN:
         return STATUS_OK;
     case FIELD_OP:
         return set_op(report, value);
     case FIELD_OUTCOME:
         return set_outcome(report, value);
+    case FIELD_SIGNAL:
+        return set_signal(report, value);
     case FIELD_DELIVERY:
     case FIELD_STARTED_MS:
     case FIELD_ENDED_MS:
+    case FIELD_CALL_AT_MS:
         if (!parse_number(value, &number))
             return STATUS_INVALID;
         return set_number(report, field, number);
@@ -222,8 +303,11 @@ const char *report_optional_field(struct slice field_name)
     case FIELD_NOTE:
     case FIELD_VALUE:
     case FIELD_CHANNEL:
+    case FIELD_ANSWERS:
+    case FIELD_FINDS:
     case FIELD_STARTED_MS:
     case FIELD_ENDED_MS:
+    case FIELD_CALL_AT_MS:
         return field_names[field];
     default:
         return NULL;
@@ -246,6 +330,19 @@ static bool value_text(struct json_value json, struct slice *out)
     return !text.overflow;
 }
 
+/* An object as the text that it would be in a stream; each of the two has a place per thread. */
+static bool object_text(enum field field, struct json_value json, struct slice *out)
+{
+    static _Thread_local char buffers[2][REPORT_ANSWERS_MAX];
+    struct text text = text_over(buffers[field == FIELD_FINDS], REPORT_ANSWERS_MAX);
+
+    if (json.type != JSON_OBJECT)
+        return false;
+    json_write(&text, json);
+    *out = text_slice(&text);
+    return !text.overflow;
+}
+
 static enum status set_json(struct report *report, enum field field, struct json_value json)
 {
     struct slice text;
@@ -255,10 +352,16 @@ static enum status set_json(struct report *report, enum field field, struct json
     case FIELD_UNKNOWN:
     case FIELD_TASK:
     case FIELD_OP:
+    case FIELD_KNOWN:
+    case FIELD_SIGNAL: /* over HTTP they have a route of their own */
         return STATUS_OK;
+    case FIELD_ANSWERS:
+    case FIELD_FINDS:
+        return object_text(field, json, &text) ? set_text(report, field, text) : STATUS_INVALID;
     case FIELD_DELIVERY:
     case FIELD_STARTED_MS:
     case FIELD_ENDED_MS:
+    case FIELD_CALL_AT_MS:
         return json_uint(json, &number) ? set_number(report, field, number) : STATUS_INVALID;
     case FIELD_OUTCOME:
         return json_string(json, &text) ? set_outcome(report, text) : STATUS_INVALID;
@@ -301,10 +404,12 @@ static enum field missing_field(const struct report *report)
         return FIELD_OP;
     if (report->delivery == 0)
         return FIELD_DELIVERY;
-    if (outcome_needed && report->outcome == OUTCOME_NONE)
+    if (outcome_needed && report->outcome == OUTCOME_NONE && report->word.length == 0)
         return FIELD_OUTCOME;
     if (report->op == REPORT_CLAIM && report->agent.length == 0)
         return FIELD_AGENT;
+    if (report->op == REPORT_SIGNAL && report->signal == SIGNAL_NONE)
+        return FIELD_SIGNAL;
     return FIELD_UNKNOWN;
 }
 
@@ -341,8 +446,9 @@ enum status report_check(const struct report *report, struct slice *field_out)
  * Fields in the order of their numbers, empty ones left out. To change: 1. raise
  * REPORT_VERSION. 2. Keep the old decoder, named after its version. 3. Add a stored
  * sample to test_report.c. */
-#define REPORT_VERSION 1
-#define ENTRY_HEAD     3
+#define REPORT_VERSION       2
+#define REPORT_VERSION_FIRST 1 /* which had no word of a dialer, and is read alike */
+#define ENTRY_HEAD           3
 
 static void put_entry(struct text *out, enum field field, struct slice bytes)
 {
@@ -392,7 +498,8 @@ enum status report_decode(struct slice bytes, struct report *out)
     int previous = FIELD_UNKNOWN;
 
     report_clear(out);
-    if (bytes.length == 0 || bytes.bytes[0] != REPORT_VERSION)
+    if (bytes.length == 0 || bytes.bytes[0] < REPORT_VERSION_FIRST ||
+        bytes.bytes[0] > REPORT_VERSION)
         return STATUS_CORRUPT;
     bytes.bytes++;
     bytes.length--;

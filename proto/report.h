@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "proto/json.h"
+#include "proto/known.h"
 #include "proto/slice.h"
 #include "proto/status.h"
 
@@ -15,9 +16,12 @@
 #define REPORT_AGENT_MAX    64
 #define REPORT_CHANNEL_MAX  32
 #define REPORT_VALUE_MAX    256
+#define REPORT_WORD_MAX     32
 #define REPORT_NOTE_MAX     (8 * 1024)
 #define REPORT_DELIVERY_MAX 65535
-#define REPORT_STORED_MAX   (REPORT_NOTE_MAX + 512) /* encoded */
+#define REPORT_ANSWERS_MAX  4096 /* of answers, and of finds, as JSON */
+/* Encoded; what is known from before is in a stored one only. */
+#define REPORT_STORED_MAX (REPORT_NOTE_MAX + 2 * REPORT_ANSWERS_MAX + KNOWN_BYTES_MAX + 512)
 
 /* Stored numbers: append only. */
 enum report_op {
@@ -26,8 +30,14 @@ enum report_op {
     REPORT_RELEASE,
     REPORT_OUTCOME,
     REPORT_AMEND,
+    REPORT_SIGNAL, /* the person did something with what the task has sent */
     REPORT_OP_END
 };
+
+/* What people do that shows interest. Stored numbers: append only. */
+enum signal_kind { SIGNAL_NONE, SIGNAL_OPEN, SIGNAL_CLICK, SIGNAL_VISIT, SIGNAL_REPLY, SIGNAL_END };
+const char *signal_kind_name(enum signal_kind kind);
+enum signal_kind signal_kind_of(struct slice name); /* NONE: unknown */
 
 /* Stored numbers: append only. `human` outcomes are contact; `final` ones are
  * facts or law, the rest is the playbook's to go on from. */
@@ -65,13 +75,23 @@ enum outcome outcome_of(struct slice name); /* NONE: unknown */
 const char *report_op_name(enum report_op op);
 enum report_op report_op_of(struct slice name); /* 0: unknown */
 
+/* Whoever agrees on a time means one that is not further away. */
+#define REPORT_AGREED_WITHIN_MS (5 * 365 * 86400000ull)
+
 struct report {
     struct slice task; /* tsk_... */
     enum report_op op;
     uint32_t delivery;
-    enum outcome outcome; /* for OUTCOME and AMEND */
+    enum outcome outcome;    /* for OUTCOME and AMEND */
+    struct slice word;       /* the same as a dialer calls it; then `outcome` is NONE */
+    enum signal_kind signal; /* for SIGNAL */
     struct slice agent, note, value, channel;
     uint64_t started_ms, ended_ms; /* 0: not said */
+    uint64_t call_at_ms;           /* when the person wants to be called; 0: not said */
+    /* Objects as JSON: what the person answered to the playbook's questions, and what was found
+     * out otherwise. As somebody wrote it: not looked at here. */
+    struct slice answers, finds;
+    struct slice known; /* of a stored one: all that is known since then, see known.h */
 };
 
 void report_clear(struct report *report);
@@ -93,10 +113,10 @@ enum status report_from_json(struct report *report, struct json_value object,
                              struct slice *field_out);
 
 /* INVALID when something needed for the op is missing (task, delivery >= 1,
- * outcome for OUTCOME and AMEND, agent for CLAIM) or too long. */
+ * outcome for OUTCOME and AMEND, agent for CLAIM, signal for SIGNAL) or too long. */
 enum status report_check(const struct report *report, struct slice *field_out);
 
-/* Stored form (of agent, note, value, channel: what may name a person), like
+/* Stored form (of agent, note, value, channel, word, answers, ...: what may name a person), like
  * optin_encode: bytes written, or 0 when it does not fit; CORRUPT, or a report with
  * slices of `bytes` and nothing else. */
 size_t report_encode(const struct report *report, char *buffer, size_t capacity);

@@ -1,5 +1,6 @@
 #include "proto/task.h"
 
+#include "proto/known.h"
 #include "proto/must.h"
 
 /* In bytes as escaped. Part of the renderer's version, like everything else here. */
@@ -18,14 +19,11 @@ static const char *const channel_names[TASK_CHANNEL_END] = {
 static const char *const kind_names[TASK_KIND_END] = {
     [TASK_FIRST_RESPONSE] = "first_response",
     [TASK_FIND_CONTACT] = "find_contact",
-};
-
-static const char *const stage_names[STAGE_END] = {
-    [STAGE_OPTIN] = "optin",
-    [STAGE_LEAD] = "lead",
-    [STAGE_OPPORTUNITY] = "opportunity",
-    [STAGE_CUSTOMER] = "customer",
-    [STAGE_REFERRER] = "referrer",
+    [TASK_STEP] = "step",
+    [TASK_RETRY] = "retry",
+    [TASK_WAKE] = "wake",
+    [TASK_AGREED] = "agreed",
+    [TASK_ESCALATION] = "escalation",
 };
 
 const char *task_channel_name(enum task_channel channel)
@@ -40,18 +38,15 @@ const char *task_kind_name(enum task_kind kind)
     return kind_names[kind];
 }
 
-const char *stage_name(enum stage stage)
-{
-    MUST(stage >= STAGE_OPTIN && stage < STAGE_END);
-    return stage_names[stage];
-}
-
 /* A member being written. */
 struct member {
     struct text text;
     size_t string_max; /* for strings of the context and the consent, as escaped */
     size_t fields_max; /* for all of `fields` together */
     bool cut;
+    unsigned renderer;
+    struct slice known;             /* what was found out about the person */
+    const struct task_words *words; /* NULL: they are written anew */
 };
 
 #define KEY(member, literal) text_bytes(&(member)->text, literal, sizeof(literal) - 1)
@@ -190,8 +185,28 @@ static void put_utm(struct member *member, const struct optin *optin)
     text_char(&member->text, '}');
 }
 
-/* As many, from the first on, as there is room for. Taking back an overflow is right
- * only because one that came before the fields leaves nothing to add here. */
+/* Takes the last one back where it is more than there is room for; false: it is. Taking back an
+ * overflow is right only because one that came before leaves nothing to add here. */
+static bool fits(struct member *member, size_t begin, size_t before)
+{
+    struct text *text = &member->text;
+
+    if (text->length - begin <= member->fields_max)
+        return true;
+    text->length = before;
+    text->overflow = false;
+    member->cut = true;
+    return false;
+}
+
+/* What is written from `begin` on is taken off what fields may have. */
+static void spend(struct member *member, size_t begin)
+{
+    if (member->fields_max != SIZE_MAX)
+        member->fields_max -= member->text.length - begin;
+}
+
+/* As many, from the first on, as there is room for. */
 static void put_fields(struct member *member, const struct optin *optin)
 {
     struct text *text = &member->text;
@@ -205,17 +220,49 @@ static void put_fields(struct member *member, const struct optin *optin)
         text_json_string(text, optin->extra[i].name);
         text_char(text, ':');
         text_add(text, optin->extra[i].json);
-        if (text->length - begin > member->fields_max) {
-            text->length = before;
-            text->overflow = false;
-            member->cut = true;
+        if (!fits(member, begin, before))
             break;
-        }
     }
+    spend(member, begin);
     text_char(text, '}');
 }
 
-/* A queue holds many members, so what was not given takes no room in the context. */
+static void put_items(struct member *member, struct slice known, enum known_kind kind)
+{
+    struct text *text = &member->text;
+    struct known_item item;
+
+    text_char(text, '{');
+    size_t begin = text->length;
+    while (known_next(&known, &item)) {
+        size_t before = text->length;
+        if (item.kind != kind)
+            continue;
+        if (before > begin)
+            text_char(text, ',');
+        text_json_string(text, item.name);
+        text_char(text, ':');
+        text_json_string(text, item.value);
+        if (!fits(member, begin, before))
+            break;
+    }
+    spend(member, begin);
+    text_char(text, '}');
+}
+
+/* What others have found out goes before what a form said. */
+static void put_known(struct member *member, struct slice known)
+{
+    if (known.length == 0)
+        return;
+    KEY(member, ",\"answers\":");
+    put_items(member, known, KNOWN_ANSWER);
+    KEY(member, ",\"findings\":");
+    put_items(member, known, KNOWN_FINDING);
+}
+
+/* Left open, because what is to be looked up is the task's. A queue holds many members, so what was
+ * not given takes no room. */
 static void put_context(struct member *member, const struct optin *optin)
 {
     KEY(member, ",\"context\":{\"page_url\":");
@@ -232,9 +279,9 @@ static void put_context(struct member *member, const struct optin *optin)
     GIVEN(member, optin, POSTAL_CODE, "postal_code");
     GIVEN(member, optin, TIMEZONE, "timezone");
     GIVEN(member, optin, REQUEST_ID, "request_id");
+    put_known(member, member->known);
     KEY(member, ",\"fields\":");
     put_fields(member, optin);
-    KEY(member, "}");
 }
 
 static void put_answer(struct member *member, enum optin_answer answer)
@@ -266,6 +313,7 @@ static void put_consent(struct member *member, const struct optin *optin)
 {
     size_t said = optin->consent_given != OPTIN_UNSAID;
 
+    KEY(member, ",\"consent\":");
     for (int field = OPTIN_CONSENT_TEXT; field <= OPTIN_CONSENT_CHANNELS; field++)
         said += optin->text[field].length;
     if (said == 0) {
@@ -283,6 +331,50 @@ static void put_consent(struct member *member, const struct optin *optin)
     KEY(member, ",\"cert_url\":");
     put_string(member, optin, OPTIN_CONSENT_CERT_URL);
     KEY(member, "}");
+}
+
+static void put_trace(struct member *member, const struct optin *optin)
+{
+    KEY(member, ",\"traceparent\":");
+    put_whole(member, optin->text[OPTIN_TRACEPARENT], TRACEPARENT_MAX_BYTES);
+}
+
+/* --- what is the opt-in's alone ------------------------------------------------------- */
+
+typedef void put_part_fn(struct member *member, const struct optin *optin);
+
+static put_part_fn *const put_part_of[TASK_PART_END] = {
+    [TASK_PERSON] = put_person,
+    [TASK_CONTEXT] = put_context,
+    [TASK_CONSENT] = put_consent,
+    [TASK_TRACE] = put_trace,
+};
+
+static void put_part(struct member *member, const struct optin *optin, enum task_part part)
+{
+    const struct task_words *words = member->words;
+    size_t begin;
+
+    if (words == NULL) {
+        put_part_of[part](member, optin);
+        return;
+    }
+    begin = part == 0 ? 0 : words->ends[part - 1];
+    text_bytes(&member->text, words->bytes + begin, words->ends[part] - begin);
+}
+
+void task_words(struct task_words *out, const struct optin *optin)
+{
+    struct member member = {.text = text_over(out->bytes, sizeof(out->bytes)),
+                            .string_max = TASK_BYTES_MAX,
+                            .fields_max = SIZE_MAX};
+
+    for (enum task_part part = 0; part < TASK_PART_END; part++) {
+        put_part_of[part](&member, optin);
+        out->ends[part] = (uint16_t)member.text.length;
+    }
+    out->cut = member.cut;
+    out->whole = !member.text.overflow;
 }
 
 /* --- the member --------------------------------------------------------------------- */
@@ -335,7 +427,64 @@ static void put_report_key(struct member *member, const struct task_facts *facts
     text_json_string(&member->text, text_slice(&text));
 }
 
-/* When, how, and where to report. Each kind of task has the script of its name. */
+/* Of renderer 1: each kind of task has the script of its name, and no hours. */
+static void put_how_1(struct member *member, const struct task_facts *facts)
+{
+    KEY(member, ",\"window\":null,\"script\":");
+    put_name(member, task_kind_name(facts->kind));
+}
+
+static void put_window(struct member *member, const struct task_facts *facts)
+{
+    if (facts->window_tz.length == 0) {
+        put_null(member);
+        return;
+    }
+    KEY(member, "{\"tz\":");
+    text_json_string(&member->text, facts->window_tz);
+    KEY(member, ",\"opens_ms\":");
+    put_ms(member, facts->not_before_ms);
+    KEY(member, ",\"closes_ms\":");
+    put_ms(member, facts->closes_ms);
+    KEY(member, "}");
+}
+
+/* Only what a robot sends has a template. */
+static void put_how(struct member *member, const struct task_facts *facts)
+{
+    KEY(member, ",\"window\":");
+    put_window(member, facts);
+    KEY(member, ",\"script\":");
+    text_json_string_or_null(&member->text, facts->script);
+    if (facts->template.length == 0)
+        return;
+    KEY(member, ",\"template\":");
+    text_json_string(&member->text, facts->template);
+}
+
+/* Look them up first, but not for longer than that. */
+static void put_research(struct member *member, const struct task_facts *facts)
+{
+    struct text *text = &member->text;
+
+    KEY(member, ",\"research\":{\"script\":");
+    text_json_string_or_null(text, facts->research);
+    KEY(member, ",\"until_ms\":");
+    text_uint(text, facts->research_ms);
+    KEY(member, ",\"finds\":[");
+    size_t begin = text->length;
+    for (size_t i = 0; i < facts->find_count; i++) {
+        size_t before = text->length;
+        if (before > begin)
+            text_char(text, ',');
+        text_json_string(text, facts->finds[i]);
+        if (!fits(member, begin, before))
+            break;
+    }
+    KEY(member, "]}");
+}
+
+/* When, how, and where to report. */
 static void put_tail(struct member *member, const struct task_facts *facts,
                      const struct optin *optin)
 {
@@ -345,30 +494,40 @@ static void put_tail(struct member *member, const struct task_facts *facts,
     put_ms(member, facts->deadline_ms);
     KEY(member, ",\"not_before_ms\":");
     put_ms(member, facts->not_before_ms);
-    KEY(member, ",\"window\":null,\"script\":");
-    put_name(member, task_kind_name(facts->kind));
-    KEY(member, ",\"consent\":");
-    put_consent(member, optin);
+    if (member->renderer == 1)
+        put_how_1(member, facts);
+    else
+        put_how(member, facts);
+    put_part(member, optin, TASK_CONSENT);
     KEY(member, ",\"report\":");
     put_report_key(member, facts);
-    KEY(member, ",\"traceparent\":");
-    put_whole(member, optin->text[OPTIN_TRACEPARENT], TRACEPARENT_MAX_BYTES);
+    put_part(member, optin, TASK_TRACE);
     if (member->cut)
         KEY(member, ",\"truncated\":true");
     KEY(member, "}");
 }
 
 /* False: over the room of `out`, of which the length is then as it was. */
-static bool render(struct text *out, const struct task_facts *facts, const struct optin *optin,
-                   size_t string_max, size_t fields_max)
+static bool render(struct text *out, unsigned renderer, const struct task_facts *facts,
+                   const struct optin *optin, const struct task_words *words, size_t string_max,
+                   size_t fields_max)
 {
-    struct member member = {*out, string_max, fields_max, false};
+    struct member member = {.text = *out,
+                            .string_max = string_max,
+                            .fields_max = fields_max,
+                            .cut = words != NULL && words->cut,
+                            .renderer = renderer,
+                            .known = facts->known,
+                            .words = words};
 
     put_head(&member, facts);
-    put_person(&member, optin);
+    put_part(&member, optin, TASK_PERSON);
     KEY(&member, ",\"stage\":");
-    put_name(&member, stage_name(facts->stage));
-    put_context(&member, optin);
+    text_json_string(&member.text, facts->stage);
+    put_part(&member, optin, TASK_CONTEXT);
+    if (renderer >= 3 && facts->research_ms != 0)
+        put_research(&member, facts);
+    KEY(&member, "}");
     put_tail(&member, facts, optin);
     if (member.text.overflow)
         return false;
@@ -377,18 +536,19 @@ static bool render(struct text *out, const struct task_facts *facts, const struc
 }
 
 /* Without any fields first, to learn what room is left for them. With strings at the
- * last limit it fits whatever was sent: about 900 bytes of keys and numbers, 800 of
+ * last limit it fits whatever was sent: about 1,000 bytes of keys and numbers, 1,000 of
  * facts, 800 of the person and 19 strings. */
-static void render_cut(struct text *out, const struct task_facts *facts, const struct optin *optin)
+static void render_cut(struct text *out, unsigned renderer, const struct task_facts *facts,
+                       const struct optin *optin)
 {
-    static const size_t string_limits[] = {TASK_BYTES_MAX, 512, 256, 128, 64};
+    static const size_t string_limits[] = {TASK_BYTES_MAX, 512, 256, 128, 64, 32};
 
     for (size_t i = 0; i < sizeof(string_limits) / sizeof(string_limits[0]); i++) {
-        if (!render(out, facts, optin, string_limits[i], 0))
+        if (!render(out, renderer, facts, optin, NULL, string_limits[i], 0))
             continue;
         size_t left = out->capacity - out->length;
         out->length = 0;
-        MUST(render(out, facts, optin, string_limits[i], left));
+        MUST(render(out, renderer, facts, optin, NULL, string_limits[i], left));
         return;
     }
     MUST(!"a member fits when its strings are cut");
@@ -396,28 +556,36 @@ static void render_cut(struct text *out, const struct task_facts *facts, const s
 
 static void check(const struct task_facts *facts)
 {
-    const struct slice all[] = {facts->id,    facts->person, facts->optin,
-                                facts->queue, facts->agency, facts->site,
-                                facts->node,  facts->prefix, facts->owner};
+    const struct slice all[] = {facts->id,        facts->person,  facts->optin,  facts->queue,
+                                facts->agency,    facts->site,    facts->node,   facts->prefix,
+                                facts->owner,     facts->stage,   facts->script, facts->template,
+                                facts->window_tz, facts->research};
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         MUST(all[i].length <= TASK_FACT_MAX);
 }
 
-bool task_render(struct text *out, unsigned renderer, const struct task_facts *facts,
-                 const struct optin *optin)
+bool task_render_with(struct text *out, unsigned renderer, const struct task_facts *facts,
+                      const struct optin *optin, const struct task_words *words)
 {
     char buffer[TASK_BYTES_MAX];
     struct text member = text_over(buffer, sizeof(buffer));
 
-    if (renderer != TASK_RENDERER)
+    if (renderer == 0 || renderer > TASK_RENDERER)
         return false;
     check(facts);
-    if (!render(&member, facts, optin, TASK_BYTES_MAX, SIZE_MAX))
-        render_cut(&member, facts, optin);
+    MUST(words == NULL || words->whole);
+    if (!render(&member, renderer, facts, optin, words, TASK_BYTES_MAX, SIZE_MAX))
+        render_cut(&member, renderer, facts, optin);
     if (out->capacity - out->length < member.length)
         out->overflow = true;
     else
         text_add(out, text_slice(&member));
     return true;
+}
+
+bool task_render(struct text *out, unsigned renderer, const struct task_facts *facts,
+                 const struct optin *optin)
+{
+    return task_render_with(out, renderer, facts, optin, NULL);
 }

@@ -161,6 +161,11 @@ static void json_escape(struct text *text, char byte)
     }
 }
 
+static bool json_plain_words(uint64_t first, uint64_t last)
+{
+    return json_plain_block((json_block)(json_words){first, last});
+}
+
 /* Up to 15 bytes, as two pieces that overlap in the middle. */
 static bool json_copy_short(char *out, struct slice value)
 {
@@ -173,7 +178,15 @@ static bool json_copy_short(char *out, struct slice value)
         memcpy(&last, value.bytes + length - 8, 8);
         memcpy(out, &first, 8);
         memcpy(out + length - 8, &last, 8);
-        return json_plain_block((json_block)(json_words){first, last});
+        return json_plain_words(first, last);
+    }
+    if (length >= 4) {
+        uint32_t first, last;
+        memcpy(&first, value.bytes, 4);
+        memcpy(&last, value.bytes + length - 4, 4);
+        memcpy(out, &first, 4);
+        memcpy(out + length - 4, &last, 4);
+        return json_plain_words((uint64_t)first << 32 | first, (uint64_t)last << 32 | last);
     }
     for (size_t i = 0; i < length; i++) {
         plain = plain && json_plain((unsigned char)value.bytes[i]);
@@ -237,12 +250,10 @@ static size_t json_escaped_length(char byte)
     return json_escape_letter(byte) != 0 ? 2 : 6;
 }
 
-size_t text_json_fit(struct slice value, size_t limit)
+size_t text_json_cut(struct slice value, size_t limit)
 {
     size_t at = 0, used = 0;
 
-    if (value.length <= limit / 6)
-        return value.length;
     while (at < value.length) {
         used += json_escaped_length(value.bytes[at]);
         if (used > limit)

@@ -78,7 +78,11 @@ void text_json_string_or_null(struct text *text, struct slice value);
 
 /* How many bytes of a value, cut between characters, take no more than `limit`
  * bytes once escaped; the quotes are not counted. */
-size_t text_json_fit(struct slice value, size_t limit);
+size_t text_json_cut(struct slice value, size_t limit);
+static inline size_t text_json_fit(struct slice value, size_t limit)
+{
+    return value.length <= limit / 6 ? value.length : text_json_cut(value, limit);
+}
 
 /* Escaped for HTML text and double-quoted attributes. */
 void text_html(struct text *text, struct slice value);

@@ -58,14 +58,33 @@ static const struct route routes[] = {
     ROUTE(GET, "/v1/optins/{}", api_optin_get, TASKMEN, 0, 0, false),
     ROUTE(GET, "/v1/tasks/{}", api_task_get, TASKMEN, 0, 0, false),
     ROUTE(POST, "/v1/people/search", api_person_search, READERS, 0, API_BODY_MAX, false),
-    ROUTE(GET, "/v1/people/{}", api_person_get, READERS, 0, 0, false),
-    ROUTE(GET, "/v1/people/{}/history", api_person_history, READERS, 0, 0, false),
+    ROUTE(POST, "/v1/people/move", api_people_move, MANAGERS, 0, API_BODY_MAX, false),
+    ROUTE(GET, "/v1/people", api_people_list, READERS, 0, 0, false),
+    ROUTE(GET, "/v1/people/{}", api_person_get, TASKMEN, 0, 0, false),
+    ROUTE(GET, "/v1/people/{}/history", api_person_history, TASKMEN, 0, 0, false),
+    ROUTE(GET, "/v1/people/{}/referrals", api_person_referrals, READERS, 0, 0, false),
+    ROUTE(POST, "/v1/people/{}/assign", api_person_assign, WORKERS, 0, API_BODY_MAX, false),
+    ROUTE(POST, "/v1/people/{}/move", api_person_move, MANAGERS, 0, API_BODY_MAX, false),
+    ROUTE(POST, "/v1/people/{}/merge", api_person_merge, MANAGERS, false, API_BODY_MAX, false),
+    ROUTE(POST, "/v1/people/{}/unmerge", api_person_merge, MANAGERS, true, API_BODY_MAX, false),
+    ROUTE(POST, "/v1/people/{}/signals", api_signal_post, TASKMEN, 0, API_BODY_MAX, false),
+    ROUTE(POST, "/v1/graveyard/wake", api_graveyard_wake, MANAGERS, 0, API_BODY_MAX, false),
+    ROUTE(GET, "/v1/outcomes", api_outcome_list, READERS, 0, 0, false),
+    ROUTE(GET, "/v1/agents/{}/worklist", api_agent_worklist, WORKERS, 0, 0, false),
+    ROUTE(POST, "/v1/agents/{}/hand-over", api_agent_hand_over, MANAGERS, 0, API_BODY_MAX, false),
+
+    ROUTE(GET, "/v1/reports/{}", api_figures, READERS, 0, 0, false),
 
     ENTITIES("agencies", ENTITY_AGENCY, WHO_ADMIN),
     ENTITIES("sites", ENTITY_SITE, MANAGERS),
     ENTITIES("queues", ENTITY_QUEUE, MANAGERS),
     ENTITIES("agents", ENTITY_AGENT, MANAGERS),
     ENTITIES("tokens", ENTITY_TOKEN, MANAGERS),
+    ROUTE(GET, "/v1/playbooks", api_playbook_list, MANAGERS, 0, 0, false),
+    ROUTE(POST, "/v1/playbooks", api_playbook_create, MANAGERS, 0, API_PLAYBOOK_MAX, false),
+    ROUTE(GET, "/v1/playbooks/{}", api_playbook_show, MANAGERS, 0, 0, false),
+    ROUTE(PATCH, "/v1/playbooks/{}", api_playbook_change, MANAGERS, 0, API_PLAYBOOK_MAX, false),
+    ROUTE(DELETE, "/v1/playbooks/{}", api_playbook_remove, MANAGERS, 0, 0, false),
     ROUTE(POST, "/v1/sites/{}/keys", api_key_add, MANAGERS, 0, API_BODY_MAX, false),
     ROUTE(DELETE, "/v1/sites/{}/keys/{}", api_key_retire, MANAGERS, 0, 0, false),
 };
@@ -384,9 +403,15 @@ static bool open_parts(struct api *api)
 
 static void free_parts(struct api *api)
 {
-    for (uint32_t i = 0; i < api->pending_count; i++)
-        if (api->pendings[i].used && api->pendings[i].on_settled == api_batch_settled)
-            api_batch_free(api->pendings[i].batch);
+    for (uint32_t i = 0; i < api->pending_count; i++) {
+        const struct pending *pending = &api->pendings[i];
+        if (pending->used && pending->on_settled == api_batch_settled)
+            api_batch_free(pending->batch);
+        else if (pending->used && pending->on_settled == api_hand_page_settled)
+            api_hand_page_free(pending->hand.page);
+        else if (pending->used && api_is_waking(pending))
+            api_waking_free(pending->waking);
+    }
     intake_close(api->intake);
     json_close(api->json);
     json_close(api->composed);

@@ -72,10 +72,12 @@ void api_entity_list(struct api *api, const struct api_call *call)
     struct text scratch = text_over(bytes, sizeof(bytes));
     struct slice after = form_query(call->request->query, "after", &scratch);
     uint32_t number = after.length == 0 ? 0 : registry_number(api->options.registry, kind, after);
+    bool is_seen =
+        api_may_see(&call->caller, registry_agency_of(api->options.registry, kind, number));
     struct text body = text_over(api->out, API_OUT_BYTES);
     uint32_t last = 0;
 
-    if (after.length != 0 && number == 0) {
+    if (after.length != 0 && (number == 0 || !is_seen)) {
         api_problem(api, call->request->ticket, STATUS_INVALID, "there is nothing of that id");
         return;
     }
@@ -165,7 +167,10 @@ static void answer_change(struct api *api, uint64_t ticket)
         api_reply(api, ticket, 204, NULL, (struct slice){0}, (struct slice){0});
         return;
     }
-    write_entity(api, &body, change->entity, change->number);
+    if (change->entity == ENTITY_PLAYBOOK)
+        api_playbook_write_set(api, &body);
+    else
+        write_entity(api, &body, change->entity, change->number);
     write_secrets(&body, change);
     text_char(&body, '}');
     api_json(api, ticket, change->answer, &body);
@@ -179,6 +184,37 @@ static const char *why_refused(const struct admin_change *change, enum status st
                : NULL;
 }
 
+/* The entity, and the queues that came with it. */
+static enum status set(struct api *api, uint32_t queue_number)
+{
+    struct registry *registry = api->options.registry;
+    const struct admin_change *change = &api->admin;
+    struct slice lines = change->settings, settings;
+
+    registry_next_settings(&lines, &settings);
+    enum status status = registry_apply(registry, change->entity, change->number, settings);
+    while (status == STATUS_OK && registry_next_settings(&lines, &settings))
+        status = registry_apply(registry, ENTITY_QUEUE, queue_number++, settings);
+    return status;
+}
+
+/* With an agency go its robots' queues, with an agent its own. */
+static enum status take_out(struct api *api)
+{
+    struct registry *registry = api->options.registry;
+    const struct admin_change *change = &api->admin;
+    const struct slice nothing = {NULL, 0};
+    uint32_t along[SITE_ALONG_MAX];
+    size_t count = registry_along(registry, change->entity, change->number, along);
+    enum status status = STATUS_OK;
+
+    for (size_t i = 0; status == STATUS_OK && i < count; i++)
+        status = registry_apply(registry, ENTITY_QUEUE, along[i], nothing);
+    if (status == STATUS_OK)
+        status = registry_apply(registry, change->entity, change->number, nothing);
+    return status;
+}
+
 static void change_settled(struct api *api, struct pending *pending,
                            const struct settlement *settlement, unsigned item)
 {
@@ -190,8 +226,7 @@ static void change_settled(struct api *api, struct pending *pending,
     api_release(api, pending);
     if (status == STATUS_OK) {
         change->number = settlement->entity_number;
-        status =
-            registry_apply(api->options.registry, change->entity, change->number, change->settings);
+        status = change->settings.length == 0 ? take_out(api) : set(api, settlement->queue_number);
         MUST(status != STATUS_CORRUPT); /* it was checked here, in this order */
         if (status != STATUS_OK)
             memory_missing(); /* a loop that does not know what is stored would refuse its keys */
@@ -214,7 +249,7 @@ enum status api_admin_submit(struct api *api, uint64_t http_ticket, enum entity_
     struct command command = {
         .kind = COMMAND_ADMIN,
         .payload = change->settings,
-        .admin = {.entity = kind, .number = number, .remove = answer == 204},
+        .admin = {.entity = kind, .number = number, .remove = change->settings.length == 0},
     };
     struct pending *pending = api_pend(api, http_ticket, change_settled);
 
@@ -293,11 +328,66 @@ enum status api_admin_check(struct api *api, enum entity_kind kind, uint32_t num
     return status;
 }
 
-static void refuse(struct api *api, const struct api_call *call, enum status status,
-                   struct slice field)
+enum status api_admin_add_robots(struct api *api, struct slice agency, struct slice *field)
 {
-    const char *advice = status == STATUS_INVALID ? registry_advice(field) : NULL;
+    struct admin_change *change = &api->admin;
+    struct text settings = text_over(change->settings_bytes, RECORD_PAYLOAD_MAX);
 
+    settings.length = change->settings.length;
+    enum status status = registry_add_robots(api->options.registry, agency, &settings);
+    if (status == STATUS_INVALID)
+        *field = SLICE("id");
+    change->settings = text_slice(&settings);
+    return status;
+}
+
+/* An agent comes with the queue that is its own, and the first of an agency with the managers'. */
+static enum status add_agents(struct api *api, struct slice agency, struct slice agent,
+                              struct slice *field)
+{
+    struct admin_change *change = &api->admin;
+    struct text settings = text_over(change->settings_bytes, RECORD_PAYLOAD_MAX);
+
+    settings.length = change->settings.length;
+    enum status status = registry_add_agents(api->options.registry, agency, agent, &settings);
+    if (status == STATUS_INVALID)
+        *field = SLICE("id");
+    change->settings = text_slice(&settings);
+    return status;
+}
+
+/* CONFLICT is an id that is taken, or that no number is left, for it or for the queues that come
+ * with it: then what there is too much of. Numbers of what was removed are not used again. */
+static const char *what_is_full(const struct registry *registry, enum entity_kind kind)
+{
+    static const char *const names[ENTITY_KIND_END] = {
+        [ENTITY_AGENCY] = "agencies", [ENTITY_SITE] = "sites",   [ENTITY_QUEUE] = "queues",
+        [ENTITY_AGENT] = "agents",    [ENTITY_TOKEN] = "tokens",
+    };
+    static const uint32_t comes_with[ENTITY_KIND_END] = {
+        [ENTITY_AGENCY] = SITE_ROBOTS_MAX, [ENTITY_PLAYBOOK] = SITE_ROBOTS_MAX, [ENTITY_AGENT] = 2};
+    uint32_t queues = registry_next_number(registry, ENTITY_QUEUE) - 1;
+
+    if (queues + comes_with[kind] > SITE_NUMBER_MAX)
+        return names[ENTITY_QUEUE];
+    return registry_next_number(registry, kind) > SITE_NUMBER_MAX ? names[kind] : NULL;
+}
+
+void api_admin_refuse(struct api *api, const struct api_call *call, enum status status,
+                      struct slice field)
+{
+    enum entity_kind kind = (enum entity_kind)call->route->argument; /* 0: of a playbook */
+    const char *advice = status == STATUS_INVALID ? registry_advice(field) : NULL;
+    const char *full = status == STATUS_CONFLICT && field.length == 0 /* else that is taken */
+                           ? what_is_full(api->options.registry, kind != 0 ? kind : ENTITY_PLAYBOOK)
+                           : NULL;
+    char detail[128];
+
+    if (full) {
+        snprintf(detail, sizeof(detail), "a server has at most %d %s, those that were removed too",
+                 SITE_NUMBER_MAX, full);
+        advice = detail;
+    }
     if (advice)
         api_problem(api, call->request->ticket, status, advice);
     else
@@ -365,7 +455,8 @@ static enum status create(struct api *api, const struct api_call *call, struct j
     enum entity_kind kind = (enum entity_kind)call->route->argument;
     char bytes[2 * SECRET_TEXT_MAX + 256];
     struct text added = text_over(bytes, sizeof(bytes));
-    struct slice agency;
+    struct slice agency, name;
+    struct json_value id;
     bool add_agency;
 
     if (kind == ENTITY_TOKEN && !may_give_role(call, body))
@@ -380,6 +471,12 @@ static enum status create(struct api *api, const struct api_call *call, struct j
     add_credentials(api, kind, agency, &added);
     MUST(!added.overflow);
     status = api_admin_check(api, kind, 0, body, text_slice(&added), field);
+    if (status == STATUS_OK && kind == ENTITY_AGENCY && json_member(body, "id", &id) &&
+        json_string(id, &name))
+        status = api_admin_add_robots(api, name, field);
+    if (status == STATUS_OK && kind == ENTITY_AGENT && json_member(body, "id", &id) &&
+        json_string(id, &name))
+        status = add_agents(api, agency, name, field);
     return status == STATUS_OK ? api_admin_submit(api, call->request->ticket, kind, 0, 201)
                                : status;
 }
@@ -393,7 +490,7 @@ void api_entity_create(struct api *api, const struct api_call *call)
         return;
     enum status status = create(api, call, body, &field);
     if (status != STATUS_OK)
-        refuse(api, call, status, field);
+        api_admin_refuse(api, call, status, field);
 }
 
 /* --- changing and removing ------------------------------------------------------------------- */
@@ -410,12 +507,17 @@ void api_admin_change(struct api *api, const struct api_call *call, enum entity_
                       uint32_t number, struct json_value body, struct slice added, int answer)
 {
     struct slice field = {0};
+    const struct registry *registry = api->options.registry;
     enum status status = api_admin_check(api, kind, number, body, added, &field);
 
+    if (status == STATUS_OK && kind == ENTITY_AGENT) /* one of before agents had queues */
+        status = add_agents(
+            api, registry_name(registry, ENTITY_AGENCY, registry_agency_of(registry, kind, number)),
+            registry_name(registry, kind, number), &field);
     if (status == STATUS_OK)
         status = api_admin_submit(api, call->request->ticket, kind, number, answer);
     if (status != STATUS_OK)
-        refuse(api, call, status, field);
+        api_admin_refuse(api, call, status, field);
 }
 
 void api_entity_change(struct api *api, const struct api_call *call)

@@ -13,11 +13,13 @@
 #include "proto/report.h"
 #include "proto/text.h"
 #include "server/api.h"
+#include "server/figures.h"
 #include "server/intake/intake.h"
 
 /* The longest answer: the metrics of as many queues as there can be. */
 #define API_OUT_BYTES     ((size_t)2 * 1024 * 1024)
 #define API_BODY_MAX      65536
+#define API_PLAYBOOK_MAX  (256 * 1024) /* a body: YAML with its comments, escaped */
 #define API_CORS_MAX      (SITE_URL_MAX + 256)
 #define API_CLAIM_LOOK_MS 250 /* between looks for claimers that hung up */
 
@@ -33,6 +35,8 @@ struct caller {
 
 struct api_call;
 struct batch;
+struct hand_page;
+struct waking;
 struct pending;
 typedef void route_fn(struct api *api, const struct api_call *call);
 
@@ -80,10 +84,17 @@ struct pending {
             bool redirects; /* to what stands in api.redirects */
         } optin;
         struct batch *batch;
+        struct waking *waking;
         struct {
             uint64_t task, opened_ms;
             enum report_op op;
+            struct slice body; /* of the request */
         } report;
+        struct {
+            uint64_t person, first_ms;
+            bool undo;
+            struct hand_page *page; /* of many people */
+        } hand;
         struct {
             struct pending *next; /* of api.claims */
             uint32_t agency;
@@ -97,7 +108,17 @@ struct pending {
             uint32_t site, limit;   /* of a list; site 0: all */
             uint64_t person;        /* that COMMAND_FIND found; PERSON_NONE: nobody */
             uint32_t agency;        /* the caller's; 0: all */
+            struct figures_query figures;
         } read;
+        struct {
+            uint64_t number, at_ms; /* of the person's id */
+            uint32_t to;            /* agent; 0: nobody */
+        } assign;
+        struct {
+            unsigned waiting, done; /* people */
+            bool at_end;
+            enum status failed; /* OK: nothing has */
+        } hand_over;
     };
 };
 
@@ -113,8 +134,11 @@ struct admin_change {
     enum entity_kind entity;
     uint32_t number;
     int answer;            /* 201, 200, 204: removed */
-    struct slice settings; /* of settings_bytes */
-    char settings_bytes[SITE_SETTINGS_MAX + JSON_PADDING];
+    struct slice settings; /* of settings_bytes; empty: it goes */
+    char settings_bytes[RECORD_PAYLOAD_MAX + JSON_PADDING];
+    /* of a playbook: what it says that the agency has not, as items of a JSON array */
+    size_t warnings_length;
+    char warnings[4096];
     /* told once, in the answer */
     size_t secret_count;
     struct {
@@ -184,8 +208,9 @@ bool api_body_object(struct api *api, const struct api_call *call, struct json_v
 
 /* --- api_reply.c: answers ----------------------------------------------------------- */
 
-#define JSON_TYPE "application/json"
-#define HTML_TYPE "text/html; charset=utf-8"
+#define JSON_TYPE    "application/json"
+#define HTML_TYPE    "text/html; charset=utf-8"
+#define PROBLEM_TYPE "application/problem+json"
 
 void api_reply(struct api *api, uint64_t ticket, int status, const char *content_type,
                struct slice body, struct slice headers);
@@ -216,10 +241,15 @@ route_fn api_form_post, api_form_preflight;
 route_fn api_task_claim, api_task_report;
 route_fn api_optin_list, api_optin_get, api_task_get, api_person_get, api_person_history,
     api_person_search;
+route_fn api_people_list, api_people_move, api_person_move, api_person_merge, api_person_referrals;
 route_fn api_entity_list, api_entity_create, api_entity_show, api_entity_change, api_entity_remove;
 route_fn api_key_add, api_key_retire;
+route_fn api_playbook_list, api_playbook_create, api_playbook_show, api_playbook_change,
+    api_playbook_remove;
 route_fn api_livez, api_readyz, api_metrics, api_openapi, api_tag, api_demo;
-route_fn api_clock_get, api_clock_accept;
+route_fn api_person_assign, api_agent_hand_over, api_agent_worklist;
+route_fn api_clock_get, api_clock_accept, api_figures;
+route_fn api_signal_post, api_people_cold, api_graveyard_wake, api_outcome_list;
 
 /* --- opt-ins ------------------------------------------------------------------------------ */
 
@@ -258,6 +288,10 @@ void api_form_refused(struct api *api, uint64_t ticket, enum status status, stru
 
 settled_fn api_batch_settled;
 void api_batch_free(struct batch *batch);
+settled_fn api_hand_page_settled;
+void api_hand_page_free(struct hand_page *page);
+void api_waking_free(struct waking *waking);
+bool api_is_waking(const struct pending *pending);
 
 /* --- the rest ------------------------------------------------------------------------------- */
 

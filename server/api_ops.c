@@ -98,7 +98,8 @@ static void write_queue(struct api *api, struct text *out, const char *metric, u
     text_printf(out, "%s{queue=\"%.*s\"} ", metric, (int)name.length, name.bytes);
 }
 
-/* A name stays, at 0, as long as its queue does: what is not there yet cannot be seen to rise. */
+/* A name stays, at 0, as long as its queue does: what is not there yet cannot be seen to rise.
+ * Where no site leads there are no calls: with the first breach is soon enough. */
 static void write_breaches(struct api *api, struct text *out)
 {
     static const char metric[] = "hotlead_sla_breaches_total";
@@ -107,7 +108,7 @@ static void write_breaches(struct api *api, struct text *out)
     stats_write_head(out, metric, "counter", "Deadlines that passed without contact.");
     for (uint32_t queue = 1; queue <= count && queue < STATS_QUEUES_MAX; queue++) {
         uint64_t breaches = stats_breaches(api->options.stats, queue);
-        if (breaches == 0 && !registry_queue(api->options.registry, queue))
+        if (breaches == 0 && !registry_is_needed(api->options.registry, queue))
             continue;
         write_queue(api, out, metric, queue);
         text_printf(out, "%llu\n", (unsigned long long)breaches);
@@ -162,13 +163,20 @@ static void write_lag(struct api *api, struct text *out)
     write_seconds(out, publish_lag_ms(api->publish));
 }
 
-/* What is by queue, of which there are as many as an operator makes. */
+/* What is by queue, of which there are as many as an operator makes: the rest must be seen even
+ * where that does not fit. */
 static void write_queues(struct api *api, struct text *out)
 {
-    write_lag(api, out);
+    size_t before = out->length;
+
     write_breaches(api, out);
     write_ages(api, out, write_depths(api, out));
     publish_backlog_end(api->publish);
+    if (!out->overflow)
+        return;
+    out->overflow = false;
+    out->length = before;
+    text_string(out, "# what is by queue does not fit\n");
 }
 
 void api_metrics(struct api *api, const struct api_call *call)
@@ -183,6 +191,7 @@ void api_metrics(struct api *api, const struct api_call *call)
     stats_set(stats, STATS_GAUGE_READY, writer_is_ready(api->writer));
     stats_set(stats, STATS_GAUGE_CLOCK_HELD, clock_is_held(api->options.clock));
     stats_write(stats, &body);
+    write_lag(api, &body);
     write_queues(api, &body);
     if (body.overflow)
         api_problem(api, call->request->ticket, STATUS_INTERNAL, "the metrics do not fit");

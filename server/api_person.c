@@ -50,9 +50,11 @@ static void read_identity(struct reading *reading, const struct person_row *row)
     }
     add_known(reading, row->phone_seq);
     add_known(reading, row->email_seq);
+    add_known(reading, row->name_seq);
+    known_identify(&api->optin, read_known(reading, row));
 }
 
-static void write_identity(struct reading *reading, struct text *out, const struct person_row *row)
+void write_who(struct reading *reading, struct text *out, const struct person_row *row)
 {
     static const enum optin_text shown[] = {
         OPTIN_NAME,    OPTIN_FIRST_NAME, OPTIN_LAST_NAME, OPTIN_PHONE,       OPTIN_EMAIL,
@@ -92,12 +94,10 @@ static enum status write_tasks(struct reading *reading, struct text *out, uint64
 {
     const char *between = "";
     enum status status = STATUS_OK;
-    uint64_t after = 0;
-    bool more = row.number != 0;
+    bool is_further = row.number == 0; /* the first of them stands in the person's own row */
+    bool more = !is_further || state_read_task_next(reading->state, person, 0, &row);
 
     text_string(out, ",\"tasks\":[");
-    if (!more)
-        more = state_read_task_next(reading->state, person, after, &row);
     while (more && status == STATUS_OK) {
         struct task_story story;
         status = read_story(reading, row.number, &story);
@@ -107,11 +107,26 @@ static enum status write_tasks(struct reading *reading, struct text *out, uint64
             text_char(out, '}');
             between = ",";
         }
-        more = state_read_task_next(reading->state, person, after, &row);
-        after = row.number;
+        more = state_read_task_next(reading->state, person, is_further ? row.number : 0, &row);
+        is_further = true;
     }
     text_char(out, ']');
     return status;
+}
+
+/* What happened last: one look, because it is whatever the person's newest record is. */
+static void write_last(struct reading *reading, struct text *out, uint64_t seq)
+{
+    struct record_view record;
+
+    text_string(out, ",\"last_event\":");
+    if (journal_read(reading->journal, seq, &record) != STATUS_OK) {
+        text_string(out, "null");
+        return;
+    }
+    text_printf(out, "{\"kind\":\"%s\"", record_kind_name((enum record_kind)record.header.kind));
+    write_member_ms(out, "now_ms", record.header.now_ms);
+    text_char(out, '}');
 }
 
 static enum status write_person(struct reading *reading, struct pending *pending, uint64_t number,
@@ -131,10 +146,12 @@ static enum status write_person(struct reading *reading, struct pending *pending
     text_bytes(out, id, sizeof(id));
     text_char(out, '"');
     write_member_text(out, "agency", registry_name(registry, ENTITY_AGENCY, row.agency));
-    write_member_text(out, "stage", slice_of(stage_name((enum stage)row.stage)));
-    write_member_text(out, "owner", registry_name(registry, ENTITY_AGENT, row.owner));
-    write_identity(reading, out, &row);
+    write_life(reading, out, &row);
+    write_agent(reading, out, "owner", row.owner);
+    write_who(reading, out, &row);
     write_flags(out, row.flags);
+    write_known(reading, out, &row);
+    write_edges(reading, out, number);
     text_printf(out, ",\"optins\":%u,\"attempts\":%u", (unsigned)row.optins,
                 (unsigned)row.attempts);
     write_member_ms(out, "first_ms", row.first_ms);
@@ -143,6 +160,7 @@ static enum status write_person(struct reading *reading, struct pending *pending
     write_member_text(out, "last_outcome",
                       row.end == OUTCOME_NONE ? (struct slice){0}
                                               : slice_of(outcome_name((enum outcome)row.end)));
+    write_last(reading, out, last_seq);
     enum status status = write_tasks(reading, out, number, task);
     text_char(out, '}');
     return status;
@@ -317,6 +335,25 @@ static void write_optin_event(struct reading *reading, struct text *out,
         write_content(reading, out, &received);
 }
 
+/* An object as whoever reported wrote it; what is none, as the text that it was. */
+static void write_object(struct reading *reading, struct text *out, const char *name,
+                         struct slice json)
+{
+    struct api *api = reading->api;
+    struct json_value object;
+
+    if (json.length == 0)
+        return;
+    memcpy(api->report_bytes, json.bytes, json.length);
+    if (json_parse(api->json, api->report_bytes, json.length, &object) != STATUS_OK ||
+        object.type != JSON_OBJECT) {
+        write_member_text(out, name, json);
+        return;
+    }
+    text_printf(out, ",\"%s\":", name);
+    json_write(out, object);
+}
+
 static void write_report_event(struct reading *reading, struct text *out,
                                const struct record_view *record, const struct effect_report *effect)
 {
@@ -336,11 +373,30 @@ static void write_report_event(struct reading *reading, struct text *out,
     write_member_text(out, "note", said.note);
     write_member_text(out, "value", said.value);
     write_member_text(out, "channel", said.channel);
+    write_object(reading, out, "answers", said.answers);
+    write_object(reading, out, "finds", said.finds);
+    if (effect->odd != 0)
+        text_printf(out, ",\"odd\":%u", (unsigned)effect->odd);
     write_member_ms(out, "started_ms", effect->started_ms);
     write_member_ms(out, "ended_ms", effect->ended_ms);
+    write_member_ms(out, "call_at_ms", effect->call_at_ms);
+    if (said.word.length > 0)
+        write_member_text(out, "word", said.word);
 }
 
-static void write_event(struct reading *reading, struct text *out, const struct record_view *record)
+/* It happened to somebody who is the same one now. */
+static void write_merged(struct reading *reading, struct text *out, uint64_t person)
+{
+    struct person_row row;
+    struct task_row task;
+    uint64_t last_seq;
+
+    if (state_read_person(reading->state, person, &row, &task, &last_seq))
+        api_add_id(reading->api, out, "person", ID_PERSON, row.first_ms, person);
+}
+
+void write_event(struct reading *reading, struct text *out, uint64_t person,
+                 const struct record_view *record)
 {
     struct effect_optin optin;
     struct effect_report report;
@@ -352,6 +408,8 @@ static void write_event(struct reading *reading, struct text *out, const struct 
     text_uint(out, record->header.now_ms);
     write_member_text(out, "kind",
                       slice_of(record_kind_name((enum record_kind)record->header.kind)));
+    if (record->header.person != person)
+        write_merged(reading, out, record->header.person);
     if (record->erased)
         text_string(out, ",\"erased\":true");
     if (effect_find(record, EFFECT_OPTIN, &optin, sizeof(optin))) {
@@ -366,32 +424,19 @@ static void write_event(struct reading *reading, struct text *out, const struct 
     }
     if (record->header.kind == RECORD_REPEATED)
         write_content(reading, out, record);
+    write_happened(reading, out, record);
     text_char(out, '}');
-}
-
-/* A page goes on behind a record of the same person, whose seq the page before gave. */
-static enum status first_of_page(struct reading *reading, const struct pending *pending,
-                                 uint64_t *seq)
-{
-    struct record_view record;
-
-    if (pending->read.before == 0)
-        return STATUS_OK;
-    enum status status = journal_read(reading->journal, pending->read.before, &record);
-    if (status == STATUS_OK && record.header.person != pending->read.number)
-        status = STATUS_NOT_FOUND;
-    if (status == STATUS_OK)
-        *seq = record.header.person_prev;
-    return status;
 }
 
 static enum status run_history(struct reading *reading, struct pending *pending, struct text *out)
 {
+    struct read_chains chains;
     uint64_t seq, last = 0;
 
     if (!is_person(reading, pending, &seq))
         return STATUS_NOT_FOUND;
-    enum status status = first_of_page(reading, pending, &seq);
+    enum status status = read_chains(reading, pending->read.number, pending->read.before, &chains);
+    seq = status == STATUS_OK ? read_newest(&chains) : 0;
     text_string(out, "{\"history\":[");
     for (unsigned i = 0; status == STATUS_OK && seq != 0 && i < HISTORY_RECORDS_MAX &&
                          out->length < HISTORY_BYTES_MAX;
@@ -402,9 +447,10 @@ static enum status run_history(struct reading *reading, struct pending *pending,
             break;
         if (i > 0)
             text_char(out, ',');
-        write_event(reading, out, &record);
+        write_event(reading, out, pending->read.number, &record);
         last = seq;
-        seq = record.header.person_prev;
+        read_go_on(&chains, seq, record.header.person_prev);
+        seq = read_newest(&chains);
     }
     text_char(out, ']');
     write_member_ms(out, "next", seq != 0 ? last : 0);

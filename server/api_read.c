@@ -149,6 +149,31 @@ void read_list(struct api *api, const struct api_call *call, const struct read_p
     pending->read.site = page->site;
     pending->read.limit = page->limit;
     pending->read.before = page->before;
+    pending->read.number = page->number;
+    hand_over(api, pending, &(struct command){.kind = COMMAND_BARRIER}, barrier_settled);
+}
+
+void read_work(struct api *api, const struct api_call *call, uint32_t agent, uint64_t deadline_ms,
+               uint64_t task, read_fn *run)
+{
+    struct pending *pending = pend(api, call, run);
+
+    if (!pending)
+        return;
+    pending->read.number = agent;
+    pending->read.at_ms = deadline_ms;
+    pending->read.before = task;
+    hand_over(api, pending, &(struct command){.kind = COMMAND_BARRIER}, barrier_settled);
+}
+
+void read_figures(struct api *api, const struct api_call *call, const struct figures_query *query,
+                  read_fn *run)
+{
+    struct pending *pending = pend(api, call, run);
+
+    if (!pending)
+        return;
+    pending->read.figures = *query;
     hand_over(api, pending, &(struct command){.kind = COMMAND_BARRIER}, barrier_settled);
 }
 

@@ -31,10 +31,19 @@ void read_find(struct api *api, const struct api_call *call, const struct effect
 /* One page of what an agency has, from before a seq on. */
 struct read_page {
     uint32_t agency, site, limit; /* site 0: all */
-    uint64_t before;
+    uint64_t before, number;
 };
 void read_list(struct api *api, const struct api_call *call, const struct read_page *page,
                read_fn *run);
+
+/* What is with an agent, from a deadline and a task on: `run` finds them in pending->read.number,
+ * at_ms and before. */
+void read_work(struct api *api, const struct api_call *call, uint32_t agent, uint64_t deadline_ms,
+               uint64_t task, read_fn *run);
+
+/* Figures; `run` finds them in pending->read.figures. */
+void read_figures(struct api *api, const struct api_call *call, const struct figures_query *query,
+                  read_fn *run);
 
 bool read_is_callers(const struct pending *pending, uint32_t agency);
 
@@ -44,6 +53,12 @@ enum status read_record(struct reading *reading, const struct pending *pending, 
 
 void write_member_ms(struct text *out, const char *name, uint64_t ms);          /* null for 0 */
 void write_member_text(struct text *out, const char *name, struct slice value); /* or null */
+
+/* --- api_person.c: a record as its history shows it ------------------------------ */
+
+/* `person`: whose it is told of; it may have happened to somebody who is the same one now. */
+void write_event(struct reading *reading, struct text *out, uint64_t person,
+                 const struct record_view *record);
 
 /* --- api_story.c: what became of a task ----------------------------------------- */
 
@@ -65,5 +80,46 @@ void write_story(const struct reading *reading, struct text *out, const struct t
 enum status write_optin(struct reading *reading, struct text *out, uint64_t seq,
                         const struct record_view *record, const struct effect_optin *optin);
 const char *story_state(const struct task_story *story);
+
+/* --- api_people.c: people and people -------------------------------------------- */
+
+/* Members of a person, each with a comma before it. */
+void write_edges(struct reading *reading, struct text *out, uint64_t person);
+
+/* The histories of who is one now. */
+#define READ_CHAINS_MAX 17
+struct read_chains {
+    unsigned count;
+    uint64_t people[READ_CHAINS_MAX];
+    uint64_t seqs[READ_CHAINS_MAX]; /* the newest record of each that is not told yet; 0: none */
+};
+/* From before a record of theirs on; 0: from the newest. NOT_FOUND: it is none of theirs. */
+enum status read_chains(struct reading *reading, uint64_t person, uint64_t before,
+                        struct read_chains *out);
+uint64_t read_newest(const struct read_chains *chains); /* 0: that was all */
+void read_go_on(struct read_chains *chains, uint64_t seq, uint64_t prev);
+
+/* --- api_person.c ---------------------------------------------------------------- */
+
+/* Name, phone, e-mail and more, as members. */
+void write_who(struct reading *reading, struct text *out, const struct person_row *row);
+
+/* --- api_hand.c ------------------------------------------------------------------- */
+
+void write_moved(const struct api *api, struct text *out, const struct effect_moved *moved);
+
+/* --- api_life.c: what comes next, in the words of the playbook ------------------ */
+
+/* Members of a person; each begins with a comma. */
+void write_life(const struct reading *reading, struct text *out, const struct person_row *row);
+/* An agent's id; null for 0, and for one that is gone. */
+void write_agent(const struct reading *reading, struct text *out, const char *name, uint32_t agent);
+/* What was found out about it, as members. */
+void write_known(struct reading *reading, struct text *out, const struct person_row *row);
+/* The payload's, in memory of the journal; empty: nothing is known, or it was erased. */
+struct slice read_known(struct reading *reading, const struct person_row *row);
+/* Of an event of its history: the step, what it waits for, the escalation, how things stood then,
+ * and whose the person or a task became. */
+void write_happened(struct reading *reading, struct text *out, const struct record_view *record);
 
 #endif

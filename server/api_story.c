@@ -122,17 +122,7 @@ enum status read_story(struct reading *reading, uint64_t task, struct task_story
 
 const char *story_state(const struct task_story *story)
 {
-    if (!story->is_open)
-        return "ended";
-    switch ((enum task_state)story->row.state) {
-    case TASK_QUEUED:
-        return "queued";
-    case TASK_POPPED:
-        return "popped";
-    case TASK_CLAIMED:
-        return "claimed";
-    }
-    return "queued";
+    return story->is_open ? task_state_name((enum task_state)story->row.state) : "ended";
 }
 
 void write_story(const struct reading *reading, struct text *out, const struct task_story *story)

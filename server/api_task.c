@@ -336,6 +336,55 @@ static const char *conflict_of(enum report_op op)
     }
 }
 
+/* The members of answers, then those of finds, are counted from 1: what is that one called? */
+static bool find_item(struct json_value body, unsigned item, struct text *out)
+{
+    static const char *const objects[] = {"answers", "finds"};
+    struct json_value object, value;
+    struct slice name;
+
+    for (size_t i = 0; i < sizeof(objects) / sizeof(*objects); i++) {
+        if (!json_member(body, objects[i], &object))
+            continue;
+        struct json_walk walk = json_walk(object);
+        while (json_next(&walk, &name, &value)) {
+            if (--item > 0)
+                continue;
+            text_printf(out, "%s.", objects[i]);
+            text_add(out, name);
+            return !out->overflow;
+        }
+    }
+    return false;
+}
+
+/* The playbook asks no such question, or it is none of its choices; or it is no phone. */
+static void refuse_item(struct api *api, uint64_t ticket, struct slice bytes, unsigned item)
+{
+    char name[KNOWN_NAME_MAX + 16];
+    struct text field = text_over(name, sizeof(name));
+    struct json_value body;
+
+    if (json_parse(api->json, bytes.bytes, bytes.length, &body) != STATUS_OK ||
+        !find_item(body, item, &field))
+        field.length = 0;
+    api_problem_field(api, ticket, STATUS_INVALID, text_slice(&field));
+}
+
+static const char *detail_of(enum status status, enum report_op op)
+{
+    switch (status) {
+    case STATUS_CONFLICT:
+        return conflict_of(op);
+    case STATUS_INVALID:
+        return "a delivery that was not given out yet, or an outcome that does not happen to a "
+               "task of this channel, or that the person's playbook does not know, not among its "
+               "`aliases` either";
+    default:
+        return NULL;
+    }
+}
+
 static void report_settled(struct api *api, struct pending *pending,
                            const struct settlement *settlement, unsigned item)
 {
@@ -343,6 +392,8 @@ static void report_settled(struct api *api, struct pending *pending,
     struct text body = text_over(bytes, sizeof(bytes));
     enum report_op op = pending->report.op;
     uint64_t ticket = pending->http_ticket;
+    struct slice said = pending->report.body;
+    bool is_waiting = api_is_waiting(api, pending);
 
     (void)item;
     count_report(api, settlement->status, op);
@@ -359,9 +410,22 @@ static void report_settled(struct api *api, struct pending *pending,
     api_release(api, pending);
     if (settlement->status == STATUS_OK || settlement->status == STATUS_DUPLICATE)
         api_json(api, ticket, 200, &body);
+    else if (settlement->odd_item != 0 && is_waiting)
+        refuse_item(api, ticket, said, settlement->odd_item);
     else
-        api_problem(api, ticket, settlement->status,
-                    settlement->status == STATUS_CONFLICT ? conflict_of(op) : NULL);
+        api_problem(api, ticket, settlement->status, detail_of(settlement->status, op));
+}
+
+/* A time that is too far away to be meant. */
+static enum status check_agreed(const struct api *api, const struct report *report,
+                                struct slice *field)
+{
+    uint64_t now_ms = clock_now_ms(api->options.clock);
+
+    if (report->call_at_ms <= now_ms + REPORT_AGREED_WITHIN_MS)
+        return STATUS_OK;
+    *field = SLICE("call_at_ms");
+    return STATUS_INVALID;
 }
 
 static enum status read_report(const struct api_call *call, struct json_value body,
@@ -387,6 +451,7 @@ static void fill_command(struct api *api, const struct api_call *call, const str
         .report = {.task = task,
                    .started_ms = report->started_ms,
                    .ended_ms = report->ended_ms,
+                   .call_at_ms = report->call_at_ms,
                    .agency = call->caller.agency,
                    .delivery = (uint16_t)report->delivery,
                    .op = (uint8_t)report->op,
@@ -412,6 +477,7 @@ static enum status submit_report(struct api *api, const struct api_call *call,
     pending->report.task = task;
     pending->report.opened_ms = opened_ms;
     pending->report.op = report->op;
+    pending->report.body = call->request->body;
     return api_submit(api, pending, &command);
 }
 
@@ -429,6 +495,8 @@ void api_task_report(struct api *api, const struct api_call *call)
     if (!api_body_object(api, call, &body))
         return;
     enum status status = read_report(call, body, &report, &field);
+    if (status == STATUS_OK)
+        status = check_agreed(api, &report, &field);
     if (status == STATUS_OK)
         status = submit_report(api, call, &report, task, opened_ms);
     if (status != STATUS_OK)

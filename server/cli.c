@@ -9,44 +9,33 @@
 
 #include "proto/json.h"
 #include "proto/must.h"
-#include "server/client.h"
+#include "server/cli_internal.h"
 #include "server/config.h"
+#include "server/figures.h"
 
-#define EXIT_FAILED    1
-#define EXIT_USAGE     2
 #define SETTINGS_MAX   (64 * 1024)
-#define WORDS_MAX      256
 #define URL_DEFAULT    "http://127.0.0.1:8080"
 #define FOLDER_DEFAULT "./hotlead-data"
 
-static const struct entity {
-    const char *name, *plural;
-    bool is_kept; /* it has settings: add, list, show, set, rm */
-} entities[] = {
-    {"agency", "agencies", true}, {"site", "sites", true},   {"queue", "queues", true},
-    {"agent", "agents", true},    {"token", "tokens", true}, {"optin", "optins", false},
-    {"clock", "clock", false},
+static const struct cli_entity entities[] = {
+    {"agency", "agencies", true},      {"site", "sites", true},   {"queue", "queues", true},
+    {"agent", "agents", true},         {"token", "tokens", true}, {"playbook", "playbooks", false},
+    {"optin", "optins", false},        {"clock", "clock", false}, {"report", "reports", false},
+    {"graveyard", "graveyard", false},
 };
 
-/* One command, taken apart. */
-struct call {
-    const struct entity *entity;
-    const char *verb;
-    const char *server, *token, *data, *prefix, *user; /* NULL: not given */
-    bool json, help;
-    int count; /* of words that are neither of these: ids and settings */
-    const char *words[WORDS_MAX];
-    struct client *client;
-};
-
-typedef int verb_fn(struct call *call);
+typedef int verb_fn(struct cli_call *call);
 
 /* --- talk ----------------------------------------------------------------------------- */
 
-static int usage(const struct call *call, FILE *out)
+static int usage(const struct cli_call *call, FILE *out)
 {
     const char *name = call->entity->name;
 
+    if (strcmp(name, "playbook") == 0)
+        return cli_playbook_usage(out);
+    if (strcmp(name, "graveyard") == 0)
+        return cli_graveyard_usage(out);
     if (call->entity->is_kept)
         fprintf(out,
                 "usage: hotlead %s add ID [--SETTING VALUE ...]\n"
@@ -59,6 +48,10 @@ static int usage(const struct call *call, FILE *out)
     if (strcmp(name, "queue") == 0)
         fprintf(out,
                 "       hotlead queue acl ID [--user NAME]  the Redis ACL line of a consumer\n");
+    if (strcmp(name, "agent") == 0)
+        fprintf(out, "       hotlead agent worklist ID          what is to be done, by deadline\n"
+                     "       hotlead agent hand-over ID [TO]    all its people to another, or to "
+                     "nobody\n");
     if (strcmp(name, "optin") == 0)
         fprintf(out,
                 "usage: hotlead optin suspects [--agency ID] [--site ID]\n\n"
@@ -67,6 +60,8 @@ static int usage(const struct call *call, FILE *out)
         fprintf(out, "usage: hotlead clock show | accept\n\n"
                      "A wall clock that jumps by more than a day holds deadlines and redeliveries\n"
                      "until it is set right, or accepted as it is.\n");
+    if (strcmp(name, "report") == 0)
+        cli_figures_usage(out);
     if (call->entity->is_kept)
         fprintf(out, "\nA setting given more than once is a list; an empty value takes it back.\n"
                      "It may also be written SETTING=VALUE, and ID as id=ID.\n");
@@ -74,13 +69,13 @@ static int usage(const struct call *call, FILE *out)
                  "  --token TOKEN  [HOTLEAD_TOKEN; HOTLEAD_TOKEN_FILE; DIR/admin.token]\n"
                  "  --data DIR     data folder on this machine [HOTLEAD_DATA; " FOLDER_DEFAULT "]\n"
                  "  --json         one JSON document a line\n");
-    return out == stdout ? 0 : EXIT_USAGE;
+    return out == stdout ? 0 : CLI_USAGE;
 }
 
-static int complain(const char *what, const char *about)
+int cli_complain(const char *what, const char *about)
 {
     fprintf(stderr, "hotlead: %s%s\n", what, about);
-    return EXIT_USAGE;
+    return CLI_USAGE;
 }
 
 static void print_text(const struct text *text)
@@ -98,7 +93,7 @@ static struct text document_over(size_t bytes)
     return text_over(buffer, capacity);
 }
 
-static void print_document(const struct call *call, struct slice body)
+void cli_print_document(const struct cli_call *call, struct slice body)
 {
     struct text out = document_over(body.length);
 
@@ -111,27 +106,63 @@ static void print_document(const struct call *call, struct slice body)
     free(out.bytes);
 }
 
-static bool member_text(struct json_value object, const char *name, struct slice *out)
+bool cli_member_text(struct json_value object, const char *name, struct slice *out)
 {
     struct json_value value;
 
     return json_member(object, name, &value) && json_string(value, out) && out->length > 0;
 }
 
+static bool member_uint(struct json_value object, const char *name, uint64_t *out)
+{
+    struct json_value value;
+
+    return json_member(object, name, &value) && json_uint(value, out);
+}
+
+bool cli_explain_places(const char *file, struct json_value root, const char *list,
+                        const char *what)
+{
+    struct json_value errors, item;
+    struct slice name, text, other;
+    uint64_t line, column;
+
+    if (!file || !json_member(root, list, &errors))
+        return false;
+    struct json_walk walk = json_walk(errors);
+    while (json_next(&walk, &name, &item)) {
+        if (!member_uint(item, "line", &line) || !member_uint(item, "column", &column) ||
+            !cli_member_text(item, "text", &text))
+            return false;
+        if (!cli_member_text(item, "file", &other))
+            other = slice_of(file);
+        fprintf(stderr, "%.*s:%llu:%llu: %s%.*s\n", (int)other.length, other.bytes,
+                (unsigned long long)line, (unsigned long long)column, what, (int)text.length,
+                text.bytes);
+    }
+    return true;
+}
+
 /* What the problem document says, or at least its status. */
-static int explain(const struct client_answer *answer)
+static int explain(const struct cli_call *call, const struct client_answer *answer)
 {
     struct json *json = json_open(answer->body.length + 1);
     struct json_value root;
     struct slice text;
+    bool is_json =
+        json && json_parse(json, answer->body.bytes, answer->body.length, &root) == STATUS_OK;
 
-    if (json && json_parse(json, answer->body.bytes, answer->body.length, &root) == STATUS_OK &&
-        (member_text(root, "detail", &text) || member_text(root, "title", &text)))
+    if (is_json && cli_explain_places(call->file, root, "errors", "")) {
+        json_close(json);
+        return CLI_FAILED;
+    }
+    if (is_json &&
+        (cli_member_text(root, "detail", &text) || cli_member_text(root, "title", &text)))
         fprintf(stderr, "hotlead: %.*s (%ld)\n", (int)text.length, text.bytes, answer->status);
     else
         fprintf(stderr, "hotlead: the server answered %ld\n", answer->status);
     json_close(json);
-    return EXIT_FAILED;
+    return CLI_FAILED;
 }
 
 /* --- where and who ---------------------------------------------------------------------- */
@@ -163,7 +194,7 @@ static bool read_word_in(const char *folder, const char *name, char out[512])
     return read_word(path, out);
 }
 
-static int open_client(struct call *call)
+static int open_client(struct cli_call *call)
 {
     char url_read[512], token_read[512] = "";
     const char *folder = or_variable(call->data, "HOTLEAD_DATA");
@@ -176,20 +207,20 @@ static int open_client(struct call *call)
     if (!url)
         url = read_word_in(folder, "admin.url", url_read) ? url_read : URL_DEFAULT;
     if (!token && token_file && !read_word(token_file, token_read))
-        return complain("HOTLEAD_TOKEN_FILE cannot be read: ", token_file);
+        return cli_complain("HOTLEAD_TOKEN_FILE cannot be read: ", token_file);
     if (!token && !token_file && !read_word_in(folder, "admin.token", token_read))
-        return complain(
+        return cli_complain(
             "no token: give --token, HOTLEAD_TOKEN, or --data DIR on the server's machine", "");
     if (!token)
         token = token_read;
     if (client_open(url, token, &call->client) != STATUS_OK)
-        return complain("neither a URL nor a token may look so: ", url);
+        return cli_complain("neither a URL nor a token may look so: ", url);
     return 0;
 }
 
 /* 0: an answer of 2xx. */
-static int request(struct call *call, const char *method, const char *path, struct slice body,
-                   struct client_answer *answer)
+int cli_request(struct cli_call *call, const char *method, const char *path, struct slice body,
+                struct client_answer *answer)
 {
     enum status status = client_request(call->client, method, path, body, answer);
 
@@ -198,12 +229,12 @@ static int request(struct call *call, const char *method, const char *path, stru
     else if (status != STATUS_OK)
         fprintf(stderr, "hotlead: %s\n", status_text(status));
     else if (answer->status < 200 || answer->status > 299)
-        return explain(answer);
-    return status == STATUS_OK ? 0 : EXIT_FAILED;
+        return explain(call, answer);
+    return status == STATUS_OK ? 0 : CLI_FAILED;
 }
 
 /* /v1/sites, /v1/sites/ID, /v1/sites/ID/keys: what a word holds may be anything. */
-static void make_path(char out[2048], const struct call *call, const char *id, const char *rest)
+void cli_path(char out[2048], const struct cli_call *call, const char *id, const char *rest)
 {
     struct text path = text_over(out, 2047);
 
@@ -224,7 +255,7 @@ static void make_path(char out[2048], const struct call *call, const char *id, c
 
 /* --- verbs -------------------------------------------------------------------------------- */
 
-static int send_settings(struct call *call, const char *method, const char *id, int from)
+static int send_settings(struct cli_call *call, const char *method, const char *id, int from)
 {
     static char bytes[SETTINGS_MAX];
     struct text settings = text_over(bytes, sizeof bytes);
@@ -233,54 +264,54 @@ static int send_settings(struct call *call, const char *method, const char *id, 
     const char *wrong = cli_settings(call->count - from, call->words + from, id == NULL, &settings);
 
     if (wrong)
-        return complain("this is no setting; write --name VALUE or name=VALUE: ", wrong);
+        return cli_complain("this is no setting; write --name VALUE or name=VALUE: ", wrong);
     if (settings.overflow)
-        return complain("the settings are too long", "");
-    make_path(path, call, id, "");
-    int code = request(call, method, path, text_slice(&settings), &answer);
+        return cli_complain("the settings are too long", "");
+    cli_path(path, call, id, "");
+    int code = cli_request(call, method, path, text_slice(&settings), &answer);
     if (code == 0)
-        print_document(call, answer.body);
+        cli_print_document(call, answer.body);
     return code;
 }
 
-static int verb_add(struct call *call)
+static int verb_add(struct cli_call *call)
 {
     return call->count < 1 ? usage(call, stderr) : send_settings(call, "POST", NULL, 0);
 }
 
-static int verb_set(struct call *call)
+static int verb_set(struct cli_call *call)
 {
     return call->count < 2 ? usage(call, stderr) : send_settings(call, "PATCH", call->words[0], 1);
 }
 
-static int verb_show(struct call *call)
+static int verb_show(struct cli_call *call)
 {
     struct client_answer answer;
     char path[2048];
 
     if (call->count != 1)
         return usage(call, stderr);
-    make_path(path, call, call->words[0], "");
-    int code = request(call, "GET", path, (struct slice){0}, &answer);
+    cli_path(path, call, call->words[0], "");
+    int code = cli_request(call, "GET", path, (struct slice){0}, &answer);
     if (code == 0)
-        print_document(call, answer.body);
+        cli_print_document(call, answer.body);
     return code;
 }
 
-static int verb_rm(struct call *call)
+static int verb_rm(struct cli_call *call)
 {
     struct client_answer answer;
     char path[2048];
 
     if (call->count != 1)
         return usage(call, stderr);
-    make_path(path, call, call->words[0], "");
-    return request(call, "DELETE", path, (struct slice){0}, &answer);
+    cli_path(path, call, call->words[0], "");
+    return cli_request(call, "DELETE", path, (struct slice){0}, &answer);
 }
 
 /* The items of one page go behind those of the pages before. `next` is where the next begins, ""
  * after the last. False: this is no list as a server of ours sends it. */
-static bool gather_page(const struct call *call, struct slice page, struct text *items,
+static bool gather_page(const struct cli_call *call, struct slice page, struct text *items,
                         char next[256])
 {
     struct json *json = json_open(page.length + 1);
@@ -296,7 +327,7 @@ static bool gather_page(const struct call *call, struct slice page, struct text 
             json_write(items, item);
             text_char(items, '\n');
         }
-        member_text(root, "next", &after);
+        cli_member_text(root, "next", &after);
         sound = after.length < 256 && !items->overflow;
     }
     if (sound && after.length > 0) {
@@ -308,7 +339,7 @@ static bool gather_page(const struct call *call, struct slice page, struct text 
 }
 
 /* JSON lines as they are, or all of them as one table. */
-static void print_items(const struct call *call, const struct text *lines)
+static void print_items(const struct cli_call *call, const struct text *lines)
 {
     if (call->json || !isatty(STDOUT_FILENO)) {
         print_text(lines);
@@ -326,7 +357,7 @@ static void print_items(const struct call *call, const struct text *lines)
 }
 
 /* All pages of a list; `query` is "?" and what else is asked, each with an & behind it. */
-static int list_pages(struct call *call, const char *query)
+static int list_pages(struct cli_call *call, const char *query)
 {
     struct text lines = text_over(NULL, 0);
     char path[2048], rest[1024], next[256] = "";
@@ -336,8 +367,8 @@ static int list_pages(struct call *call, const char *query)
     do {
         /* ids need no escapes */
         snprintf(rest, sizeof rest, *next ? "%safter=%s" : "%s", query, next);
-        make_path(path, call, NULL, rest);
-        code = request(call, "GET", path, (struct slice){0}, &answer);
+        cli_path(path, call, NULL, rest);
+        code = cli_request(call, "GET", path, (struct slice){0}, &answer);
         if (code != 0)
             break;
         size_t capacity = lines.length + 2 * answer.body.length + 64;
@@ -347,7 +378,7 @@ static int list_pages(struct call *call, const char *query)
         lines.capacity = capacity;
         if (!gather_page(call, answer.body, &lines, next)) {
             fprintf(stderr, "hotlead: the answer is no list of %s\n", call->entity->plural);
-            code = EXIT_FAILED;
+            code = CLI_FAILED;
         }
     } while (code == 0 && *next);
     if (code == 0)
@@ -356,13 +387,13 @@ static int list_pages(struct call *call, const char *query)
     return code;
 }
 
-static int verb_list(struct call *call)
+static int verb_list(struct cli_call *call)
 {
     return call->count > 0 ? usage(call, stderr) : list_pages(call, "?");
 }
 
 /* Whose: a word may name an agency or a site, and ids need no escapes. */
-static int verb_suspects(struct call *call)
+static int verb_suspects(struct cli_call *call)
 {
     char query[512] = "?suspect=1&";
     size_t length = strlen(query);
@@ -381,30 +412,88 @@ static int verb_suspects(struct call *call)
     return list_pages(call, query);
 }
 
-static int verb_add_key(struct call *call)
+static int verb_add_key(struct cli_call *call)
 {
     char path[2048], body[64];
     struct client_answer answer;
 
     if (call->count != 2 || (strcmp(call->words[1], "pk") && strcmp(call->words[1], "sk")))
         return usage(call, stderr);
-    make_path(path, call, call->words[0], "/keys");
+    cli_path(path, call, call->words[0], "/keys");
     snprintf(body, sizeof body, "{\"kind\":\"%s\"}", call->words[1]);
-    int code = request(call, "POST", path, slice_of(body), &answer);
+    int code = cli_request(call, "POST", path, slice_of(body), &answer);
     if (code == 0)
-        print_document(call, answer.body);
+        cli_print_document(call, answer.body);
     return code;
 }
 
-static int verb_retire_key(struct call *call)
+static int verb_retire_key(struct cli_call *call)
 {
     struct client_answer answer;
     char path[2048];
 
     if (call->count != 2 || (strcmp(call->words[1], "pk") && strcmp(call->words[1], "sk")))
         return usage(call, stderr);
-    make_path(path, call, call->words[0], call->words[1][0] == 'p' ? "/keys/pk" : "/keys/sk");
-    return request(call, "DELETE", path, (struct slice){0}, &answer);
+    cli_path(path, call, call->words[0], call->words[1][0] == 'p' ? "/keys/pk" : "/keys/sk");
+    return cli_request(call, "DELETE", path, (struct slice){0}, &answer);
+}
+
+/* People that one answer was about, and whether there are more. False: it is no such answer. */
+static bool read_handed(struct slice body, uint64_t *count, bool *more)
+{
+    struct json *json = json_open(body.length + 1);
+    struct json_value root, value;
+    bool sound = json && json_parse(json, body.bytes, body.length, &root) == STATUS_OK &&
+                 member_uint(root, "handed_over", count) && json_member(root, "more", &value) &&
+                 json_bool(value, more);
+
+    json_close(json);
+    return sound;
+}
+
+/* A request hands over so many people that nobody has to wait for it; they go on until all are. */
+static int verb_hand_over(struct cli_call *call)
+{
+    char path[2048], bytes[1024];
+    struct text body = text_over(bytes, sizeof bytes);
+    uint64_t count, sum = 0;
+    bool more = true;
+
+    if (call->count < 1 || call->count > 2)
+        return usage(call, stderr);
+    cli_path(path, call, call->words[0], "/hand-over");
+    text_string(&body, "{\"to\":");
+    text_json_string_or_null(&body,
+                             call->count == 2 ? slice_of(call->words[1]) : (struct slice){0});
+    text_char(&body, '}');
+    while (more) {
+        struct client_answer answer;
+        int code = cli_request(call, "POST", path, text_slice(&body), &answer);
+        if (code != 0)
+            return code;
+        if (!read_handed(answer.body, &count, &more)) {
+            fprintf(stderr, "hotlead: the answer tells of no hand-over\n");
+            return CLI_FAILED;
+        }
+        sum += count;
+    }
+    printf(call->json ? "{\"handed_over\":%llu}\n" : "handed over %llu people\n",
+           (unsigned long long)sum);
+    return 0;
+}
+
+static int verb_worklist(struct cli_call *call)
+{
+    struct client_answer answer;
+    char path[2048];
+
+    if (call->count != 1)
+        return usage(call, stderr);
+    cli_path(path, call, call->words[0], "/worklist");
+    int code = cli_request(call, "GET", path, (struct slice){0}, &answer);
+    if (code == 0)
+        cli_print_document(call, answer.body);
+    return code;
 }
 
 /* False: this is no queue as a server of ours shows it. */
@@ -414,7 +503,7 @@ static bool read_shape(struct slice body, bool *is_list)
     struct json_value root;
     struct slice shape = {0};
     bool sound = json && json_parse(json, body.bytes, body.length, &root) == STATUS_OK &&
-                 member_text(root, "shape", &shape);
+                 cli_member_text(root, "shape", &shape);
 
     *is_list = slice_equal(shape, SLICE("list"));
     json_close(json);
@@ -422,7 +511,7 @@ static bool read_shape(struct slice body, bool *is_list)
 }
 
 /* For a queue that is there: a slip in its name would make a user who waits for ever. */
-static int verb_acl(struct call *call)
+static int verb_acl(struct cli_call *call)
 {
     unsigned char secret[24];
     char password[2 * sizeof secret + 1], line[2048], path[2048];
@@ -436,14 +525,14 @@ static int verb_acl(struct call *call)
     if (!*queue)
         return usage(call, stderr);
     if (strlen(user) > 64 || user[strcspn(user, " \t\r\n()")])
-        return complain("Redis takes no such name of a user: ", user);
-    make_path(path, call, queue, "");
-    int code = request(call, "GET", path, (struct slice){0}, &answer);
+        return cli_complain("Redis takes no such name of a user: ", user);
+    cli_path(path, call, queue, "");
+    int code = cli_request(call, "GET", path, (struct slice){0}, &answer);
     if (code != 0)
         return code;
     if (!read_shape(answer.body, &is_list)) {
-        complain("the server's answer is no queue: ", queue);
-        return EXIT_FAILED;
+        cli_complain("the server's answer is no queue: ", queue);
+        return CLI_FAILED;
     }
     MUST(sodium_init() >= 0);
     randombytes_buf(secret, sizeof secret);
@@ -453,55 +542,87 @@ static int verb_acl(struct call *call)
     return 0;
 }
 
-static int ask_clock(struct call *call, const char *method, const char *rest, struct slice body)
+static int ask_clock(struct cli_call *call, const char *method, const char *rest, struct slice body)
 {
     struct client_answer answer;
     char path[2048];
 
     if (call->count != 0)
         return usage(call, stderr);
-    make_path(path, call, NULL, rest);
-    int code = request(call, method, path, body, &answer);
+    cli_path(path, call, NULL, rest);
+    int code = cli_request(call, method, path, body, &answer);
     if (code == 0)
-        print_document(call, answer.body);
+        cli_print_document(call, answer.body);
     return code;
 }
 
-static int verb_clock_show(struct call *call)
+static int verb_clock_show(struct cli_call *call)
 {
     return ask_clock(call, "GET", "", (struct slice){0});
 }
 
-static int verb_clock_accept(struct call *call)
+static int verb_clock_accept(struct cli_call *call)
 {
     return ask_clock(call, "POST", "/accept", SLICE("{}"));
+}
+
+static int verb_report(struct cli_call *call)
+{
+    struct client_answer answer;
+    char path[2048], bytes[1024];
+    struct text query = text_over(bytes, sizeof bytes - 1);
+    bool csv;
+    const char *wrong = cli_figures_query(call->count, call->words, &csv, &query);
+
+    if (wrong)
+        return cli_complain("this is asked of no report: ", wrong);
+    if (query.overflow)
+        return cli_complain("too much is asked", "");
+    bytes[query.length] = '\0';
+    cli_path(path, call, call->verb, bytes);
+    int code = cli_request(call, "GET", path, (struct slice){0}, &answer);
+    if (code == 0)
+        cli_print_figures(answer.body, call->json, csv);
+    return code;
 }
 
 static const struct verb {
     const char *name;
     const char *entity; /* NULL: all that are kept */
     verb_fn *run;
-} verbs[] = {
-    {"add", NULL, verb_add},
-    {"list", NULL, verb_list},
-    {"show", NULL, verb_show},
-    {"set", NULL, verb_set},
-    {"rm", NULL, verb_rm},
-    {"add-key", "site", verb_add_key},
-    {"retire-key", "site", verb_retire_key},
-    {"acl", "queue", verb_acl},
-    {"suspects", "optin", verb_suspects},
-    {"show", "clock", verb_clock_show},
-    {"accept", "clock", verb_clock_accept},
+} verbs[] = {{"add", NULL, verb_add},
+             {"list", NULL, verb_list},
+             {"show", NULL, verb_show},
+             {"set", NULL, verb_set},
+             {"rm", NULL, verb_rm},
+             {"add-key", "site", verb_add_key},
+             {"retire-key", "site", verb_retire_key},
+             {"acl", "queue", verb_acl},
+             {"worklist", "agent", verb_worklist},
+             {"hand-over", "agent", verb_hand_over},
+             {"add", "playbook", cli_playbook_set},
+             {"set", "playbook", cli_playbook_set},
+             {"list", "playbook", verb_list},
+             {"show", "playbook", cli_playbook_show},
+             {"rm", "playbook", verb_rm},
+             {"move", "playbook", cli_playbook_move},
+             {"suspects", "optin", verb_suspects},
+             {"show", "clock", verb_clock_show},
+             {"accept", "clock", verb_clock_accept},
+             {"list", "graveyard", cli_graveyard_list},
+             {"wake", "graveyard", cli_graveyard_wake},
+#define XX(which, text, about) {text, "report", verb_report},
+             FIGURES_MAP(XX)
+#undef XX
 };
 #define VERB_COUNT (sizeof verbs / sizeof *verbs)
 
-static bool has_verb(const struct entity *entity, const struct verb *verb)
+static bool has_verb(const struct cli_entity *entity, const struct verb *verb)
 {
     return verb->entity ? strcmp(verb->entity, entity->name) == 0 : entity->is_kept;
 }
 
-static const struct verb *find_verb(const struct call *call)
+static const struct verb *find_verb(const struct cli_call *call)
 {
     for (size_t i = 0; i < VERB_COUNT; i++) {
         if (strcmp(verbs[i].name, call->verb) == 0 && has_verb(call->entity, &verbs[i]))
@@ -512,7 +633,7 @@ static const struct verb *find_verb(const struct call *call)
 
 /* Takes the flags that are the command's own and leaves ids and settings. False: one lacks its
  * value, or there are too many words. */
-static bool take_words(struct call *call, int argc, char **argv)
+static bool take_words(struct cli_call *call, int argc, char **argv)
 {
     const struct {
         const char *name;
@@ -541,7 +662,7 @@ static bool take_words(struct call *call, int argc, char **argv)
             call->json = true;
         else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             call->help = true;
-        else if (call->count == WORDS_MAX)
+        else if (call->count == CLI_WORDS_MAX)
             return false;
         else
             call->words[call->count++] = argv[i];
@@ -549,7 +670,7 @@ static bool take_words(struct call *call, int argc, char **argv)
     return true;
 }
 
-static int unknown_verb(const struct call *call)
+static int unknown_verb(const struct cli_call *call)
 {
     const char *names[VERB_COUNT];
     size_t count = 0;
@@ -560,12 +681,12 @@ static int unknown_verb(const struct call *call)
     const char *closest = config_closest(call->verb, names, count);
     fprintf(stderr, "hotlead: %s: there is no '%s'", call->entity->name, call->verb);
     fprintf(stderr, closest ? "; did you mean '%s'?\n" : "\n", closest);
-    return EXIT_USAGE;
+    return CLI_USAGE;
 }
 
 int cli(int argc, char **argv)
 {
-    struct call call = {.entity = entities};
+    struct cli_call call = {.entity = entities};
     int code;
 
     while (strcmp(call.entity->name, argv[0]) != 0) {
@@ -576,8 +697,8 @@ int cli(int argc, char **argv)
         return usage(&call, stderr);
     if (call.help)
         return usage(&call, stdout);
-    if (call.count == 0)
-        return usage(&call, stderr);
+    if (call.count == 0) /* a report's name is asked for: here they are */
+        return usage(&call, strcmp(call.entity->name, "report") == 0 ? stdout : stderr);
     call.verb = call.words[0];
     memmove(call.words, call.words + 1, (size_t)--call.count * sizeof *call.words);
     const struct verb *verb = find_verb(&call);

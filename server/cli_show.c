@@ -95,7 +95,7 @@ struct column {
 };
 
 /* In characters: every byte of UTF-8 but those that go on. */
-static size_t width_of(struct slice text)
+size_t cli_width(struct slice text)
 {
     size_t width = 0;
 
@@ -143,13 +143,13 @@ static size_t add_columns(struct column *columns, size_t count, struct json_valu
 
     while (json_next(&walk, &name, &value)) {
         char buffer[CELL_MAX * 4];
-        size_t width = width_of(write_cell(value, buffer)), i = 0;
+        size_t width = cli_width(write_cell(value, buffer)), i = 0;
         while (i < count && !slice_equal(columns[i].name, name))
             i++;
         if (i == COLUMNS_MAX)
             continue;
         if (i == count)
-            columns[count++] = (struct column){name, width_of(name)};
+            columns[count++] = (struct column){name, cli_width(name)};
         if (width > columns[i].width)
             columns[i].width = width;
     }
@@ -158,7 +158,7 @@ static size_t add_columns(struct column *columns, size_t count, struct json_valu
 
 static void write_padded(struct text *out, struct slice cell, size_t width, bool last)
 {
-    size_t written = width_of(cell);
+    size_t written = cli_width(cell);
 
     text_add(out, cell);
     if (last)

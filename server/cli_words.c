@@ -1,4 +1,4 @@
-/* From words on the command line to JSON. Which settings are lists or numbers is known here
+/* From words on the command line to JSON. Which settings are lists numbers or flags is known here
  * only because words do not say; everything else is a text, and the server checks all of it. */
 #include <string.h>
 
@@ -7,7 +7,7 @@
 
 #define PAIRS_MAX 128
 
-enum shape { SHAPE_TEXT, SHAPE_NUMBER, SHAPE_LIST };
+enum shape { SHAPE_TEXT, SHAPE_NUMBER, SHAPE_FLAG, SHAPE_LIST };
 
 static const struct known {
     const char *word, *key;
@@ -23,6 +23,10 @@ static const struct known {
     {"report_within", "report_within", SHAPE_NUMBER},
     {"claim_holds", "claim_holds", SHAPE_NUMBER},
     {"overdue_after", "overdue_after", SHAPE_NUMBER},
+    {"available", "available", SHAPE_FLAG},
+    {"away_until", "away_until", SHAPE_NUMBER},
+    {"capacity", "capacity", SHAPE_NUMBER},
+    {"queues", "queues", SHAPE_LIST},
 };
 
 struct pair {
@@ -89,9 +93,15 @@ static bool is_number(struct slice value)
     return true;
 }
 
+static bool is_flag(struct slice value)
+{
+    return slice_equal(value, SLICE("true")) || slice_equal(value, SLICE("false"));
+}
+
 static void write_value(struct text *out, const struct pair *pair)
 {
-    if (pair->shape == SHAPE_NUMBER && is_number(pair->value))
+    if ((pair->shape == SHAPE_NUMBER && is_number(pair->value)) ||
+        (pair->shape == SHAPE_FLAG && is_flag(pair->value)))
         text_add(out, pair->value);
     else
         text_json_string(out, pair->value);

@@ -15,6 +15,7 @@
 
 #include "proto/memory.h"
 #include "server/config_file.h"
+#include "server/config_value.h"
 
 enum type {
     TYPE_TEXT,   /* const char * */
@@ -389,58 +390,6 @@ static void collect_file(struct reading *reading)
 
 /* --- taking values ------------------------------------------------------------------ */
 
-static bool parse_switch(const char *text, bool *out)
-{
-    static const char *const words[] = {"true", "yes", "on", "1", "false", "no", "off", "0"};
-
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        if (strcmp(text, words[i]) == 0) {
-            *out = i < 4;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Digits only: no sign, no fraction. `*rest` is what stands behind them. */
-static bool parse_count(const char *text, uint64_t *out, const char **rest)
-{
-    uint64_t number = 0;
-
-    if (*text < '0' || *text > '9')
-        return false;
-    for (; *text >= '0' && *text <= '9'; text++) {
-        if (__builtin_mul_overflow(number, 10, &number) ||
-            __builtin_add_overflow(number, (uint64_t)(*text - '0'), &number))
-            return false;
-    }
-    *out = number;
-    *rest = text;
-    return true;
-}
-
-static const struct unit {
-    const char *name;
-    unsigned shift;
-} units[] = {{"TiB", 40}, {"GiB", 30}, {"MiB", 20}, {"KiB", 10}, {"", 0}};
-#define UNIT_COUNT (sizeof units / sizeof *units)
-
-static bool parse_size(const char *text, uint64_t *out)
-{
-    uint64_t number;
-
-    if (!parse_count(text, &number, &text))
-        return false;
-    text += *text == ' ';
-    for (size_t i = 0; i < UNIT_COUNT; i++) {
-        if (strcmp(text, units[i].name) == 0) {
-            *out = number << units[i].shift;
-            return *out >> units[i].shift == number;
-        }
-    }
-    return false;
-}
-
 static void take_number(struct reading *reading, const struct setting *setting, enum origin origin,
                         const char *text)
 {
@@ -448,7 +397,8 @@ static void take_number(struct reading *reading, const struct setting *setting, 
     const char *rest = "";
     uint64_t number;
 
-    if (!(size ? parse_size(text, &number) : parse_count(text, &number, &rest) && !*rest))
+    if (!(size ? config_parse_size(text, &number)
+               : config_parse_count(text, &number, &rest) && !*rest))
         complain(reading, setting, origin, "'%s' is no %s", text,
                  size ? "size; write 67108864, 64MiB or 1GiB" : "whole number");
     else if (number < setting->least || number > setting->most)
@@ -473,7 +423,7 @@ static void take(struct reading *reading, const struct setting *setting)
         memcpy(place, &text, sizeof text);
     else if (setting->type != TYPE_SWITCH)
         take_number(reading, setting, origin, text);
-    else if (!parse_switch(text, (bool *)place))
+    else if (!config_parse_switch(text, (bool *)place))
         complain(reading, setting, origin, "'%s' is neither true nor false", text);
 }
 
@@ -527,15 +477,6 @@ enum status config_read(int argc, const char *const *argv, const char *const *en
 
 /* --- showing ------------------------------------------------------------------------ */
 
-static void format_size(char out[32], uint64_t bytes)
-{
-    size_t i = 0;
-
-    while (bytes == 0 ? units[i].shift != 0 : bytes & ((1ull << units[i].shift) - 1))
-        i++;
-    snprintf(out, 32, "%" PRIu64 "%s", bytes >> units[i].shift, units[i].name);
-}
-
 /* A double-quoted YAML scalar. The password of a URL is shown as three stars. */
 static void print_text(const char *text, FILE *out)
 {
@@ -582,7 +523,7 @@ static void print_value(const struct config *config, const struct setting *setti
         break;
     case TYPE_SIZE:
         memcpy(&number, place, sizeof number);
-        format_size(size, number);
+        config_format_size(size, number);
         fputs(size, out);
         break;
     }

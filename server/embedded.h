@@ -5,8 +5,8 @@
 #include <stddef.h>
 
 extern const char embedded_push_lua[], embedded_claim_lua[], embedded_openapi_yaml[];
-extern const char embedded_tag_js[], embedded_demo_html[];
+extern const char embedded_tag_js[], embedded_demo_html[], embedded_default_yaml[];
 extern const size_t embedded_push_lua_bytes, embedded_claim_lua_bytes, embedded_openapi_yaml_bytes;
-extern const size_t embedded_tag_js_bytes, embedded_demo_html_bytes;
+extern const size_t embedded_tag_js_bytes, embedded_demo_html_bytes, embedded_default_yaml_bytes;
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "proto/id.h"
 #include "proto/must.h"
+#include "proto/zone.h"
 #include "server/engine_internal.h"
 
 enum status engine_open(const struct engine_options *options, struct engine **out)
@@ -18,12 +19,26 @@ enum status engine_open(const struct engine_options *options, struct engine **ou
     if (engine == NULL)
         return STATUS_BUSY;
     engine->options = *options;
-    engine->json = json_open(OPTIN_BYTES_MAX);
+    engine->json = json_open(RECORD_PAYLOAD_MAX);
+    engine->padded = malloc(RECORD_PAYLOAD_MAX + JSON_PADDING);
     engine->optin = malloc(sizeof(*engine->optin));
-    if (engine->json == NULL || engine->optin == NULL) {
+    engine->words = malloc(sizeof(*engine->words));
+    engine->known = malloc(sizeof(*engine->known));
+    engine->words_bytes = malloc(WORDS_BYTES_MAX);
+    engine->rest = malloc(sizeof(*engine->rest));
+    engine->known_bytes = malloc(2 * KNOWN_BYTES_MAX);
+    engine->news_bytes = malloc(4 * KNOWN_BYTES_MAX);
+    engine->told_bytes = malloc(REPORT_STORED_MAX);
+    if (engine->json == NULL || engine->padded == NULL || engine->optin == NULL ||
+        engine->words == NULL || engine->known == NULL || engine->words_bytes == NULL ||
+        engine->rest == NULL || engine->known_bytes == NULL || engine->news_bytes == NULL ||
+        engine->told_bytes == NULL) {
         engine_close(engine);
         return STATUS_BUSY;
     }
+    /* Made when first asked for, which takes milliseconds: not while an opt-in waits. */
+    (void)playbook_shipped();
+    (void)zone_utc();
     *out = engine;
     return STATUS_OK;
 }
@@ -33,7 +48,15 @@ void engine_close(struct engine *engine)
     if (engine == NULL)
         return;
     json_close(engine->json);
+    free(engine->padded);
     free(engine->optin);
+    free(engine->words);
+    free(engine->known);
+    free(engine->words_bytes);
+    free(engine->rest);
+    free(engine->known_bytes);
+    free(engine->news_bytes);
+    free(engine->told_bytes);
     free(engine);
 }
 
@@ -43,7 +66,7 @@ void engine_listen(struct engine *engine, engine_outbox_fn *on_outbox, void *own
     engine->options.owner = owner;
 }
 
-/* --- helpers shared by the decisions ------------------------------------------ */
+/* --- helpers shared by the decisions --------------------------------------------------------- */
 
 bool engine_load_person(struct engine *engine, uint64_t number, struct engine_person *out)
 {
@@ -61,50 +84,6 @@ bool engine_open_task(struct engine *engine, const struct engine_person *who, ui
     return state_task_find(engine->options.state, who->number, task, out);
 }
 
-uint64_t engine_outbox_seq(struct engine *engine, uint32_t queue, unsigned taken)
-{
-    return state_queue(engine->options.state, queue)->outbox_seq + taken + 1;
-}
-
-void engine_schedule(struct task_row *row)
-{
-    row->due_kind = DUE_NONE;
-    row->due_ms = 0;
-    if (row->lease_until_ms != 0) {
-        row->due_kind = DUE_LEASE;
-        row->due_ms = row->lease_until_ms;
-    } else if (!(row->flags & TASK_BREACHED)) {
-        row->due_kind = DUE_BREACH;
-        row->due_ms = row->deadline_ms;
-    }
-}
-
-/* The rank follows from when the promise was broken, not from when that was noticed: a server that
- * was down leaves the order as it would have been. */
-static void breach(struct engine *engine, struct task_row *row, uint64_t broken_ms)
-{
-    const struct queue *queue = registry_queue(engine->options.registry, row->queue);
-
-    row->flags |= TASK_BREACHED;
-    row->rank_ms = broken_ms + (queue != NULL ? queue->overdue_after_ms : 86400000);
-}
-
-uint64_t engine_requeue(struct engine *engine, struct task_row *row, uint64_t given_back_ms)
-{
-    uint64_t drop_seq = engine_outbox_seq(engine, row->queue, 0);
-
-    row->delivery++;
-    row->state = TASK_QUEUED;
-    row->agent = 0;
-    row->claimed_ms = 0;
-    row->lease_until_ms = 0;
-    row->put_seq = row->first_put_seq = drop_seq + 1;
-    if (!(row->flags & TASK_BREACHED) && row->deadline_ms <= given_back_ms)
-        breach(engine, row, given_back_ms);
-    engine_schedule(row);
-    return drop_seq;
-}
-
 void engine_begin(struct record *record, enum record_kind kind, const struct turn *turn,
                   uint64_t person, uint64_t person_prev, uint32_t agency)
 {
@@ -115,12 +94,29 @@ void engine_begin(struct record *record, enum record_kind kind, const struct tur
     record->header.person_prev = person_prev;
 }
 
+/* Rows have their rarely used numbers at the end, and what a stored one ends without reads as 0: so
+ * zeros there need not be stored. */
+static size_t without_zeros(const void *effect, size_t bytes)
+{
+    uint64_t word;
+
+    while (bytes > sizeof(word)) {
+        memcpy(&word, (const char *)effect + bytes - sizeof(word), sizeof(word));
+        if (word != 0)
+            break;
+        bytes -= sizeof(word);
+    }
+    return bytes;
+}
+
 void engine_effect(struct record *record, enum effect_kind kind, const void *effect, size_t bytes)
 {
+    if (kind == EFFECT_PERSON || kind == EFFECT_TASK)
+        bytes = without_zeros(effect, bytes);
     MUST(record_effect(record, kind, effect, bytes));
 }
 
-/* --- pops ------------------------------------------------------------------------- */
+/* --- pops ------------------------------------------------------------------------------------ */
 
 /* Members of one rank stand in the order of their bytes, which begin with the id. */
 static bool stands_before(struct engine *engine, const struct state_visible *visible,
@@ -151,6 +147,21 @@ static bool is_gone(struct engine *engine, const struct command_popped *popped,
            (visible->rank_ms == popped->rank_ms && stands_before(engine, visible, popped->id));
 }
 
+/* Until when it may be silent who has the task of this put. */
+static uint64_t silent_until(struct engine *engine, const struct queue *queue,
+                             const struct state_visible *visible, uint64_t now_ms)
+{
+    struct engine_person who;
+    struct task_row row;
+
+    if (queue->report_within_ms != 0)
+        return now_ms + queue->report_within_ms;
+    if (!engine_load_person(engine, visible->person, &who) ||
+        !engine_open_task(engine, &who, visible->task, &row))
+        row = (struct task_row){.queue = queue->number};
+    return now_ms + engine_report_within_ms(engine, &row);
+}
+
 /* Puts that are gone from Redis with no word of a consumer: their leases start now. */
 static enum status decide_popped(struct engine *engine, const struct command *command,
                                  const struct turn *turn, struct record *record,
@@ -170,10 +181,10 @@ static enum status decide_popped(struct engine *engine, const struct command *co
         if (!popped->empty && visible.rank_ms > popped->rank_ms)
             break;
         if (is_gone(engine, popped, &visible)) {
-            struct effect_popped effect = {.person = visible.person,
-                                           .task = visible.task,
-                                           .lease_until_ms =
-                                               command->now_ms + queue->report_within_ms};
+            struct effect_popped effect = {
+                .person = visible.person,
+                .task = visible.task,
+                .lease_until_ms = silent_until(engine, queue, &visible, command->now_ms)};
             engine_effect(record, EFFECT_POPPED, &effect, sizeof(effect));
             count++;
         }
@@ -186,7 +197,7 @@ static enum status decide_popped(struct engine *engine, const struct command *co
     return settlement->status = STATUS_OK;
 }
 
-/* --- what is due -------------------------------------------------------------------- */
+/* --- what is due ----------------------------------------------------------------------------- */
 
 uint64_t engine_next_due_ms(struct engine *engine)
 {
@@ -195,107 +206,82 @@ uint64_t engine_next_due_ms(struct engine *engine)
     return state_due_first(engine->options.state, &due) ? due.due_ms : UINT64_MAX;
 }
 
+/* The same member under a later rank, where it has one. A list has no ranks: it stays where it is.
+ */
+static void move_behind(struct life *life, struct task_row *row, uint64_t broken_ms)
+{
+    uint64_t rank_ms = row->rank_ms;
+
+    engine_breach(life->engine, row, broken_ms);
+    if (!(row->flags & TASK_IN_LIST) && row->rank_ms != rank_ms)
+        row->put_seq = life_take_seq(life, row->queue);
+    life_task_effect(life, row, 0);
+}
+
+static enum record_kind task_due(struct life *life, struct task_row *row, uint64_t due_ms)
+{
+    enum record_kind kind;
+    uint64_t drop_seq;
+
+    switch ((enum due_kind)row->due_kind) {
+    case DUE_TIER:
+        life_miss_tier(life, row, due_ms);
+        return RECORD_TIER;
+    case DUE_RUNG:
+        life_climb(life, row, due_ms);
+        return RECORD_RUNG;
+    case DUE_PUT:
+        kind = life_put(life, row);
+        life_task_effect(life, row, 0);
+        return kind;
+    case DUE_SILENT:
+        life_go_to_team(life, row);
+        return RECORD_ASSIGNED;
+    case DUE_BREACH:
+        move_behind(life, row, due_ms);
+        return RECORD_BREACH;
+    case DUE_LEASE:
+    case DUE_SHUT:
+    case DUE_NONE:
+    case DUE_PERSON:
+        break;
+    }
+    kind = row->due_kind == DUE_SHUT ? RECORD_SHUT : RECORD_LEASE_ENDED;
+    drop_seq = life_requeue(life, row, engine_to_team(row), due_ms);
+    life_task_effect(life, row, drop_seq);
+    return kind;
+}
+
 enum status engine_decide_due(struct engine *engine, const struct turn *turn, struct record *record)
 {
     struct state_due due;
     struct engine_person who;
-    struct effect_task task;
+    struct task_row row;
+    struct life life;
+    enum record_kind kind;
 
     if (!state_due_first(engine->options.state, &due) || due.due_ms > turn->now_ms)
         return STATUS_NOT_FOUND;
     if (!engine_load_person(engine, due.person, &who) ||
-        !engine_open_task(engine, &who, due.task, &task.row)) {
+        (due.task != 0 && !engine_open_task(engine, &who, due.task, &row))) {
         MUST(state_failure(engine->options.state) != STATUS_OK);
         return state_failure(engine->options.state);
     }
-    MUST(task.row.due_ms == due.due_ms);
-    task.person = due.person;
-    task.drop_seq = 0;
-
-    if (task.row.due_kind == DUE_LEASE) {
-        task.drop_seq = engine_requeue(engine, &task.row, due.due_ms);
+    life_begin(&life, engine, turn, &who);
+    if (due.task == 0) {
+        MUST(who.row.due_ms == due.due_ms);
+        kind = life_due(&life);
     } else {
-        breach(engine, &task.row, due.due_ms);
-        /* The same member under a later rank. A list has no ranks: it stays where it is. */
-        if (!(task.row.flags & TASK_IN_LIST))
-            task.row.put_seq = engine_outbox_seq(engine, task.row.queue, 0);
-        engine_schedule(&task.row);
+        MUST(row.due_ms == due.due_ms);
+        kind = task_due(&life, &row, due.due_ms);
     }
-    engine_begin(record, due.kind == DUE_LEASE ? RECORD_LEASE_ENDED : RECORD_BREACH, turn,
-                 who.number, who.last_seq, who.row.agency);
-    engine_effect(record, EFFECT_TASK, &task, sizeof(task));
+    engine_begin(record, kind, turn, who.number, who.last_seq, who.row.agency);
+    life_end(&life, record, false);
     record_seal(record);
     return STATUS_OK;
 }
 
-/* --- administration ------------------------------------------------------------------ */
-
-/* A queue's open tasks are given out and given out again by its settings: without it the next pop
- * would be the last that is seen of them. A site may go before its tasks, which have all of it that
- * they need in their own rows. */
-static enum status check_remove(struct engine *engine, const struct command_admin *admin)
-{
-    enum status result =
-        registry_check_remove(engine->options.registry, admin->entity, admin->number);
-
-    if (result == STATUS_OK && admin->entity == ENTITY_QUEUE &&
-        state_queue(engine->options.state, admin->number)->open_tasks != 0)
-        return STATUS_CONFLICT;
-    return result;
-}
-
-/* The loop has checked the settings; what two of its requests could still race for is checked
- * again here, where everything is in one order. */
-static enum status check_admin(struct engine *engine, const struct command *command)
-{
-    const struct registry *registry = engine->options.registry;
-    const struct command_admin *admin = &command->admin;
-    uint32_t numbers_max = admin->entity == ENTITY_QUEUE ? STATE_QUEUES_MAX - 1 : SITE_NUMBER_MAX;
-    struct json_value settings, id;
-    struct slice name;
-    char padded[16 * 1024 + JSON_PADDING];
-
-    if (admin->number != 0 && registry_settings(registry, admin->entity, admin->number).length == 0)
-        return STATUS_NOT_FOUND;
-    if (admin->remove)
-        return check_remove(engine, admin);
-    if (command->payload.length > sizeof(padded) - JSON_PADDING)
-        return STATUS_TOO_LARGE;
-    memcpy(padded, command->payload.bytes, command->payload.length);
-    memset(padded + command->payload.length, 0, JSON_PADDING);
-    if (json_parse(engine->json, padded, command->payload.length, &settings) != STATUS_OK ||
-        !json_member(settings, "id", &id) || !json_string(id, &name))
-        return STATUS_INVALID;
-    if (admin->number == 0 && registry_number(registry, admin->entity, name) != 0)
-        return STATUS_CONFLICT;
-    if (admin->number == 0 && registry_next_number(registry, admin->entity) > numbers_max)
-        return STATUS_BUSY;
-    return STATUS_OK;
-}
-
-static enum status decide_admin(struct engine *engine, const struct command *command,
-                                const struct turn *turn, struct record *record,
-                                struct settlement *settlement)
-{
-    const struct command_admin *admin = &command->admin;
-    enum status result = check_admin(engine, command);
-    struct effect_admin effect = {.entity = admin->entity, .number = admin->number};
-
-    settlement->status = result;
-    if (result != STATUS_OK)
-        return result;
-    if (effect.number == 0)
-        effect.number = registry_next_number(engine->options.registry, admin->entity);
-    engine_begin(record, RECORD_ADMIN, turn, 0, 0, 0);
-    engine_effect(record, EFFECT_ADMIN, &effect, sizeof(effect));
-    if (!admin->remove)
-        record->payload = command->payload;
-    record_seal(record);
-    settlement->entity_number = effect.number;
-    return STATUS_OK;
-}
-
-/* --- the switch ------------------------------------------------------------------------ */
+/* --- the switch ------------------------------------------------------------------------------ */
 
 enum status engine_decide(struct engine *engine, const struct command *command,
                           const struct turn *turn, struct record *record,
@@ -315,9 +301,19 @@ enum status engine_decide(struct engine *engine, const struct command *command,
     case COMMAND_POPPED:
         return decide_popped(engine, command, turn, record, settlement, more_out);
     case COMMAND_ADMIN:
-        return decide_admin(engine, command, turn, record, settlement);
+        return engine_decide_admin(engine, command, turn, record, settlement, more_out);
+    case COMMAND_ASSIGN:
+        return engine_decide_assign(engine, command, turn, record, settlement);
+    case COMMAND_SIGNAL:
+        return engine_decide_signal(engine, command, turn, record, settlement);
+    case COMMAND_WAKE:
+        return engine_decide_wake(engine, command, turn, record, settlement);
     case COMMAND_FIND:
         return engine_decide_find(engine, command, settlement);
+    case COMMAND_MOVE:
+        return engine_decide_move(engine, command, turn, record, settlement);
+    case COMMAND_MERGE:
+        return engine_decide_merge(engine, command, turn, record, settlement);
     case COMMAND_BARRIER:
     case COMMAND_EPOCH: /* both are the writer's own */
         return STATUS_DUPLICATE;

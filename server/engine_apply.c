@@ -6,6 +6,7 @@
 #include "server/engine_internal.h"
 
 #include "proto/must.h"
+#include "proto/task.h"
 
 #define TRIM_PER_DROP 4 /* more than one, so that drops older than an hour run out */
 
@@ -34,6 +35,7 @@ static enum status person_flush(struct engine *engine, const struct record_view 
         person->last_seq = record->header.seq;
     TRY(state_person_put(engine->options.state, person->number, &person->row,
                          person->task.number != 0 ? &person->task : NULL, person->last_seq));
+    TRY(engine_tally_person(engine));
     person->number = 0;
     return STATUS_OK;
 }
@@ -46,14 +48,17 @@ static enum status person_turn_to(struct engine *engine, const struct record_vie
     TRY(person_flush(engine, record));
     if (number > state_meta(engine->options.state)->people) {
         engine->person = (struct engine_person){.number = number};
+        engine->person_before = engine->person.row;
         state_meta(engine->options.state)->people = number;
         return STATUS_OK;
     }
-    return engine_load_person(engine, number, &engine->person) ? STATUS_OK
-                                                               : failure_or_corrupt(engine);
+    if (!engine_load_person(engine, number, &engine->person))
+        return failure_or_corrupt(engine);
+    engine->person_before = engine->person.row;
+    return STATUS_OK;
 }
 
-/* --- the outbox ------------------------------------------------------------------ */
+/* --- the outbox ------------------------------------------------------------------------------ */
 
 static uint64_t visible_rank(const struct task_row *row)
 {
@@ -138,7 +143,7 @@ static enum status install(struct engine *engine, const struct record_view *reco
     return STATUS_OK;
 }
 
-/* --- tasks ------------------------------------------------------------------------- */
+/* --- tasks ----------------------------------------------------------------------------------- */
 
 /* The row as it is now; false: the record opens it. */
 static bool old_row(struct engine *engine, const struct record_view *record, uint64_t task,
@@ -176,6 +181,33 @@ static enum status forget_row(struct engine *engine, const struct task_row *row)
     return state_task_delete(engine->options.state, person->number, row->number);
 }
 
+/* What is with an agent: how many, and in which order. */
+static enum status move_work(struct engine *engine, const struct task_row *old,
+                             const struct task_row *row)
+{
+    struct state *state = engine->options.state;
+    const struct state_work work = {row->deadline_ms, row->number, engine->person.number};
+
+    if (old->with == row->with && old->deadline_ms == row->deadline_ms)
+        return STATUS_OK;
+    if (old->with != 0) {
+        state_agent(state, old->with)->open_tasks--;
+        TRY(state_work_delete(state, old->with, old->deadline_ms, old->number));
+    }
+    if (row->with == 0)
+        return STATUS_OK;
+    state_agent(state, row->with)->open_tasks++;
+    return state_work_put(state, row->with, &work);
+}
+
+static void move_queue(struct state *state, const struct task_row *old, const struct task_row *row)
+{
+    if (old->queue == row->queue)
+        return;
+    state_queue(state, old->queue)->open_tasks--;
+    state_queue(state, row->queue)->open_tasks++;
+}
+
 static enum status apply_task(struct engine *engine, const struct record_view *record,
                               const struct effect_task *effect)
 {
@@ -188,16 +220,22 @@ static enum status apply_task(struct engine *engine, const struct record_view *r
     if (!is_old) {
         state_meta(state)->tasks_opened++;
         state_queue(state, effect->row.queue)->open_tasks++;
+        engine->person.row.open_tasks++;
         old = (struct task_row){0};
-    } else if (effect->row.delivery > old.delivery) {
-        state_meta(state)->redeliveries++;
+    } else {
+        move_queue(state, &old, &effect->row);
+        state_meta(state)->redeliveries += effect->row.delivery > old.delivery;
     }
-    if ((effect->row.flags & ~old.flags) & TASK_BREACHED)
+    engine->opened |= effect->row.kind == TASK_FIRST_RESPONSE && old.kind != TASK_FIRST_RESPONSE;
+    if ((effect->row.flags & ~old.flags) & TASK_BREACHED) {
         state_meta(state)->breaches++;
+        TRY(engine_tally_breach(engine, record, &effect->row, old.lease_until_ms != 0));
+    }
     TRY(retract(engine, &old));
     if (effect->drop_seq != 0)
         TRY(drop_put(engine, record, effect->drop_seq, &old));
     TRY(install(engine, record, &effect->row));
+    TRY(move_work(engine, &old, &effect->row));
     return keep_row(engine, is_old, &effect->row);
 }
 
@@ -215,6 +253,9 @@ static enum status apply_task_end(struct engine *engine, const struct record_vie
         TRY(drop_put(engine, record, effect->drop_seq, &old));
     state_meta(state)->tasks_ended++;
     state_queue(state, old.queue)->open_tasks--;
+    engine->person.row.open_tasks--;
+    TRY(engine_tally_end(engine, record, &old));
+    TRY(move_work(engine, &old, &(const struct task_row){.number = old.number}));
     return forget_row(engine, &old);
 }
 
@@ -255,6 +296,7 @@ static enum status apply_optin(struct engine *engine, const struct record_view *
     struct index *index = engine->options.index;
 
     meta->optins++;
+    engine->decision = *effect;
     TRY(apply_suspect(engine, record, effect));
     if (record->header.kind == RECORD_DECIDED)
         meta->received_seq = effect->optin_seq;
@@ -267,11 +309,51 @@ static enum status apply_optin(struct engine *engine, const struct record_view *
     return STATUS_OK;
 }
 
+/* A person's one entry in the due table, where it moves. */
+static enum status move_due(struct engine *engine, const struct person_row *row)
+{
+    struct state *state = engine->options.state;
+    const struct engine_person *person = &engine->person;
+
+    if (row->due_ms == person->row.due_ms)
+        return STATUS_OK;
+    if (person->row.due_ms != 0)
+        TRY(state_due_delete(state, person->row.due_ms, person->number, 0));
+    if (row->due_ms == 0)
+        return STATUS_OK;
+    return state_due_put(state, row->due_ms, person->number, 0, DUE_PERSON);
+}
+
+static enum status move_owned(struct engine *engine, const struct person_row *row)
+{
+    struct state *state = engine->options.state;
+    const struct engine_person *person = &engine->person;
+
+    if (row->owner == person->row.owner)
+        return STATUS_OK;
+    if (person->row.owner != 0)
+        TRY(state_owned_delete(state, person->row.owner, person->number));
+    return row->owner != 0 ? state_owned_put(state, row->owner, person->number) : STATUS_OK;
+}
+
+static void apply_assigned(struct engine *engine, const struct record_view *record,
+                           const struct effect_assigned *effect)
+{
+    struct state_agent *agent;
+
+    if (effect->pass == 0)
+        return;
+    agent = state_agent(engine->options.state, effect->to);
+    agent->assigned_seq = record->header.seq;
+    agent->pass = effect->pass;
+}
+
 static enum status apply_person(struct engine *engine, const struct record_view *record,
                                 const struct effect_person *effect)
 {
     struct index *index = engine->options.index;
     uint64_t now_ms = record->header.now_ms;
+    uint8_t open_tasks;
 
     TRY(person_turn_to(engine, record, effect->person));
     if (!hash_is_none(effect->row.phone) &&
@@ -280,7 +362,11 @@ static enum status apply_person(struct engine *engine, const struct record_view 
     if (!hash_is_none(effect->row.email) &&
         !hash_equal(effect->row.email, engine->person.row.email))
         TRY(index_insert(index, INDEX_IDENTITY, effect->row.email, effect->person, now_ms));
+    TRY(move_due(engine, &effect->row));
+    TRY(move_owned(engine, &effect->row));
+    open_tasks = engine->person.row.open_tasks;
     engine->person.row = effect->row;
+    engine->person.row.open_tasks = open_tasks;
     return STATUS_OK;
 }
 
@@ -289,6 +375,7 @@ static enum status apply_report(struct engine *engine, const struct record_view 
 {
     struct state_queue *queue = state_queue(engine->options.state, effect->queue);
 
+    engine->report = *effect;
     if (effect->stream_ms == 0)
         return STATUS_OK;
     if (effect->stream_ms > queue->report_ms ||
@@ -300,13 +387,100 @@ static enum status apply_report(struct engine *engine, const struct record_view 
                         record->header.now_ms);
 }
 
+/* Their effects are for reading: the rows come in others. They are counted. */
+static enum status apply_step(struct engine *engine, const struct record_view *record,
+                              const struct effect_step *effect)
+{
+    struct state_meta *meta = state_meta(engine->options.state);
+
+    if (effect->skip == SKIP_NONE)
+        meta->steps++;
+    else
+        meta->skipped++;
+    if (effect->skip < SKIP_END)
+        meta->skipped_by[effect->skip] += effect->skip != SKIP_NONE;
+    TRY(person_turn_to(engine, record, record->header.person));
+    return engine_tally_step(engine, record, effect);
+}
+
+static enum status apply_escalated(struct engine *engine, const struct record_view *record,
+                                   const struct effect_escalated *effect)
+{
+    struct state_meta *meta = state_meta(engine->options.state);
+    struct task_row row;
+
+    if (effect->rung == 0)
+        meta->tiers++;
+    else
+        meta->rungs++;
+    TRY(person_turn_to(engine, record, record->header.person));
+    if (!old_row(engine, record, effect->task, &row))
+        return failure_or_corrupt(engine);
+    return engine_tally_escalated(engine, record, effect, &row);
+}
+
+static enum status put_edge(struct engine *engine, const struct effect_edge *effect,
+                            uint64_t person, enum edge_kind kind, uint64_t other)
+{
+    const struct state_edge edge = {.other = other, .seq = effect->seq};
+
+    return effect->remove ? state_edge_delete(engine->options.state, person, kind, other)
+                          : state_edge_put(engine->options.state, person, kind, &edge);
+}
+
+/* Whom a manager should look at. */
+static enum status put_review(struct engine *engine, const struct effect_edge *effect)
+{
+    const struct state_review row = {
+        .seq = effect->seq, .person = effect->person, .other = effect->other};
+
+    return effect->remove ? state_review_delete(engine->options.state, effect->agency, &row)
+                          : state_review_put(engine->options.state, effect->agency, &row);
+}
+
+static enum status apply_edge(struct engine *engine, const struct effect_edge *effect)
+{
+    enum edge_kind kind = (enum edge_kind)effect->kind;
+
+    TRY(put_edge(engine, effect, effect->person, kind, effect->other));
+    switch (kind) {
+    case EDGE_COLLIDES:
+        return put_review(engine, effect);
+    case EDGE_MERGED:
+        return put_edge(engine, effect, effect->other, EDGE_MERGED_INTO, effect->person);
+    case EDGE_MERGED_INTO:
+        return put_edge(engine, effect, effect->other, EDGE_MERGED, effect->person);
+    case EDGE_REFERRED:
+        return put_edge(engine, effect, effect->other, EDGE_REFERRED_BY, effect->person);
+    case EDGE_REFERRED_BY:
+        return put_edge(engine, effect, effect->other, EDGE_REFERRED, effect->person);
+    case EDGE_KIND_END:
+        break;
+    }
+    return STATUS_CORRUPT;
+}
+
+/* One that came by a stream is known by its report. */
+static enum status apply_signal(struct engine *engine, const struct record_view *record,
+                                const struct effect_signal *effect)
+{
+    if (engine->report.op != 0 && engine->report.stream_ms != 0)
+        return STATUS_OK;
+    return index_insert(engine->options.index, INDEX_EVENT, effect->identity, record->header.seq,
+                        record->header.now_ms);
+}
+
 static enum status apply_admin(struct engine *engine, const struct record_view *record,
                                const struct effect_admin *effect)
 {
+    struct slice settings;
+
+    if (!effect_settings(record, effect, &settings))
+        return STATUS_CORRUPT;
     TRY(state_entity_put(engine->options.state, (enum entity_kind)effect->entity, effect->number,
-                         record->payload));
+                         settings));
     return registry_apply(engine->options.registry, (enum entity_kind)effect->entity,
-                          effect->number, record->payload);
+                          effect->number, settings);
 }
 
 static enum status apply_effect(struct engine *engine, const struct record_view *record,
@@ -320,10 +494,15 @@ static enum status apply_effect(struct engine *engine, const struct record_view 
         struct effect_task_end task_end;
         struct effect_popped popped;
         struct effect_report report;
+        struct effect_step step;
+        struct effect_escalated escalated;
+        struct effect_assigned assigned;
+        struct effect_edge edge;
+        struct effect_signal signal;
+        struct effect_woken woken;
     } effect;
 
-    memset(&effect, 0, sizeof(effect));
-    memcpy(&effect, body.bytes, body.length < sizeof(effect) ? body.length : sizeof(effect));
+    effect_copy(body, &effect, sizeof(effect));
     switch (kind) {
     case EFFECT_ADMIN:
         return apply_admin(engine, record, &effect.admin);
@@ -339,12 +518,44 @@ static enum status apply_effect(struct engine *engine, const struct record_view 
         return apply_popped(engine, record, &effect.popped);
     case EFFECT_REPORT:
         return apply_report(engine, record, &effect.report);
+    case EFFECT_STEP:
+        return apply_step(engine, record, &effect.step);
+    case EFFECT_ESCALATED:
+        return apply_escalated(engine, record, &effect.escalated);
+    case EFFECT_ASSIGNED:
+        apply_assigned(engine, record, &effect.assigned);
+        return STATUS_OK;
+    case EFFECT_SIGNAL:
+        return apply_signal(engine, record, &effect.signal);
+    case EFFECT_WOKEN:
+        return engine_tally_woken(engine, record->header.agency, effect.woken.at_ms);
+    case EFFECT_PARKED:
+        state_meta(engine->options.state)->parked++;
+        return STATUS_OK;
+    case EFFECT_EDGE:
+        return apply_edge(engine, &effect.edge);
     case EFFECT_GENESIS:
     case EFFECT_EPOCH:
+    case EFFECT_MOVED:
+    case EFFECT_MERGED:
     case EFFECT_RECEIVED: /* nothing is folded from these */
         return STATUS_OK;
     }
     return STATUS_CORRUPT;
+}
+
+/* What is counted of the record as a whole, while its person is at hand. */
+static enum status tally_record(struct engine *engine, const struct record_view *record)
+{
+    switch (record->header.kind) {
+    case RECORD_OPTIN:
+    case RECORD_DECIDED:
+        return engine_tally_optin(engine, record);
+    case RECORD_OUTCOME:
+        return engine_tally_outcome(engine, record);
+    default:
+        return STATUS_OK;
+    }
 }
 
 static void note_received(struct state_meta *meta, uint64_t seq)
@@ -365,11 +576,14 @@ enum status engine_apply(struct engine *engine, const struct record_view *record
     MUST(!state_lacks_rows(engine->options.state));
     TRY(state_begin(engine->options.state));
     engine->person.number = 0;
+    engine->report.op = 0;
+    engine->opened = false;
     while ((kind = effect_next(record, &offset, &body)) != 0)
         TRY(apply_effect(engine, record, kind, body));
     /* A record of a person is a link of the chain even when it changes no row. */
     if (record->header.person != 0)
         TRY(person_turn_to(engine, record, record->header.person));
+    TRY(tally_record(engine, record));
     TRY(person_flush(engine, record));
 
     if (record->header.kind == RECORD_RECEIVED)
@@ -383,7 +597,7 @@ enum status engine_apply(struct engine *engine, const struct record_view *record
     return STATUS_OK;
 }
 
-/* --- restoring ------------------------------------------------------------------------- */
+/* --- restoring ------------------------------------------------------------------------------- */
 
 static enum status restore_task(struct engine *engine, uint64_t person, uint64_t task)
 {
@@ -393,6 +607,15 @@ static enum status restore_task(struct engine *engine, uint64_t person, uint64_t
     if (!engine_load_person(engine, person, &who) || !engine_open_task(engine, &who, task, &row))
         return STATUS_OK; /* it was ended since */
     return put_rows(engine->options.state, person, &row);
+}
+
+static enum status restore_person(struct engine *engine, uint64_t person)
+{
+    struct engine_person who;
+
+    if (!engine_load_person(engine, person, &who) || who.row.due_ms == 0)
+        return state_failure(engine->options.state);
+    return state_due_put(engine->options.state, who.row.due_ms, person, 0, DUE_PERSON);
 }
 
 enum status engine_restore(struct engine *engine, const struct record_view *record)
@@ -405,8 +628,12 @@ enum status engine_restore(struct engine *engine, const struct record_view *reco
     while ((kind = effect_next(record, &offset, &body)) != 0) {
         struct effect_task opened;
         struct effect_popped popped;
+        struct effect_person person;
 
-        if (kind == EFFECT_TASK) {
+        if (kind == EFFECT_PERSON) {
+            effect_copy(body, &person, sizeof(person));
+            TRY(restore_person(engine, person.person));
+        } else if (kind == EFFECT_TASK) {
             effect_copy(body, &opened, sizeof(opened));
             TRY(restore_task(engine, opened.person, opened.row.number));
         } else if (kind == EFFECT_POPPED) {

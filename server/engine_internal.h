@@ -3,7 +3,13 @@
 #define HOTLEAD_SERVER_ENGINE_INTERNAL_H
 
 #include "proto/json.h"
+#include "proto/known.h"
+#include "proto/phone_zone.h"
+#include "proto/region.h"
+#include "proto/report.h"
 #include "server/engine.h"
+#include "server/law.h"
+#include "server/playbook.h"
 
 /* The person that the record at hand is about, loaded once and written once. */
 struct engine_person {
@@ -13,11 +19,37 @@ struct engine_person {
     struct task_row task; /* number 0: none is open */
 };
 
+#define WORDS_BYTES_MAX (4 * OPTIN_STORED_MAX)
+
+/* Ends of business days, kept from when they were asked for last: opt-ins ask for that of today,
+ * tasks that are still open for those of their own days, and finding one takes as long as deciding
+ * ten records. */
+#define DAY_ENDS_KEPT 32
+struct day_ends {
+    struct day_end {
+        const struct playbook_calendar *calendar;
+        uint64_t from_ms, end_ms; /* the end of all moments between */
+    } kept[DAY_ENDS_KEPT];
+    unsigned last, oldest; /* the one that was asked for last; the next one to go */
+};
+
 struct engine {
     struct engine_options options;
-    struct engine_person person; /* apply's */
-    struct json *json;           /* for settings, which are rare */
-    struct optin *optin;         /* one that is compared with what came again */
+    struct engine_person person;     /* apply's */
+    struct person_row person_before; /* the same, as it was before the record */
+    struct effect_optin decision;    /* of the record, when it is about an opt-in */
+    struct effect_report report;     /* of the record; op 0: it has none */
+    bool opened;                     /* the record makes a task that is to be a first response */
+    struct json *json;               /* for settings, which are rare */
+    char *padded;                    /* RECORD_PAYLOAD_MAX bytes, and what json wants behind them */
+    struct optin *optin;             /* one that is compared with what came again */
+    struct optin *words, *known;     /* what the person at hand has said, in `words_bytes` */
+    char *words_bytes;
+    char *known_bytes;   /* what is known of them, and a second time while that is put together */
+    char *news_bytes;    /* what a report brings of it */
+    char *told_bytes;    /* a payload that is the engine's own */
+    struct record *rest; /* effects that stand behind the person's in the record at hand */
+    struct day_ends day_ends;
 };
 
 /* A task as it stands, and whose. */
@@ -33,19 +65,374 @@ bool engine_load_person(struct engine *engine, uint64_t number, struct engine_pe
 bool engine_open_task(struct engine *engine, const struct engine_person *who, uint64_t task,
                       struct task_row *out);
 
-/* The next outbox seq of a queue; `taken` counts those that the record at hand took before. */
-uint64_t engine_outbox_seq(struct engine *engine, uint32_t queue, unsigned taken);
-
-/* Withdraws the delivery that was out and puts the next one; a deadline that passed during the
- * lease is a breach when that ended. Returns the drop's outbox seq. */
-uint64_t engine_requeue(struct engine *engine, struct task_row *row, uint64_t given_back_ms);
-
-/* Sets the row's one due entry from what it waits for. */
-void engine_schedule(struct task_row *row);
+/* The same, or who is left of them after a merge. */
+bool engine_load_kept(struct engine *engine, uint64_t number, struct engine_person *out);
+/* Who has this phone or e-mail, which is in the hash as the agency is. */
+bool engine_find_identity(struct engine *engine, struct hash hash, bool phone,
+                          struct engine_person *out);
 
 void engine_begin(struct record *record, enum record_kind kind, const struct turn *turn,
                   uint64_t person, uint64_t person_prev, uint32_t agency);
 void engine_effect(struct record *record, enum effect_kind kind, const void *effect, size_t bytes);
+
+/* --- a life (engine_life.c) ------------------------------------------------------------------ */
+
+#define OPEN_TASKS_MAX   32 /* of one person: what a record can end at once */
+#define ROBOT_TASKS_MAX  24 /* with so many no robot gets more: people still do */
+#define TASKS_PER_RECORD 8  /* their numbers have three bits for it */
+/* Room for all candidates that there may be: the postal code's regions and the phone's, their
+ * zones, and the zone that was said. One left out would make legal what is not. */
+#define LIFE_JURISDICTIONS (2 * REGIONS_MAX)
+#define LIFE_ZONES         (1 + PHONE_ZONES_MAX + REGIONS_MAX * REGION_ZONES_MAX)
+_Static_assert(LIFE_JURISDICTIONS <= LAW_JURISDICTIONS_MAX, "all of them are asked about");
+
+/* Where the person may be. */
+struct life_place {
+    const char *jurisdictions[LIFE_JURISDICTIONS];
+    size_t jurisdiction_count;
+    const struct zone *zones[LIFE_ZONES];
+    size_t zone_count;
+    char countries[2][3];
+    const struct zone *local; /* whose dates count */
+};
+
+/* What the record at hand makes of one person. Its row is changed in place; tasks and all that is
+ * to be read later are put behind it. Begun with the row as it is stored, ended once. */
+struct life {
+    struct engine *engine;
+    const struct turn *turn;
+    struct engine_person *who;
+    struct person_row before;
+    const struct playbook *playbook;
+
+    /* The opt-in at hand, which is not in the journal yet; NULL: there is none. */
+    const struct effect_received *received;
+    struct slice said;
+
+    unsigned opened;     /* tasks, by this record */
+    bool opens_call;     /* one of them is a call */
+    uint64_t ended_call; /* by this record; 0: none */
+    size_t queue_count;
+    struct {
+        uint32_t queue;
+        unsigned count;
+    } taken[2 * OPEN_TASKS_MAX + TASKS_PER_RECORD]; /* outbox seqs, by this record */
+
+    bool has_facts, has_words, has_place, has_known;
+    struct slice known;
+    struct playbook_facts facts;
+    struct life_place place;
+};
+
+void life_begin(struct life *life, struct engine *engine, const struct turn *turn,
+                struct engine_person *who);
+/* Behind the person's effect, in the order of the calls. */
+void life_effect(struct life *life, enum effect_kind kind, const void *effect, size_t bytes);
+/* Appends the person's effect, if anything changed or `always`, and what stands behind it. */
+void life_end(struct life *life, struct record *record, bool always);
+
+/* The next outbox seq of a queue. Operations must stand in the record in the order of this. */
+uint64_t life_take_seq(struct life *life, uint32_t queue);
+
+/* What is known of the person now; words are looked up where the playbook asks about any. */
+const struct playbook_facts *life_facts(struct life *life);
+/* What the newest opt-in's form said beside the known fields; texts only. */
+struct slice life_field(struct life *life, struct slice name);
+/* What the person has said, all opt-ins together. */
+const struct optin *life_words(struct life *life);
+const struct life_place *life_place(struct life *life);
+bool life_is_customer(const struct life *life);
+bool life_can_be_called(const struct life *life);
+/* A call that is open once the record at hand is done. */
+bool life_has_call(struct life *life);
+
+/* Something happened (bits as of playbook_move): the stage that follows. */
+void life_move(struct life *life, uint64_t on);
+void life_enter(struct life *life, unsigned stage);
+
+/* An opt-in was told to the person's row: its segment, and the cadence that goes with it. */
+void life_meet(struct life *life);
+void life_start_cadence(struct life *life, unsigned cadence);
+/* The one that the person's segment has. */
+void life_start_segments(struct life *life);
+/* A customer has none of prospects', nor the other way round. */
+void life_suit_cadence(struct life *life);
+/* The cadence is over, or was cut short. */
+void life_go_on(struct life *life);
+void life_plan_call(struct life *life, uint64_t at_ms, enum call_why why);
+/* So many of the attempts count where somebody is to be given up. */
+unsigned life_attempts(const struct life *life);
+void life_stop(struct life *life, enum person_end end);
+/* Nobody is left without a next step: see engine_life.c. */
+void life_keep_going(struct life *life);
+
+/* When the person is due next; 0: not. */
+uint64_t life_due_ms(const struct person_row *row);
+
+void life_score_both(struct life *life, const struct person_row *other);
+void life_touch(struct life *life, enum task_channel channel, uint64_t at_ms);
+void life_score(struct life *life, uint32_t points);
+/* The playbook's first temperature holds. */
+bool life_is_hot(struct life *life);
+/* The segment that the person is of now, and its cadence where that is another one. */
+void life_follow(struct life *life);
+
+/* --- what is found out (engine_known.c) ------------------------------------------------------ */
+
+/* See known.h. */
+struct slice life_known(struct life *life);
+void life_know(struct life *life, struct slice news);
+/* Two people's together; `newer`: where both know something, what the other one's says counts. */
+void life_join_known(struct life *life, struct life *other, bool newer);
+/* The payload of the record at hand: these words, and all that is known. */
+struct slice life_told(struct life *life, struct report *words);
+
+/* What a report brings of it, in memory of the engine until the next one. */
+struct news {
+    struct text items; /* what is sound: see known.h */
+    struct text room;
+    struct hash phone, email; /* found */
+    uint64_t collides;        /* whose it is that was found; 0: nobody else's */
+    unsigned seen;
+    unsigned first_odd; /* what fits no question, or is no phone: which one first; 0: none */
+    uint8_t odd;        /* how many */
+};
+void life_hear_news(struct life *life, const struct report *words, struct news *out);
+/* True: the person can be reached in a way that was not known. */
+bool life_take_news(struct life *life, const struct news *news);
+
+/* --- people and people (engine_edge.c) ------------------------------------------------------- */
+
+#define MERGED_MAX 16 /* into one person, one way or another */
+
+void life_add_edge(struct life *life, enum edge_kind kind, uint64_t other); /* or it is there */
+bool life_drop_edge(struct life *life, enum edge_kind kind, uint64_t other);
+/* Something of theirs is another's, 0: there is something else to be looked at. */
+void life_collide(struct life *life, uint64_t other);
+void life_reviewed(struct life *life);
+/* Whom the opt-in at hand names; who is not known leads to nobody (engine_refer.c). */
+void life_referred_by(struct life *life);
+void life_refers(struct life *life, struct slice whom);
+
+/* --- steps and calls (engine_step.c) --------------------------------------------------------- */
+
+#define CALL_WITHIN_MS  86400000ull /* a call that nobody waits for */
+#define ROBOT_WITHIN_MS 86400000ull /* an escalation that no robot took by then is over */
+
+/* Why nothing can be done over this channel; `queue` 0: the agency has none for it. */
+enum skip life_cannot(struct life *life, enum task_channel channel, uint32_t queue);
+bool engine_is_robots(enum task_channel channel);
+
+/* A name has come: a step that waits for one is due now. */
+void life_named(struct life *life);
+/* Robots' steps of this moment, in the record of the opt-in itself. */
+void life_steps_now(struct life *life);
+/* The person's due entry; the kind of the record that it makes. */
+enum record_kind life_due(struct life *life);
+
+/* --- time (engine_time.c) -------------------------------------------------------------------- */
+
+uint64_t life_after(struct life *life, uint64_t from_ms, struct playbook_span span);
+/* When a step of the present cadence is due. */
+uint64_t life_step_at(struct life *life, const struct playbook_step *step);
+
+/* When the task may be done, from `ms` on. */
+struct life_window {
+    bool open;                    /* at `ms` */
+    uint64_t opens_ms, closes_ms; /* closes 0: it does not */
+    struct effect_parked why;     /* it is not open */
+};
+/* Those that law and calendar keep hours for. */
+bool engine_has_hours(enum task_channel channel);
+void life_window(struct life *life, const struct task_row *row, uint64_t ms,
+                 struct life_window *out);
+/* The caps alone: from when on they allow one more; `ms`: now. */
+uint64_t life_caps(struct life *life, enum task_channel channel, uint64_t ms,
+                   enum parked_by *by_out);
+uint64_t engine_day_end(struct engine *engine, const struct playbook_calendar *calendar,
+                        uint64_t ms);
+
+/* --- tasks (engine_task.c) ------------------------------------------------------------------- */
+
+bool life_find_open(struct life *life, enum task_channel channel, struct task_row *out);
+/* `<agency>.<name>`; 0: there is none. */
+uint32_t life_queue(struct life *life, struct slice name);
+
+/* Where calls to the person go; 0: nowhere, its site was removed. */
+uint32_t life_call_queue(struct life *life);
+
+/* A task of the person as it begins: told of the newest opt-in, on no queue, with no deadline. */
+void life_new_task(struct life *life, enum task_channel channel, enum task_kind kind,
+                   struct task_row *row);
+/* Which opt-in it is about: the newest, and where that leaves something out, what has it. */
+void life_tell_task(struct life *life, struct task_row *row);
+/* Whether what it says then names somebody whom one can address so. */
+bool life_names(struct life *life, enum task_channel channel);
+/* Puts it, or parks it until its window opens; then it is an effect. `at_ms`: from when on. */
+void life_open_task(struct life *life, struct task_row *row, uint64_t at_ms);
+/* Withdraws the delivery that was out and puts the next one, on another queue where that is not 0,
+ * or parks it; a deadline that passed during the lease is a breach when that ended. Returns the
+ * drop's outbox seq. */
+uint64_t life_requeue(struct life *life, struct task_row *row, uint32_t queue,
+                      uint64_t given_back_ms);
+/* An open call that nobody has in hand becomes another kind of call, with another deadline: the
+ * next delivery, from `at_ms` on, about the newest opt-in. Returns the drop's outbox seq, 0: none.
+ */
+uint64_t life_put_anew(struct life *life, struct task_row *row, uint64_t at_ms);
+/* A parked task whose window has opened, or was looked for too early; OPENED or PARKED. */
+enum record_kind life_put(struct life *life, struct task_row *row);
+/* A call that is open, or planned, comes at once; true: something was moved forward. */
+bool life_hasten(struct life *life);
+void life_task_effect(struct life *life, const struct task_row *row, uint64_t drop_seq);
+void life_end_task(struct life *life, const struct task_row *row);
+
+/* Which of the open tasks end. */
+struct life_endings {
+    unsigned channels; /* bit n: all of channel n */
+    bool steps;        /* those of cadences that are not under way */
+    uint64_t but;      /* not this one */
+};
+void life_end_tasks(struct life *life, const struct life_endings *endings);
+
+/* What the task's queue says, else the playbook that it is worked by. */
+uint64_t engine_report_within_ms(const struct engine *engine, const struct task_row *row);
+uint64_t engine_claim_holds_ms(const struct engine *engine, const struct task_row *row);
+
+/* Sets the row's one due entry from what it waits for. */
+void engine_schedule(struct engine *engine, struct task_row *row);
+void engine_breach(struct engine *engine, struct task_row *row, uint64_t broken_ms);
+
+/* --- whose it is (engine_assign.c) ----------------------------------------------------------- */
+
+void engine_set_queue(struct engine *engine, struct task_row *row, uint32_t number);
+/* Takes it from the agent or the manager whose queue it is on; the queue that it is to be put on
+ * comes back, 0: it is there. */
+uint32_t engine_to_team(struct task_row *row);
+/* A task is about to be put on its team's queue: perhaps there is an agent who is to have it. */
+void life_give(struct life *life, struct task_row *row);
+/* An agent has claimed it; 0: one who is not registered. */
+void life_take_hold(struct life *life, struct task_row *row, uint32_t agent);
+/* The agent that a report names, if it is one of the person's agency; else 0. */
+uint32_t life_agent_named(const struct life *life, struct slice report);
+/* Who does not work where calls to the person go now is its owner no more. */
+void life_check_owner(struct life *life);
+/* Its agent was silent. */
+void life_go_to_team(struct life *life, struct task_row *row);
+/* Nobody has claimed it: puts it where `whom` finds it. The drop's outbox seq, 0: it stays. */
+uint64_t life_escalate(struct life *life, struct task_row *row, enum playbook_whom whom);
+/* Gives one of the people who have a task with the agent to nobody, and its tasks to the team.
+ * NOT_FOUND: there is none. */
+enum status engine_clear_agent(struct engine *engine, uint32_t agent, const struct turn *turn,
+                               struct record *record);
+
+/* --- the first response (engine_sla.c) ------------------------------------------------------- */
+
+/* By when there is to be contact if that could be had from `from_ms` on. */
+uint64_t engine_deadline(struct engine *engine, const struct task_row *row, uint64_t from_ms);
+/* The same, the tiers and the escalation that begin with it, as the task's segment has them, and
+ * the business day within which it is promised. */
+void engine_promise(struct engine *engine, struct task_row *row, uint64_t from_ms);
+/* The earliest tier that is still kept; 0: none is left. */
+unsigned engine_next_tier(struct engine *engine, const struct task_row *row, uint64_t *at_ms_out);
+uint64_t engine_next_rung_ms(struct engine *engine, const struct task_row *row); /* UINT64_MAX */
+/* The business day by whose end an answer was promised is over. */
+void life_miss_promise(struct life *life, const struct task_row *row);
+void life_miss_tier(struct life *life, struct task_row *row, uint64_t due_ms);
+void life_climb(struct life *life, struct task_row *row, uint64_t due_ms);
+
+/* --- what follows from an outcome (engine_outcome.c) ----------------------------------------- */
+
+struct heard {
+    enum outcome outcome;
+    enum task_channel channel;
+    uint64_t said_ms, contact_ms, call_at_ms;
+    uint64_t task; /* that it ended */
+    struct slice value;
+};
+/* "Stop" counts by whatever means it is said, at once and for all channels; only who unsubscribes
+ * from mail has said nothing about calls. */
+bool engine_is_revocation(enum outcome outcome, enum task_channel channel);
+/* What only happens to what is sent, or only comes of a search, is no outcome of a call. */
+bool engine_can_be(enum outcome outcome, enum task_channel channel);
+const struct playbook_outcome *engine_outcome(const struct playbook *playbook,
+                                              enum outcome outcome);
+/* OK, or TOO_FEW_ATTEMPTS: it would end what may not be ended yet. `attempts`: this one included.
+ */
+enum status engine_may_end(const struct playbook *playbook, enum outcome outcome,
+                           unsigned attempts);
+/* What it says about the person: the stage, a conversation, and that there was one then. */
+void life_learn(struct life *life, enum outcome outcome, uint64_t contact_ms);
+void life_note_sale(struct life *life, const struct heard *heard);
+/* What comes next, and what was sold. */
+void life_hear(struct life *life, const struct heard *heard);
+/* It turns out to have been said before the last word about the person. Silences and "never again"
+ * count whenever they were said; what is planned goes by the last word. */
+void life_hear_of_before(struct life *life, const struct heard *heard);
+
+/* Somebody was found out how to reach (engine_optin.c): the first response, if none was possible.
+ */
+void life_reach(struct life *life);
+/* A first response from now on: its task; 0: the person's site was removed. */
+uint64_t life_respond(struct life *life);
+
+/* --- signals (engine_signal.c) --------------------------------------------------------------- */
+
+struct noticed {
+    uint64_t person;
+    uint64_t task, task_opened_ms; /* 0: of no task */
+    uint64_t at_ms;
+    enum signal_kind kind;
+};
+/* What makes it the same one: a task's counts once by kind, others once a day by kind. */
+struct hash engine_signal_identity(const struct engine *engine, const struct noticed *noticed);
+bool engine_was_noticed(struct engine *engine, const struct noticed *noticed,
+                        const struct engine_person *who);
+/* Score, segment, and the call that is hastened when somebody is hot. */
+void life_notice(struct life *life, const struct noticed *noticed, struct effect_signal *effect);
+/* The row that the record gave a task. */
+bool engine_find_opened(const struct record_view *record, uint64_t task, struct effect_task *out);
+
+/* --- what came before an amendment (engine_past.c) -------------------------------------------- */
+
+#define AMEND_LOOKS_BACK 1000 /* records of one person */
+
+/* What there was of the person, walked newest first, and what of it concerns the amended task. */
+struct past {
+    uint64_t task;
+    struct record_header header; /* of the outcome that ended the task; seq 0: not found */
+    struct effect_report ended;
+    uint64_t contacted_ms;    /* when the attempt was made that ended in it */
+    struct person_row before; /* the row before that */
+    struct person_row after;  /* and as the last word about the task has left it */
+    struct person_row base;   /* where somebody put it by hand, and */
+    unsigned base_events;     /* how many events there were since */
+    bool has_before, has_after, has_base;
+    bool base_is_newer; /* than the outcome */
+    bool is_whole;      /* the history is not longer than is walked */
+    bool is_latest;     /* nothing else was heard of the person since */
+    bool was_attempt;   /* by some word about the task */
+    bool was_stopped;   /* "never again" is the last word about it, */
+    bool is_stopped;    /* about another task, */
+    bool was_taken_up;  /* but not since that: a consent came in between */
+
+    /* What was said of the person's tasks, each once, by the last word about it. */
+    unsigned known, count;
+    struct {
+        uint64_t task;
+        enum outcome outcome;
+    } of[AMEND_LOOKS_BACK + 1];
+    struct {
+        unsigned which; /* task ended, or that it was an opt-in */
+        uint64_t contact_ms;
+    } events[AMEND_LOOKS_BACK + 1]; /* newest first */
+};
+
+/* `outcome`: what the task is amended to. */
+void life_look_back(struct life *life, uint64_t task, enum outcome outcome, struct past *past);
+/* How far all of it has brought the person. */
+void life_go_through_again(struct life *life, const struct past *past, const struct heard *heard);
+
+/* --- decisions ------------------------------------------------------------------------------- */
 
 enum status engine_decide_optin(struct engine *engine, const struct command *command,
                                 const struct turn *turn, struct record *record,
@@ -58,5 +445,54 @@ enum status engine_decide_find(struct engine *engine, const struct command *comm
 enum status engine_decide_report(struct engine *engine, const struct command *command,
                                  const struct turn *turn, struct record *record,
                                  struct settlement *settlement);
+
+enum status engine_decide_admin(struct engine *engine, const struct command *command,
+                                const struct turn *turn, struct record *record,
+                                struct settlement *settlement, bool *more_out);
+
+enum status engine_decide_assign(struct engine *engine, const struct command *command,
+                                 const struct turn *turn, struct record *record,
+                                 struct settlement *settlement);
+
+/* Whom a command names, if whoever asks may. */
+bool engine_load_whom(struct engine *engine, const struct command_person *command, uint64_t number,
+                      uint64_t first_ms, struct engine_person *out);
+enum status engine_decide_move(struct engine *engine, const struct command *command,
+                               const struct turn *turn, struct record *record,
+                               struct settlement *settlement);
+enum status engine_decide_merge(struct engine *engine, const struct command *command,
+                                const struct turn *turn, struct record *record,
+                                struct settlement *settlement);
+
+enum status engine_decide_signal(struct engine *engine, const struct command *command,
+                                 const struct turn *turn, struct record *record,
+                                 struct settlement *settlement);
+enum status engine_decide_wake(struct engine *engine, const struct command *command,
+                               const struct turn *turn, struct record *record,
+                               struct settlement *settlement);
+
+/* --- what apply counts (engine_tally.c); errors as of state_tally ---------------------------- */
+
+/* The person, from person_before to now. */
+enum status engine_tally_person(struct engine *engine);
+/* The opt-in that engine->decision is about. */
+enum status engine_tally_optin(struct engine *engine, const struct record_view *record);
+/* The deadline of a task of the person at hand has passed; `held`: while somebody had it. */
+enum status engine_tally_breach(struct engine *engine, const struct record_view *record,
+                                const struct task_row *task, bool held);
+/* A task of the person at hand has ended. */
+enum status engine_tally_end(struct engine *engine, const struct record_view *record,
+                             const struct task_row *task);
+/* The first outcome of a task, as engine->report has it. */
+enum status engine_tally_outcome(struct engine *engine, const struct record_view *record);
+/* A step or a call was due to the person at hand. */
+enum status engine_tally_step(struct engine *engine, const struct record_view *record,
+                              const struct effect_step *effect);
+/* Somebody of this agency is called out of the graveyard, at that time. */
+enum status engine_tally_woken(struct engine *engine, uint32_t agency, uint64_t at_ms);
+/* A tier or a rung of this task of the person at hand. */
+enum status engine_tally_escalated(struct engine *engine, const struct record_view *record,
+                                   const struct effect_escalated *effect,
+                                   const struct task_row *task);
 
 #endif

@@ -1,5 +1,4 @@
 /* What becomes of an opt-in: is it a repetition, whose is it, does it open a task? */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,8 +47,8 @@ static bool find_replay(struct engine *engine, const struct effect_received *fac
                          seq_out);
 }
 
-/* Who has this phone or e-mail in the agency? The agency is part of the hash. */
-static bool find_identity(struct engine *engine, struct hash hash, bool phone,
+/* Who was merged still has what it is found by. */
+bool engine_find_identity(struct engine *engine, struct hash hash, bool phone,
                           struct engine_person *out)
 {
     struct index_lookup lookup;
@@ -61,7 +60,7 @@ static bool find_identity(struct engine *engine, struct hash hash, bool phone,
     while (index_next(&lookup, &number)) {
         if (engine_load_person(engine, number, out) &&
             hash_equal(phone ? out->row.phone : out->row.email, hash))
-            return true;
+            return out->row.closed != PERSON_MERGED || engine_load_kept(engine, number, out);
     }
     return false;
 }
@@ -69,27 +68,44 @@ static bool find_identity(struct engine *engine, struct hash hash, bool phone,
 /* Phone first, else e-mail. When they point at two people nothing is merged: the phone's
  * person gets the opt-in and is flagged for a look. */
 static bool find_person(struct engine *engine, const struct effect_received *facts,
-                        struct engine_person *who, bool *review_out)
+                        struct engine_person *who, uint64_t *collides_out)
 {
     struct engine_person other;
-    bool by_phone = find_identity(engine, facts->phone, true, who);
+    bool by_phone = engine_find_identity(engine, facts->phone, true, who);
 
-    *review_out = false;
+    *collides_out = 0;
     if (!by_phone)
-        return find_identity(engine, facts->email, false, who);
-    if (find_identity(engine, facts->email, false, &other) && other.number != who->number)
-        *review_out = true;
+        return engine_find_identity(engine, facts->email, false, who);
+    if (engine_find_identity(engine, facts->email, false, &other) && other.number != who->number)
+        *collides_out = other.number;
     return true;
 }
 
-/* Input from outside adds to a person, it never overwrites. */
+#define PHONE_CHANNELS (1u << TASK_CALL | 1u << TASK_SMS | 1u << TASK_VOICEMAIL)
+
+/* Whose number was wrong may say another one. */
+static bool takes_phone(const struct person_row *row, const struct effect_received *facts,
+                        bool review)
+{
+    if (hash_is_none(facts->phone) || hash_equal(facts->phone, row->phone))
+        return false;
+    return hash_is_none(row->phone) ||
+           ((row->silenced >> TASK_CALL & 1) && !review &&
+            !(facts->flags & (INTAKE_TEST | INTAKE_SUSPECT | INTAKE_IMPORTED)));
+}
+
+/* Input from outside adds to a person; it overwrites nothing but a wrong number. */
 static void person_add(struct person_row *row, const struct effect_received *facts,
                        uint64_t said_seq, bool review)
 {
-    if (hash_is_none(row->phone) && !hash_is_none(facts->phone)) {
+    if (takes_phone(row, facts, review)) {
+        if (!hash_is_none(row->phone))
+            row->silenced &= (uint16_t)~PHONE_CHANNELS;
         row->phone = facts->phone;
         row->phone_seq = said_seq;
     }
+    if (row->name_seq == 0 && (facts->more & INTAKE_NAMED))
+        row->name_seq = said_seq;
     if (hash_is_none(row->email) && !hash_is_none(facts->email) && !review) {
         row->email = facts->email;
         row->email_seq = said_seq;
@@ -102,20 +118,56 @@ static void person_add(struct person_row *row, const struct effect_received *fac
         row->flags |= PERSON_BAD_EMAIL;
 }
 
-static void person_meet(struct engine_person *who, const struct effect_received *facts,
-                        uint32_t agency, uint64_t optin_seq, uint64_t now_ms, bool review)
+static bool is_only_looked_at(const struct effect_received *facts)
+{
+    return facts->flags & (INTAKE_TEST | INTAKE_SUSPECT);
+}
+
+/* Later tasks are told of them, and written to the addresses that stand there. */
+static bool is_own_words(const struct effect_received *facts, bool review)
+{
+    return !review && !is_only_looked_at(facts);
+}
+
+/* A list takes up those whom nobody works. */
+static void note_import(struct person_row *row, const struct effect_received *facts)
+{
+    bool is_worked = row->optins > 0 && row->segment != 0 && row->closed == PERSON_WORKED;
+
+    if (!(facts->flags & INTAKE_IMPORTED))
+        row->flags &= (uint8_t)~PERSON_IMPORTED;
+    else if (!is_worked)
+        row->flags |= PERSON_IMPORTED;
+}
+
+/* Who is new is worked by the newest version of the playbook, and stays with it. */
+static void person_meet(struct engine *engine, struct engine_person *who,
+                        const struct effect_received *facts, const struct site *site,
+                        uint64_t optin_seq, uint64_t now_ms, bool review)
 {
     struct person_row *row = &who->row;
+    bool is_new = row->optins == 0;
 
-    if (row->optins == 0) {
+    if (is_new) {
         row->first_ms = now_ms;
         row->first_seq = optin_seq;
-        row->agency = agency;
+        row->agency = site->agency;
         row->stage = STAGE_OPTIN;
+        row->playbook = registry_playbook_of(engine->options.registry, site);
+        row->first_site = facts->site;
+        row->source = facts->source;
+        row->campaign = facts->campaign;
+    }
+    if (is_new || !is_only_looked_at(facts)) {
+        row->site = site->number;
+        row->zone = 0; /* they may be elsewhere now */
+        note_import(row, facts);
+    }
+    if (is_new || is_own_words(facts, review)) {
+        row->last_ms = now_ms;
+        row->optin_seq = optin_seq;
     }
     row->optins++;
-    row->last_ms = now_ms;
-    row->optin_seq = optin_seq;
     person_add(row, facts, optin_seq, review);
 }
 
@@ -138,14 +190,15 @@ static enum no_task reason_for(struct person_row *row, const struct effect_recei
         return NO_TASK_TEST;
     if (facts->flags & INTAKE_SUSPECT)
         return NO_TASK_SUSPECT;
-    if (facts->flags & INTAKE_IMPORTED)
-        return NO_TASK_IMPORTED;
     if (row->flags & PERSON_DO_NOT_CONTACT) {
-        if (!consents_again(row, facts, came_ms))
+        if ((facts->flags & INTAKE_IMPORTED) || !consents_again(row, facts, came_ms))
             return NO_TASK_DO_NOT_CONTACT;
         row->flags &= (uint8_t)~PERSON_DO_NOT_CONTACT;
         row->flags |= PERSON_CONSENT_AGAIN | PERSON_REVIEW;
+        row->silenced = 0;
     }
+    if (facts->flags & INTAKE_IMPORTED)
+        return NO_TASK_IMPORTED;
     if (row->flags & PERSON_CUSTOMER)
         return NO_TASK_CUSTOMER;
     if (hash_is_none(row->phone) && hash_is_none(row->email))
@@ -153,123 +206,108 @@ static enum no_task reason_for(struct person_row *row, const struct effect_recei
     return NO_TASK_HAS_ONE;
 }
 
-static bool find_open_channel(struct engine *engine, const struct engine_person *who,
-                              enum task_channel channel, struct task_row *out)
-{
-    uint64_t after = 0;
-
-    if (who->task.number != 0 && who->task.channel == channel) {
-        *out = who->task;
-        return true;
-    }
-    if (who->number > state_meta(engine->options.state)->people)
-        return false; /* somebody new has none */
-    while (state_task_next(engine->options.state, who->number, after, out)) {
-        if (out->channel == channel)
-            return true;
-        after = out->number;
-    }
-    return false;
-}
-
 /* Research goes to the agency's own queue for it when there is one. */
-static uint32_t queue_for(struct engine *engine, const struct site *site, enum task_channel channel)
+static uint32_t research_queue(struct life *life, const struct site *site)
 {
-    const struct agency *agency = registry_agency(engine->options.registry, site->agency);
-    char name[2 * SITE_NAME_MAX];
-    int length;
-    uint32_t number = 0;
+    uint32_t queue = life_queue(life, SLICE("research"));
 
-    if (channel != TASK_RESEARCH || agency == NULL)
-        return site->queue;
-    length = snprintf(name, sizeof(name), "%s.research", agency->id);
-    number = registry_number(engine->options.registry, ENTITY_QUEUE,
-                             (struct slice){name, (size_t)length});
-    return number != 0 ? number : site->queue;
+    return queue != 0 ? queue : site->queue;
 }
 
-static void open_task(struct engine *engine, const struct engine_person *who,
-                      const struct site *site, enum task_channel channel, enum task_kind kind,
-                      uint64_t optin_seq, uint64_t received_ms, const struct turn *turn,
-                      struct task_row *row)
+/* Who cannot be reached is looked for; who can is called, within what the segment promises. */
+static void begin_task(struct life *life, const struct site *site, bool unreachable,
+                       uint64_t from_ms, struct task_row *row)
 {
-    const struct queue *queue;
-
-    *row = (struct task_row){
-        .number = turn->seq << 3,
-        .optin_seq = optin_seq,
-        .opened_ms = turn->now_ms,
-        .received_ms = received_ms,
-        .deadline_ms = received_ms + (channel == TASK_RESEARCH ? RESEARCH_WITHIN_MS : DEADLINE_MS),
-        .not_before_ms = received_ms,
-        .queue = queue_for(engine, site, channel),
-        .site = site->number,
-        .owner = who->row.owner,
-        .delivery = 1,
-        .attempt = (uint16_t)(who->row.attempts + 1),
-        .state = TASK_QUEUED,
-        .channel = (uint8_t)channel,
-        .kind = (uint8_t)kind,
-        .stage = who->row.stage,
-        .renderer = TASK_RENDERER,
-    };
-    queue = registry_queue(engine->options.registry, row->queue);
-    if (queue != NULL && queue->shape == QUEUE_LIST)
-        row->flags |= TASK_IN_LIST;
-    row->rank_ms = row->deadline_ms;
-    row->put_seq = row->first_put_seq = engine_outbox_seq(engine, row->queue, 0);
-    engine_schedule(row);
-}
-
-/* Where somebody who comes again leaves out how to be reached, an earlier record has it: the phone
- * first, since there is a call to make. 0: nothing is missing that is known. */
-static uint64_t known_from(const struct person_row *row, const struct effect_received *facts)
-{
-    uint64_t seq = 0;
-
-    if (hash_is_none(facts->phone) && !hash_is_none(row->phone))
-        seq = row->phone_seq != 0 ? row->phone_seq : row->first_seq;
-    else if (hash_is_none(facts->email) && !hash_is_none(row->email))
-        seq = row->email_seq != 0 ? row->email_seq : row->first_seq;
-    return seq;
+    if (unreachable) {
+        life_new_task(life, TASK_RESEARCH, TASK_FIND_CONTACT, row);
+        row->queue = research_queue(life, site);
+        row->deadline_ms = from_ms + RESEARCH_WITHIN_MS;
+    } else {
+        life_new_task(life, TASK_CALL, TASK_FIRST_RESPONSE, row);
+        row->queue = life_call_queue(life);
+        if (row->queue == 0) /* its own site was removed, or not noted yet */
+            row->queue = site->queue;
+        engine_promise(life->engine, row, from_ms);
+        /* This call goes before the one that was planned; what was agreed stays. */
+        if (life->who->row.call_why != CALL_AGREED)
+            life_plan_call(life, 0, CALL_NOT);
+        life->who->row.calls = 0;
+    }
 }
 
 /* The open call learns what was said later, such as the phone that it lacked. Where it stands in
  * its queue it is given out anew; whoever has it in hand finds it with the person, and the next
  * delivery has it. */
-static void add_to_task(struct engine *engine, const struct engine_person *who,
-                        struct task_row *open, uint64_t said_seq, const struct turn *turn,
-                        struct effect_task *task)
+static void add_to_task(struct life *life, struct task_row *open, uint64_t said_seq)
 {
+    uint64_t drop_seq = 0;
+
     open->more_seq = said_seq;
-    task->person = who->number;
-    task->drop_seq = open->state == TASK_QUEUED ? engine_requeue(engine, open, turn->now_ms) : 0;
-    task->row = *open;
+    if (open->state == TASK_QUEUED)
+        drop_seq = life_requeue(life, open, 0, life->turn->now_ms);
+    life_task_effect(life, open, drop_seq);
 }
 
-/* Fills the person's and the task's effects and the answer's task. `phone_is_new`: the person had
- * none before. */
-static void give_task(struct engine *engine, struct engine_person *who, const struct site *site,
-                      const struct effect_received *facts, bool phone_is_new,
-                      const struct turn *turn, struct effect_optin *decision,
-                      struct effect_task *task)
+/* Whoever has it in hand already is not disturbed, and a promise that can still be kept stands: a
+ * second opt-in gives it no more time. */
+static bool can_be_hastened(const struct task_row *open, uint64_t deadline_ms)
+{
+    if (open->state == TASK_POPPED || open->state == TASK_CLAIMED)
+        return false;
+    if (open->flags & TASK_BREACHED)
+        return true;
+    return open->kind != TASK_FIRST_RESPONSE && deadline_ms < open->deadline_ms;
+}
+
+/* Its call is about this opt-in, also where the newest words of the person are others. */
+static void tell_optin(struct task_row *row, const struct effect_optin *decision)
+{
+    if (row->optin_seq == decision->optin_seq)
+        return;
+    row->optin_seq = decision->optin_seq;
+    row->received_ms = decision->received_ms;
+    row->more_seq = 0; /* it has both phone and e-mail, of two people */
+}
+
+/* Somebody was to be called sooner or later, or should have been, and opts in again: now it is a
+ * first response, with its promise. */
+static bool is_hastened(struct life *life, struct task_row *open,
+                        const struct effect_optin *decision)
+{
+    struct task_row fresh = *open;
+    uint64_t drop_seq;
+
+    fresh.kind = TASK_FIRST_RESPONSE;
+    fresh.site = life->who->row.site; /* whose hours it keeps */
+    fresh.playbook = life->who->row.playbook;
+    fresh.segment = life->who->row.segment;
+    fresh.flags &= (uint8_t)~TASK_BREACHED;
+    engine_promise(life->engine, &fresh, decision->received_ms);
+    if (!can_be_hastened(open, fresh.deadline_ms))
+        return false;
+    drop_seq = life_put_anew(life, &fresh, decision->received_ms);
+    tell_optin(&fresh, decision);
+    *open = fresh;
+    life_task_effect(life, open, drop_seq);
+    return true;
+}
+
+/* The opt-in's task, and the answer's. `phone_is_new`: the person had none before, or another. */
+static void give_task(struct life *life, const struct site *site, bool phone_is_new,
+                      struct effect_optin *decision)
 {
     bool unreachable = decision->reason == NO_TASK_UNREACHABLE;
-    enum task_channel channel = unreachable ? TASK_RESEARCH : TASK_CALL;
     struct task_row open;
 
-    task->person = 0;
     if (decision->reason != NO_TASK_HAS_ONE && !unreachable)
         return;
-    if (!find_open_channel(engine, who, channel, &open)) {
-        open_task(engine, who, site, channel, unreachable ? TASK_FIND_CONTACT : TASK_FIRST_RESPONSE,
-                  decision->optin_seq, decision->received_ms, turn, &open);
-        open.more_seq = known_from(&who->row, facts);
-        task->person = who->number;
-        task->drop_seq = 0;
-        task->row = open;
-    } else if (phone_is_new) {
-        add_to_task(engine, who, &open, decision->optin_seq, turn, task);
+    if (!life_find_open(life, unreachable ? TASK_RESEARCH : TASK_CALL, &open)) {
+        begin_task(life, site, unreachable, decision->received_ms, &open);
+        tell_optin(&open, decision);
+        life_open_task(life, &open, decision->received_ms);
+    } else if (unreachable || !is_hastened(life, &open, decision)) {
+        if (phone_is_new)
+            add_to_task(life, &open, decision->optin_seq);
     }
     /* Who cannot be reached has no call to answer with; the research is the house's own. */
     if (unreachable)
@@ -279,21 +317,51 @@ static void give_task(struct engine *engine, struct engine_person *who, const st
     decision->deadline_ms = open.deadline_ms;
 }
 
+/* Who is worked from now on, and how; nobody by whom only the house is tested, and nobody who said
+ * "never again". */
+static bool takes_part(struct life *life, enum no_task reason)
+{
+    struct person_row *row = &life->who->row;
+
+    if (reason == NO_TASK_DO_NOT_CONTACT)
+        return false;
+    if (reason == NO_TASK_TEST || reason == NO_TASK_SUSPECT) {
+        if (row->segment == 0)
+            row->closed = PERSON_NOT_STARTED;
+        return false;
+    }
+    if (life->received != NULL && (life->received->more & INTAKE_REFERRED))
+        life_referred_by(life);
+    life_score(life, life->playbook->score.optin);
+    if (row->optins > 1)
+        life_move(life, PLAYBOOK_ON_OPTIN);
+    life_meet(life);
+    return true;
+}
+
 /* The decision for one opt-in whose payload is that of record `optin_seq`. */
 static void decide_facts(struct engine *engine, const struct effect_received *facts,
-                         const struct site *site, uint64_t optin_seq, uint64_t received_ms,
-                         const struct turn *turn, enum record_kind kind, struct record *record,
-                         struct effect_optin *decision)
+                         struct slice said, const struct site *site, uint64_t optin_seq,
+                         uint64_t received_ms, const struct turn *turn, enum record_kind kind,
+                         struct record *record, struct effect_optin *decision)
 {
     struct engine_person who;
-    struct effect_person person;
-    struct effect_task task;
-    bool review = false, had_phone;
+    struct life life;
+    struct hash phone_before;
+    uint64_t collides = 0;
+    bool is_worked;
 
-    if (!find_person(engine, facts, &who, &review))
+    if (!find_person(engine, facts, &who, &collides))
         who = (struct engine_person){.number = state_meta(engine->options.state)->people + 1};
-    had_phone = !hash_is_none(who.row.phone);
-    person_meet(&who, facts, site->agency, optin_seq, received_ms, review);
+    phone_before = who.row.phone;
+    person_meet(engine, &who, facts, site, optin_seq, received_ms, collides != 0);
+    life_begin(&life, engine, turn, &who);
+    if (who.row.optin_seq == optin_seq) {
+        life.received = facts;
+        life.said = said;
+    }
+    if (collides != 0)
+        life_collide(&life, collides);
 
     *decision = (struct effect_optin){
         .event = facts->event,
@@ -306,17 +374,20 @@ static void decide_facts(struct engine *engine, const struct effect_received *fa
         .credential = facts->credential,
         .flags = facts->flags,
         .reason = (uint8_t)reason_for(&who.row, facts, received_ms),
+        .source = facts->source,
+        .campaign = facts->campaign,
     };
-    give_task(engine, &who, site, facts, !had_phone && !hash_is_none(who.row.phone), turn, decision,
-              &task);
     who.row.reason = decision->reason;
+    is_worked = takes_part(&life, (enum no_task)decision->reason);
+    give_task(&life, site, !hash_equal(phone_before, who.row.phone), decision);
+    if (is_worked) {
+        life_steps_now(&life);
+        life_named(&life);
+    }
 
     engine_begin(record, kind, turn, who.number, who.last_seq, site->agency);
     engine_effect(record, EFFECT_OPTIN, decision, sizeof(*decision));
-    person = (struct effect_person){.person = who.number, .row = who.row};
-    engine_effect(record, EFFECT_PERSON, &person, sizeof(person));
-    if (task.person != 0)
-        engine_effect(record, EFFECT_TASK, &task, sizeof(task));
+    life_end(&life, record, true);
 }
 
 /* Keyless content is stored with its hash; content under a sender's id is compared by the
@@ -340,111 +411,137 @@ static bool same_content(struct engine *engine, const struct effect_optin *found
 
 /* --- an update: other content under the same id, from a public key -------------------- */
 
-static bool is_anothers(struct engine *engine, struct hash hash, bool phone,
-                        const struct engine_person *who)
+/* 0: nobody else's. */
+static uint64_t whose_else(struct engine *engine, struct hash hash, bool phone,
+                           const struct engine_person *who)
 {
     struct engine_person other;
 
-    return find_identity(engine, hash, phone, &other) && other.number != who->number;
+    return engine_find_identity(engine, hash, phone, &other) && other.number != who->number
+               ? other.number
+               : 0;
 }
 
 /* What the update says and the person may be told by it: identifiers of somebody else are left out,
  * and what is true of the opt-in (a test, a robot's) is true of its update. */
 static struct effect_received update_of(struct engine *engine, const struct effect_received *facts,
                                         const struct effect_optin *found,
-                                        const struct engine_person *who, bool *review_out)
+                                        const struct engine_person *who, uint64_t others_out[2])
 {
     struct effect_received update = *facts;
-    bool phone = is_anothers(engine, facts->phone, true, who);
-    bool email = is_anothers(engine, facts->email, false, who);
 
-    if (phone)
+    others_out[0] = whose_else(engine, facts->phone, true, who);
+    others_out[1] = whose_else(engine, facts->email, false, who);
+    if (others_out[0] != 0)
         update.phone = (struct hash){{0}};
-    if (email)
+    if (others_out[1] != 0)
         update.email = (struct hash){{0}};
     update.flags |= found->flags & (INTAKE_TEST | INTAKE_SUSPECT | INTAKE_IMPORTED);
-    *review_out = phone || email;
     return update;
 }
 
-/* Whoever can be called now need not be looked for any more. The call's outbox operations come
- * before in the record, so where the queue is the same they have taken their numbers. */
-static void end_research(struct engine *engine, const struct engine_person *who,
-                         const struct effect_task *call, struct record *record)
+/* Whoever can be called now need not be looked for any more. */
+static void end_research(struct life *life)
 {
-    struct effect_task_end end = {.person = who->number};
     struct task_row research;
 
-    if (!find_open_channel(engine, who, TASK_RESEARCH, &research))
+    if (life_find_open(life, TASK_RESEARCH, &research))
+        life_end_task(life, &research);
+}
+
+uint64_t life_respond(struct life *life)
+{
+    const struct site *site = registry_site(life->engine->options.registry, life->who->row.site);
+    struct task_row call;
+
+    if (site == NULL)
+        return 0;
+    begin_task(life, site, false, life->turn->now_ms, &call);
+    life_open_task(life, &call, life->turn->now_ms);
+    return call.number;
+}
+
+/* Nothing has reached them so far, so all of it begins now. */
+void life_reach(struct life *life)
+{
+    struct person_row *row = &life->who->row;
+    const struct site *site = registry_site(life->engine->options.registry, row->site);
+
+    if (site == NULL || row->reason != NO_TASK_UNREACHABLE || life_is_customer(life) ||
+        (row->flags & PERSON_DO_NOT_CONTACT))
         return;
-    end.task = research.number;
-    if (research.state == TASK_QUEUED) {
-        unsigned taken = (call->drop_seq != 0) + (call->row.put_seq != 0);
-        bool same = call->row.queue == research.queue;
-        end.drop_seq = engine_outbox_seq(engine, research.queue, same ? taken : 0);
-    }
-    engine_effect(record, EFFECT_TASK_END, &end, sizeof(end));
+    row->reason = NO_TASK_HAS_ONE;
+    row->cadence = 0;
+    life_meet(life);
+    if (!life_has_call(life))
+        life_respond(life);
+    life_steps_now(life);
 }
 
 /* The open call learns of an update that makes it possible, or, the first time, of a consent. Where
  * none is open there is one now, if the update made it possible; its five minutes begin then. */
-static void give_update_task(struct engine *engine, const struct engine_person *who,
-                             const struct site *site, const struct effect_optin *found,
-                             bool possible, bool consents, uint64_t said_seq,
-                             const struct turn *turn, struct effect_task *task)
+static void give_update_task(struct life *life, const struct site *site,
+                             const struct effect_optin *found, bool possible, bool consents,
+                             uint64_t said_seq)
 {
+    uint64_t now_ms = life->turn->now_ms;
     struct task_row open;
 
-    if (find_open_channel(engine, who, TASK_CALL, &open)) {
-        if (possible || (consents && open.more_seq == 0))
-            add_to_task(engine, who, &open, said_seq, turn, task);
+    if (life_find_open(life, TASK_CALL, &open)) {
+        if (!possible && !(consents && open.more_seq == 0))
+            return;
+        add_to_task(life, &open, said_seq);
+    } else if (possible) {
+        begin_task(life, site, false, now_ms, &open);
+        open.optin_seq = found->optin_seq;
+        open.received_ms = found->received_ms;
+        open.more_seq = said_seq;
+        life_open_task(life, &open, now_ms);
+    } else {
         return;
     }
-    if (!possible)
-        return;
-    open_task(engine, who, site, TASK_CALL, TASK_FIRST_RESPONSE, found->optin_seq,
-              found->received_ms, turn, &open);
-    open.more_seq = said_seq;
-    open.deadline_ms = open.rank_ms = turn->now_ms + DEADLINE_MS;
-    open.not_before_ms = turn->now_ms;
-    engine_schedule(&open);
-    *task = (struct effect_task){.person = who->number, .row = open};
+    end_research(life);
 }
 
 /* Appends what follows from an update to the record at hand, which is the person's; its words are
  * the payload of record `said_seq`, which came at `said_ms`. */
 static void decide_update(struct engine *engine, const struct effect_received *facts,
                           const struct effect_optin *found, const struct site *site,
-                          uint64_t said_seq, uint64_t said_ms, const struct turn *turn,
-                          struct engine_person *who, struct record *record)
+                          struct slice said, uint64_t said_seq, uint64_t said_ms,
+                          const struct turn *turn, struct engine_person *who, struct record *record)
 {
     const struct person_row before = who->row;
-    struct effect_task task = {0};
-    struct effect_person person;
-    bool review, possible, consents, others_phone;
-    struct effect_received update = update_of(engine, facts, found, who, &review);
+    bool review, possible, consents, others_phone, taken_up;
+    uint64_t others[2];
+    struct effect_received update = update_of(engine, facts, found, who, others);
+    struct life life;
 
+    review = others[0] != 0 || others[1] != 0;
+    life_begin(&life, engine, turn, who);
+    for (unsigned i = 0; i < 2; i++)
+        if (others[i] != 0)
+            life_collide(&life, others[i]);
     person_add(&who->row, &update, said_seq, review);
-    who->row.optin_seq = said_seq;
-    who->row.reason = (uint8_t)reason_for(&who->row, &update, said_ms);
-    possible = (hash_is_none(before.phone) && !hash_is_none(who->row.phone)) ||
-               (hash_is_none(before.phone) && hash_is_none(before.email)) ||
-               (before.flags & ~who->row.flags & PERSON_DO_NOT_CONTACT);
-    consents = update.flags & ~found->flags & INTAKE_CONSENT;
+    if (is_own_words(&update, review)) {
+        life.received = &update;
+        life.said = said;
+        who->row.optin_seq = said_seq;
+    }
     /* A task shows all words of an update, and whose phone it is may have asked not to be called:
      * nothing changes but the flag, for a manager. */
     others_phone = !hash_is_none(facts->phone) && hash_is_none(update.phone);
-    if (others_phone)
-        who->row.reason = before.reason;
-
-    person = (struct effect_person){.person = who->number, .row = who->row};
-    engine_effect(record, EFFECT_PERSON, &person, sizeof(person));
+    if (!others_phone)
+        who->row.reason = (uint8_t)reason_for(&who->row, &update, said_ms);
+    taken_up = before.flags & ~who->row.flags & PERSON_DO_NOT_CONTACT;
+    possible = !hash_equal(before.phone, who->row.phone) ||
+               (hash_is_none(before.phone) && hash_is_none(before.email)) || taken_up;
+    consents = update.flags & ~found->flags & INTAKE_CONSENT;
+    if (taken_up || (who->row.reason == NO_TASK_HAS_ONE && !others_phone && who->row.cadence == 0))
+        life_meet(&life);
     if (who->row.reason == NO_TASK_HAS_ONE && !others_phone)
-        give_update_task(engine, who, site, found, possible, consents, said_seq, turn, &task);
-    if (task.person == 0)
-        return;
-    engine_effect(record, EFFECT_TASK, &task, sizeof(task));
-    end_research(engine, who, &task, record);
+        give_update_task(&life, site, found, possible, consents, said_seq);
+    life_named(&life);
+    life_end(&life, record, true);
 }
 
 static enum status answer_replay(struct engine *engine, const struct command *command,
@@ -462,11 +559,11 @@ static enum status answer_replay(struct engine *engine, const struct command *co
         return settlement->status = STATUS_KEY_REUSED;
 
     /* A visitor cannot be told, so what he said second is kept beside the first, and adds to it. */
-    if (!engine_load_person(engine, found->person, &who))
+    if (!engine_load_kept(engine, found->person, &who))
         return settlement->status = STATUS_CORRUPT;
     engine_begin(record, RECORD_REPEATED, turn, who.number, who.last_seq, who.row.agency);
-    decide_update(engine, &command->optin, found, site, turn->seq, turn->now_ms, turn, &who,
-                  record);
+    decide_update(engine, &command->optin, found, site, command->payload, turn->seq, turn->now_ms,
+                  turn, &who, record);
     record->payload = command->payload;
     record_seal(record);
     settlement->kept = true;
@@ -500,8 +597,8 @@ enum status engine_decide_optin(struct engine *engine, const struct command *com
         return settlement->status = STATUS_NOT_FOUND;
     if (find_replay(engine, facts, turn->now_ms, &found, &found_seq))
         return answer_replay(engine, command, site, &found, found_seq, turn, record, settlement);
-    decide_facts(engine, facts, site, turn->seq, turn->now_ms, turn, RECORD_OPTIN, record,
-                 &settlement->optin);
+    decide_facts(engine, facts, command->payload, site, turn->seq, turn->now_ms, turn, RECORD_OPTIN,
+                 record, &settlement->optin);
     record->payload = command->payload;
     record_seal(record);
     return STATUS_OK;
@@ -544,8 +641,8 @@ static void decide_repeated(struct engine *engine, const struct record_view *rec
     engine_begin(record, RECORD_DECIDED, turn, who->number, who->last_seq, who->row.agency);
     engine_effect(record, EFFECT_OPTIN, &decision, sizeof(decision));
     if (is_update)
-        decide_update(engine, facts, found, site, received->header.seq, received->header.now_ms,
-                      turn, who, record);
+        decide_update(engine, facts, found, site, received->payload, received->header.seq,
+                      received->header.now_ms, turn, who, record);
     record_seal(record);
 }
 
@@ -563,7 +660,7 @@ enum status engine_decide_received(struct engine *engine, const struct record_vi
         return STATUS_CORRUPT;
     site = registry_site(engine->options.registry, facts.site);
     if (find_replay(engine, &facts, received->header.now_ms, &decision, &found_seq) &&
-        engine_load_person(engine, decision.person, &who)) {
+        engine_load_kept(engine, decision.person, &who)) {
         decide_repeated(engine, received, &facts, site, &decision, &who, turn, record);
         return STATUS_OK;
     }
@@ -572,8 +669,8 @@ enum status engine_decide_received(struct engine *engine, const struct record_vi
         facts.flags |= INTAKE_SUSPECT;
         site = &gone;
     }
-    decide_facts(engine, &facts, site, received->header.seq, received->header.now_ms, turn,
-                 RECORD_DECIDED, record, &decision);
+    decide_facts(engine, &facts, received->payload, site, received->header.seq,
+                 received->header.now_ms, turn, RECORD_DECIDED, record, &decision);
     record_seal(record);
     return STATUS_OK;
 }
@@ -583,8 +680,8 @@ enum status engine_decide_find(struct engine *engine, const struct command *comm
 {
     struct engine_person who;
 
-    if (!find_identity(engine, command->optin.phone, true, &who) &&
-        !find_identity(engine, command->optin.email, false, &who))
+    if (!engine_find_identity(engine, command->optin.phone, true, &who) &&
+        !engine_find_identity(engine, command->optin.email, false, &who))
         return settlement->status = STATUS_NOT_FOUND;
     settlement->optin.person = who.number;
     settlement->optin.person_first_ms = who.row.first_ms;

@@ -11,12 +11,11 @@
 #include "proto/report.h"
 #include "proto/task.h"
 
-#define AMEND_LOOKS_BACK 1000 /* records of one person */
-
 /* One report's way through the decision. */
 struct hearing {
     struct engine *engine;
     const struct command *command;
+    struct command_report said; /* the command's, once it is understood */
     const struct command_report *report;
     const struct turn *turn;
     struct record *record;
@@ -24,13 +23,12 @@ struct hearing {
     struct engine_person who;
     struct task_row row; /* number 0: not open */
     uint32_t queue;      /* that the task was put on */
+    uint64_t opened_ms;  /* the task */
     enum task_channel channel;
     struct hash identity;
-    size_t taken_count; /* outbox operations that this record takes, by queue */
-    struct {
-        uint32_t queue;
-        unsigned count;
-    } taken[TASK_CHANNEL_END];
+    struct life life;
+    struct report words; /* what the report says */
+    struct news news;    /* of it: what is found out */
 };
 
 /* Only an extend may be said twice and mean it. */
@@ -43,6 +41,20 @@ static struct hash report_identity(const struct engine *engine, const struct com
         words[5] = report->stream_ms * 31 + report->stream_seq;
     return hash_of(engine->options.hash_key, HASH_REPORT, 0,
                    (struct slice){(const char *)words, sizeof(words)});
+}
+
+/* A dialer's own word means what the person's playbook says. */
+static enum status understand(struct hearing *hearing)
+{
+    struct report words;
+
+    if ((hearing->said.op != REPORT_OUTCOME && hearing->said.op != REPORT_AMEND) ||
+        hearing->said.outcome != OUTCOME_NONE)
+        return STATUS_OK;
+    if (report_decode(hearing->command->payload, &words) != STATUS_OK)
+        return STATUS_INVALID;
+    hearing->said.outcome = (uint8_t)playbook_outcome_of(hearing->life.playbook, words.word);
+    return hearing->said.outcome != OUTCOME_NONE ? STATUS_OK : STATUS_INVALID;
 }
 
 static bool was_heard(struct hearing *hearing)
@@ -63,6 +75,40 @@ static bool was_heard(struct hearing *hearing)
     return false;
 }
 
+bool engine_find_opened(const struct record_view *record, uint64_t task, struct effect_task *out)
+{
+    struct slice body;
+    size_t offset = 0;
+    enum effect_kind kind = effect_next(record, &offset, &body);
+
+    for (; kind != 0; kind = effect_next(record, &offset, &body)) {
+        if (kind != EFFECT_TASK)
+            continue;
+        effect_copy(body, out, sizeof(*out));
+        if (out->row.number == task)
+            return true;
+    }
+    return false;
+}
+
+/* The task was put on that queue once, and has gone on since. */
+static bool was_on(struct hearing *hearing, uint32_t queue)
+{
+    uint64_t seq = hearing->who.last_seq;
+
+    for (unsigned i = 0; i < AMEND_LOOKS_BACK && seq >= hearing->report->task >> 3; i++) {
+        struct record_view record;
+        struct effect_task task;
+
+        if (journal_batch_read(hearing->engine->options.journal, seq, &record) != STATUS_OK)
+            return false;
+        if (engine_find_opened(&record, hearing->report->task, &task) && task.row.queue == queue)
+            return true;
+        seq = record.header.person_prev;
+    }
+    return false;
+}
+
 /* Finds the task's person through the record that opened it, and the task if it is open. A journal
  * that was restored or copied gives numbers a second time: the time in the id tells whose task is
  * meant. */
@@ -74,25 +120,32 @@ static enum status find_task(struct hearing *hearing)
 
     if (journal_batch_read(engine->options.journal, hearing->report->task >> 3, &opened) !=
             STATUS_OK ||
-        !effect_find(&opened, EFFECT_TASK, &task, sizeof(task)) ||
-        task.row.number != hearing->report->task)
+        !engine_find_opened(&opened, hearing->report->task, &task))
         return STATUS_NOT_FOUND;
     if (hearing->report->opened_ms != 0 && hearing->report->opened_ms != task.row.opened_ms)
         return STATUS_NOT_FOUND;
     if (hearing->report->agency != 0 && hearing->report->agency != opened.header.agency)
         return STATUS_NOT_FOUND;
-    if (hearing->report->queue != 0 && hearing->report->queue != task.row.queue)
-        return STATUS_FORBIDDEN;
     hearing->queue = task.row.queue;
+    hearing->opened_ms = task.row.opened_ms;
     hearing->channel = (enum task_channel)task.row.channel;
     if (!engine_load_person(engine, opened.header.person, &hearing->who))
         return STATUS_CORRUPT;
     if (!engine_open_task(engine, &hearing->who, hearing->report->task, &hearing->row))
         hearing->row.number = 0;
+    if (hearing->row.number != 0)
+        hearing->queue = hearing->row.queue;
+    if (hearing->report->queue != 0 && hearing->report->queue != hearing->queue) {
+        if (hearing->report->queue != task.row.queue && !was_on(hearing, hearing->report->queue))
+            return STATUS_FORBIDDEN;
+        hearing->queue = hearing->report->queue;
+    }
+    life_begin(&hearing->life, engine, hearing->turn, &hearing->who);
     return STATUS_OK;
 }
 
-static void begin(struct hearing *hearing, enum record_kind kind)
+/* `contact_ms`: when the person was tried, 0: it was not. */
+static void begin(struct hearing *hearing, enum record_kind kind, uint64_t contact_ms)
 {
     const struct command_report *report = hearing->report;
     struct effect_report effect = {
@@ -107,6 +160,9 @@ static void begin(struct hearing *hearing, enum record_kind kind)
         .delivery = report->delivery,
         .op = report->op,
         .outcome = report->outcome,
+        .call_at_ms = report->call_at_ms,
+        .contact_ms = contact_ms,
+        .odd = hearing->news.odd,
     };
 
     engine_begin(hearing->record, kind, hearing->turn, hearing->who.number, hearing->who.last_seq,
@@ -115,8 +171,34 @@ static void begin(struct hearing *hearing, enum record_kind kind)
     hearing->record->payload = hearing->command->payload;
 }
 
+/* INVALID: somebody who can be told has answers that cannot be. Of a stream they are kept as they
+ * are, and the record says so. */
+static enum status read_words(struct hearing *hearing)
+{
+    if (report_decode(hearing->command->payload, &hearing->words) != STATUS_OK)
+        report_clear(&hearing->words);
+    life_hear_news(&hearing->life, &hearing->words, &hearing->news);
+    if (hearing->news.odd == 0 || hearing->report->stream_ms != 0)
+        return STATUS_OK;
+    hearing->settlement->odd_item = hearing->news.first_odd;
+    return STATUS_INVALID;
+}
+
+/* What it brings is known from now on. True: the person can be reached in a new way. */
+static bool take_news(struct hearing *hearing)
+{
+    uint64_t known_seq = hearing->who.row.known_seq;
+    bool reached = life_take_news(&hearing->life, &hearing->news);
+
+    if (hearing->who.row.known_seq != known_seq)
+        hearing->record->payload = life_told(&hearing->life, &hearing->words);
+    life_named(&hearing->life);
+    return reached;
+}
+
 static enum status finish(struct hearing *hearing, enum status answer)
 {
+    life_end(&hearing->life, hearing->record, false);
     record_seal(hearing->record);
     hearing->settlement->status = answer;
     return STATUS_OK;
@@ -124,13 +206,15 @@ static enum status finish(struct hearing *hearing, enum status answer)
 
 static enum status finish_task(struct hearing *hearing, enum record_kind kind, uint64_t drop_seq)
 {
-    struct effect_task effect = {
-        .person = hearing->who.number, .drop_seq = drop_seq, .row = hearing->row};
+    bool reached;
 
-    begin(hearing, kind);
-    engine_effect(hearing->record, EFFECT_TASK, &effect, sizeof(effect));
+    begin(hearing, kind, 0);
+    reached = take_news(hearing);
+    life_task_effect(&hearing->life, &hearing->row, drop_seq);
     hearing->settlement->delivery = hearing->row.delivery;
     hearing->settlement->lease_until_ms = hearing->row.lease_until_ms;
+    if (reached)
+        life_reach(&hearing->life);
     return finish(hearing, STATUS_OK);
 }
 
@@ -142,9 +226,7 @@ static enum status refuse(struct hearing *hearing, enum status answer)
 
 static uint64_t lease_end(const struct hearing *hearing)
 {
-    const struct queue *queue = registry_queue(hearing->engine->options.registry, hearing->queue);
-
-    return hearing->turn->now_ms + (queue != NULL ? queue->claim_holds_ms : 1800000);
+    return hearing->turn->now_ms + engine_claim_holds_ms(hearing->engine, &hearing->row);
 }
 
 static bool is_plausible(const struct hearing *hearing, uint64_t at_ms)
@@ -159,6 +241,28 @@ static uint64_t said_at(const struct hearing *hearing)
                                                              : hearing->turn->now_ms;
 }
 
+/* Whoever has it in hand is the owner. */
+static void take_hold(struct hearing *hearing)
+{
+    struct task_row *row = &hearing->row;
+
+    row->state = TASK_CLAIMED;
+    row->agent = hearing->report->agent;
+    row->claimed_ms = said_at(hearing);
+    row->put_seq = 0; /* claimed is popped: nothing is left to withdraw */
+    life_take_hold(&hearing->life, row,
+                   life_agent_named(&hearing->life, hearing->command->payload));
+}
+
+/* Nobody begins it now: its window has not opened, or has closed since it was put. */
+static bool is_out_of_hours(const struct hearing *hearing)
+{
+    const struct task_row *row = &hearing->row;
+
+    return row->state == TASK_PARKED || (row->state != TASK_CLAIMED && row->closes_ms != 0 &&
+                                         said_at(hearing) >= row->closes_ms);
+}
+
 /* The first claim of a delivery wins. */
 static enum status hear_claim(struct hearing *hearing)
 {
@@ -166,15 +270,15 @@ static enum status hear_claim(struct hearing *hearing)
 
     if (row->number == 0 || row->delivery != hearing->report->delivery)
         return refuse(hearing, STATUS_CONFLICT);
+    if (is_out_of_hours(hearing))
+        return refuse(hearing, STATUS_CONFLICT);
     if (row->state == TASK_CLAIMED) /* said again by its holder, or too late by another */
         return refuse(hearing,
                       row->agent == hearing->report->agent ? STATUS_DUPLICATE : STATUS_CONFLICT);
-    row->state = TASK_CLAIMED;
-    row->agent = hearing->report->agent;
-    row->claimed_ms = said_at(hearing);
-    row->put_seq = 0; /* claimed is popped: nothing is left to withdraw */
+    take_hold(hearing);
     row->lease_until_ms = lease_end(hearing);
-    engine_schedule(row);
+    if (read_words(hearing) != STATUS_OK)
+        return refuse(hearing, STATUS_INVALID);
     hearing->settlement->waited_ms = row->claimed_ms - row->received_ms;
     return finish_task(hearing, RECORD_CLAIM, 0);
 }
@@ -187,8 +291,9 @@ static bool holds(const struct hearing *hearing)
 
     if (row->number == 0 || row->delivery != hearing->report->delivery)
         return false;
-    return row->state != TASK_CLAIMED || hearing->report->manager ||
-           row->agent == hearing->report->agent;
+    if (row->state == TASK_CLAIMED)
+        return hearing->report->manager || row->agent == hearing->report->agent;
+    return row->state != TASK_PARKED; /* which nobody can have */
 }
 
 static enum status hear_extend(struct hearing *hearing)
@@ -196,18 +301,15 @@ static enum status hear_extend(struct hearing *hearing)
     struct task_row *row = &hearing->row;
     uint64_t drop_seq = 0;
 
-    if (!holds(hearing))
+    if (!holds(hearing) || is_out_of_hours(hearing))
         return refuse(hearing, STATUS_CONFLICT);
+    if (read_words(hearing) != STATUS_OK)
+        return refuse(hearing, STATUS_INVALID);
     if (row->state == TASK_QUEUED) /* nobody said that it was popped, so perhaps it was not */
-        drop_seq = engine_outbox_seq(hearing->engine, row->queue, 0);
-    if (row->state != TASK_CLAIMED) {
-        row->state = TASK_CLAIMED;
-        row->agent = hearing->report->agent;
-        row->claimed_ms = said_at(hearing);
-        row->put_seq = 0;
-    }
+        drop_seq = life_take_seq(&hearing->life, row->queue);
+    if (row->state != TASK_CLAIMED)
+        take_hold(hearing);
     row->lease_until_ms = lease_end(hearing);
-    engine_schedule(row);
     return finish_task(hearing, RECORD_EXTEND, drop_seq);
 }
 
@@ -217,14 +319,9 @@ static enum status hear_release(struct hearing *hearing)
 
     if (!holds(hearing))
         return refuse(hearing, STATUS_CONFLICT);
-    drop_seq = engine_requeue(hearing->engine, &hearing->row, hearing->turn->now_ms);
+    drop_seq = life_requeue(&hearing->life, &hearing->row, engine_to_team(&hearing->row),
+                            hearing->turn->now_ms);
     return finish_task(hearing, RECORD_RELEASE, drop_seq);
-}
-
-static bool is_attempt(enum outcome outcome)
-{
-    return outcome != OUTCOME_DELIVERED && outcome != OUTCOME_BOUNCED &&
-           outcome != OUTCOME_RESEARCHED && outcome != OUTCOME_UNSUBSCRIBED;
 }
 
 /* When the person was first tried by a human: as reported, else when claimed, else now. */
@@ -235,204 +332,209 @@ static uint64_t contact_at(const struct hearing *hearing)
     return hearing->row.claimed_ms != 0 ? hearing->row.claimed_ms : said_at(hearing);
 }
 
-/* "Stop" counts by whatever means it is said, at once and for all channels; only who unsubscribes
- * from mail has said nothing about calls. */
-static bool is_revocation(enum outcome outcome, enum task_channel channel)
-{
-    return outcome == OUTCOME_DO_NOT_CONTACT ||
-           (outcome == OUTCOME_UNSUBSCRIBED && channel != TASK_EMAIL);
-}
-
-/* Only a conversation, or information asked for or given, makes a lead of an opt-in. */
-static void person_advance(struct person_row *row, enum outcome outcome)
-{
-    switch (outcome) {
-    case OUTCOME_CONVERSATION:
-    case OUTCOME_APPOINTMENT:
-    case OUTCOME_INFORMATION:
-        if (row->stage == STAGE_OPTIN)
-            row->stage = STAGE_LEAD;
-        break;
-    case OUTCOME_SOLD:
-        row->stage = STAGE_CUSTOMER;
-        row->flags |= PERSON_CUSTOMER;
-        break;
-    default:
-        break;
-    }
-}
-
-static void person_learn(struct person_row *row, enum outcome outcome, enum task_channel channel,
-                         uint64_t said_ms)
-{
-    if (is_revocation(outcome, channel)) {
-        row->flags |= PERSON_DO_NOT_CONTACT;
-        row->stopped_s = (uint32_t)(said_ms / 1000);
-    }
-    person_advance(row, outcome);
-    row->end = (uint8_t)outcome;
-}
-
-static uint64_t take_outbox_seq(struct hearing *hearing, uint32_t queue)
-{
-    size_t i = 0;
-
-    while (i < hearing->taken_count && hearing->taken[i].queue != queue)
-        i++;
-    if (i == hearing->taken_count) {
-        /* A person has at most one open task a channel, so at most as many queues. */
-        MUST(hearing->taken_count < sizeof(hearing->taken) / sizeof(hearing->taken[0]));
-        hearing->taken[hearing->taken_count++].queue = queue;
-    }
-    return engine_outbox_seq(hearing->engine, queue, hearing->taken[i].count++);
-}
-
-static void end_task(struct hearing *hearing, const struct task_row *row)
-{
-    struct effect_task_end end = {.person = hearing->who.number, .task = row->number};
-
-    /* What is popped or claimed is not in Redis; what is queued must not stay there. */
-    if (row->state == TASK_QUEUED)
-        end.drop_seq = take_outbox_seq(hearing, row->queue);
-    engine_effect(hearing->record, EFFECT_TASK_END, &end, sizeof(end));
-}
-
-/* Whoever says "never again" is left alone by every queue at once. */
-static void end_other_tasks(struct hearing *hearing)
-{
-    struct task_row other;
-    uint64_t after = 0;
-
-    if (hearing->who.task.number != 0 && hearing->who.task.number != hearing->row.number)
-        end_task(hearing, &hearing->who.task);
-    while (state_task_next(hearing->engine->options.state, hearing->who.number, after, &other)) {
-        after = other.number;
-        if (other.number != hearing->row.number)
-            end_task(hearing, &other);
-    }
-}
-
 static enum status hear_late(struct hearing *hearing)
 {
-    begin(hearing, RECORD_LATE);
+    begin(hearing, RECORD_LATE, 0);
     return finish(hearing, STATUS_CONFLICT);
+}
+
+/* What was heard. The value stands in the report's own words. */
+static void listen(struct hearing *hearing, struct heard *out)
+{
+    *out = (struct heard){
+        .outcome = (enum outcome)hearing->report->outcome,
+        .channel = hearing->channel,
+        .said_ms = said_at(hearing),
+        .contact_ms = contact_at(hearing),
+        .call_at_ms = hearing->report->call_at_ms,
+        .task = hearing->report->task,
+        .value = hearing->words.value,
+    };
+}
+
+static void count_attempt(struct hearing *hearing, const struct playbook_outcome *does,
+                          const struct heard *heard)
+{
+    struct person_row *row = &hearing->who.row;
+
+    if (row->site == 0) /* of before this was noted */
+        row->site = hearing->row.site;
+    row->attempts += does->attempt;
+    if (does->attempt && hearing->row.kind == TASK_FIRST_RESPONSE && hearing->row.promise_ms != 0 &&
+        heard->contact_ms > hearing->row.promise_ms)
+        life_miss_promise(&hearing->life, &hearing->row);
+    if (does->contact && row->contact_ms == 0)
+        row->contact_ms = heard->contact_ms;
+    if (does->contact && heard->channel == TASK_CALL)
+        life_touch(&hearing->life, TASK_CALL, heard->contact_ms);
+}
+
+/* Who works a task without a word before its outcome is its owner all the same; not who brings one
+ * of a delivery that was taken from him. */
+static void note_worker(struct hearing *hearing)
+{
+    uint32_t agent;
+
+    if (hearing->row.state == TASK_CLAIMED || hearing->report->delivery != hearing->row.delivery)
+        return;
+    agent = life_agent_named(&hearing->life, hearing->command->payload);
+    if (agent != 0)
+        life_take_hold(&hearing->life, &hearing->row, agent);
 }
 
 static enum status hear_outcome(struct hearing *hearing)
 {
-    enum outcome outcome = hearing->report->outcome;
-    struct effect_person person;
+    const struct playbook *playbook = hearing->life.playbook;
+    enum outcome outcome = (enum outcome)hearing->report->outcome;
+    const struct playbook_outcome *does = engine_outcome(playbook, outcome);
+    struct heard heard;
+    bool reached;
 
     if (hearing->row.number == 0)
         return hear_late(hearing);
-    if (hearing->report->delivery > hearing->row.delivery)
+    if (hearing->report->delivery > hearing->row.delivery ||
+        !engine_can_be(outcome, hearing->channel))
         return refuse(hearing, STATUS_INVALID);
     /* The attempt that is reported with it is one of the seven. */
-    if (outcome == OUTCOME_DEAD && hearing->who.row.attempts + 1 < ATTEMPTS_BEFORE_DEAD)
+    if (engine_may_end(playbook, outcome, life_attempts(&hearing->life) + does->attempt) !=
+        STATUS_OK)
         return refuse(hearing, STATUS_TOO_FEW_ATTEMPTS);
 
-    begin(hearing, RECORD_OUTCOME);
-    hearing->settlement->waited_ms = contact_at(hearing) - hearing->row.received_ms;
-    if (is_attempt(outcome)) {
-        hearing->who.row.attempts++;
-        if (hearing->who.row.contact_ms == 0)
-            hearing->who.row.contact_ms = contact_at(hearing);
-    }
-    person_learn(&hearing->who.row, outcome, hearing->channel, said_at(hearing));
-    person = (struct effect_person){.person = hearing->who.number, .row = hearing->who.row};
-    engine_effect(hearing->record, EFFECT_PERSON, &person, sizeof(person));
-    end_task(hearing, &hearing->row);
-    if (is_revocation(outcome, hearing->channel))
-        end_other_tasks(hearing);
+    if (read_words(hearing) != STATUS_OK)
+        return refuse(hearing, STATUS_INVALID);
+    begin(hearing, RECORD_OUTCOME, does->attempt ? contact_at(hearing) : 0);
+    reached = take_news(hearing);
+    listen(hearing, &heard);
+    hearing->settlement->waited_ms = heard.contact_ms - hearing->row.received_ms;
+    count_attempt(hearing, does, &heard);
+    note_worker(hearing);
+    life_end_task(&hearing->life, &hearing->row);
+    life_learn(&hearing->life, outcome, heard.contact_ms);
+    life_hear(&hearing->life, &heard);
+    if (outcome == OUTCOME_REFERRAL)
+        life_refers(&hearing->life, heard.value);
+    if (reached)
+        life_reach(&hearing->life);
+    life_check_owner(&hearing->life);
     hearing->settlement->delivery = hearing->row.delivery;
     return finish(hearing, STATUS_OK);
 }
 
-/* The outcome that ended the task (not one that amended it, or each amendment would begin the
- * five minutes anew): the person's chain is short, and walked newest first. */
-static bool find_outcome(struct hearing *hearing, struct record_header *header_out,
-                         struct effect_report *effect_out)
+/* --- amending -------------------------------------------------------------------------------- */
+
+static bool is_same_cadence(const struct person_row *a, const struct person_row *b)
 {
-    uint64_t seq = hearing->who.last_seq;
-
-    for (unsigned i = 0; i < AMEND_LOOKS_BACK && seq != 0; i++) {
-        struct record_view record;
-
-        if (journal_batch_read(hearing->engine->options.journal, seq, &record) != STATUS_OK)
-            return false;
-        if (record.header.kind == RECORD_OUTCOME &&
-            effect_find(&record, EFFECT_REPORT, effect_out, sizeof(*effect_out)) &&
-            effect_out->task == hearing->report->task) {
-            *header_out = record.header;
-            return true;
-        }
-        seq = record.header.person_prev;
-    }
-    return false;
+    return a->cadence == b->cadence && a->cadence_ms == b->cadence_ms;
 }
 
-/* Takes back how far the amended outcome had brought the person: it is where the last words about
- * its other tasks have brought it. Of somebody with a longer history than is walked nothing is
- * taken back. */
-static void person_go_back(struct hearing *hearing)
+/* What the amended outcome made of the plans is taken back: its silence, its call, and the cadence
+ * that it began or stopped. A cadence that has gone on since then is left as it is. */
+static void take_back_plans(struct hearing *hearing, const struct past *past)
 {
-    struct person_row without = {.stage = STAGE_OPTIN};
-    uint64_t tasks[AMEND_LOOKS_BACK + 1] = {hearing->report->task};
-    uint64_t seq = hearing->who.last_seq;
-    unsigned count = 1;
+    const struct person_row *before = &past->before;
+    struct person_row *row = &hearing->who.row;
+    bool was_agreed = before->call_why == CALL_AGREED && before->call_ms > hearing->turn->now_ms;
 
-    for (unsigned looked = 0; seq != 0; looked++) {
-        struct record_view record;
-        struct effect_report effect;
-        unsigned i = 0;
+    if (!past->has_before)
+        return;
+    row->silenced = before->silenced;
+    row->calls = before->calls;
+    row->sold_cents = before->sold_cents;
+    row->sold_attempt = before->sold_attempt;
+    row->call_ms = was_agreed ? before->call_ms : 0;
+    row->call_why = was_agreed ? (uint8_t)CALL_AGREED : (uint8_t)CALL_NOT;
+    if (!past->has_after || before->cadence == 0 || is_same_cadence(before, &past->after) ||
+        !is_same_cadence(row, &past->after))
+        return;
+    row->cadence = before->cadence;
+    row->cadence_ms = before->cadence_ms;
+    row->step = before->step;
+    row->step_ms = before->step_ms;
+}
 
-        if (looked == AMEND_LOOKS_BACK ||
-            journal_batch_read(hearing->engine->options.journal, seq, &record) != STATUS_OK)
-            return;
-        seq = record.header.person_prev;
-        if ((record.header.kind != RECORD_OUTCOME && record.header.kind != RECORD_AMEND) ||
-            !effect_find(&record, EFFECT_REPORT, &effect, sizeof(effect)))
-            continue;
-        while (i < count && tasks[i] != effect.task)
-            i++;
-        if (i < count)
-            continue;
-        tasks[count++] = effect.task;
-        person_advance(&without, effect.outcome);
-    }
-    hearing->who.row.stage = without.stage;
-    hearing->who.row.flags &= (uint8_t)~PERSON_CUSTOMER;
-    hearing->who.row.flags |= without.flags;
+static void count_amended(struct hearing *hearing, const struct past *past,
+                          const struct heard *heard)
+{
+    const struct playbook_outcome *does = engine_outcome(hearing->life.playbook, heard->outcome);
+
+    if (does->attempt && !past->was_attempt)
+        hearing->who.row.attempts++;
+    if (does->contact && hearing->who.row.contact_ms == 0)
+        hearing->who.row.contact_ms = heard->contact_ms;
+}
+
+static enum status may_amend(const struct hearing *hearing, const struct past *past)
+{
+    const struct command_report *report = hearing->report;
+    enum outcome outcome = (enum outcome)report->outcome;
+    const struct playbook *playbook = hearing->life.playbook;
+    unsigned more = engine_outcome(playbook, outcome)->attempt && !past->was_attempt;
+
+    if (hearing->row.number != 0 || hearing->who.row.closed == PERSON_MERGED ||
+        past->header.seq == 0)
+        return STATUS_CONFLICT;
+    if (!report->manager && past->ended.agent != report->agent)
+        return STATUS_FORBIDDEN;
+    if (!report->manager && hearing->turn->now_ms > past->header.now_ms + AMEND_WITHIN_MS)
+        return STATUS_CONFLICT;
+    if (!report->manager && (hearing->who.row.flags & PERSON_DO_NOT_CONTACT))
+        return STATUS_FORBIDDEN;
+    if (!engine_can_be(outcome, hearing->channel))
+        return STATUS_INVALID;
+    return engine_may_end(playbook, outcome, life_attempts(&hearing->life) + more);
 }
 
 static enum status hear_amend(struct hearing *hearing)
 {
-    struct record_header header;
-    struct effect_report amended;
-    struct effect_person person;
+    struct past past;
+    struct heard heard;
+    enum status allowed;
+    bool counts_wholly;
 
-    if (hearing->row.number != 0 || !find_outcome(hearing, &header, &amended))
-        return refuse(hearing, STATUS_CONFLICT);
-    if (!hearing->report->manager) {
-        if (amended.agent != hearing->report->agent)
-            return refuse(hearing, STATUS_FORBIDDEN);
-        if (hearing->turn->now_ms > header.now_ms + AMEND_WITHIN_MS)
-            return refuse(hearing, STATUS_CONFLICT);
-        if (hearing->who.row.flags & PERSON_DO_NOT_CONTACT)
-            return refuse(hearing, STATUS_FORBIDDEN);
-    }
-    if (hearing->report->outcome == OUTCOME_DEAD &&
-        hearing->who.row.attempts < ATTEMPTS_BEFORE_DEAD)
-        return refuse(hearing, STATUS_TOO_FEW_ATTEMPTS);
-    begin(hearing, RECORD_AMEND);
+    life_look_back(&hearing->life, hearing->report->task, (enum outcome)hearing->report->outcome,
+                   &past);
+    allowed = may_amend(hearing, &past);
+    if (allowed != STATUS_OK)
+        return refuse(hearing, allowed);
+    if (read_words(hearing) != STATUS_OK)
+        return refuse(hearing, STATUS_INVALID);
+    begin(hearing, RECORD_AMEND, past.contacted_ms);
+    take_news(hearing);
     hearing->settlement->delivery = hearing->report->delivery;
-    if (is_revocation(hearing->who.row.end, hearing->channel))
+    listen(hearing, &heard);
+    heard.said_ms = hearing->turn->now_ms;
+    heard.contact_ms = past.contacted_ms;
+    count_amended(hearing, &past, &heard);
+    counts_wholly = (past.was_stopped || past.is_latest) && !past.is_stopped;
+    if (past.was_stopped && counts_wholly)
         hearing->who.row.flags &= (uint8_t)~PERSON_DO_NOT_CONTACT;
-    person_go_back(hearing);
-    person_learn(&hearing->who.row, hearing->report->outcome, hearing->channel,
-                 hearing->turn->now_ms);
-    person = (struct effect_person){.person = hearing->who.number, .row = hearing->who.row};
-    engine_effect(hearing->record, EFFECT_PERSON, &person, sizeof(person));
+    if (counts_wholly)
+        take_back_plans(hearing, &past);
+    life_go_through_again(&hearing->life, &past, &heard);
+    if (counts_wholly)
+        life_hear(&hearing->life, &heard);
+    else
+        life_hear_of_before(&hearing->life, &heard);
+    return finish(hearing, STATUS_OK);
+}
+
+/* The task's outcome may long be known. */
+static enum status hear_signal(struct hearing *hearing)
+{
+    const struct command_report *report = hearing->report;
+    const struct noticed noticed = {.person = hearing->who.number,
+                                    .task = report->task,
+                                    .task_opened_ms = hearing->opened_ms,
+                                    .at_ms = report->stream_ms,
+                                    .kind = (enum signal_kind)report->signal};
+    struct effect_signal effect;
+
+    hearing->identity = engine_signal_identity(hearing->engine, &noticed);
+    if (engine_was_noticed(hearing->engine, &noticed, &hearing->who))
+        return refuse(hearing, STATUS_DUPLICATE);
+    begin(hearing, RECORD_SIGNAL, 0);
+    life_notice(&hearing->life, &noticed, &effect);
+    engine_effect(hearing->record, EFFECT_SIGNAL, &effect, sizeof(effect));
     return finish(hearing, STATUS_OK);
 }
 
@@ -443,17 +545,22 @@ enum status engine_decide_report(struct engine *engine, const struct command *co
     struct hearing hearing = {
         .engine = engine,
         .command = command,
-        .report = &command->report,
+        .said = command->report,
+        .report = &hearing.said,
         .turn = turn,
         .record = record,
         .settlement = settlement,
-        .identity = report_identity(engine, &command->report),
     };
     enum status result = find_task(&hearing);
 
+    if (result == STATUS_OK)
+        result = understand(&hearing);
     if (result != STATUS_OK)
         return refuse(&hearing, result);
+    hearing.identity = report_identity(engine, hearing.report);
     settlement->task_person = hearing.who.number;
+    if (command->report.op == REPORT_SIGNAL)
+        return hear_signal(&hearing);
     if (command->report.stream_ms != 0 && was_heard(&hearing))
         return refuse(&hearing, STATUS_DUPLICATE);
 
@@ -468,6 +575,7 @@ enum status engine_decide_report(struct engine *engine, const struct command *co
         return hear_outcome(&hearing);
     case REPORT_AMEND:
         return hear_amend(&hearing);
+    case REPORT_SIGNAL:
     case REPORT_OP_END:
         break;
     }

@@ -43,7 +43,7 @@ static void pause_for(struct inbox *inbox, unsigned ms)
 /* Whatever says that streams are to be read again from further back. */
 static void turn_back(struct inbox *inbox)
 {
-    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
+    for (uint32_t number = 1; number <= inbox->highest; number++) {
         struct inbox_stream *stream = inbox->streams[number];
         if (stream == NULL)
             continue;
@@ -119,9 +119,11 @@ static enum status submit(struct inbox *inbox, struct inbox_stream *stream, stru
     command.report.stream_seq = id.seq;
     command.report.started_ms = report->started_ms;
     command.report.ended_ms = report->ended_ms;
+    command.report.call_at_ms = report->call_at_ms;
     command.report.delivery = (uint16_t)report->delivery;
     command.report.op = (uint8_t)report->op;
     command.report.outcome = (uint8_t)report->outcome;
+    command.report.signal = (uint8_t)report->signal;
     if (report->agent.length > 0)
         command.report.agent = agent_hash(writer_hash_key(inbox->options.writer), report->agent);
 
@@ -186,10 +188,10 @@ static bool take_streams(struct inbox *inbox, const struct redis_reply *reply)
         if (item.type != REDIS_ARRAY || item.count != 2)
             continue;
         struct redis_reply key = redis_item(&item, 0), entries = redis_item(&item, 1);
-        while (number < STATE_QUEUES_MAX && (inbox->streams[number] == NULL ||
-                                             !slice_equal(inbox->streams[number]->key, key.text)))
+        while (number <= inbox->highest && (inbox->streams[number] == NULL ||
+                                            !slice_equal(inbox->streams[number]->key, key.text)))
             number++;
-        if (number == STATE_QUEUES_MAX)
+        if (number > inbox->highest)
             return true;
         if (!take_entries(inbox->streams[number], &entries))
             return false;
@@ -310,11 +312,11 @@ static size_t add_streams(struct inbox *inbox, size_t words)
 {
     size_t usable = 0, next = 0;
 
-    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
+    for (uint32_t number = 1; number <= inbox->highest; number++) {
         if (is_read(inbox->streams[number]))
             inbox->words[words + usable++] = inbox->streams[number]->key;
     }
-    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
+    for (uint32_t number = 1; number <= inbox->highest; number++) {
         struct inbox_stream *stream = inbox->streams[number];
         if (!is_read(stream))
             continue;
@@ -380,7 +382,8 @@ static void go_on(struct inbox *inbox)
         pause_for(inbox, HOLD_MS);
         return;
     }
-    inbox_find_streams(inbox);
+    if (inbox->has_new)
+        inbox_find_streams(inbox);
     if (now_of(inbox) >= inbox->check_ms) {
         inbox_check(inbox);
         return;
@@ -402,12 +405,13 @@ static void on_up(void *owner, const struct redis_server *server)
 {
     struct inbox *inbox = owner;
 
-    /* Also the same one: a machine that was set back to a snapshot has kept its run id. Asking
-     * costs a command for each stream; what is read before it is asked would pass for what was
-     * there. */
-    if (inbox->server.run_id[0] != '\0')
+    /* Also where it is the same one: a machine that was set back to a snapshot has kept its run id.
+     * Asking costs a command for each stream; what is read before it is asked would pass for what
+     * was there. */
+    (void)server;
+    if (inbox->met)
         inbox_again(inbox);
-    inbox->server = *server;
+    inbox->met = true;
     inbox->check_ms = 0;
     inbox->phase = PHASE_IDLE;
     go_on(inbox);
@@ -425,6 +429,13 @@ void inbox_again(struct inbox *inbox)
     inbox->again = inbox->turning = true;
 }
 
+void inbox_on_put(struct inbox *inbox, uint32_t queue)
+{
+    MUST(queue < STATE_QUEUES_MAX);
+    inbox->has_new |= !inbox->has_put[queue];
+    inbox->has_put[queue] = true;
+}
+
 void inbox_ready(struct inbox *inbox)
 {
     if (state_reader_open(writer_state(inbox->options.writer), &inbox->state) != STATUS_OK)
@@ -435,7 +446,7 @@ void inbox_ready(struct inbox *inbox)
 
 static void free_all(struct inbox *inbox)
 {
-    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++)
+    for (uint32_t number = 1; number <= inbox->highest; number++)
         free(inbox->streams[number]);
     free(inbox->words);
     free(inbox->ids);

@@ -1,8 +1,8 @@
-/* Reports from Redis: reads `<prefix>:{Q}:reports:<node>` of every queue and submits each
- * entry. Where it is up to is kept by the records that the entries make; entries that change
- * nothing may be read again and change nothing again. What was read is kept for an hour, but
- * of a busy stream no more than the last 250,000 to 600,000.
- * Loop thread. */
+/* Reports from Redis: reads `<prefix>:{Q}:reports:<node>` of every queue that ever had a task, or
+ * that a site leads to, and submits each entry. Where it is up to is kept by the records that the
+ * entries make; entries that change nothing may be read again and change nothing again. What was
+ * read is kept for an hour, but of a busy stream no more than the last 250,000 to 600,000. Loop
+ * thread. */
 #ifndef HOTLEAD_SERVER_INBOX_H
 #define HOTLEAD_SERVER_INBOX_H
 
@@ -39,7 +39,10 @@ enum status inbox_open(const struct inbox_options *options, struct inbox **out);
 void inbox_close(struct inbox *inbox);
 void inbox_ready(struct inbox *inbox); /* state has caught up: start from its cursors */
 
-/* Redis may have forgotten (publish saw a rewind, a missing mark, another run id): look which of
+/* A task was put on that queue: from now on there may be reports of it. */
+void inbox_on_put(struct inbox *inbox, uint32_t queue);
+
+/* Redis may have forgotten (publish saw a rewind, a missing mark): look which of
  * the entries that were read it still has, and read on from the newest of them, or from 0. */
 void inbox_again(struct inbox *inbox);
 

@@ -96,7 +96,7 @@ struct inbox {
     struct inbox_options options;
     struct redis *redis;
     struct state_reader *state;
-    struct redis_server server; /* the last that was met */
+    bool met; /* a link was up before */
     bool ready, closing;
     bool turning; /* streams are to be read again, once nothing is in flight */
     bool again;   /* ... all of them from what Redis still has */
@@ -106,6 +106,9 @@ struct inbox {
 
     struct inbox_stream *streams[STATE_QUEUES_MAX]; /* by queue number */
     uint32_t stream_count;                          /* those not NULL */
+    uint32_t highest;                               /* number of one of them */
+    bool has_put[STATE_QUEUES_MAX];                 /* said so by inbox_on_put */
+    bool has_new;                                   /* one of them has no stream yet */
     uint64_t check_ms, trim_ms, logged_ms;          /* uv_now: next check, next trim, last line */
     uint64_t refused;                               /* since the last line */
     bool barred;                                    /* Redis does not let us read */
@@ -125,7 +128,8 @@ struct inbox {
 
 /* --- inbox_stream.c ---------------------------------------------------------------------- */
 
-void inbox_find_streams(struct inbox *inbox); /* of queues that are new */
+/* Of queues that ever had a put, or that a site leads to: an idle one costs Redis nothing. */
+void inbox_find_streams(struct inbox *inbox);
 struct slice inbox_id_text(char buffer[48], struct inbox_id id);
 /* Reading goes on behind `cursor`, which is not behind where it was. */
 void inbox_read_from(struct inbox_stream *stream, struct inbox_id cursor);

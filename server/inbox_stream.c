@@ -66,21 +66,41 @@ static void read_cursor(struct inbox *inbox, struct inbox_stream *stream)
     stream->overlaps = true;
 }
 
+/* A report counts only for a task that was put on the queue. Where a site leads there will be one
+ * at any moment, and whether Redis lets us read is to be known before. */
+static bool is_wanted(const struct inbox *inbox, uint32_t queue)
+{
+    return inbox->has_put[queue] || registry_is_needed(inbox->options.registry, queue);
+}
+
+static void find_stream(struct inbox *inbox, uint32_t number)
+{
+    const struct queue *queue = registry_queue(inbox->options.registry, number);
+
+    if (queue == NULL || inbox->streams[number] != NULL)
+        return;
+    struct inbox_stream *stream = stream_open(inbox, queue);
+    if (stream == NULL)
+        return;
+    read_cursor(inbox, stream);
+    inbox->streams[number] = stream;
+    inbox->stream_count++;
+    if (number > inbox->highest)
+        inbox->highest = number;
+}
+
 void inbox_find_streams(struct inbox *inbox)
 {
-    uint32_t count = registry_count(inbox->options.registry, ENTITY_QUEUE);
+    uint32_t count = registry_count(inbox->options.registry, ENTITY_QUEUE), used = 0;
+    struct state_queue row;
 
-    for (uint32_t number = 1; number <= count && number < STATE_QUEUES_MAX; number++) {
-        const struct queue *queue = registry_queue(inbox->options.registry, number);
-        if (queue == NULL || inbox->streams[number] != NULL)
-            continue;
-        struct inbox_stream *stream = stream_open(inbox, queue);
-        if (stream == NULL)
-            continue;
-        read_cursor(inbox, stream);
-        inbox->streams[number] = stream;
-        inbox->stream_count++;
-    }
+    inbox->has_new = false;
+    for (uint32_t number = 1; number <= count && number < STATE_QUEUES_MAX; number++)
+        if (is_wanted(inbox, number))
+            find_stream(inbox, number);
+    while (state_read_queue_next(inbox->state, used, &used, &row))
+        if (row.outbox_seq > 0)
+            find_stream(inbox, used);
     state_reader_release(inbox->state);
 }
 
@@ -259,7 +279,7 @@ void inbox_count_refused(const struct inbox *inbox)
 {
     uint64_t refused = 0;
 
-    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
+    for (uint32_t number = 1; number <= inbox->highest; number++) {
         const struct inbox_stream *stream = inbox->streams[number];
         refused += stream != NULL && (inbox->barred || stream->unusable);
     }
@@ -269,7 +289,7 @@ void inbox_count_refused(const struct inbox *inbox)
 static void count_lost(struct inbox *inbox)
 {
     inbox->lost_count = 0;
-    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++)
+    for (uint32_t number = 1; number <= inbox->highest; number++)
         inbox->lost_count += inbox->streams[number] != NULL && inbox->streams[number]->lost;
 }
 
@@ -277,7 +297,7 @@ static void count_lost(struct inbox *inbox)
  * for are asked for an older one in the next round. Then reading goes on. */
 static void check_on(struct inbox *inbox)
 {
-    for (; inbox->check_next < STATE_QUEUES_MAX; inbox->check_next++) {
+    for (; inbox->check_next <= inbox->highest; inbox->check_next++) {
         struct inbox_stream *stream = inbox->streams[inbox->check_next];
         if (stream != NULL && !ask(stream, inbox->first_round))
             break;
@@ -305,6 +325,7 @@ void inbox_check(struct inbox *inbox)
 {
     inbox->phase = PHASE_CHECK;
     inbox->check_ms = now_of(inbox) + CHECK_EVERY_MS;
+    inbox_find_streams(inbox);
     begin_round(inbox, true);
 }
 
@@ -368,7 +389,7 @@ void inbox_trim_busy(struct inbox_stream *stream)
 
 void inbox_trim(struct inbox *inbox)
 {
-    for (unsigned few = 0; few < TRIMS_AT_ONCE && inbox->trim_next < STATE_QUEUES_MAX;
+    for (unsigned few = 0; few < TRIMS_AT_ONCE && inbox->trim_next <= inbox->highest;
          inbox->trim_next++) {
         struct inbox_stream *stream = inbox->streams[inbox->trim_next];
         if (stream == NULL)
@@ -376,7 +397,7 @@ void inbox_trim(struct inbox *inbox)
         trim(stream);
         few++;
     }
-    if (inbox->trim_next == STATE_QUEUES_MAX) {
+    if (inbox->trim_next > inbox->highest) {
         inbox->trim_next = 1;
         inbox->trim_ms = now_of(inbox) + TRIM_EVERY_MS;
     }

@@ -1,5 +1,6 @@
 /* What the journal and the state have in common: how an LMDB environment is opened with
- * care, and what LMDB's errors mean. Only these two include it.
+ * care, and what LMDB's errors mean. Only these two include it, and the audit, which reads both by
+ * itself.
  *
  * Care: LMDB's lock file and its map lie on a file system where they work; one process
  * writes (flock on the folder, because LMDB itself would let two take turns); data.mdb is

@@ -49,12 +49,20 @@ static const struct command_row commands[] = {
     {"agent", cli, "... agents"},
     {"token", cli, "... tokens of administrators, managers and agents"},
     {"optin", cli, "suspects: what waits for review"},
+    {"playbook", cli_playbook, "check|set|list|show|rm: an agency's process, from a file"},
+    {"report", cli, "the business's numbers: speed, conversation-time, funnel, ..."},
+    {"simulate", cli_simulate, "years of opt-ins on a virtual clock, by a playbook"},
+    {"graveyard", cli, "list|wake: people who went cold, and how many are taken up again"},
     {"clock", cli, "show|accept: what to do when the machine's clock jumped"},
     {"fsck", maintain_fsck, "check every record of a data folder"},
+    {"audit", maintain_audit,
+     "check that every opt-in has ended or goes on, and name what does not"},
     {"backup", maintain_backup, "copy a data folder, also of a running server"},
     {"restore", maintain_restore, "make a data folder out of a backup"},
     {"rebuild", maintain_rebuild, "make state and index anew from the journal"},
     {"dump", maintain_dump, "print the state as text"},
+    {"replay", maintain_replay,
+     "print the state as it was, or what another playbook would have done"},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 
@@ -62,7 +70,7 @@ static void print_usage(FILE *out)
 {
     fprintf(out, "usage: hotlead COMMAND ...\n\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].help);
+        fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
     fprintf(out, "\n`hotlead COMMAND --help` says more; `hotlead --version` what it is made of.\n");
 }
 

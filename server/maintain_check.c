@@ -134,15 +134,50 @@ static size_t effect_bytes(enum effect_kind kind)
         return sizeof(struct effect_popped);
     case EFFECT_REPORT:
         return sizeof(struct effect_report);
+    case EFFECT_STEP:
+        return sizeof(struct effect_step);
+    case EFFECT_PARKED:
+        return sizeof(struct effect_parked);
+    case EFFECT_ESCALATED:
+        return sizeof(struct effect_escalated);
+    case EFFECT_ASSIGNED:
+        return sizeof(struct effect_assigned);
+    case EFFECT_MOVED:
+        return sizeof(struct effect_moved);
+    case EFFECT_EDGE:
+        return sizeof(struct effect_edge);
+    case EFFECT_MERGED:
+        return sizeof(struct effect_merged);
+    case EFFECT_SIGNAL:
+        return sizeof(struct effect_signal);
+    case EFFECT_WOKEN:
+        return sizeof(struct effect_woken);
     }
     return 0;
 }
 
-/* Rows of before more_seq, or phone_seq, end without it. */
-static bool is_older(enum effect_kind kind, size_t bytes)
+/* Rows end before the zeros at their end, and those of earlier versions with less. What else has
+ * grown ended before the first member that it lacked. */
+static bool ends_sooner(enum effect_kind kind, size_t bytes, size_t wanted)
 {
-    return (kind == EFFECT_TASK && bytes == offsetof(struct effect_task, row.more_seq)) ||
-           (kind == EFFECT_PERSON && bytes == offsetof(struct effect_person, row.phone_seq));
+    static const struct {
+        enum effect_kind kind;
+        size_t bytes;
+    } older[] = {
+        {EFFECT_ADMIN, offsetof(struct effect_admin, at)}, /* settings were all of the payload */
+        {EFFECT_RECEIVED, offsetof(struct effect_received, source)},
+        {EFFECT_OPTIN, offsetof(struct effect_optin, source)},
+        {EFFECT_REPORT, offsetof(struct effect_report, call_at_ms)},
+        {EFFECT_REPORT, offsetof(struct effect_report, contact_ms)},
+        {EFFECT_RECEIVED, offsetof(struct effect_received, more)},
+        {EFFECT_REPORT, offsetof(struct effect_report, odd)},
+    };
+
+    for (size_t i = 0; i < sizeof(older) / sizeof(*older); i++)
+        if (older[i].kind == kind && older[i].bytes == bytes)
+            return true;
+    return (kind == EFFECT_TASK || kind == EFFECT_PERSON) && bytes < wanted && bytes > 0 &&
+           bytes % sizeof(uint64_t) == 0;
 }
 
 /* Effects fill their place to the last byte, and each is of a kind and size that there is. */
@@ -159,7 +194,7 @@ static void check_effects(struct check *check, const struct record_view *record)
         size_t wanted = effect_bytes(kind);
         if (wanted == 0)
             complain(check, seq, "has an effect of the unknown kind %d", (int)kind);
-        else if (body.length != wanted && !is_older(kind, body.length))
+        else if (body.length != wanted && !ends_sooner(kind, body.length, wanted))
             complain(check, seq, "has an effect of kind %d with %zu bytes, not %zu", (int)kind,
                      body.length, wanted);
         if (kind == EFFECT_EPOCH)

@@ -83,6 +83,8 @@ struct publish_queue *publish_queue_of(struct publish *publish, uint32_t number)
         return NULL;
     }
     publish->queues[number] = queue;
+    if (number > publish->highest)
+        publish->highest = number;
     return queue;
 }
 
@@ -93,6 +95,16 @@ void publish_release(struct publish *publish)
 }
 
 /* Until its mark was read a queue counts as all in Redis: the lag is about what is new. */
+void publish_learn_queue(struct publish_queue *queue, const struct state_queue *row)
+{
+    if (row->outbox_seq > queue->newest) {
+        if (!queue->learned && queue->newest == 0)
+            queue->acked = row->outbox_seq;
+        queue->newest = row->outbox_seq;
+    }
+    queue->open_tasks = row->open_tasks;
+}
+
 uint64_t publish_read_queue(struct publish_queue *queue)
 {
     struct state_reader *state = queue->publish->state;
@@ -100,12 +112,7 @@ uint64_t publish_read_queue(struct publish_queue *queue)
 
     if (!state_read_queue(state, queue->number, &row) && state_reader_failure(state) != STATUS_OK)
         return 0;
-    if (row.outbox_seq > queue->newest) {
-        if (!queue->learned && queue->newest == 0)
-            queue->acked = row.outbox_seq;
-        queue->newest = row.outbox_seq;
-    }
-    queue->open_tasks = row.open_tasks;
+    publish_learn_queue(queue, &row);
     return row.outbox_seq;
 }
 
@@ -125,7 +132,7 @@ static void on_tick(uv_timer_t *timer)
 {
     struct publish *publish = timer->data;
 
-    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
+    for (uint32_t number = 1; number <= publish->highest; number++) {
         struct publish_queue *queue = publish->queues[number];
         if (queue != NULL && publish_follow_epoch(queue))
             publish_push(queue);
@@ -153,14 +160,14 @@ static void on_watch(uv_timer_t *timer)
 
 /* --- Redis comes and goes ---------------------------------------------------------------- */
 
-/* What one queue shows holds for all. Those without open tasks are not looked at for their marks,
- * but what is done with may stand in them again. */
+/* What one queue shows holds for all. Those without open tasks are seldom looked at for their
+ * marks, and what is done with may stand in them again. */
 void publish_tell_forgot(struct publish *publish)
 {
     if (publish->forgot)
         return;
     publish->forgot = true;
-    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
+    for (uint32_t number = 1; number <= publish->highest; number++) {
         if (publish->queues[number] != NULL)
             publish_reconcile_anew(publish->queues[number]);
     }
@@ -176,7 +183,7 @@ static void meet_server(struct publish *publish, const struct redis_server *serv
     bool long_away = uv_now(publish->options.loop) - publish->down_since_ms >= LONG_AWAY_MS;
 
     publish->server = *server;
-    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
+    for (uint32_t number = 1; number <= publish->highest; number++) {
         struct publish_queue *queue = publish->queues[number];
         if (queue == NULL)
             continue;
@@ -205,7 +212,7 @@ static void on_down(void *owner)
     publish->down_since_ms = uv_now(publish->options.loop);
     stats_set(publish->options.stats, STATS_GAUGE_REDIS_UP, 0);
     writer_render(publish->options.writer, false);
-    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
+    for (uint32_t number = 1; number <= publish->highest; number++) {
         if (publish->queues[number] != NULL)
             publish->queues[number]->known = false;
     }
@@ -280,7 +287,7 @@ uint64_t publish_lag(const struct publish *publish)
 {
     uint64_t lag = 0;
 
-    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
+    for (uint32_t number = 1; number <= publish->highest; number++) {
         const struct publish_queue *queue = publish->queues[number];
         if (queue != NULL && queue->newest > queue->acked)
             lag += queue->newest - queue->acked;
@@ -292,7 +299,7 @@ bool publish_is_idle(const struct publish *publish)
 {
     if (!redis_is_up(publish->redis))
         return true;
-    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
+    for (uint32_t number = 1; number <= publish->highest; number++) {
         const struct publish_queue *queue = publish->queues[number];
         if (queue != NULL && !queue->stopped &&
             (queue->call.running || queue->newest > queue->acked))
@@ -323,7 +330,7 @@ static bool get_memory(struct publish *publish)
 
 static void free_all(struct publish *publish)
 {
-    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
+    for (uint32_t number = 1; number <= publish->highest; number++) {
         if (publish->queues[number] != NULL)
             free(publish->queues[number]->texts);
         free(publish->queues[number]);

@@ -17,7 +17,7 @@ uint64_t publish_lag_ms(const struct publish *publish)
 {
     uint64_t now_ms = uv_now(publish->options.loop), most_ms = 0;
 
-    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
+    for (uint32_t number = 1; number <= publish->highest; number++) {
         const struct publish_queue *queue = publish->queues[number];
         if (queue != NULL && queue->acked < queue->late_seq &&
             now_ms - queue->late_since_ms > most_ms)
@@ -60,12 +60,10 @@ uint64_t publish_oldest_ms(struct publish *publish, uint32_t queue, unsigned loo
 
 bool publish_backlog_next(struct publish *publish, struct publish_backlog *out)
 {
-    uint32_t count = registry_count(publish->options.registry, ENTITY_QUEUE);
     struct state_queue row;
 
-    while (publish->ready && out->queue < count && out->queue + 1 < STATE_QUEUES_MAX) {
-        out->queue++;
-        if (!state_read_queue(publish->state, out->queue, &row) || row.open_tasks == 0)
+    while (publish->ready && state_read_queue_next(publish->state, out->queue, &out->queue, &row)) {
+        if (row.open_tasks == 0)
             continue;
         out->open_tasks = row.open_tasks;
         return true;

@@ -292,7 +292,7 @@ void publish_claim(struct publish *publish, uint64_t ticket, uint32_t number, st
 
 static struct publish_claim *find_claim(struct publish *publish, uint64_t ticket)
 {
-    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
+    for (uint32_t number = 1; number <= publish->highest; number++) {
         struct publish_queue *queue = publish->queues[number];
         struct publish_claim *claim = queue != NULL ? queue->first_claim : NULL;
         while (claim != NULL && (claim->ticket != ticket || claim->gone))
@@ -323,7 +323,7 @@ void publish_claims_wake(struct publish_queue *queue, unsigned puts)
 
 void publish_claims_away(struct publish *publish)
 {
-    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
+    for (uint32_t number = 1; number <= publish->highest; number++) {
         struct publish_queue *queue = publish->queues[number];
         while (queue != NULL && queue->first_claim != NULL)
             answer(queue, queue->first_claim, STATUS_REDIS_AWAY, no_member);
@@ -362,7 +362,7 @@ void publish_claims_on_timer(uv_timer_t *timer)
     struct publish *publish = timer->data;
     uint64_t now_ms = now_of(publish), next_ms = POLL_MS;
 
-    for (uint32_t number = 1; number < STATE_QUEUES_MAX && publish->claims > 0; number++) {
+    for (uint32_t number = 1; number <= publish->highest && publish->claims > 0; number++) {
         struct publish_queue *queue = publish->queues[number];
         uint64_t ms = queue != NULL ? look_after(queue, now_ms) : POLL_MS;
         if (ms < next_ms)
@@ -374,7 +374,7 @@ void publish_claims_on_timer(uv_timer_t *timer)
 
 void publish_claims_close(struct publish *publish)
 {
-    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
+    for (uint32_t number = 1; number <= publish->highest; number++) {
         struct publish_queue *queue = publish->queues[number];
         while (queue != NULL && queue->first_claim != NULL) {
             struct publish_claim *claim = queue->first_claim;

@@ -168,7 +168,9 @@ struct publish {
     struct journal_reader *journal;
     struct renderer renderer;
 
-    struct publish_queue *queues[STATE_QUEUES_MAX];
+    struct publish_queue
+        *queues[STATE_QUEUES_MAX]; /* those that something happened to, by number */
+    uint32_t highest;              /* of these numbers */
     struct publish_queue *first_dirty;
     uv_timer_t tick_timer, watch_timer, claim_timer;
     bool watched;            /* every queue was */
@@ -237,6 +239,7 @@ void publish_release(struct publish *publish);
 /* Reads how far state has come with a queue; the newest operation that it has committed. Where
  * that cannot be read it is 0, and what is known of the queue stays. */
 uint64_t publish_read_queue(struct publish_queue *queue);
+void publish_learn_queue(struct publish_queue *queue, const struct state_queue *row);
 void publish_tell_forgot(struct publish *publish);
 /* False: the writer has no room; try again later. */
 bool publish_submit(struct publish_queue *queue, enum publish_purpose purpose,

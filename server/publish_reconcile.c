@@ -331,7 +331,7 @@ static struct publish_queue *choose(struct publish *publish)
 {
     uint64_t now_ms = uv_now(publish->options.loop);
 
-    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
+    for (uint32_t number = 1; number <= publish->highest; number++) {
         struct publish_queue *queue = publish->queues[number];
         if (queue != NULL && queue->reconcile && queue->reconcile_from_ms <= now_ms &&
             is_well(queue))

@@ -126,7 +126,7 @@ const char *publish_trouble(const struct publish *publish)
 
     if (!redis_is_up(publish->redis))
         return link[0] != '\0' ? link : "Redis cannot be reached";
-    for (uint32_t number = 1; publish->refused > 0 && number < STATE_QUEUES_MAX; number++) {
+    for (uint32_t number = 1; publish->refused > 0 && number <= publish->highest; number++) {
         const struct publish_queue *queue = publish->queues[number];
         if (queue != NULL && queue->refusal != REFUSAL_NONE)
             return refusals[queue->refusal].meaning;

@@ -66,7 +66,7 @@ static void submit_popped(struct publish_queue *queue, struct publish_head *head
 /* The first time that it is known of every queue who is gone. */
 static void note_watched(struct publish *publish)
 {
-    for (uint32_t number = 1; number < STATE_QUEUES_MAX; number++) {
+    for (uint32_t number = 1; number <= publish->highest; number++) {
         const struct publish_queue *queue = publish->queues[number];
         if (queue != NULL && queue->open_tasks > 0 && !queue->watched)
             return;
@@ -187,10 +187,7 @@ static bool needs_look(const struct publish_queue *queue)
 
 static void look_on(struct publish *publish)
 {
-    uint32_t count = registry_count(publish->options.registry, ENTITY_QUEUE);
-
-    while (publish->looks < LOOKS_MAX && publish->look_next <= count &&
-           publish->look_next < STATE_QUEUES_MAX) {
+    while (publish->looks < LOOKS_MAX && publish->look_next <= publish->highest) {
         struct publish_queue *queue = publish->queues[publish->look_next++];
         if (queue != NULL && needs_look(queue))
             publish_look(queue);
@@ -380,23 +377,24 @@ static bool ask_list(struct publish_queue *queue, size_t most)
 
 void publish_watch(struct publish *publish)
 {
-    uint32_t count = registry_count(publish->options.registry, ENTITY_QUEUE);
+    uint32_t number = 0;
+    struct state_queue row;
 
     if (!publish->ready || !redis_is_up(publish->redis))
         return;
     publish->forgot = false;
-    for (uint32_t number = 1; number <= count && number < STATE_QUEUES_MAX; number++) {
+    while (state_read_queue_next(publish->state, number, &number, &row)) {
         struct publish_queue *queue = publish_queue_of(publish, number);
-        if (queue != NULL)
-            publish_read_queue(queue);
-        if (queue != NULL)
-            publish_note_late(queue);
+        if (queue == NULL)
+            continue;
+        publish_learn_queue(queue, &row);
+        publish_note_late(queue);
     }
     bool read = state_reader_failure(publish->state) == STATUS_OK;
     publish_release(publish);
     if (read && !publish->watched)
         note_watched(publish);
-    if (publish->look_next > count)
+    if (publish->look_next > publish->highest)
         publish->look_next = 1; /* the round before is through */
     look_on(publish);
 }

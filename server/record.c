@@ -15,13 +15,13 @@ struct effect_head {
 };
 
 _Static_assert(sizeof(struct effect_head) == 4, "stored");
-_Static_assert(sizeof(struct effect_person) == 120, "stored");
-_Static_assert(sizeof(struct effect_task) == 152, "stored");
+_Static_assert(sizeof(struct effect_person) == 280, "stored");
+_Static_assert(sizeof(struct effect_task) == 208, "stored");
 _Static_assert(sizeof(struct effect_task_end) == 24, "stored");
 _Static_assert(sizeof(struct effect_popped) == 24, "stored");
 _Static_assert(sizeof(struct effect_genesis) == 32, "stored");
 _Static_assert(sizeof(struct effect_epoch) == 24, "stored");
-_Static_assert(sizeof(struct effect_admin) == 8, "stored");
+_Static_assert(sizeof(struct effect_admin) == 16, "stored");
 _Static_assert(offsetof(struct record_header, checksum) == 64, "the checksum stands last");
 
 const char *record_kind_name(enum record_kind kind)
@@ -35,10 +35,29 @@ const char *record_kind_name(enum record_kind kind)
         [RECORD_OUTCOME] = "outcome",   [RECORD_AMEND] = "amend",
         [RECORD_LATE] = "late",         [RECORD_POPPED] = "popped",
         [RECORD_BREACH] = "breach",     [RECORD_LEASE_ENDED] = "lease_ended",
+        [RECORD_STEP] = "step",         [RECORD_SKIPPED] = "skipped",
+        [RECORD_TIER] = "tier",         [RECORD_RUNG] = "rung",
+        [RECORD_PARKED] = "parked",     [RECORD_OPENED] = "opened",
+        [RECORD_SHUT] = "shut",         [RECORD_ASSIGNED] = "assigned",
+        [RECORD_MOVED] = "moved",       [RECORD_MERGED] = "merged",
+        [RECORD_UNMERGED] = "unmerged", [RECORD_SIGNAL] = "signal",
+        [RECORD_WOKEN] = "woken",
     };
 
     MUST(kind > 0 && kind < RECORD_KIND_END);
     return names[kind];
+}
+
+const char *assigned_why_name(enum assigned_why why)
+{
+    static const char *const names[ASSIGNED_END] = {
+#define XX(name, text) [ASSIGNED_##name] = text,
+        ASSIGNED_MAP(XX)
+#undef XX
+    };
+
+    MUST(why > ASSIGNED_NOT && why < ASSIGNED_END);
+    return names[why];
 }
 
 const char *no_task_name(enum no_task reason)
@@ -54,6 +73,78 @@ const char *no_task_name(enum no_task reason)
 
     MUST(reason >= 0 && reason < NO_TASK_END);
     return names[reason];
+}
+
+const char *task_state_name(enum task_state state)
+{
+    static const char *const names[] = {[TASK_QUEUED] = "queued",
+                                        [TASK_POPPED] = "popped",
+                                        [TASK_CLAIMED] = "claimed",
+                                        [TASK_PARKED] = "parked"};
+
+    MUST(state >= TASK_QUEUED && state <= TASK_PARKED);
+    return names[state];
+}
+
+const char *call_why_name(enum call_why why)
+{
+    static const char *const names[CALL_WHY_END] = {[CALL_RETRY] = "retry",
+                                                    [CALL_WAKE] = "wake",
+                                                    [CALL_AGREED] = "agreed",
+                                                    [CALL_SIGNAL] = "signal",
+                                                    [CALL_AGAIN] = "again"};
+
+    MUST(why >= 0 && why < CALL_WHY_END);
+    return names[why];
+}
+
+const char *person_end_name(enum person_end end)
+{
+    static const char *const names[PERSON_END_END] = {
+        [PERSON_NOT_STARTED] = "not_started", [PERSON_STOPPED] = "do_not_contact",
+        [PERSON_GIVEN_UP] = "given_up",       [PERSON_RUN_OUT] = "run_out",
+        [PERSON_MERGED] = "merged",
+    };
+
+    MUST(end >= 0 && end < PERSON_END_END);
+    return names[end];
+}
+
+const char *skip_name(enum skip skip)
+{
+    static const char *const names[SKIP_END] = {
+#define XX(name, text) [SKIP_##name] = (text),
+        SKIP_MAP(XX)
+#undef XX
+    };
+
+    MUST(skip >= 0 && skip < SKIP_END);
+    return names[skip];
+}
+
+const char *parked_by_name(enum parked_by by)
+{
+    static const char *const names[PARKED_END] = {
+        [PARKED_BY_LAW] = "law",         [PARKED_BY_CALENDAR] = "calendar",
+        [PARKED_BY_DAY_CAP] = "per_day", [PARKED_BY_CALL_CAP] = "calls_per_day",
+        [PARKED_BY_GAP] = "gap",         [PARKED_BY_NAME] = "no_name",
+    };
+
+    MUST(by > 0 && by < PARKED_END);
+    return names[by];
+}
+
+const char *move_kind_name(enum move_kind kind)
+{
+    static const char *const names[MOVE_KIND_END] = {
+        [MOVE_STAGE] = "stage",
+        [MOVE_PLAYBOOK] = "playbook",
+        [MOVE_CONTACT_AGAIN] = "contact_again",
+        [MOVE_REVIEWED] = "reviewed",
+    };
+
+    MUST(kind > 0 && kind < MOVE_KIND_END);
+    return names[kind];
 }
 
 /* --- building ------------------------------------------------------------- */
@@ -89,6 +180,17 @@ bool record_effect(struct record *record, enum effect_kind kind, const void *eff
     return true;
 }
 
+bool record_effects(struct record *record, const struct record *from)
+{
+    size_t at = record->header.effects_bytes, bytes = from->header.effects_bytes;
+
+    if (bytes > RECORD_EFFECTS_MAX - at)
+        return false;
+    memcpy(record->effects + at, from->effects, bytes);
+    record->header.effects_bytes = (uint32_t)(at + bytes);
+    return true;
+}
+
 size_t record_bytes(const struct record_header *header)
 {
     return sizeof *header + header->effects_bytes + header->payload_bytes;
@@ -100,7 +202,7 @@ size_t record_seal(struct record *record)
 
     header->payload_bytes = (uint32_t)record->payload.length;
     MUST(header->payload_bytes == record->payload.length);
-    MUST(header->payload_bytes <= OPTIN_STORED_MAX);
+    MUST(header->payload_bytes <= RECORD_PAYLOAD_MAX);
     header->payload_checksum = XXH3_64bits(record->payload.bytes, record->payload.length);
     header->checksum = header_checksum(header, record->effects);
     return record_bytes(header);
@@ -132,7 +234,7 @@ static bool header_is_sound(const struct record_header *header, size_t length)
 {
     return header->version > 0 && header->version <= RECORD_VERSION && header->kind > 0 &&
            header->kind < RECORD_KIND_END && header->effects_bytes <= RECORD_EFFECTS_MAX &&
-           header->payload_bytes <= OPTIN_STORED_MAX && record_bytes(header) == length;
+           header->payload_bytes <= RECORD_PAYLOAD_MAX && record_bytes(header) == length;
 }
 
 enum status record_view(struct slice stored, struct record_view *out)
@@ -206,5 +308,17 @@ bool effect_find(const struct record_view *view, enum effect_kind kind, void *ou
     if (found == 0)
         return false;
     effect_copy(body, out, bytes);
+    return true;
+}
+
+bool effect_settings(const struct record_view *view, const struct effect_admin *effect,
+                     struct slice *out)
+{
+    *out = view->payload;
+    if (effect->bytes == 0)
+        return true;
+    if (effect->at > view->payload.length || effect->bytes > view->payload.length - effect->at)
+        return false;
+    *out = (struct slice){view->payload.bytes + effect->at, effect->bytes};
     return true;
 }

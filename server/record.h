@@ -26,13 +26,14 @@
 
 #define RECORD_VERSION     1
 #define RECORD_EFFECTS_MAX 4096
-#define RECORD_BYTES_MAX   (OPTIN_STORED_MAX + RECORD_EFFECTS_MAX + 128)
+#define RECORD_PAYLOAD_MAX OPTIN_STORED_MAX
+#define RECORD_BYTES_MAX   (RECORD_PAYLOAD_MAX + RECORD_EFFECTS_MAX + 128)
 
 /* Stored numbers: append only. */
 enum record_kind {
     RECORD_GENESIS = 1, /* first of a journal: keys */
     RECORD_EPOCH,       /* a new incarnation: create, restore, copied folder */
-    RECORD_ADMIN,       /* agency, site, queue, agent, token: set or removed */
+    RECORD_ADMIN,       /* agency, site, queue, agent, token, playbook: set or removed */
     RECORD_OPTIN,       /* an opt-in with its decision */
     RECORD_RECEIVED,    /* an opt-in while state is rebuilt: decided later */
     RECORD_DECIDED,     /* the decision for a received one */
@@ -46,6 +47,19 @@ enum record_kind {
     RECORD_POPPED,      /* tasks gone from their queue with no report: leases start */
     RECORD_LEASE_ENDED, /* no outcome in time: delivered again */
     RECORD_BREACH,      /* the deadline passed without contact */
+    RECORD_STEP,        /* a step of a cadence, or a call that was to be made again, is due: done */
+    RECORD_SKIPPED,     /* the same: left out, with the reason */
+    RECORD_TIER,        /* one more promise about the first response was not kept */
+    RECORD_RUNG,        /* nobody claimed it: escalated */
+    RECORD_PARKED,      /* what is due has to wait, by law, calendar or caps */
+    RECORD_OPENED,      /* its window has opened: put */
+    RECORD_SHUT,        /* its window has closed: withdrawn until the next */
+    RECORD_ASSIGNED,    /* somebody else's from now on: by hand, or because its agent was silent */
+    RECORD_MOVED,       /* somebody put the person elsewhere by hand */
+    RECORD_MERGED,      /* two people were found to be one */
+    RECORD_UNMERGED,    /* and they are two after all */
+    RECORD_SIGNAL,      /* the person showed interest: opened, clicked, came by, wrote back */
+    RECORD_WOKEN,       /* somebody cold is taken up again */
     RECORD_KIND_END
 };
 const char *record_kind_name(enum record_kind kind);
@@ -72,12 +86,26 @@ enum task_state {
     TASK_QUEUED = 1, /* has its put in the outbox: visible, or about to be */
     TASK_POPPED,     /* gone from Redis, nobody said so: leased for report_within */
     TASK_CLAIMED,    /* leased to an agent */
+    TASK_PARKED,     /* waits for its window: is put at not_before_ms */
 };
+const char *task_state_name(enum task_state state); /* beyond the enum: a bug */
 enum task_flag {
     TASK_BREACHED = 1,
-    TASK_IN_LIST = 2, /* its queue is a Redis list: ranked by put_seq */
+    TASK_IN_LIST = 2,  /* its queue is a Redis list: ranked by put_seq */
+    TASK_NAMELESS = 4, /* of a person whose name is not known: its step has other words then */
 };
-enum due_kind { DUE_NONE, DUE_BREACH = 1, DUE_LEASE = 2 };
+/* What an entry of the due table is about. Stored numbers: append only. */
+enum due_kind {
+    DUE_NONE,
+    DUE_BREACH = 1,
+    DUE_LEASE = 2,
+    DUE_TIER = 3,
+    DUE_RUNG = 4,
+    DUE_PUT = 5,    /* the window opens */
+    DUE_SHUT = 6,   /* the window closes */
+    DUE_PERSON = 7, /* not a task's: the next step, or the next call */
+    DUE_SILENT = 8, /* its agent has not claimed it: the team may */
+};
 
 /* An open task. `number` = (seq of the record that opened it) << 3 | 0..7. */
 struct task_row {
@@ -109,6 +137,20 @@ struct task_row {
     uint8_t reserved;
     uint64_t more_seq; /* the record whose payload says what the opt-in's lacks: a later one about
                         * it, or an earlier one of the person; 0: none */
+    uint32_t playbook; /* the version that it is worked by */
+    uint32_t tiers;    /* bit n: tier n is missed, or is the deadline itself */
+    uint32_t zone;     /* zone_code of the window; 0: it has none */
+    uint8_t cadence;   /* whose step opened it; 0: none did */
+    uint8_t step;
+    uint8_t segment;
+    uint8_t rung; /* of its escalation: the next one; of what a rung opened: that one; 0: none */
+    uint64_t promise_ms;  /* the end of the business day by which it is to be answered; 0: nothing
+                           * was promised */
+    uint64_t closes_ms;   /* from then on it may not be done; 0: its window does not close */
+    uint64_t claim_by_ms; /* from its agent's queue it goes to the team's; 0: it is not there */
+    uint32_t team;        /* the queue that it goes back to; 0: it stands on that one */
+    uint32_t with;        /* number of the agent whose own queue it is on, or who has claimed it */
+    uint64_t known_seq;   /* the record whose payload holds what is known of the person; 0: none */
 };
 
 enum person_flag {
@@ -118,7 +160,35 @@ enum person_flag {
     PERSON_CUSTOMER = 8,
     PERSON_BAD_PHONE = 16, /* a malformed one came beside a good identifier */
     PERSON_BAD_EMAIL = 32,
+    PERSON_CONVERSED = 64, /* there was a conversation */
+    PERSON_IMPORTED = 128, /* the newest opt-in came from a list */
 };
+
+/* Why a person is called again. Stored; append only. */
+enum call_why {
+    CALL_NOT,
+    CALL_RETRY,
+    CALL_WAKE,
+    CALL_AGREED,
+    CALL_SIGNAL, /* the person showed interest */
+    CALL_AGAIN,  /* the first response, which a merge had withdrawn */
+    CALL_WHY_END
+};
+const char *call_why_name(enum call_why why); /* NULL for NOT; beyond the enum: a bug */
+
+/* Why nothing more happens to a person by itself. Stored; append only. */
+enum person_end {
+    PERSON_WORKED,      /* something does */
+    PERSON_NOT_STARTED, /* a test, or suspect */
+    PERSON_STOPPED,     /* by the law: never again */
+    PERSON_GIVEN_UP,    /* by an outcome that ends it */
+    PERSON_RUN_OUT,     /* the last cadence has come to its end */
+    PERSON_MERGED,      /* it is another one: see EDGE_MERGED_INTO */
+    PERSON_END_END
+};
+const char *person_end_name(enum person_end end); /* NULL for WORKED; beyond the enum: a bug */
+
+#define TOUCHES_KEPT 8
 
 struct person_row {
     uint64_t first_ms;
@@ -134,13 +204,49 @@ struct person_row {
     uint16_t attempts;
     uint8_t stage;
     uint8_t flags;
-    uint8_t end;    /* enum outcome that ended the last task; 0: none */
-    uint8_t reason; /* enum no_task of the last opt-in */
-    uint8_t reserved[2];
+    uint8_t end;        /* enum outcome that ended the last task; 0: none */
+    uint8_t reason;     /* enum no_task of the last opt-in */
+    uint8_t open_tasks; /* apply keeps it: what a record says of it does not count */
+    uint8_t reserved;
     uint32_t stopped_s; /* do_not_contact was last said, in seconds since 1970; 0: never, or before
                          * this was noted */
     uint64_t phone_seq; /* the record whose payload brought the phone; 0: first_seq, or none did */
     uint64_t email_seq;
+    uint64_t cadence_ms; /* when its cadence began */
+    uint64_t step_ms;    /* when the next step is due; 0: there is none */
+    uint64_t due_ms;     /* its one entry in the due table, the earlier of step and call; 0: none */
+    uint32_t playbook;   /* the version that it is pinned to */
+    uint32_t site;       /* of the newest opt-in */
+    uint32_t first_site; /* where it came from: of the first opt-in */
+    uint32_t source;
+    uint32_t campaign;
+    uint32_t zone; /* zone_code of its dates; 0: not asked for yet, or not known */
+    uint32_t score_hundredths;
+    uint32_t score_s;  /* when it was that */
+    uint8_t segment;   /* 0: none yet */
+    uint8_t cadence;   /* 0: none */
+    uint8_t step;      /* the next one, from 1; 0: none */
+    uint8_t call_why;  /* enum call_why */
+    uint16_t calls;    /* unanswered ones in a row */
+    uint16_t silenced; /* bit n: channel n is not used any more */
+    /* From here on mostly 0, which is not stored at a row's end. */
+    uint16_t sold_attempt;          /* at which attempt it bought; 0: it has not */
+    uint8_t closed;                 /* enum person_end */
+    uint8_t touch_calls;            /* bit n: touches[n] was a call */
+    uint32_t touches[TOUCHES_KEPT]; /* when it was last tried, in seconds, newest first; 0: none */
+    uint8_t held_cadence;           /* the step that waits for a name */
+    uint8_t held_step;
+    uint16_t attempts_before; /* those before it came back from an end */
+    uint64_t call_ms;         /* when it is to be called again; 0: nothing is agreed */
+    uint64_t conversed_ms;    /* first conversation; 0: none */
+    uint64_t sold_cents;
+    uint64_t name_seq;  /* the record whose payload brought a name; 0: none, or before this was
+                         * noted */
+    uint64_t known_seq; /* the newest record whose payload holds all answers and findings */
+    uint64_t held_ms;   /* a step waits until then for a name; 0: none does */
+    uint32_t missed_s;  /* the newest moment by which it was promised an answer and had none, in
+                         * seconds since 1970; 0: every promise was kept */
+    uint8_t unused_end[4];
 };
 
 /* Why an opt-in has no task. Stored; append only. */
@@ -171,6 +277,15 @@ enum effect_kind {
     EFFECT_TASK_END,
     EFFECT_POPPED,
     EFFECT_REPORT,
+    EFFECT_STEP,
+    EFFECT_PARKED,
+    EFFECT_ESCALATED,
+    EFFECT_ASSIGNED,
+    EFFECT_MOVED,
+    EFFECT_EDGE,
+    EFFECT_MERGED,
+    EFFECT_SIGNAL,
+    EFFECT_WOKEN,
 };
 
 struct effect_genesis {
@@ -191,13 +306,17 @@ enum entity_kind {
     ENTITY_QUEUE,
     ENTITY_AGENT,
     ENTITY_TOKEN,
+    ENTITY_PLAYBOOK, /* each version is one of its own, and stays as it is */
     ENTITY_KIND_END
 };
 
-/* The payload is the entity's settings as JSON, secrets hashed; empty: removed. */
+/* The entity's settings stand in the payload as JSON, secrets hashed; none: removed. What belongs
+ * together is set by one record: an agency with its robots' queues. */
 struct effect_admin {
     uint32_t entity; /* enum entity_kind */
     uint32_t number; /* within its kind, from 1 */
+    uint32_t at;     /* where its settings begin in the payload, and how many bytes they have; */
+    uint32_t bytes;  /* 0: they are all of it */
 };
 
 /* What the loop found out about an opt-in, all that a decision needs. */
@@ -211,6 +330,10 @@ enum intake_flag {
     INTAKE_CONSENT = 32, /* consent was given with a text */
     INTAKE_IMPORTED = 64,
 };
+enum intake_more {
+    INTAKE_NAMED = 1,    /* by a name that somebody can be addressed by */
+    INTAKE_REFERRED = 2, /* it says by whom */
+};
 struct effect_received {
     struct hash phone; /* none: not given or malformed */
     struct hash email;
@@ -220,6 +343,10 @@ struct effect_received {
     uint8_t credential;
     uint8_t flags;            /* enum intake_flag */
     uint16_t said_before_min; /* it was said so many minutes, begun ones too, before it came */
+    uint32_t source;          /* keyed hashes of source_kind and utm_campaign; 0: not given */
+    uint32_t campaign;
+    uint8_t more; /* enum intake_more */
+    uint8_t reserved[7];
 };
 
 /* The decision for an opt-in, and all that a replay needs to answer the same. */
@@ -238,6 +365,8 @@ struct effect_optin {
     uint8_t reason; /* enum no_task */
     uint8_t flags;  /* enum intake_flag */
     uint8_t reserved;
+    uint32_t source; /* as above */
+    uint32_t campaign;
 };
 
 struct effect_person {
@@ -277,15 +406,190 @@ struct effect_report {
     uint16_t delivery;
     uint8_t op;
     uint8_t outcome;
+    uint64_t call_at_ms; /* agreed with the person; 0: nothing was */
+    uint64_t contact_ms; /* when the person was tried, as it counts; 0: not, or before it was noted
+                          */
+    uint8_t odd;         /* of its answers, so many fit no question: kept, and not known by them */
+    uint8_t reserved[7];
 };
 
+/* Why a step, a call or a rung came to nothing. Stored; append only. */
+#define SKIP_MAP(XX)                                                                               \
+    XX(NONE, "none") /* it did not */                                                              \
+    XX(LATE, "late")                                                                               \
+    XX(NO_QUEUE, "no_queue")     /* the agency has none of that name */                            \
+    XX(SILENCED, "silenced")     /* the channel is not used any more */                            \
+    XX(NO_ADDRESS, "no_address") /* for this channel */                                            \
+    XX(NO_NAME, "no_name")       /* and the step waits for one */                                  \
+    XX(RULE, "rule")             /* its `when` does not hold */                                    \
+    XX(CALL_OPEN, "call_open")   /* there is one already */                                        \
+    XX(TOO_MANY, "too_many")     /* open tasks */                                                  \
+    XX(STOPPED, "stopped")       /* do_not_contact */
+
+enum skip {
+#define XX(name, text) SKIP_##name,
+    SKIP_MAP(XX)
+#undef XX
+        SKIP_END
+};
+const char *skip_name(enum skip skip);
+
+/* A step that was due, or a call (cadence 0): what became of it. Only counts are folded from it. */
+struct effect_step {
+    uint64_t due_ms; /* by the playbook */
+    uint64_t task;   /* that it opened; 0: none */
+    uint32_t playbook;
+    uint8_t cadence, step;
+    uint8_t channel;
+    uint8_t skip; /* enum skip */
+    uint8_t why;  /* enum call_why, of a call */
+    uint8_t reserved[7];
+};
+
+/* Why something waits. The law's and the zones' versions say by which data that was decided.
+ * Nothing is folded from it. */
+enum parked_by {
+    PARKED_BY_LAW = 1,
+    PARKED_BY_CALENDAR,
+    PARKED_BY_DAY_CAP,
+    PARKED_BY_CALL_CAP,
+    PARKED_BY_GAP,
+    PARKED_BY_NAME, /* a step that waits for one; `opens_ms`: it waits so long */
+    PARKED_END
+};
+const char *parked_by_name(enum parked_by by);
+struct effect_parked {
+    uint64_t task;     /* 0: a step that opens none yet */
+    uint64_t opens_ms; /* when it is looked at again */
+    uint64_t closes_ms;
+    uint32_t zone;  /* zone_code on whose clocks; 0: a cap */
+    uint8_t by;     /* enum parked_by */
+    uint8_t reason; /* enum law_reason */
+    char jurisdiction[8];
+    char law[12];
+    char tz[12];
+    uint8_t reserved[2];
+};
+
+/* A promise that was not kept (kind TIER), or a rung (kind RUNG). Only counts are folded from
+ * it. */
+struct effect_escalated {
+    uint64_t task;
+    uint64_t due_ms;
+    uint64_t opened; /* the robot's task; 0: none */
+    uint32_t playbook;
+    uint8_t tier; /* from 1 */
+    uint8_t chain, rung;
+    uint8_t skip; /* enum skip, why the robot has none */
+};
+
+/* Why somebody else has to do with a person, or with one of its tasks. Stored; append only. */
+#define ASSIGNED_MAP(XX)                                                                           \
+    XX(CHOSEN, "chosen")       /* it is the agent's turn */                                        \
+    XX(OWNER, "owner")         /* the person is the agent's already */                             \
+    XX(CLAIMED, "claimed")     /* the agent has taken it */                                        \
+    XX(SILENT, "silent")       /* the agent did not claim it: to the team */                       \
+    XX(ESCALATED, "escalated") /* a rung */                                                        \
+    XX(HANDED, "handed_over")  /* by hand */                                                       \
+    XX(GIVEN_UP, "given_up")   /* the owner does not work the queue of this stage, or is gone */
+
+enum assigned_why {
+    ASSIGNED_NOT,
+#define XX(name, text) ASSIGNED_##name,
+    ASSIGNED_MAP(XX)
+#undef XX
+        ASSIGNED_END
+};
+const char *assigned_why_name(enum assigned_why why);
+
+/* From one agent to another; 0: nobody, the team. Of a person (task 0), or of a task that is put
+ * elsewhere by it. `pass`, when not 0, is where the chosen agent stands in the turns from now on;
+ * nothing else is folded from it. */
+struct effect_assigned {
+    uint64_t task;
+    uint64_t pass;
+    uint32_t from, to;
+    uint32_t queue; /* on which the task is now; 0: none */
+    uint8_t why;    /* enum assigned_why */
+    uint8_t reserved[3];
+};
+
+/* What somebody did by hand to where a person stands. Nothing is folded from it. */
+enum move_kind { MOVE_STAGE = 1, MOVE_PLAYBOOK, MOVE_CONTACT_AGAIN, MOVE_REVIEWED, MOVE_KIND_END };
+const char *move_kind_name(enum move_kind kind);
+/* What another version has no place for: bits of `lost`. */
+enum move_loss { MOVE_LOST_CADENCE = 1, MOVE_LOST_STEP = 2, MOVE_LOST_HELD = 4 };
+struct effect_moved {
+    uint32_t from_playbook, to_playbook;
+    uint8_t kind; /* enum move_kind */
+    uint8_t from_stage, to_stage;
+    uint8_t lost;
+    uint8_t reserved[4];
+};
+
+/* One person's relation to another. Each stands both ways round but COLLIDES. Stored numbers:
+ * append only. */
+enum edge_kind {
+    EDGE_COLLIDES = 1, /* what came for one has an identifier of the other; other 0: something else
+                        * is to be looked at */
+    EDGE_MERGED_INTO,
+    EDGE_MERGED, /* the other one into it */
+    EDGE_REFERRED_BY,
+    EDGE_REFERRED,
+    EDGE_KIND_END
+};
+/* Set, or taken away. A collision stands in its agency's list for review as well. */
+struct effect_edge {
+    uint64_t person, other;
+    uint64_t seq; /* of the record that set it */
+    uint8_t kind; /* enum edge_kind: the way from `person` */
+    uint8_t remove;
+    uint8_t reserved[2];
+    uint32_t agency;
+};
+
+/* Both as they were before they became one, for when they are not. Nothing is folded from it. */
+struct effect_merged {
+    uint64_t kept, other;
+    struct person_row kept_before, other_before;
+    uint8_t had_call; /* the other one had an open call */
+    uint8_t reserved[7];
+};
+
+/* The person showed interest. The row that follows comes in its own effect. */
+struct effect_signal {
+    struct hash identity; /* (task, kind), or (person, kind, day) */
+    uint64_t task;        /* whose e-mail it was; 0: nobody's */
+    uint64_t at_ms;
+    uint32_t points;
+    uint8_t kind;     /* enum signal_kind */
+    uint8_t hot;      /* the playbook's first temperature holds now */
+    uint8_t hastened; /* an open call was moved forward, or a planned one */
+    uint8_t reserved;
+};
+
+/* Somebody cold is to be called again. */
+struct effect_woken {
+    uint64_t at_ms;
+    uint64_t cold_ms; /* for at least so long */
+};
+
+_Static_assert(sizeof(struct effect_signal) == 40, "stored");
+_Static_assert(sizeof(struct effect_woken) == 16, "stored");
 _Static_assert(sizeof(struct record_header) == 72, "stored");
-/* Records of before more_seq or phone_seq have rows that end without it; it reads as 0. */
-_Static_assert(sizeof(struct task_row) == 136, "stored");
-_Static_assert(sizeof(struct person_row) == 112, "stored");
-_Static_assert(sizeof(struct effect_received) == 72, "stored");
-_Static_assert(sizeof(struct effect_optin) == 96, "stored");
-_Static_assert(sizeof(struct effect_report) == 72, "stored");
+/* Records of earlier versions have rows that end sooner; the rest reads as 0. */
+_Static_assert(sizeof(struct task_row) == 192, "stored");
+_Static_assert(sizeof(struct person_row) == 272, "stored");
+_Static_assert(sizeof(struct effect_step) == 32, "stored");
+_Static_assert(sizeof(struct effect_parked) == 64, "stored");
+_Static_assert(sizeof(struct effect_escalated) == 32, "stored");
+_Static_assert(sizeof(struct effect_assigned) == 32, "stored");
+_Static_assert(sizeof(struct effect_received) == 88, "stored");
+_Static_assert(sizeof(struct effect_optin) == 104, "stored");
+_Static_assert(sizeof(struct effect_report) == 96, "stored");
+_Static_assert(sizeof(struct effect_moved) == 16, "stored");
+_Static_assert(sizeof(struct effect_edge) == 32, "stored");
+_Static_assert(sizeof(struct effect_merged) == 568, "stored");
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "records are stored little-endian"
 #endif
@@ -303,6 +607,9 @@ void record_begin(struct record *record, enum record_kind kind, uint64_t now_ms,
 
 /* Appends one effect. False: no room (a bug, but for POPPED, which counts first). */
 bool record_effect(struct record *record, enum effect_kind kind, const void *effect, size_t bytes);
+
+/* Appends the effects of another one, in their order. */
+bool record_effects(struct record *record, const struct record *from);
 
 /* Fills lengths and checksums; header.seq and the chain must be set before. Returns
  * the stored size. */
@@ -335,6 +642,11 @@ enum effect_kind effect_next(const struct record_view *view, size_t *offset,
 
 /* Copies an effect's body into a struct of `bytes`, zero-filled behind a shorter stored one. */
 void effect_copy(struct slice body, void *out, size_t bytes);
+
+/* What an effect of kind ADMIN sets its entity to, as a slice of the payload. False: it says that
+ * its settings stand where no payload is. */
+bool effect_settings(const struct record_view *view, const struct effect_admin *effect,
+                     struct slice *out);
 
 /* The first effect of a kind, copied; false: there is none. */
 bool effect_find(const struct record_view *view, enum effect_kind kind, void *out, size_t bytes);

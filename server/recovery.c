@@ -13,8 +13,8 @@
 
 #include "proto/must.h"
 #include "server/directory.h"
+#include "server/recovery_owner.h"
 
-#define BOOT_ID_LENGTH   36
 #define COMMIT_EACH      4096 /* records: always about the same size keeps the freelist small */
 #define ADMIN_CHAIN_STEP 4096
 
@@ -37,8 +37,6 @@ struct recovery {
     uint64_t fold_left;
 };
 
-/* --- small files ------------------------------------------------------------------- */
-
 static bool path_join(char out[PATH_MAX], const char *directory, const char *name)
 {
     int length = snprintf(out, PATH_MAX, "%s/%s", directory, name);
@@ -51,78 +49,12 @@ static bool make_directory(const char *path)
     return mkdir(path, 0700) == 0 || errno == EEXIST;
 }
 
-static size_t read_small(const char *path, char *buffer, size_t capacity)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t length;
-
-    if (fd < 0)
-        return 0;
-    length = read(fd, buffer, capacity);
-    close(fd);
-    return length > 0 ? (size_t)length : 0;
-}
-
-/* Whole or not at all, and there after a power cut: tmp, fsync, rename, fsync of the folder. */
-static bool write_durably(const char *directory, const char *name, const char *bytes, size_t length)
-{
-    char path[PATH_MAX], temporary[PATH_MAX];
-    bool good;
-    int fd;
-
-    if (!path_join(path, directory, name) || snprintf(temporary, sizeof(temporary), "%s/%s.tmp",
-                                                      directory, name) >= (int)sizeof(temporary))
-        return false;
-    fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return false;
-    good = write(fd, bytes, length) == (ssize_t)length && fsync(fd) == 0;
-    close(fd);
-    return good && rename(temporary, path) == 0 && directory_sync(directory) == 0;
-}
-
-/* --- OWNER -------------------------------------------------------------------------- */
-
-static void boot_id(char out[BOOT_ID_LENGTH])
-{
-    memset(out, '?', BOOT_ID_LENGTH);
-    (void)read_small("/proc/sys/kernel/random/boot_id", out, BOOT_ID_LENGTH);
-}
-
-static bool owner_write(const struct recovery *recovery, bool clean)
-{
-    char text[BOOT_ID_LENGTH + 16], boot[BOOT_ID_LENGTH];
-    int length;
-
-    boot_id(boot);
-    length =
-        snprintf(text, sizeof(text), "%.*s\n%s\n", BOOT_ID_LENGTH, boot, clean ? "clean" : "dirty");
-    return write_durably(recovery->state_directory, "OWNER", text, (size_t)length);
-}
-
-static bool owner_vouches(const struct recovery *recovery)
-{
-    char path[PATH_MAX], text[BOOT_ID_LENGTH + 16], boot[BOOT_ID_LENGTH];
-    size_t length;
-
-    if (!path_join(path, recovery->state_directory, "OWNER"))
-        return false;
-    length = read_small(path, text, sizeof(text));
-    if (length != BOOT_ID_LENGTH + 7 || text[BOOT_ID_LENGTH] != '\n')
-        return false;
-    if (memcmp(text + BOOT_ID_LENGTH + 1, "clean\n", 6) == 0)
-        return true;
-    boot_id(boot);
-    return memcmp(text, boot, BOOT_ID_LENGTH) == 0 &&
-           memcmp(text + BOOT_ID_LENGTH + 1, "dirty\n", 6) == 0;
-}
-
 /* --- the journal's own records --------------------------------------------------------- */
 
 static uint64_t machine_hash(const struct recovery *recovery)
 {
     char text[64];
-    size_t length = read_small("/etc/machine-id", text, sizeof(text));
+    size_t length = recovery_read_small("/etc/machine-id", text, sizeof(text));
 
     return hash_place(
         hash_of(&recovery->genesis.hash_key, HASH_ID, 0, (struct slice){text, length}));
@@ -234,6 +166,27 @@ static enum status admin_chain(struct journal_reader *reader, uint64_t admin_seq
     return STATUS_OK;
 }
 
+static enum status apply_settings(const struct record_view *record, struct registry *registry)
+{
+    enum status result = STATUS_OK;
+    struct slice body, settings;
+    size_t offset = 0;
+    enum effect_kind kind;
+
+    while (result == STATUS_OK && (kind = effect_next(record, &offset, &body)) != 0) {
+        struct effect_admin effect;
+
+        if (kind != EFFECT_ADMIN)
+            continue;
+        effect_copy(body, &effect, sizeof(effect));
+        result =
+            effect_settings(record, &effect, &settings)
+                ? registry_apply(registry, (enum entity_kind)effect.entity, effect.number, settings)
+                : STATUS_CORRUPT;
+    }
+    return result;
+}
+
 enum status recovery_read_registry(struct journal_reader *reader, uint64_t admin_seq,
                                    struct registry *registry)
 {
@@ -243,13 +196,10 @@ enum status recovery_read_registry(struct journal_reader *reader, uint64_t admin
 
     for (size_t i = 0; result == STATUS_OK && i < count; i++) {
         struct record_view record;
-        struct effect_admin effect;
 
         result = journal_read(reader, seqs[i], &record);
-        if (result == STATUS_OK && record.header.kind == RECORD_ADMIN &&
-            effect_find(&record, EFFECT_ADMIN, &effect, sizeof(effect)))
-            result = registry_apply(registry, (enum entity_kind)effect.entity, effect.number,
-                                    record.payload);
+        if (result == STATUS_OK)
+            result = apply_settings(&record, registry);
     }
     free(seqs);
     return result;
@@ -376,11 +326,12 @@ static enum status open_state(struct recovery *recovery)
         return STATUS_INVALID;
     if (!make_directory(recovery->state_directory))
         return STATUS_IO;
-    recovery->trusted = !recovery->options.rebuild && owner_vouches(recovery);
+    recovery->trusted =
+        !recovery->options.rebuild && recovery_owner_vouches(recovery->state_directory);
     /* After a power cut its pages may be anything; reading them could end the process. */
     if (!recovery->trusted && state_remove(rows) != STATUS_OK)
         return STATUS_IO;
-    if (!owner_write(recovery, false))
+    if (!recovery_owner_write(recovery->state_directory, false))
         return STATUS_IO;
     result = state_open(&options, &recovery->state);
     if (result != STATUS_OK)
@@ -563,7 +514,7 @@ void recovery_close(struct recovery *recovery, bool clean)
     index_close(recovery->index);
     state_close(recovery->state);
     if (clean && recovery->state != NULL)
-        owner_write(recovery, true);
+        recovery_owner_write(recovery->state_directory, true);
     if (recovery->reader != NULL)
         journal_reader_close(recovery->reader);
     journal_close(recovery->journal);

@@ -21,6 +21,7 @@
 #include "server/demo.h"
 #include "server/embedded.h"
 #include "server/notify.h"
+#include "server/serve_address.h"
 
 #define EXIT_FAILED    1
 #define EXIT_USAGE     2
@@ -83,6 +84,8 @@ static void on_outbox(void *owner, const struct writer_outbox *operation)
 
     if (server->publish)
         publish_operation(server->publish, operation);
+    if (server->inbox)
+        inbox_on_put(server->inbox, operation->queue);
 }
 
 static void on_batch(void *owner)
@@ -339,21 +342,6 @@ static enum status open_redis(struct server *server)
     return status == STATUS_OK ? inbox_open(&inbox, &server->inbox) : status;
 }
 
-/* How this machine reaches what listens there. */
-static void local_url(const char *address, unsigned port, char *out, size_t size)
-{
-    struct config_address parts;
-
-    MUST(config_address(address, &parts));
-    if (strcmp(parts.host, "0.0.0.0") == 0)
-        strcpy(parts.host, "127.0.0.1");
-    if (strcmp(parts.host, "::") == 0)
-        strcpy(parts.host, "::1");
-    int length = snprintf(out, size, parts.ipv6 ? "http://[%s]" : "http://%s", parts.host);
-    if (port != 80)
-        snprintf(out + length, size - (size_t)length, ":%u", port);
-}
-
 static enum status open_api(struct server *server)
 {
     const struct config *config = server->config;
@@ -361,7 +349,7 @@ static enum status open_api(struct server *server)
 
     /* Where the port is left to the system, the URL is set once that is known. */
     MUST(config_address(config->listen, &listen));
-    local_url(config->listen, listen.port, server->listen_url, sizeof server->listen_url);
+    serve_local_url(config->listen, listen.port, server->listen_url, sizeof server->listen_url);
     server->public_url = *config->public_url ? config->public_url : server->listen_url;
     const struct api_options api = {
         .loop = &server->loop,
@@ -398,61 +386,6 @@ static enum status open_api(struct server *server)
                : status;
 }
 
-/* By number, as it was checked: "localhost" could be looked up as anything. */
-static void spell_address(const char *address, char *out, size_t size)
-{
-    struct config_address parts;
-
-    MUST(config_address(address, &parts));
-    snprintf(out, size, parts.ipv6 ? "[%s]:%u" : "%s:%u", parts.host, parts.port);
-}
-
-static void complain_of_address(const char *address, enum status status)
-{
-    if (status == STATUS_CONFLICT)
-        fprintf(stderr, "hotlead: %s is in use: stop what listens there, or use another address\n",
-                address);
-    else
-        fprintf(stderr, "hotlead: cannot listen on %s: %s\n", address,
-                status == STATUS_INVALID ? "no address of this machine, or none that may be used"
-                                         : "no memory or no descriptor left");
-}
-
-static enum status listen_on(struct server *server, const char *address, enum api_listener listener,
-                             char *url_out, size_t size)
-{
-    char where[96];
-    unsigned port;
-
-    spell_address(address, where, sizeof where);
-    enum status status = http_listen(server->http, where, listener, &port);
-
-    if (status == STATUS_OK)
-        local_url(address, port, url_out, size);
-    else
-        complain_of_address(address, status);
-    return status;
-}
-
-/* Before anything is made: a start that fails because of an address leaves no data folder. */
-static enum status try_addresses(const struct config *config)
-{
-    const char *const addresses[] = {config->listen, config->admin_listen};
-    char where[96];
-
-    for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++) {
-        if (!*addresses[i])
-            continue;
-        spell_address(addresses[i], where, sizeof where);
-        enum status status = http_can_listen(where);
-        if (status != STATUS_OK) {
-            complain_of_address(addresses[i], status);
-            return status;
-        }
-    }
-    return STATUS_OK;
-}
-
 /* Where commands on this machine find the server (hotlead site list --data DIR). */
 static void write_admin_url(const struct server *server)
 {
@@ -471,13 +404,13 @@ static enum status listen_everywhere(struct server *server)
 {
     const struct config *config = server->config;
     bool apart = *config->admin_listen;
-    enum status status = listen_on(server, config->listen, apart ? API_PUBLIC : API_ALL,
-                                   server->listen_url, sizeof server->listen_url);
+    enum status status = serve_listen(server->http, config->listen, apart ? API_PUBLIC : API_ALL,
+                                      server->listen_url, sizeof server->listen_url);
 
     memcpy(server->admin_url, server->listen_url, sizeof server->admin_url);
     if (status == STATUS_OK && apart)
-        status = listen_on(server, config->admin_listen, API_ADMIN, server->admin_url,
-                           sizeof server->admin_url);
+        status = serve_listen(server->http, config->admin_listen, API_ADMIN, server->admin_url,
+                              sizeof server->admin_url);
     if (status != STATUS_OK)
         return status;
     write_admin_url(server);
@@ -530,7 +463,7 @@ static enum status make_first_token(struct server *server)
 
 static enum status open_parts(struct server *server)
 {
-    enum status status = try_addresses(server->config);
+    enum status status = serve_try_addresses(server->config);
 
     if (status == STATUS_OK)
         status = open_writer(server);

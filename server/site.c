@@ -54,7 +54,7 @@ struct registry *registry_open(void)
     struct registry *registry = calloc(1, sizeof(*registry));
     if (!registry)
         return NULL;
-    registry->json = json_open(SITE_SETTINGS_MAX);
+    registry->json = json_open(SITE_PLAYBOOK_SETTINGS_MAX);
     registry->known = calloc(1, sizeof(*registry->known));
     if (!names_open(&registry->names, has_name, registry) || !registry->json || !registry->known) {
         registry_close(registry);
@@ -74,7 +74,7 @@ void registry_clear(struct registry *registry)
     for (int kind = 0; kind < ENTITY_KIND_END; kind++) {
         struct table *table = &registry->tables[kind];
         for (uint32_t number = 1; number <= table->highest; number++)
-            free(table->entities[number]);
+            site_entity_free(table->entities[number], (enum entity_kind)kind);
         free(table->entities);
         *table = (struct table){0};
     }
@@ -137,6 +137,13 @@ struct token *registry_token(const struct registry *registry, uint32_t number)
     return entity ? &entity->token : NULL;
 }
 
+const struct playbook_version *registry_playbook_version(const struct registry *registry,
+                                                         uint32_t number)
+{
+    struct entity *entity = find(registry, ENTITY_PLAYBOOK, number);
+    return entity ? &entity->playbook : NULL;
+}
+
 uint32_t registry_count(const struct registry *registry, enum entity_kind kind)
 {
     return registry->tables[kind].highest;
@@ -154,9 +161,16 @@ struct slice registry_settings(const struct registry *registry, enum entity_kind
     return entity ? entity->settings : (struct slice){0};
 }
 
-static uint32_t number_max(enum entity_kind kind)
+uint32_t registry_number_max(enum entity_kind kind)
 {
-    return kind == ENTITY_QUEUE ? SITE_QUEUE_NUMBER_MAX : SITE_NUMBER_MAX;
+    if (kind == ENTITY_PLAYBOOK)
+        return SITE_PLAYBOOK_NUMBER_MAX;
+    return SITE_NUMBER_MAX;
+}
+
+static size_t settings_max(enum entity_kind kind)
+{
+    return kind == ENTITY_PLAYBOOK ? SITE_PLAYBOOK_SETTINGS_MAX : SITE_SETTINGS_MAX;
 }
 
 static const char *id_of(const struct entity *entity, enum entity_kind kind)
@@ -172,6 +186,8 @@ static const char *id_of(const struct entity *entity, enum entity_kind kind)
         return entity->agent.id;
     case ENTITY_TOKEN:
         return entity->token.id;
+    case ENTITY_PLAYBOOK:
+        return entity->playbook.id;
     case ENTITY_KIND_END:
         break;
     }
@@ -191,6 +207,8 @@ static uint32_t agency_of(const struct entity *entity, enum entity_kind kind)
         return entity->agent.agency;
     case ENTITY_TOKEN:
         return entity->token.agency;
+    case ENTITY_PLAYBOOK:
+        return entity->playbook.agency;
     case ENTITY_KIND_END:
         break;
     }
@@ -254,7 +272,8 @@ typedef void name_change_fn(struct names *names, uint32_t space, struct slice na
 static void each_name(struct registry *registry, const struct entity *entity, enum entity_kind kind,
                       uint32_t number, name_change_fn *change)
 {
-    change(&registry->names, kind, slice_of(id_of(entity, kind)), number);
+    if (kind != ENTITY_PLAYBOOK || entity->playbook.first == number)
+        change(&registry->names, kind, slice_of(id_of(entity, kind)), number);
     if (kind == ENTITY_TOKEN)
         change(&registry->names, NAME_TOKEN, entity->token.hash, number);
     if (kind != ENTITY_SITE)
@@ -273,11 +292,22 @@ static enum status check_credential(const struct registry *registry, uint32_t sp
     return owner == 0 || owner == number ? STATUS_OK : STATUS_CONFLICT;
 }
 
-/* Nobody else has one of the names. */
-static enum status check_names(const struct registry *registry, enum entity_kind kind,
-                               uint32_t number, const struct settings *settings)
+/* Nobody else of its kind has the id. */
+static enum status check_id(const struct registry *registry, enum entity_kind kind, uint32_t number,
+                            struct slice id, struct slice *field_out)
 {
-    enum status status = check_credential(registry, kind, settings->id, number);
+    enum status status = check_credential(registry, kind, id, number);
+
+    if (status != STATUS_OK)
+        *field_out = SLICE("id");
+    return status;
+}
+
+/* Nobody else has one of the credentials. */
+static enum status check_credentials(const struct registry *registry, enum entity_kind kind,
+                                     uint32_t number, const struct settings *settings)
+{
+    enum status status = STATUS_OK;
 
     for (size_t i = 0; i < settings->public_keys.count && status == STATUS_OK; i++)
         status =
@@ -321,18 +351,72 @@ static void count_dependent(struct registry *registry, enum entity_kind kind, ui
 static void count_in(struct registry *registry, const struct entity *entity, enum entity_kind kind,
                      int by)
 {
-    if (kind != ENTITY_AGENCY)
+    if (kind == ENTITY_AGENCY)
+        count_dependent(registry, ENTITY_PLAYBOOK, entity->agency.playbook, by);
+    else if (kind != ENTITY_PLAYBOOK)
         count_dependent(registry, ENTITY_AGENCY, agency_of(entity, kind), by);
-    if (kind == ENTITY_SITE)
+    if (kind == ENTITY_SITE) {
         count_dependent(registry, ENTITY_QUEUE, entity->site.queue, by);
+        count_dependent(registry, ENTITY_PLAYBOOK, entity->site.playbook, by);
+    }
     if (kind == ENTITY_TOKEN)
         count_dependent(registry, ENTITY_AGENT, entity->token.agent_number, by);
+}
+
+/* An agency's agents are linked by number, so that whose turn it is needs no look at others'. */
+static uint32_t *link_to(struct registry *registry, const struct agent *agent)
+{
+    struct agency *agency = registry_agency(registry, agent->agency);
+    uint32_t *link = agency ? &agency->first_agent : NULL;
+
+    while (link && *link != 0 && *link < agent->number)
+        link = &registry_agent(registry, *link)->next;
+    return link;
+}
+
+static void link_agent(struct registry *registry, struct agent *agent)
+{
+    uint32_t *link = link_to(registry, agent);
+
+    if (!link)
+        return;
+    agent->next = *link;
+    *link = agent->number;
+}
+
+static void unlink_agent(struct registry *registry, struct agent *agent)
+{
+    uint32_t *link = link_to(registry, agent);
+
+    if (link && *link == agent->number)
+        *link = agent->next;
+}
+
+/* Makes it the newest of its id. An agency cannot go while a playbook of it is in force. */
+static void count_version(struct registry *registry, struct playbook_version *version)
+{
+    uint32_t first = registry_number(registry, ENTITY_PLAYBOOK, slice_of(version->id));
+    struct entity *head = find(registry, ENTITY_PLAYBOOK, first);
+
+    version->first = head ? first : version->number;
+    version->newest = version->number;
+    if (head) {
+        const struct playbook_version *before =
+            registry_playbook_version(registry, head->playbook.newest);
+        if (before->playbook)
+            count_dependent(registry, ENTITY_AGENCY, before->agency, -1);
+        head->playbook.newest = version->number;
+    }
+    if (version->playbook)
+        count_dependent(registry, ENTITY_AGENCY, version->agency, 1);
 }
 
 /* What belongs to the running process and not to the settings. */
 static void carry_over(enum entity_kind kind, const struct entity *old, struct entity *entity)
 {
     entity->dependents = old->dependents;
+    if (kind == ENTITY_AGENCY)
+        entity->agency.first_agent = old->agency.first_agent;
     if (kind != ENTITY_SITE)
         return;
     entity->site.hard = old->site.hard;
@@ -347,6 +431,8 @@ static void take_out(struct registry *registry, enum entity_kind kind, uint32_t 
         return;
     each_name(registry, old, kind, number, names_remove);
     count_in(registry, old, kind, -1);
+    if (kind == ENTITY_AGENT)
+        unlink_agent(registry, &old->agent);
     old->removed = true;
 }
 
@@ -357,8 +443,12 @@ enum status registry_apply(struct registry *registry, enum entity_kind kind, uin
     enum status status;
 
     if (kind < ENTITY_AGENCY || kind >= ENTITY_KIND_END || number == 0 ||
-        number > number_max(kind) || settings.length > SITE_SETTINGS_MAX)
+        number > registry_number_max(kind) || settings.length > settings_max(kind))
         return STATUS_CORRUPT;
+    if (kind == ENTITY_PLAYBOOK && settings.length == 0)
+        return STATUS_CORRUPT;
+    if (kind == ENTITY_PLAYBOOK && find(registry, kind, number))
+        return STATUS_OK; /* it never changes */
     struct table *table = &registry->tables[kind];
     if (!table_reserve(table, number) || !names_reserve(&registry->names, NAMES_OF_ONE))
         return STATUS_INTERNAL;
@@ -371,13 +461,17 @@ enum status registry_apply(struct registry *registry, enum entity_kind kind, uin
     }
     forget_secrets(registry);
     take_out(registry, kind, number);
+    if (entity && kind == ENTITY_PLAYBOOK)
+        count_version(registry, &entity->playbook);
     if (number > table->highest)
         table->highest = number;
     if (entity) {
-        free(table->entities[number]);
+        site_entity_free(table->entities[number], kind);
         table->entities[number] = entity;
         each_name(registry, entity, kind, number, names_add);
         count_in(registry, entity, kind, 1);
+        if (kind == ENTITY_AGENT)
+            link_agent(registry, &entity->agent);
     }
     return STATUS_OK;
 }
@@ -409,6 +503,32 @@ static enum status check_countries(const struct settings *settings, struct slice
     return STATUS_OK;
 }
 
+/* A playbook that is named is there, in force, and the agency's own. */
+static bool may_choose(const struct registry *registry, const struct settings *settings,
+                       uint32_t agency)
+{
+    uint32_t first = registry_number(registry, ENTITY_PLAYBOOK, settings->playbook);
+    const struct playbook_version *head = registry_playbook_version(registry, first);
+
+    if (settings->playbook.length == 0)
+        return true;
+    if (!head)
+        return false;
+    const struct playbook_version *newest = registry_playbook_version(registry, head->newest);
+    return newest->playbook && newest->agency == agency;
+}
+
+static enum status check_queues(const struct registry *registry, const struct settings *settings,
+                                uint32_t agency, struct slice *field_out)
+{
+    for (size_t i = 0; i < settings->queues.count; i++) {
+        uint32_t queue = registry_number(registry, ENTITY_QUEUE, settings->queues.items[i]);
+        if (queue == 0 || registry_queue(registry, queue)->agency != agency)
+            return invalid("queues", field_out);
+    }
+    return STATUS_OK;
+}
+
 /* What settings must fit to beyond themselves. */
 static enum status check_references(const struct registry *registry, enum entity_kind kind,
                                     const struct settings *settings, struct slice *field_out)
@@ -416,6 +536,10 @@ static enum status check_references(const struct registry *registry, enum entity
     uint32_t agency = registry_number(registry, ENTITY_AGENCY, settings->agency);
     bool admin = kind == ENTITY_TOKEN && settings_role(settings) == ROLE_ADMIN;
 
+    if (kind == ENTITY_AGENCY)
+        agency = registry_number(registry, ENTITY_AGENCY, settings->id);
+    if (!may_choose(registry, settings, agency))
+        return invalid("playbook", field_out);
     if (kind == ENTITY_AGENCY)
         return STATUS_OK;
     if (admin ? settings->agency.length != 0 : agency == 0)
@@ -428,6 +552,8 @@ static enum status check_references(const struct registry *registry, enum entity
             return invalid("queue", field_out);
         return check_countries(settings, field_out);
     }
+    if (kind == ENTITY_AGENT)
+        return check_queues(registry, settings, agency, field_out);
     if (kind == ENTITY_TOKEN && settings->agent.length != 0) {
         uint32_t agent = registry_number(registry, ENTITY_AGENT, settings->agent);
         if (agent == 0 || registry_agent(registry, agent)->agency != agency)
@@ -447,7 +573,7 @@ enum status registry_check(const struct registry *registry, enum entity_kind kin
 
     if (number != 0 && !present)
         return STATUS_NOT_FOUND;
-    if (number == 0 && registry_next_number(registry, kind) > number_max(kind))
+    if (number == 0 && registry_next_number(registry, kind) > registry_number_max(kind))
         return STATUS_CONFLICT;
     settings_default(kind, &settings);
     if (present && (json_parse(registry->json, present->settings.bytes, present->settings.length,
@@ -461,13 +587,28 @@ enum status registry_check(const struct registry *registry, enum entity_kind kin
     if (status == STATUS_OK)
         status = check_references(registry, kind, &settings, field_out);
     if (status == STATUS_OK)
-        status = check_names(registry, kind, number, &settings);
+        status = check_id(registry, kind, number, settings.id, field_out);
+    if (status == STATUS_OK)
+        status = check_credentials(registry, kind, number, &settings);
     if (status != STATUS_OK)
         return status;
     settings_write(kind, &settings, settings_out);
     return settings_out->overflow || settings_out->length - before > SITE_SETTINGS_MAX
                ? STATUS_TOO_LARGE
                : STATUS_OK;
+}
+
+/* Of the queues that go along with an entity, those that no site leads to. */
+static size_t idle_along(const struct registry *registry, enum entity_kind kind, uint32_t number,
+                         size_t *count_out)
+{
+    uint32_t numbers[SITE_ALONG_MAX];
+    size_t idle = 0;
+
+    *count_out = registry_along(registry, kind, number, numbers);
+    for (size_t i = 0; i < *count_out; i++)
+        idle += find(registry, ENTITY_QUEUE, numbers[i])->dependents == 0;
+    return idle;
 }
 
 enum status registry_check_remove(const struct registry *registry, enum entity_kind kind,
@@ -477,7 +618,19 @@ enum status registry_check_remove(const struct registry *registry, enum entity_k
 
     if (!entity)
         return STATUS_NOT_FOUND;
-    return entity->dependents == 0 ? STATUS_OK : STATUS_CONFLICT;
+    size_t count, idle = idle_along(registry, kind, number, &count);
+    /* Its queues depend on an agency, but not on an agent. */
+    size_t dependents = kind == ENTITY_AGENCY ? idle : 0;
+    return entity->dependents == dependents && (kind != ENTITY_AGENT || idle == count)
+               ? STATUS_OK
+               : STATUS_CONFLICT;
+}
+
+bool registry_is_needed(const struct registry *registry, uint32_t queue)
+{
+    const struct entity *entity = find(registry, ENTITY_QUEUE, queue);
+
+    return entity && entity->dependents != 0;
 }
 
 /* --- credentials ------------------------------------------------------------------------ */

@@ -60,12 +60,63 @@ static bool fill_token(const struct registry *registry, const struct settings *s
            (settings->agent.length == 0) == (token->agent_number == 0);
 }
 
+/* False: this release cannot read it, or it belongs to nobody. */
+static bool fill_playbook(const struct registry *registry, const struct settings *settings,
+                          struct playbook_version *version)
+{
+    version->agency = registry_number(registry, ENTITY_AGENCY, settings->agency);
+    name_copy(version->id, settings->id);
+    version->version = (uint32_t)settings->version;
+    if (version->agency == 0 || settings->version == 0)
+        return false;
+    return settings->yaml.length == 0 ||
+           playbook_open_stored(settings->yaml, &version->playbook) == STATUS_OK;
+}
+
+/* By the names that a playbook has for them. */
+static uint8_t assign_mode(struct slice text)
+{
+    static const char *const names[] = {[PLAYBOOK_POOL] = "pool",
+                                        [PLAYBOOK_ROUND_ROBIN] = "round_robin",
+                                        [PLAYBOOK_WEIGHTED] = "weighted",
+                                        [PLAYBOOK_OWNER_FIRST] = "owner_first"};
+
+    for (uint8_t mode = PLAYBOOK_POOL; mode <= PLAYBOOK_OWNER_FIRST; mode++)
+        if (slice_equal(text, slice_of(names[mode])))
+            return mode;
+    return 0;
+}
+
+/* A queue that was removed since is nobody's work. */
+static void fill_agent(const struct registry *registry, const struct settings *settings, char *room,
+                       struct agent *agent)
+{
+    agent->name = keep(&room, settings->name);
+    agent->available = settings->available != 0;
+    agent->is_manager = slice_equal(settings->role, SLICE("manager"));
+    agent->away_until_ms = settings->away_until;
+    agent->capacity = (uint32_t)settings->capacity;
+    agent->queue_count = settings->queues.count;
+    for (size_t i = 0; i < settings->queues.count; i++)
+        agent->queues[i] = registry_number(registry, ENTITY_QUEUE, settings->queues.items[i]);
+}
+
 static void fill_queue(const struct settings *settings, struct queue *queue)
 {
     queue->shape = slice_equal(settings->shape, SLICE("list")) ? QUEUE_LIST : QUEUE_ZSET;
     queue->report_within_ms = settings->report_within_s * 1000;
     queue->claim_holds_ms = settings->claim_holds_s * 1000;
     queue->overdue_after_ms = settings->overdue_after_s * 1000;
+    queue->assign = assign_mode(settings->assign);
+}
+
+/* The playbook that an agency or a site names, if it does: 0 and false are of one that is not
+ * there. */
+static bool fill_choice(const struct registry *registry, const struct settings *settings,
+                        uint32_t *out)
+{
+    *out = registry_number(registry, ENTITY_PLAYBOOK, settings->playbook);
+    return settings->playbook.length == 0 || *out != 0;
 }
 
 /* False: it names something that is not there. */
@@ -79,12 +130,13 @@ static bool fill(const struct registry *registry, enum entity_kind kind, uint32_
         entity->agency.number = number;
         name_copy(entity->agency.id, settings->id);
         entity->agency.name = keep(&room, settings->name);
-        return true;
+        return fill_choice(registry, settings, &entity->agency.playbook);
     case ENTITY_SITE:
         entity->site.number = number;
         entity->site.agency = agency;
         name_copy(entity->site.id, settings->id);
-        return fill_site(registry, settings, room, &entity->site) && agency != 0;
+        return fill_site(registry, settings, room, &entity->site) && agency != 0 &&
+               fill_choice(registry, settings, &entity->site.playbook);
     case ENTITY_QUEUE:
         entity->queue.number = number;
         entity->queue.agency = agency;
@@ -95,17 +147,27 @@ static bool fill(const struct registry *registry, enum entity_kind kind, uint32_
         entity->agent.number = number;
         entity->agent.agency = agency;
         name_copy(entity->agent.id, settings->id);
-        entity->agent.name = keep(&room, settings->name);
+        fill_agent(registry, settings, room, &entity->agent);
         return agency != 0;
     case ENTITY_TOKEN:
         entity->token.number = number;
         entity->token.agency = agency;
         name_copy(entity->token.id, settings->id);
         return fill_token(registry, settings, room, &entity->token);
+    case ENTITY_PLAYBOOK:
+        entity->playbook.number = number;
+        return fill_playbook(registry, settings, &entity->playbook);
     case ENTITY_KIND_END:
         break;
     }
     return false;
+}
+
+static struct entity *without_settings(struct entity *entity)
+{
+    entity->settings = (struct slice){0};
+    struct entity *smaller = realloc(entity, sizeof(*entity));
+    return smaller ? smaller : entity;
 }
 
 struct entity *site_entity(const struct registry *registry, struct json *json,
@@ -133,5 +195,12 @@ struct entity *site_entity(const struct registry *registry, struct json *json,
         *status_out = STATUS_CORRUPT;
         return NULL;
     }
-    return entity;
+    return kind == ENTITY_PLAYBOOK ? without_settings(entity) : entity;
+}
+
+void site_entity_free(struct entity *entity, enum entity_kind kind)
+{
+    if (entity && kind == ENTITY_PLAYBOOK)
+        playbook_close(entity->playbook.playbook);
+    free(entity);
 }

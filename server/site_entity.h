@@ -1,7 +1,8 @@
 /* Shared by site*.c only: one entity of the registry.
  *
  * It is one block of memory: its struct, its settings as they are stored, and the strings decoded
- * from them, so that setting one is one allocation. */
+ * from them, so that setting one is one allocation. A version of a playbook has, in place of both,
+ * the playbook, which holds all that they say. */
 #ifndef HOTLEAD_SERVER_SITE_ENTITY_H
 #define HOTLEAD_SERVER_SITE_ENTITY_H
 
@@ -18,6 +19,7 @@ struct entity {
         struct queue queue;
         struct agent agent;
         struct token token;
+        struct playbook_version playbook;
     };
     char bytes[]; /* settings, JSON_PADDING, strings */
 };
@@ -27,5 +29,6 @@ struct entity {
 struct entity *site_entity(const struct registry *registry, struct json *json,
                            enum entity_kind kind, uint32_t number, struct slice settings,
                            enum status *status_out);
+void site_entity_free(struct entity *entity, enum entity_kind kind); /* NULL: nothing */
 
 #endif

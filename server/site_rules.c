@@ -40,11 +40,34 @@ void registry_hash_secret(struct slice secret, char out[SECRET_HASH_TEXT])
     memcpy(out, hex, SECRET_HASH_TEXT);
 }
 
+bool agent_is_there(const struct agent *agent, uint64_t now_ms)
+{
+    return agent->available && agent->away_until_ms <= now_ms;
+}
+
+bool agent_works(const struct agent *agent, uint32_t queue)
+{
+    for (size_t i = 0; i < agent->queue_count; i++)
+        if (agent->queues[i] == queue)
+            return true;
+    return agent->queue_count == 0 && !agent->is_manager;
+}
+
 uint64_t agent_hash(const struct hash_key *key, struct slice agent)
 {
     uint64_t place = hash_place(hash_of(key, HASH_REPORT, 0, agent));
 
     return place != 0 ? place : 1; /* 0 says nobody */
+}
+
+uint32_t source_hash(const struct hash_key *key, uint32_t agency, struct slice text)
+{
+    uint32_t place;
+
+    if (text.length == 0)
+        return 0;
+    place = (uint32_t)hash_place(hash_of(key, HASH_SOURCE, agency, text));
+    return place != 0 ? place : 1;
 }
 
 /* --- a site's rules ----------------------------------------------------------------------- */

@@ -5,14 +5,16 @@
 #define NAME_BYTES_MAX 200
 #define SECONDS_MAX    (366ull * 86400)
 #define RATE_MAX       1000000
+#define CAPACITY_MAX   100000
+#define MOMENT_MAX     253402300799999ull /* the year 9999 */
 
-enum field_type { FIELD_TEXT, FIELD_NUMBER, FIELD_LIST };
+enum field_type { FIELD_TEXT, FIELD_NUMBER, FIELD_FLAG, FIELD_LIST };
 enum field_flag { FIELD_NEEDED = 1, FIELD_FIXED = 2 };
 
 typedef bool field_sound_fn(struct slice text);
 
 /* One setting. `sound` looks at a text or at each item of a list; numbers are within least
- * and most, lists have at most `most` items. */
+ * and most, flags are numbers that JSON calls true and false, lists have at most `most` items. */
 struct field {
     const char *name;
     enum field_type type;
@@ -76,6 +78,18 @@ static bool sound_role(struct slice text)
     return is_one_of(text, (const char *[]){"agent", "manager", "admin", NULL});
 }
 
+static bool sound_agent_role(struct slice text)
+{
+    return is_one_of(
+        text, (const char *[]){"lead_generator", "business_development", "sales", "manager", NULL});
+}
+
+static bool sound_assign(struct slice text)
+{
+    return is_one_of(text,
+                     (const char *[]){"pool", "round_robin", "weighted", "owner_first", NULL});
+}
+
 static bool sound_country(struct slice text)
 {
     return text.length == 2 && text.bytes[0] >= 'A' && text.bytes[0] <= 'Z' &&
@@ -91,6 +105,11 @@ static bool sound_hash(struct slice text)
               (text.bytes[i] >= 'a' && text.bytes[i] <= 'f')))
             return false;
     return true;
+}
+
+static bool sound_yaml(struct slice text)
+{
+    return text.length <= SITE_PLAYBOOK_BYTES_MAX;
 }
 
 static bool sound_public_key(struct slice text)
@@ -204,6 +223,10 @@ static bool sound_url(struct slice text)
     {                                                                                              \
         key, FIELD_NUMBER, 0, offsetof(struct settings, member), NULL, from, to                    \
     }
+#define FLAG(key, member)                                                                          \
+    {                                                                                              \
+        key, FIELD_FLAG, 0, offsetof(struct settings, member), NULL, 0, 1                          \
+    }
 #define LIST(key, member, sound_fn, items_max)                                                     \
     {                                                                                              \
         key, FIELD_LIST, 0, offsetof(struct settings, member), sound_fn, 0, items_max              \
@@ -213,6 +236,7 @@ static bool sound_url(struct slice text)
 static const struct field agency_fields[] = {
     TEXT("id", id, sound_agency, IDENTITY),
     TEXT("name", name, sound_name, 0),
+    TEXT("playbook", playbook, sound_id, 0),
     {0},
 };
 
@@ -229,6 +253,7 @@ static const struct field site_fields[] = {
     TEXT("hours_policy", hours_policy, sound_policy, 0),
     LIST("pk", public_keys, sound_public_key, SITE_KEYS_MAX),
     LIST("sk", secret_keys, sound_hash, SITE_KEYS_MAX),
+    TEXT("playbook", playbook, sound_id, 0),
     {0},
 };
 
@@ -240,6 +265,7 @@ static const struct field queue_fields[] = {
     NUMBER("report_within", report_within_s, 1, SECONDS_MAX),
     NUMBER("claim_holds", claim_holds_s, 1, SECONDS_MAX),
     NUMBER("overdue_after", overdue_after_s, 1, SECONDS_MAX),
+    TEXT("assign", assign, sound_assign, 0),
     {0},
 };
 
@@ -247,6 +273,11 @@ static const struct field agent_fields[] = {
     TEXT("id", id, sound_id, IDENTITY),
     TEXT("agency", agency, sound_agency, IDENTITY),
     TEXT("name", name, sound_name, 0),
+    TEXT("role", role, sound_agent_role, 0),
+    FLAG("available", available),
+    NUMBER("away_until", away_until, 0, MOMENT_MAX),
+    NUMBER("capacity", capacity, 0, CAPACITY_MAX),
+    LIST("queues", queues, sound_id, SITE_AGENT_QUEUES_MAX),
     {0},
 };
 
@@ -259,12 +290,21 @@ static const struct field token_fields[] = {
     {0},
 };
 
+/* No YAML: with this version the playbook was removed. */
+static const struct field playbook_fields[] = {
+    TEXT("id", id, sound_id, IDENTITY),
+    TEXT("agency", agency, sound_agency, IDENTITY),
+    NUMBER("version", version, 1, SITE_PLAYBOOK_NUMBER_MAX),
+    TEXT("yaml", yaml, sound_yaml, 0),
+    {0},
+};
+
 static const struct field *fields_of(enum entity_kind kind)
 {
     static const struct field *const tables[ENTITY_KIND_END] = {
         [ENTITY_AGENCY] = agency_fields, [ENTITY_SITE] = site_fields,
         [ENTITY_QUEUE] = queue_fields,   [ENTITY_AGENT] = agent_fields,
-        [ENTITY_TOKEN] = token_fields,
+        [ENTITY_TOKEN] = token_fields,   [ENTITY_PLAYBOOK] = playbook_fields,
     };
     MUST(kind >= ENTITY_AGENCY && kind < ENTITY_KIND_END);
     return tables[kind];
@@ -278,9 +318,8 @@ void settings_default(enum entity_kind kind, struct settings *out)
         out->hours_policy = SLICE("except_first_response");
     } else if (kind == ENTITY_QUEUE) {
         out->shape = SLICE("zset");
-        out->report_within_s = 120;
-        out->claim_holds_s = 1800;
-        out->overdue_after_s = 86400;
+    } else if (kind == ENTITY_AGENT) {
+        out->available = 1;
     }
 }
 
@@ -293,6 +332,18 @@ const char *registry_advice(struct slice key)
         return "the value of countries cannot be used: give a list of countries in two capital "
                "letters each "
                "(ISO 3166: US, GB, DE)";
+    if (slice_equal(key, SLICE("playbook")))
+        return "the value of playbook cannot be used: give the id of a playbook that this agency "
+               "has and has not removed";
+    if (slice_equal(key, SLICE("queues")))
+        return "the value of queues cannot be used: give a list of ids of this agency's queues";
+    if (slice_equal(key, SLICE("assign")))
+        return "the value of assign cannot be used: give pool, round_robin, weighted or "
+               "owner_first, or null for what the playbook says";
+    if (slice_equal(key, SLICE("available")))
+        return "the value of available cannot be used: give true or false";
+    if (slice_equal(key, SLICE("away_until")))
+        return "the value of away_until cannot be used: give milliseconds since 1970, or null";
     return NULL;
 }
 
@@ -336,6 +387,7 @@ static bool read_field(const struct field *field, struct json_value value,
 {
     uint64_t number;
     struct slice text;
+    bool flag;
 
     switch (field->type) {
     case FIELD_TEXT:
@@ -347,6 +399,11 @@ static bool read_field(const struct field *field, struct json_value value,
         if (!json_uint(value, &number) || number < field->least || number > field->most)
             return false;
         *number_of(settings, field) = number;
+        return true;
+    case FIELD_FLAG:
+        if (!json_bool(value, &flag))
+            return false;
+        *number_of(settings, field) = flag;
         return true;
     case FIELD_LIST:
         return read_list(field, value, list_of(settings, field));
@@ -364,6 +421,7 @@ static void reset_field(enum entity_kind kind, const struct field *field, struct
         *text_of(settings, field) = *text_of(&fresh, field);
         break;
     case FIELD_NUMBER:
+    case FIELD_FLAG:
         *number_of(settings, field) = *number_of(&fresh, field);
         break;
     case FIELD_LIST:
@@ -410,6 +468,7 @@ enum status settings_read(enum entity_kind kind, struct json_value object, bool 
         if (keep && !slice_equal(before, *text_of(settings, field)))
             return STATUS_INVALID;
     }
+    *field_out = (struct slice){0};
     return STATUS_OK;
 }
 
@@ -437,6 +496,15 @@ static void write_list(const struct settings_list *list, struct text *out)
     text_char(out, ']');
 }
 
+/* 0 where there must be more: it was not said. */
+static void write_number(const struct field *field, uint64_t number, struct text *out)
+{
+    if (number < field->least)
+        text_string(out, "null");
+    else
+        text_uint(out, number);
+}
+
 void settings_write(enum entity_kind kind, const struct settings *settings, struct text *out)
 {
     const char *at = (const char *)settings;
@@ -448,11 +516,18 @@ void settings_write(enum entity_kind kind, const struct settings *settings, stru
         if (field->type == FIELD_TEXT)
             text_json_string_or_null(out, *(const struct slice *)(at + field->offset));
         else if (field->type == FIELD_NUMBER)
-            text_uint(out, *(const uint64_t *)(at + field->offset));
+            write_number(field, *(const uint64_t *)(at + field->offset), out);
+        else if (field->type == FIELD_FLAG)
+            text_string(out, *(const uint64_t *)(at + field->offset) != 0 ? "true" : "false");
         else
             write_list((const struct settings_list *)(at + field->offset), out);
     }
     text_char(out, '}');
+}
+
+bool settings_is_id(struct slice text)
+{
+    return sound_id(text);
 }
 
 enum role settings_role(const struct settings *settings)

@@ -15,9 +15,11 @@ struct settings_list {
 
 /* Empty texts and lists: not given. Slices live as long as the documents read. */
 struct settings {
-    struct slice id, agency, queue, name, shape, country, hours_policy, role, agent, hash;
-    uint64_t report_within_s, claim_holds_s, overdue_after_s, rate_limit, suspect_limit;
-    struct settings_list origins, redirects, countries, public_keys, secret_keys;
+    struct slice id, agency, queue, name, shape, country, hours_policy, role, agent, hash, playbook,
+        yaml, assign;
+    uint64_t report_within_s, claim_holds_s, overdue_after_s, rate_limit, suspect_limit, version,
+        available, away_until, capacity;
+    struct settings_list origins, redirects, countries, public_keys, secret_keys, queues;
 };
 
 /* A new entity's, before anything is said about it. */
@@ -34,6 +36,9 @@ enum status settings_complete(enum entity_kind kind, const struct settings *sett
 
 /* The canonical form: every key of the kind, in the table's order. */
 void settings_write(enum entity_kind kind, const struct settings *settings, struct text *out);
+
+/* May a playbook be called so, or anything else that is named after its agency? */
+bool settings_is_id(struct slice text);
 
 enum role settings_role(const struct settings *settings); /* ROLE_NONE: not given */
 

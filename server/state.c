@@ -14,7 +14,9 @@ static const char *const table_names[TABLE_COUNT] = {
     [TABLE_META] = "meta",       [TABLE_QUEUE] = "queue",     [TABLE_PERSON] = "person",
     [TABLE_TASK] = "task",       [TABLE_DUE] = "due",         [TABLE_OUTBOX] = "outbox",
     [TABLE_VISIBLE] = "visible", [TABLE_DROPPED] = "dropped", [TABLE_ENTITY] = "entity",
-    [TABLE_SUSPECT] = "suspect",
+    [TABLE_SUSPECT] = "suspect", [TABLE_TALLY] = "tally",     [TABLE_AGENT] = "agent",
+    [TABLE_WORK] = "work",       [TABLE_OWNED] = "owned",     [TABLE_EDGE] = "edge",
+    [TABLE_REVIEW] = "review",
 };
 
 /* --- open ----------------------------------------------------------------- */
@@ -60,11 +62,29 @@ static int load_queues(struct state *state, MDB_txn *txn)
         uint32_t queue = key_part32(found.bytes, 0);
         if (queue >= STATE_QUEUES_MAX)
             return MDB_CORRUPTED;
-        code = state_row_copy(value, &state->queues[queue], sizeof state->queues[queue]);
-        state->queue_count = queue + 1;
+        code = state_row_copy(value, state_queue(state, queue), sizeof state->queues[queue]);
         key = key_of_queue(queue + 1);
         if (code == 0)
             code = state_get_from(state, txn, TABLE_QUEUE, &key, &found, &value);
+    }
+    return code == MDB_NOTFOUND ? 0 : code;
+}
+
+static int load_agents(struct state *state, MDB_txn *txn)
+{
+    struct state_key key = key_of_agent(0), found;
+    MDB_val value;
+    int code = state_get_from(state, txn, TABLE_AGENT, &key, &found, &value);
+
+    while (code == 0) {
+        uint32_t agent = key_part32(found.bytes, 0);
+        if (agent >= STATE_AGENTS_MAX)
+            return MDB_CORRUPTED;
+        code = state_row_copy(value, &state->agents[agent], sizeof state->agents[agent]);
+        state->agent_count = agent + 1;
+        key = key_of_agent(agent + 1);
+        if (code == 0)
+            code = state_get_from(state, txn, TABLE_AGENT, &key, &found, &value);
     }
     return code == MDB_NOTFOUND ? 0 : code;
 }
@@ -84,12 +104,43 @@ static int load_people_top(struct state *state, MDB_txn *txn)
     return code == MDB_NOTFOUND ? 0 : code;
 }
 
+/* The next commit need not look at it. */
+static bool is_at_rest(const struct state *state, uint32_t queue)
+{
+    const struct state_queue *row = &state->queues[queue];
+
+    return young_oldest_seq(&state->young_visible[queue]) == UINT64_MAX &&
+           young_oldest_seq(&state->young_outbox[queue]) == UINT64_MAX &&
+           row->outbox_stored_seq == row->outbox_seq;
+}
+
+/* All of them are as they were committed. What rests has no memory: there may be many. */
+static void let_rest(struct state *state)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < state->busy_count; i++) {
+        uint32_t queue = state->busy[i];
+        if (!is_at_rest(state, queue)) {
+            state->busy[kept++] = queue;
+            continue;
+        }
+        state->is_busy[queue] = false;
+        young_clear(&state->young_visible[queue]);
+        young_clear(&state->young_outbox[queue]);
+    }
+    state->busy_count = kept;
+}
+
 static void remember_committed(struct state *state)
 {
     state->committed_meta = state->meta;
     state->committed_settled_seq = state->settled_seq;
     state->committed_people_top = state->people_top;
-    memcpy(state->committed_queues, state->queues, state->queue_count * sizeof state->queues[0]);
+    for (uint32_t i = 0; i < state->busy_count; i++)
+        state->committed_queues[state->busy[i]] = state->queues[state->busy[i]];
+    let_rest(state);
+    memcpy(state->committed_agents, state->agents, state->agent_count * sizeof state->agents[0]);
 }
 
 static int load(struct state *state)
@@ -106,6 +157,8 @@ static int load(struct state *state)
     if (code == 0)
         code = load_queues(state, txn);
     if (code == 0)
+        code = load_agents(state, txn);
+    if (code == 0)
         code = load_people_top(state, txn);
     if (code != 0) {
         mdb_txn_abort(txn);
@@ -117,9 +170,13 @@ static int load(struct state *state)
 static void forget(struct state *state)
 {
     state->meta = (struct state_meta){0};
-    memset(state->queues, 0, sizeof state->queues);
-    memset(state->committed_queues, 0, sizeof state->committed_queues);
+    memset(state->queues, 0, state->queue_count * sizeof state->queues[0]);
+    memset(state->committed_queues, 0, state->queue_count * sizeof state->committed_queues[0]);
+    memset(state->agents, 0, state->agent_count * sizeof state->agents[0]);
+    memset(state->committed_agents, 0, state->agent_count * sizeof state->agents[0]);
+    state->agent_count = 0;
     state_forget_young(state);
+    tally_clear(&state->tally);
     state->queue_count = 0;
     state->people_top = 0;
     state->settled_seq = 0;
@@ -246,15 +303,21 @@ static bool queue_changed(const struct state *state, uint32_t queue)
                   sizeof state->queues[queue]) != 0;
 }
 
+static bool agent_changed(const struct state *state, uint32_t agent)
+{
+    return memcmp(&state->agents[agent], &state->committed_agents[agent],
+                  sizeof state->agents[agent]) != 0;
+}
+
 bool state_is_dirty(const struct state *state)
 {
     if (state->changed || state->young_rows > 0 ||
         memcmp(&state->meta, &state->committed_meta, sizeof state->meta) != 0)
         return true;
-    for (uint32_t queue = 0; queue < state->queue_count; queue++)
-        if (queue_changed(state, queue))
+    for (uint32_t i = 0; i < state->busy_count; i++)
+        if (queue_changed(state, state->busy[i]))
             return true;
-    return false;
+    return false; /* what changes an agent changes meta */
 }
 
 /* A queue that is as if nothing had happened has no row, so that what is stored does not
@@ -275,9 +338,32 @@ static int put_queues(struct state *state)
 {
     int code = 0;
 
-    for (uint32_t queue = 0; code == 0 && queue < state->queue_count; queue++)
-        if (queue_changed(state, queue))
-            code = put_queue(state, queue);
+    for (uint32_t i = 0; code == 0 && i < state->busy_count; i++)
+        if (queue_changed(state, state->busy[i]))
+            code = put_queue(state, state->busy[i]);
+    return code;
+}
+
+/* As with queues. */
+static int put_agent(struct state *state, uint32_t agent)
+{
+    static const struct state_agent untouched;
+    struct state_agent *row = &state->agents[agent];
+    struct state_key place = key_of_agent(agent);
+    MDB_val key = {place.length, place.bytes}, value = {sizeof *row, row};
+
+    if (memcmp(row, &untouched, sizeof untouched) != 0)
+        return mdb_put(state->txn, state->tables[TABLE_AGENT], &key, &value, 0);
+    return mdb_del(state->txn, state->tables[TABLE_AGENT], &key, NULL);
+}
+
+static int put_agents(struct state *state)
+{
+    int code = 0;
+
+    for (uint32_t agent = 0; code == 0 && agent < state->agent_count; agent++)
+        if (agent_changed(state, agent))
+            code = put_agent(state, agent);
     return code;
 }
 
@@ -285,6 +371,7 @@ static int put_queues(struct state *state)
 static void forget_transaction(struct state *state)
 {
     state->txn = NULL;
+    state->found.person = 0;
     memset(state->cursors, 0, sizeof state->cursors);
 }
 
@@ -294,6 +381,8 @@ static int put_memory_and_commit(struct state *state)
 
     if (code == 0)
         code = put_queues(state);
+    if (code == 0)
+        code = put_agents(state);
     if (code != 0)
         return code;
     MDB_txn *txn = state->txn;
@@ -320,6 +409,8 @@ static enum status commit(struct state *state, uint64_t settle_until_seq, unsign
         if (status == STATUS_OK)
             status = state_settle(state, settle_until_seq, most);
         if (status == STATUS_OK)
+            status = state_put_tally(state);
+        if (status == STATUS_OK)
             status = lmdb_env_failed(&state->lmdb, "mdb_txn_commit", put_memory_and_commit(state));
         if (status == STATUS_OK)
             remember_committed(state);
@@ -345,11 +436,15 @@ void state_abort(struct state *state)
 {
     end_transaction(state);
     state_forget_young(state);
+    tally_clear(&state->tally); /* what is committed is read again when it is asked for */
     state->meta = state->committed_meta;
     state->settled_seq = state->committed_settled_seq;
     state->lacking = state->settled_seq < state->meta.folded_seq;
     state->people_top = state->committed_people_top;
-    memcpy(state->queues, state->committed_queues, state->queue_count * sizeof state->queues[0]);
+    for (uint32_t i = 0; i < state->busy_count; i++)
+        state->queues[state->busy[i]] = state->committed_queues[state->busy[i]];
+    let_rest(state);
+    memcpy(state->agents, state->committed_agents, state->agent_count * sizeof state->agents[0]);
 }
 
 struct state_meta *state_meta(struct state *state)
@@ -362,5 +457,16 @@ struct state_queue *state_queue(struct state *state, uint32_t queue)
     MUST(queue < STATE_QUEUES_MAX);
     if (queue >= state->queue_count)
         state->queue_count = queue + 1;
+    if (!state->is_busy[queue])
+        state->busy[state->busy_count++] = queue;
+    state->is_busy[queue] = true;
     return &state->queues[queue];
+}
+
+struct state_agent *state_agent(struct state *state, uint32_t agent)
+{
+    MUST(agent < STATE_AGENTS_MAX);
+    if (agent >= state->agent_count)
+        state->agent_count = agent + 1;
+    return &state->agents[agent];
 }

@@ -61,6 +61,19 @@ static void print_task_row(FILE *out, const struct task_row *row)
     FIELD(out, row, stage);
     FIELD(out, row, renderer);
     FIELD(out, row, more_seq);
+    FIELD(out, row, closes_ms);
+    FIELD(out, row, playbook);
+    FIELD(out, row, tiers);
+    FIELD(out, row, zone);
+    FIELD(out, row, cadence);
+    FIELD(out, row, step);
+    FIELD(out, row, segment);
+    FIELD(out, row, rung);
+    FIELD(out, row, promise_ms);
+    FIELD(out, row, claim_by_ms);
+    FIELD(out, row, team);
+    FIELD(out, row, with);
+    FIELD(out, row, known_seq);
 }
 
 static void print_person_row(FILE *out, const struct person_row *row)
@@ -83,6 +96,41 @@ static void print_person_row(FILE *out, const struct person_row *row)
     FIELD(out, row, stopped_s);
     FIELD(out, row, phone_seq);
     FIELD(out, row, email_seq);
+    FIELD(out, row, cadence_ms);
+    FIELD(out, row, step_ms);
+    FIELD(out, row, call_ms);
+    FIELD(out, row, due_ms);
+    FIELD(out, row, playbook);
+    FIELD(out, row, site);
+    FIELD(out, row, zone);
+    FIELD(out, row, segment);
+    FIELD(out, row, cadence);
+    FIELD(out, row, step);
+    FIELD(out, row, call_why);
+    FIELD(out, row, calls);
+    FIELD(out, row, silenced);
+    FIELD(out, row, sold_attempt);
+    FIELD(out, row, closed);
+    FIELD(out, row, touch_calls);
+    FIELD(out, row, score_hundredths);
+    FIELD(out, row, score_s);
+    FIELD(out, row, sold_cents);
+    fputs(" touches=", out);
+    for (unsigned i = 0; i < TOUCHES_KEPT; i++)
+        fprintf(out, "%s%" PRIu32, i > 0 ? "," : "", row->touches[i]);
+    FIELD(out, row, open_tasks);
+    FIELD(out, row, conversed_ms);
+    FIELD(out, row, first_site);
+    FIELD(out, row, source);
+    FIELD(out, row, campaign);
+    FIELD(out, row, name_seq);
+    FIELD(out, row, known_seq);
+    FIELD(out, row, held_ms);
+    FIELD(out, row, held_cadence);
+    FIELD(out, row, held_step);
+    FIELD(out, row, missed_s);
+    if (row->attempts_before != 0)
+        FIELD(out, row, attempts_before);
 }
 
 /* --- a row of each table: the rest of its line -------------------------------- */
@@ -110,6 +158,13 @@ static int print_meta(FILE *out, const void *key, MDB_val value)
     FIELD(out, meta, tasks_ended);
     FIELD(out, meta, breaches);
     FIELD(out, meta, redeliveries);
+    FIELD(out, meta, steps);
+    FIELD(out, meta, skipped);
+    for (int skip = SKIP_LATE; skip < SKIP_END; skip++)
+        fprintf(out, " skipped_%s=%" PRIu64, skip_name((enum skip)skip), meta->skipped_by[skip]);
+    FIELD(out, meta, tiers);
+    FIELD(out, meta, rungs);
+    FIELD(out, meta, parked);
     return 0;
 }
 
@@ -150,7 +205,7 @@ static int print_person(FILE *out, const void *key, MDB_val value)
 static int print_task(FILE *out, const void *key, MDB_val value)
 {
     struct task_row row;
-    int code = state_row_copy(value, &row, sizeof row);
+    int code = state_decode_task(value, key_part64(key, 8), &row);
 
     if (code != 0)
         return code;
@@ -244,6 +299,95 @@ static int print_suspect(FILE *out, const void *key, MDB_val value)
     return 0;
 }
 
+static int print_agent(FILE *out, const void *key, MDB_val value)
+{
+    struct state_agent row;
+    int code = state_row_copy(value, &row, sizeof row);
+
+    if (code != 0)
+        return code;
+    print_number(out, "agent", key_part32(key, 0));
+    FIELD(out, &row, open_tasks);
+    FIELD(out, &row, assigned_seq);
+    FIELD(out, &row, pass);
+    return 0;
+}
+
+static int print_work(FILE *out, const void *key, MDB_val value)
+{
+    uint64_t person;
+    int code = state_row_copy(value, &person, sizeof person);
+
+    if (code != 0)
+        return code;
+    print_number(out, "agent", key_part32(key, 0));
+    print_number(out, "deadline_ms", key_part64(key, 4));
+    print_number(out, "task", key_part64(key, 12));
+    print_number(out, "person", person);
+    return 0;
+}
+
+static int print_owned(FILE *out, const void *key, MDB_val value)
+{
+    (void)value;
+    print_number(out, "agent", key_part32(key, 0));
+    print_number(out, "person", key_part64(key, 4));
+    return 0;
+}
+
+static int print_edge(FILE *out, const void *key, MDB_val value)
+{
+    uint64_t seq;
+    int code = state_row_copy(value, &seq, sizeof seq);
+
+    if (code != 0)
+        return code;
+    print_number(out, "person", key_part64(key, 0));
+    print_number(out, "kind", key_part8(key, 8));
+    print_number(out, "other", key_part64(key, 9));
+    print_number(out, "seq", seq);
+    return 0;
+}
+
+static int print_review(FILE *out, const void *key, MDB_val value)
+{
+    uint64_t person;
+    int code = state_row_copy(value, &person, sizeof person);
+
+    if (code != 0)
+        return code;
+    print_number(out, "agency", key_part32(key, 0));
+    print_number(out, "seq", ~key_part64(key, 4));
+    print_number(out, "other", key_part64(key, 12));
+    FIELD(out, &(struct state_review){.person = person}, person);
+    return 0;
+}
+
+static int print_tally(FILE *out, const void *key, MDB_val value)
+{
+    const struct tally_key place = tally_key_of(key);
+    struct tally_view cell;
+    char between = '=';
+
+    if (!tally_view(&place, value.mv_data, value.mv_size, &cell))
+        return MDB_CORRUPTED;
+    FIELD(out, &place, agency);
+    FIELD(out, &place, kind);
+    FIELD(out, &place, dimension);
+    FIELD(out, &place, day);
+    FIELD(out, &place, value);
+    FIELD(out, &cell, sum);
+    FIELD(out, &cell, max);
+    FIELD(out, &cell, aside);
+    fputs(" bins", out);
+    for (size_t i = 0; i < cell.count; i++) {
+        uint64_t entry = tally_view_entry(&cell, i);
+        fprintf(out, "%c%u:%" PRIu64, between, tally_bin_of(entry), tally_count_of(entry));
+        between = ',';
+    }
+    return 0;
+}
+
 /* --- all of it ---------------------------------------------------------------- */
 
 struct dump_table {
@@ -254,11 +398,22 @@ struct dump_table {
 };
 
 static const struct dump_table dump_tables[] = {
-    {"meta", TABLE_META, 4, print_meta},           {"queue", TABLE_QUEUE, 4, print_queue},
-    {"entity", TABLE_ENTITY, 8, print_entity},     {"person", TABLE_PERSON, 8, print_person},
-    {"task", TABLE_TASK, 16, print_task},          {"due", TABLE_DUE, 24, print_due},
-    {"outbox", TABLE_OUTBOX, 12, print_outbox},    {"visible", TABLE_VISIBLE, 20, print_visible},
-    {"dropped", TABLE_DROPPED, 20, print_dropped}, {"suspect", TABLE_SUSPECT, 12, print_suspect},
+    {"meta", TABLE_META, 4, print_meta},
+    {"queue", TABLE_QUEUE, 4, print_queue},
+    {"entity", TABLE_ENTITY, 8, print_entity},
+    {"person", TABLE_PERSON, 8, print_person},
+    {"task", TABLE_TASK, 16, print_task},
+    {"due", TABLE_DUE, 24, print_due},
+    {"outbox", TABLE_OUTBOX, 12, print_outbox},
+    {"visible", TABLE_VISIBLE, 20, print_visible},
+    {"dropped", TABLE_DROPPED, 20, print_dropped},
+    {"suspect", TABLE_SUSPECT, 12, print_suspect},
+    {"agent", TABLE_AGENT, 4, print_agent},
+    {"work", TABLE_WORK, 20, print_work},
+    {"owned", TABLE_OWNED, 12, print_owned},
+    {"tally", TABLE_TALLY, TALLY_KEY_BYTES, print_tally},
+    {"edge", TABLE_EDGE, 17, print_edge},
+    {"review", TABLE_REVIEW, 20, print_review},
 };
 
 static int dump_table(const struct state_reader *reader, const struct dump_table *table, FILE *out)

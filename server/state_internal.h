@@ -11,6 +11,7 @@
 #include "server/lmdb_env.h"
 #include "server/state.h"
 #include "server/state_young.h"
+#include "server/tally.h"
 
 enum state_table {
     TABLE_META,
@@ -23,6 +24,12 @@ enum state_table {
     TABLE_DROPPED,
     TABLE_ENTITY,
     TABLE_SUSPECT,
+    TABLE_TALLY,
+    TABLE_AGENT,
+    TABLE_WORK,
+    TABLE_OWNED,
+    TABLE_EDGE,
+    TABLE_REVIEW,
     TABLE_COUNT
 };
 
@@ -37,14 +44,30 @@ struct state {
     MDB_cursor *cursors[TABLE_COUNT]; /* of it, opened when first needed; LMDB closes them */
     MDB_txn *peek;                    /* for finds while none is; reset between them */
     bool changed;                     /* a row, in the open transaction */
-    enum status broken;               /* of the first put or find that failed; OK: none did */
-    uint64_t people_top;              /* highest number in the person table: behind it is APPEND */
+    struct state_found {              /* the person that was found last: */
+        uint64_t person;              /* 0: none, or it was put since */
+        uint64_t last_seq;
+        struct person_row row;
+        struct task_row task;
+    } found;
+    enum status broken;  /* of the first put or find that failed; OK: none did */
+    uint64_t people_top; /* highest number in the person table: behind it is APPEND */
     uint64_t committed_people_top;
     struct state_meta meta;
     struct state_meta committed_meta;
     uint32_t queue_count; /* one more than the highest that was ever asked for */
+    /* By number. Memory that nobody has touched is none, so the many that are not there cost
+     * nothing.
+     */
     struct state_queue queues[STATE_QUEUES_MAX];
     struct state_queue committed_queues[STATE_QUEUES_MAX];
+    /* Those that a commit has to look at: asked for since the last one, or with young rows. */
+    uint32_t busy_count;
+    uint32_t busy[STATE_QUEUES_MAX];
+    bool is_busy[STATE_QUEUES_MAX];
+    uint32_t agent_count; /* as queue_count */
+    struct state_agent agents[STATE_AGENTS_MAX];
+    struct state_agent committed_agents[STATE_AGENTS_MAX];
 
     /* Writer thread: rows that are not in their tables yet. */
     uint64_t young_rows; /* all of them: */
@@ -54,6 +77,8 @@ struct state {
     uint64_t settled_seq, committed_settled_seq;
     uint64_t turn_ms;            /* folded_ms at the last turn: */
     uint64_t turn_seq, aged_seq; /* the record of then, and of the turn before */
+
+    struct tally tally; /* writer thread: cells, of which the changed ones go with a commit */
 
     /* Any thread. */
     _Atomic unsigned readers;
@@ -89,6 +114,11 @@ static inline void key_add64(struct state_key *key, uint64_t number)
 
     memcpy(key->bytes + key->length, &stored, sizeof stored);
     key->length += sizeof stored;
+}
+
+static inline void key_add8(struct state_key *key, uint8_t number)
+{
+    key->bytes[key->length++] = number;
 }
 
 static inline struct state_key key_of_person(uint64_t person)
@@ -157,6 +187,40 @@ static inline struct state_key key_of_suspect(uint32_t agency, uint64_t optin_se
     return key;
 }
 
+static inline struct state_key key_of_edge(uint64_t person, uint8_t kind, uint64_t other)
+{
+    struct state_key key = {.length = 0};
+
+    key_add64(&key, person);
+    key_add8(&key, kind);
+    key_add64(&key, other);
+    return key;
+}
+
+/* Newest first, as above. */
+static inline struct state_key key_of_review(uint32_t agency, uint64_t seq, uint64_t other)
+{
+    struct state_key key = {.length = 0};
+
+    key_add32(&key, agency);
+    key_add64(&key, ~seq);
+    key_add64(&key, other);
+    return key;
+}
+
+/* The days of one kind and side lie behind each other. */
+static inline struct state_key key_of_tally(const struct tally_key *cell)
+{
+    struct state_key key = {.length = 0};
+
+    key_add32(&key, cell->agency);
+    key_add8(&key, cell->kind);
+    key_add8(&key, cell->dimension);
+    key_add32(&key, cell->day);
+    key_add64(&key, cell->value);
+    return key;
+}
+
 static inline struct state_key key_of_entity(uint32_t kind, uint32_t number)
 {
     struct state_key key = {.length = 0};
@@ -174,12 +238,32 @@ static inline struct state_key key_of_queue(uint32_t queue)
     return key;
 }
 
+static inline struct state_key key_of_agent(uint32_t agent)
+{
+    return key_of_queue(agent);
+}
+
+static inline struct state_key key_of_work(uint32_t agent, uint64_t deadline_ms, uint64_t task)
+{
+    return key_of_visible(agent, deadline_ms, task);
+}
+
+static inline struct state_key key_of_owned(uint32_t agent, uint64_t person)
+{
+    return key_of_outbox(agent, person);
+}
+
 static inline uint32_t key_part32(const void *key, size_t offset)
 {
     uint32_t stored;
 
     memcpy(&stored, (const char *)key + offset, sizeof stored);
     return __builtin_bswap32(stored);
+}
+
+static inline uint8_t key_part8(const void *key, size_t offset)
+{
+    return ((const uint8_t *)key)[offset];
 }
 
 static inline uint64_t key_part64(const void *key, size_t offset)
@@ -191,10 +275,6 @@ static inline uint64_t key_part64(const void *key, size_t offset)
 }
 
 /* --- rows: copied out, because stored ones are not aligned -------------------- */
-
-/* person: last_seq, person_row, and the task_row when one is open. */
-#define PERSON_BYTES      (sizeof(uint64_t) + sizeof(struct person_row))
-#define PERSON_TASK_BYTES (PERSON_BYTES + sizeof(struct task_row))
 
 struct state_stored_meta {
     uint64_t version;
@@ -213,8 +293,19 @@ struct state_stored_put {
     uint64_t person, task;
 };
 
-_Static_assert(sizeof(struct outbox_row) == 160, "stored");
+static inline struct tally_key tally_key_of(const void *key)
+{
+    return (struct tally_key){.agency = key_part32(key, 0),
+                              .kind = key_part8(key, 4),
+                              .dimension = key_part8(key, 5),
+                              .day = key_part32(key, 6),
+                              .value = key_part64(key, 10)};
+}
+#define TALLY_KEY_BYTES 18
+
+_Static_assert(sizeof(struct outbox_row) == 216, "stored");
 _Static_assert(sizeof(struct state_queue) == 40, "stored");
+_Static_assert(sizeof(struct state_agent) == 24, "stored");
 
 /* Fixed-size rows of another size are damage. */
 static inline int state_row_copy(MDB_val stored, void *row_out, size_t bytes)
@@ -238,10 +329,25 @@ int state_get_task(const struct state *state, MDB_txn *txn, uint64_t person, uin
 /* The first put of the queue of `from` that does not sort before it. */
 int state_get_visible(const struct state *state, MDB_txn *txn, const struct state_key *from,
                       struct state_visible *out);
+int state_get_work(const struct state *state, MDB_txn *txn, uint32_t agent, uint64_t deadline_ms,
+                   uint64_t task, struct state_work *out);
 int state_get_task_after(const struct state *state, MDB_txn *txn, uint64_t person, uint64_t after,
                          struct task_row *out);
+/* The first edge of the person and kind to somebody from `from` on. */
+int state_get_edge_from(const struct state *state, MDB_txn *txn, uint64_t person, uint8_t kind,
+                        uint64_t from, struct state_edge *out);
+
+/* --- people and tasks as they are stored (state_pack.c) --------------------------- */
+
+#define STATE_PACKED_MAX 520 /* 64 words, and their bits */
+/* Both return the length. A person's first open task is stored with him; NULL: he has none. */
+size_t state_pack_person(char *out, const struct person_row *row, const struct task_row *task,
+                         uint64_t last_seq);
+size_t state_pack_task(char *out, const struct task_row *row);
+/* 0, or MDB_CORRUPTED. */
 int state_decode_person(MDB_val stored, struct person_row *row_out, struct task_row *task_out,
                         uint64_t *last_seq_out);
+int state_decode_task(MDB_val stored, uint64_t number, struct task_row *out);
 
 /* --- young rows (state_settle.c) ------------------------------------------------ */
 
@@ -257,7 +363,17 @@ void state_forget_young(struct state *state);
 enum status state_put_row(struct state *state, enum state_table table, struct state_key key,
                           const void *row, size_t bytes);
 
+/* Where the row's bytes are to be written, in the open transaction. */
+enum status state_reserve_row(struct state *state, enum state_table table, struct state_key key,
+                              size_t bytes, char **row_out);
+enum status state_delete_row(struct state *state, enum state_table table, struct state_key key);
+
+/* Puts the cells that have changed into the open transaction (state_tally.c). */
+enum status state_put_tally(struct state *state);
+
 /* Takes a snapshot unless the reader has one. */
 enum status state_reader_begin(struct state_reader *reader);
+/* What LMDB said of a read, which counts as the reader's failure if it is one. */
+enum status state_reader_note(struct state_reader *reader, const char *what, int code);
 
 #endif

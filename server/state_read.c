@@ -56,9 +56,14 @@ enum status state_reader_begin(struct state_reader *reader)
     return note(reader, lmdb_env_failed(&reader->state->lmdb, "mdb_txn_renew", code));
 }
 
+enum status state_reader_note(struct state_reader *reader, const char *what, int code)
+{
+    return note(reader, lmdb_env_failed(&reader->state->lmdb, what, code));
+}
+
 static bool found(struct state_reader *reader, const char *what, int code)
 {
-    return note(reader, lmdb_env_failed(&reader->state->lmdb, what, code)) == STATUS_OK;
+    return state_reader_note(reader, what, code) == STATUS_OK;
 }
 
 enum status state_reader_failure(const struct state_reader *reader)
@@ -94,6 +99,23 @@ bool state_read_queue(struct state_reader *reader, uint32_t queue, struct state_
     return found(reader, "queue", code);
 }
 
+bool state_read_queue_next(struct state_reader *reader, uint32_t after, uint32_t *queue_out,
+                           struct state_queue *out)
+{
+    struct state_key key = key_of_queue(after + 1), found_key;
+    MDB_val value;
+
+    if (state_reader_begin(reader) != STATUS_OK)
+        return false;
+    int code =
+        state_get_from(reader->state, reader->snapshot, TABLE_QUEUE, &key, &found_key, &value);
+    if (code == 0)
+        code = state_row_copy(value, out, sizeof *out);
+    if (code == 0)
+        *queue_out = key_part32(found_key.bytes, 0);
+    return found(reader, "queue", code);
+}
+
 bool state_read_person(struct state_reader *reader, uint64_t person, struct person_row *row_out,
                        struct task_row *task_out, uint64_t *last_seq_out)
 {
@@ -101,6 +123,52 @@ bool state_read_person(struct state_reader *reader, uint64_t person, struct pers
            found(reader, "person",
                  state_get_person(reader->state, reader->snapshot, person, row_out, task_out,
                                   last_seq_out));
+}
+
+/* One row of a scan, where the cursor stands. */
+static int tell_person(MDB_val key, MDB_val value, state_person_fn *tell, void *owner,
+                       uint64_t *number_out, bool *more_out)
+{
+    struct person_row row;
+    struct task_row task;
+    uint64_t last_seq;
+    int code = key.mv_size == sizeof(uint64_t) ? state_decode_person(value, &row, &task, &last_seq)
+                                               : MDB_CORRUPTED;
+
+    if (code != 0)
+        return code;
+    *number_out = key_part64(key.mv_data, 0);
+    *more_out = tell(owner, *number_out, &row, &task);
+    return 0;
+}
+
+enum status state_read_people(struct state_reader *reader, uint64_t after, unsigned most,
+                              state_person_fn *tell, void *owner, uint64_t *next_out)
+{
+    struct state_key from = key_of_person(after + 1);
+    MDB_val key = {from.length, from.bytes}, value;
+    MDB_cursor *cursor;
+    enum status status = state_reader_begin(reader);
+    bool more = true;
+
+    *next_out = 0;
+    if (status != STATUS_OK)
+        return status;
+    int code = mdb_cursor_open(reader->snapshot, reader->state->tables[TABLE_PERSON], &cursor);
+    if (code != 0)
+        return state_reader_note(reader, "person", code);
+    code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+    for (; code == 0 && more && most > 0; most--) {
+        code = tell_person(key, value, tell, owner, next_out, &more);
+        if (code == 0)
+            code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+    }
+    mdb_cursor_close(cursor);
+    if (code == MDB_NOTFOUND) {
+        *next_out = 0;
+        code = 0;
+    }
+    return code == 0 ? STATUS_OK : state_reader_note(reader, "person", code);
 }
 
 bool state_read_task(struct state_reader *reader, uint64_t person, uint64_t task,
@@ -163,6 +231,14 @@ bool state_read_visible_next(struct state_reader *reader, uint32_t queue, uint64
     *out = (struct state_visible){0};
     return state_reader_begin(reader) == STATUS_OK &&
            found(reader, "visible", state_get_visible(reader->state, reader->snapshot, &from, out));
+}
+
+bool state_read_work_next(struct state_reader *reader, uint32_t agent, uint64_t deadline_ms,
+                          uint64_t task, struct state_work *out)
+{
+    return state_reader_begin(reader) == STATUS_OK &&
+           found(reader, "work",
+                 state_get_work(reader->state, reader->snapshot, agent, deadline_ms, task, out));
 }
 
 bool state_read_suspect_next(struct state_reader *reader, uint32_t agency, uint64_t before,

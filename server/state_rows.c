@@ -34,22 +34,6 @@ int state_get_from(const struct state *state, MDB_txn *txn, enum state_table tab
     return 0;
 }
 
-int state_decode_person(MDB_val stored, struct person_row *row_out, struct task_row *task_out,
-                        uint64_t *last_seq_out)
-{
-    const char *bytes = stored.mv_data;
-
-    if (stored.mv_size != PERSON_BYTES && stored.mv_size != PERSON_TASK_BYTES)
-        return MDB_CORRUPTED;
-    memcpy(last_seq_out, bytes, sizeof *last_seq_out);
-    memcpy(row_out, bytes + sizeof *last_seq_out, sizeof *row_out);
-    if (stored.mv_size == PERSON_TASK_BYTES)
-        memcpy(task_out, bytes + PERSON_BYTES, sizeof *task_out);
-    else
-        *task_out = (struct task_row){0};
-    return 0;
-}
-
 /* What was looked for with this result; empty rows when it was not found. */
 static int person_found(int code, MDB_val value, struct person_row *row_out,
                         struct task_row *task_out, uint64_t *last_seq_out)
@@ -82,7 +66,7 @@ int state_get_task(const struct state *state, MDB_txn *txn, uint64_t person, uin
     int code = state_get(state, txn, TABLE_TASK, &key, &value);
 
     *out = (struct task_row){0};
-    return code == 0 ? state_row_copy(value, out, sizeof *out) : code;
+    return code == 0 ? state_decode_task(value, task, out) : code;
 }
 
 int state_get_task_after(const struct state *state, MDB_txn *txn, uint64_t person, uint64_t after,
@@ -95,7 +79,38 @@ int state_get_task_after(const struct state *state, MDB_txn *txn, uint64_t perso
     *out = (struct task_row){0};
     if (code == 0 && key_part64(found.bytes, 0) != person)
         code = MDB_NOTFOUND;
-    return code == 0 ? state_row_copy(value, out, sizeof *out) : code;
+    return code == 0 ? state_decode_task(value, key_part64(found.bytes, 8), out) : code;
+}
+
+int state_get_work(const struct state *state, MDB_txn *txn, uint32_t agent, uint64_t deadline_ms,
+                   uint64_t task, struct state_work *out)
+{
+    struct state_key key = key_of_work(agent, deadline_ms, task), found;
+    MDB_val value;
+    int code = state_get_from(state, txn, TABLE_WORK, &key, &found, &value);
+
+    *out = (struct state_work){0};
+    if (code == 0 && key_part32(found.bytes, 0) != agent)
+        code = MDB_NOTFOUND;
+    if (code == 0)
+        code = state_row_copy(value, &out->person, sizeof out->person);
+    if (code != 0)
+        return code;
+    out->deadline_ms = key_part64(found.bytes, 4);
+    out->task = key_part64(found.bytes, 12);
+    return 0;
+}
+
+static int get_owned(const struct state *state, MDB_txn *txn, uint32_t agent, uint64_t *person_out)
+{
+    struct state_key key = key_of_owned(agent, 0), found;
+    MDB_val value;
+    int code = state_get_from(state, txn, TABLE_OWNED, &key, &found, &value);
+
+    if (code == 0 && key_part32(found.bytes, 0) != agent)
+        code = MDB_NOTFOUND;
+    *person_out = code == 0 ? key_part64(found.bytes, 4) : 0;
+    return code;
 }
 
 /* --- the writer's finds ------------------------------------------------------- */
@@ -150,14 +165,27 @@ static int find_person(struct state *state, MDB_txn *txn, uint64_t person, MDB_v
                      : code;
 }
 
+/* Whom a record is about is asked when it is decided, and again when it is applied. */
 bool state_person_find(struct state *state, uint64_t person, struct person_row *row_out,
                        struct task_row *task_out, uint64_t *last_seq_out)
 {
+    struct state_found *found = &state->found;
     MDB_txn *txn = look(state);
     MDB_val value = {0, NULL};
-    int code = txn ? find_person(state, txn, person, &value) : MDB_NOTFOUND;
+    int code = txn ? 0 : MDB_NOTFOUND;
 
-    code = person_found(code, value, row_out, task_out, last_seq_out);
+    if (txn && (found->person != person || person == 0)) {
+        code = find_person(state, txn, person, &value);
+        code = person_found(code, value, &found->row, &found->task, &found->last_seq);
+        found->person = code == 0 ? person : 0;
+    }
+    if (code == 0) {
+        *row_out = found->row;
+        *task_out = found->task;
+        *last_seq_out = found->last_seq;
+    } else {
+        (void)person_found(code, value, row_out, task_out, last_seq_out);
+    }
     return txn && looked(state, "person", code);
 }
 
@@ -173,6 +201,15 @@ bool state_task_next(struct state *state, uint64_t person, uint64_t after, struc
     MDB_txn *txn = look(state);
 
     return txn && looked(state, "task", state_get_task_after(state, txn, person, after, out));
+}
+
+bool state_edge_next(struct state *state, uint64_t person, enum edge_kind kind, uint64_t from,
+                     struct state_edge *out)
+{
+    MDB_txn *txn = look(state);
+
+    return txn &&
+           looked(state, "edge", state_get_edge_from(state, txn, person, (uint8_t)kind, from, out));
 }
 
 static int get_due(const struct state *state, MDB_txn *txn, struct state_due *out)
@@ -261,6 +298,20 @@ bool state_visible_next(struct state *state, uint32_t queue, uint64_t rank_ms, u
     return true;
 }
 
+bool state_work_first(struct state *state, uint32_t agent, struct state_work *out)
+{
+    MDB_txn *txn = look(state);
+
+    return txn && looked(state, "work", state_get_work(state, txn, agent, 0, 0, out));
+}
+
+bool state_owned_first(struct state *state, uint32_t agent, uint64_t *person_out)
+{
+    MDB_txn *txn = look(state);
+
+    return txn && looked(state, "owned", get_owned(state, txn, agent, person_out));
+}
+
 /* --- the writer's puts -------------------------------------------------------- */
 
 /* Into the open transaction, unless it is broken. With MDB_RESERVE in `flags` value->mv_data
@@ -338,28 +389,25 @@ enum status state_person_put(struct state *state, uint64_t person, const struct 
                              const struct task_row *task, uint64_t last_seq)
 {
     struct state_key key = key_of_person(person);
-    MDB_val value = {task ? PERSON_TASK_BYTES : PERSON_BYTES, NULL};
+    char bytes[STATE_PACKED_MAX];
+    MDB_val value = {state_pack_person(bytes, row, task, last_seq), bytes};
     bool is_new = person > state->people_top;
-    enum status status =
-        put(state, TABLE_PERSON, &key, &value, MDB_RESERVE | (is_new ? MDB_APPEND : 0));
 
-    if (status != STATUS_OK)
-        return status;
-    if (is_new)
+    if (state->found.person == person)
+        state->found.person = 0;
+    enum status status = put(state, TABLE_PERSON, &key, &value, is_new ? MDB_APPEND : 0);
+
+    if (status == STATUS_OK && is_new)
         state->people_top = person;
-
-    /* Composed where it lies in the page. */
-    char *bytes = value.mv_data;
-    memcpy(bytes, &last_seq, sizeof last_seq);
-    memcpy(bytes + sizeof last_seq, row, sizeof *row);
-    if (task)
-        memcpy(bytes + PERSON_BYTES, task, sizeof *task);
-    return STATUS_OK;
+    return status;
 }
 
 enum status state_task_put(struct state *state, uint64_t person, const struct task_row *task)
 {
-    return state_put_row(state, TABLE_TASK, key_of_task(person, task->number), task, sizeof *task);
+    char bytes[STATE_PACKED_MAX];
+
+    return state_put_row(state, TABLE_TASK, key_of_task(person, task->number), bytes,
+                         state_pack_task(bytes, task));
 }
 
 enum status state_task_delete(struct state *state, uint64_t person, uint64_t task)
@@ -467,6 +515,28 @@ enum status state_dropped_trim(struct state *state, uint64_t before_ms, unsigned
     return status;
 }
 
+enum status state_work_put(struct state *state, uint32_t agent, const struct state_work *work)
+{
+    return state_put_row(state, TABLE_WORK, key_of_work(agent, work->deadline_ms, work->task),
+                         &work->person, sizeof work->person);
+}
+
+enum status state_work_delete(struct state *state, uint32_t agent, uint64_t deadline_ms,
+                              uint64_t task)
+{
+    return delete_row(state, TABLE_WORK, key_of_work(agent, deadline_ms, task));
+}
+
+enum status state_owned_put(struct state *state, uint32_t agent, uint64_t person)
+{
+    return state_put_row(state, TABLE_OWNED, key_of_owned(agent, person), "", 0);
+}
+
+enum status state_owned_delete(struct state *state, uint32_t agent, uint64_t person)
+{
+    return delete_row(state, TABLE_OWNED, key_of_owned(agent, person));
+}
+
 enum status state_entity_put(struct state *state, enum entity_kind kind, uint32_t number,
                              struct slice settings)
 {
@@ -475,4 +545,21 @@ enum status state_entity_put(struct state *state, enum entity_kind kind, uint32_
     if (settings.length == 0)
         return delete_row(state, TABLE_ENTITY, key);
     return state_put_row(state, TABLE_ENTITY, key, settings.bytes, settings.length);
+}
+
+/* --- for cells, which are put by state_tally.c ---------------------------------- */
+
+enum status state_reserve_row(struct state *state, enum state_table table, struct state_key key,
+                              size_t bytes, char **row_out)
+{
+    MDB_val value = {bytes, NULL};
+    enum status status = put(state, table, &key, &value, MDB_RESERVE);
+
+    *row_out = value.mv_data;
+    return status;
+}
+
+enum status state_delete_row(struct state *state, enum state_table table, struct state_key key)
+{
+    return delete_row(state, table, key);
 }

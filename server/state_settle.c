@@ -7,7 +7,7 @@ struct young *state_young(struct state *state, enum state_table table, uint32_t 
 {
     if (table == TABLE_DUE)
         return &state->young_due;
-    (void)state_queue(state, queue); /* so that it is among those that are counted */
+    (void)state_queue(state, queue); /* so that the next commit looks at it */
     return table == TABLE_VISIBLE ? &state->young_visible[queue] : &state->young_outbox[queue];
 }
 
@@ -15,7 +15,8 @@ static uint64_t oldest_seq(const struct state *state)
 {
     uint64_t oldest = young_oldest_seq(&state->young_due);
 
-    for (uint32_t queue = 0; queue < state->queue_count; queue++) {
+    for (uint32_t i = 0; i < state->busy_count; i++) {
+        uint32_t queue = state->busy[i];
         uint64_t visible = young_oldest_seq(&state->young_visible[queue]);
         uint64_t outbox = young_oldest_seq(&state->young_outbox[queue]);
         uint64_t either = visible < outbox ? visible : outbox;
@@ -62,7 +63,8 @@ static void note_settled(struct state *state)
     if (state->lacking)
         return;
     state->settled_seq = state->young_rows > 0 ? oldest_seq(state) - 1 : state->meta.folded_seq;
-    for (uint32_t queue = 0; queue < state->queue_count; queue++) {
+    for (uint32_t i = 0; i < state->busy_count; i++) {
+        uint32_t queue = state->busy[i];
         struct state_queue *row = &state->queues[queue];
         struct young_row first;
         row->outbox_stored_seq =
@@ -76,10 +78,10 @@ enum status state_settle(struct state *state, uint64_t until_seq, unsigned most)
 {
     enum status status = settle(state, TABLE_DUE, 0, until_seq, &most);
 
-    for (uint32_t queue = 0; status == STATUS_OK && queue < state->queue_count; queue++) {
-        status = settle(state, TABLE_VISIBLE, queue, until_seq, &most);
+    for (uint32_t i = 0; status == STATUS_OK && i < state->busy_count; i++) {
+        status = settle(state, TABLE_VISIBLE, state->busy[i], until_seq, &most);
         if (status == STATUS_OK)
-            status = settle(state, TABLE_OUTBOX, queue, until_seq, &most);
+            status = settle(state, TABLE_OUTBOX, state->busy[i], until_seq, &most);
     }
     note_settled(state);
     return status;
@@ -100,9 +102,9 @@ void state_forget_young(struct state *state)
 {
     state->young_rows = 0;
     young_clear(&state->young_due);
-    for (uint32_t queue = 0; queue < state->queue_count; queue++) {
-        young_clear(&state->young_visible[queue]);
-        young_clear(&state->young_outbox[queue]);
+    for (uint32_t i = 0; i < state->busy_count; i++) {
+        young_clear(&state->young_visible[state->busy[i]]);
+        young_clear(&state->young_outbox[state->busy[i]]);
     }
     state->turn_ms = state->turn_seq = state->aged_seq = 0;
 }

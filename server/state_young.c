@@ -123,13 +123,21 @@ bool young_put(struct young *young, const struct young_row *row)
 
 /* --- finding and taking ------------------------------------------------------------ */
 
+/* Each lane is for rows of another distance, so most keys lie outside of most lanes. */
+static bool may_have(const struct young_lane *lane, struct young_key key)
+{
+    return !is_empty(lane) && compare(key, row_at(lane, lane->end - 1)->key) <= 0 &&
+           compare(row_at(lane, lane->begin)->key, key) <= 0;
+}
+
 bool young_delete(struct young *young, struct young_key key)
 {
     for (int i = 0; i < YOUNG_LANES; i++) {
         struct young_lane *lane = &young->lanes[i];
+        if (!may_have(lane, key))
+            continue;
         uint64_t number = lower_bound(lane, key);
-        if (number == lane->end || compare(row_at(lane, number)->key, key) != 0 ||
-            is_deleted(row_at(lane, number)))
+        if (compare(row_at(lane, number)->key, key) != 0 || is_deleted(row_at(lane, number)))
             continue;
         row_at(lane, number)->seq = 0;
         trim(lane);

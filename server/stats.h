@@ -21,6 +21,23 @@
     XX(TASKS_ENDED, "hotlead_tasks_ended_total", "", "Tasks ended by an outcome.")                 \
     XX(TASKS_REDELIVERED, "hotlead_tasks_redelivered_total", "",                                   \
        "Deliveries made again because no outcome came in time.")                                   \
+    XX(STEPS, "hotlead_steps_total", "", "Steps and planned calls that were due and done.")        \
+    XX(SKIPPED_LATE, "hotlead_steps_skipped_total", "reason=\"late\"",                             \
+       "Steps and planned calls that were due and left out, by why.")                              \
+    XX(SKIPPED_NO_QUEUE, "hotlead_steps_skipped_total", "reason=\"no_queue\"", "")                 \
+    XX(SKIPPED_SILENCED, "hotlead_steps_skipped_total", "reason=\"silenced\"", "")                 \
+    XX(SKIPPED_NO_ADDRESS, "hotlead_steps_skipped_total", "reason=\"no_address\"", "")             \
+    XX(SKIPPED_NO_NAME, "hotlead_steps_skipped_total", "reason=\"no_name\"", "")                   \
+    XX(SKIPPED_RULE, "hotlead_steps_skipped_total", "reason=\"rule\"", "")                         \
+    XX(SKIPPED_CALL_OPEN, "hotlead_steps_skipped_total", "reason=\"call_open\"", "")               \
+    XX(SKIPPED_TOO_MANY, "hotlead_steps_skipped_total", "reason=\"too_many\"", "")                 \
+    XX(SKIPPED_STOPPED, "hotlead_steps_skipped_total", "reason=\"stopped\"", "")                   \
+    XX(TIERS, "hotlead_sla_tiers_missed_total", "",                                                \
+       "Promises about first responses that were not kept, each tier once a task.")                \
+    XX(RUNGS, "hotlead_escalations_total", "",                                                     \
+       "Rungs of escalations that were climbed because nobody claimed a task.")                    \
+    XX(PARKED, "hotlead_parked_total", "",                                                         \
+       "Tasks and steps that law, calendar or caps made wait.")                                    \
     XX(REPORTS_APPLIED, "hotlead_reports_total", "result=\"applied\"",                             \
        "Reports of consumers and agents, by what came of them.")                                   \
     XX(REPORTS_REPEATED, "hotlead_reports_total", "result=\"repeated\"", "")                       \
@@ -54,6 +71,8 @@
     XX(REDIS_REFUSED_OTHER, "hotlead_redis_refusals_total", "reason=\"other\"", "")                \
     XX(EPOCHS, "hotlead_epochs_total", "",                                                         \
        "New epochs begun because another writer has the mark.")                                    \
+    XX(ALERTS, "hotlead_sla_alerts_total", "",                                                     \
+       "Promises that were not kept and of which a manager is to hear: tiers with `alert`.")       \
     XX(HTTP_CONNECTIONS, "hotlead_http_connections_total", "", "Connections accepted.")            \
     XX(HTTP_TIMEOUTS, "hotlead_http_timeouts_total", "",                                           \
        "Connections cut because the peer was slow.")
@@ -110,10 +129,10 @@ enum stats_histogram {
 };
 
 /* Breaches are counted by queue, under the queue's number: who writes them knows its name. */
-#define STATS_QUEUES_MAX 4096
+#define STATS_QUEUES_MAX 65536
 
 /* Routes of hotlead_http_requests_total{route,code} and hotlead_http_request_duration_seconds. */
-#define STATS_ROUTES_MAX 64
+#define STATS_ROUTES_MAX 96
 
 struct stats;
 struct stats *stats_open(void);

@@ -11,6 +11,8 @@
 #include <yaml.h>
 #include <zlib.h>
 
+#include "proto/zone.h"
+
 void versions_print(FILE *out)
 {
     unsigned xxhash = XXH_versionNumber();
@@ -24,6 +26,7 @@ void versions_print(FILE *out)
     fprintf(out, "llhttp %d.%d.%d\n", LLHTTP_VERSION_MAJOR, LLHTTP_VERSION_MINOR,
             LLHTTP_VERSION_PATCH);
     fprintf(out, "%s\n", mdb_version(NULL, NULL, NULL));
+    fprintf(out, "tzdata %s\n", zone_data_version());
     fprintf(out, "xxhash %u.%u.%u\n", xxhash / 10000, xxhash / 100 % 100, xxhash % 100);
     fprintf(out, "zlib %s\n", zlibVersion());
 }

@@ -195,6 +195,7 @@ static enum status open_recovery(struct writer *writer)
         .node = options->node,
         .prefix = options->redis_prefix,
         .optin = &writer->optin,
+        .keeps = true,
     };
     /* The tail of a trusted state is short: with it applied first, nobody gets a 202. */
     if (recovery_is_trusted(writer->recovery))

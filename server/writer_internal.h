@@ -95,7 +95,8 @@ struct writer {
     struct postponed postponed;
     uint64_t judge_from_ms;    /* monotonic: what is due waits until then, or for `judging` */
     struct state_meta counted; /* what stats were told so far */
-    unsigned breaches;         /* of this batch; by queue: */
+    unsigned alerts;           /* of this batch */
+    unsigned breaches;         /* the same; by queue: */
     uint32_t breaches_of[STATE_QUEUES_MAX];
     struct renderer renderer;
     struct optin optin;
@@ -134,6 +135,7 @@ void writer_result_open(struct writer *writer);
 void writer_result_hand_over(struct writer *writer);
 void writer_count_changes(struct writer *writer);
 void writer_note_breach(struct writer *writer, const struct record_view *record);
+void writer_note_tier(struct writer *writer, const struct record_view *record);
 void writer_count_breaches(struct writer *writer, bool happened);
 
 /* --- writer_catch_up.c ---------------------------------------------------------------- */

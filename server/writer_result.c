@@ -54,18 +54,21 @@ static bool find_payload(struct writer *writer, const struct engine_outbox *made
 static size_t render_into(struct writer *writer, const struct engine_outbox *made)
 {
     struct result_batch *result = writer->result;
-    struct slice payload, more = {0};
+    struct render_words words = {0};
     struct text text;
 
     if (!reserve((void **)&result->members, &result->members_capacity,
                  result->members_length + TASK_BYTES_MAX + 1, 1))
         return 0;
-    if (!find_payload(writer, made, made->task.optin_seq, &payload) ||
-        (made->task.more_seq != 0 && !find_payload(writer, made, made->task.more_seq, &more)))
+    if (!find_payload(writer, made, made->task.optin_seq, &words.said) ||
+        (made->task.more_seq != 0 &&
+         !find_payload(writer, made, made->task.more_seq, &words.more)) ||
+        (made->task.known_seq != 0 &&
+         !find_payload(writer, made, made->task.known_seq, &words.known)))
         return 0;
     text = text_over(result->members + result->members_length, TASK_BYTES_MAX + 1);
     if (render_member_of(&writer->renderer, made->person, made->person_first_ms, &made->task,
-                         payload, more, &text) != STATUS_OK ||
+                         &words, &text) != STATUS_OK ||
         text.overflow)
         return 0;
     return text.length;
@@ -96,6 +99,9 @@ void writer_on_outbox(void *owner, const struct engine_outbox *made)
     result->members_length += entry->member_length;
 }
 
+_Static_assert(STATS_SKIPPED_STOPPED - STATS_SKIPPED_LATE == SKIP_STOPPED - SKIP_LATE,
+               "counters stand in the order of the reasons");
+
 void writer_count_changes(struct writer *writer)
 {
     const struct state_meta *now = state_meta(writer->state);
@@ -108,25 +114,56 @@ void writer_count_changes(struct writer *writer)
     stats_add(stats, STATS_TASKS_OPENED, now->tasks_opened - then->tasks_opened);
     stats_add(stats, STATS_TASKS_ENDED, now->tasks_ended - then->tasks_ended);
     stats_add(stats, STATS_TASKS_REDELIVERED, now->redeliveries - then->redeliveries);
+    stats_add(stats, STATS_STEPS, now->steps - then->steps);
+    for (int skip = SKIP_LATE; skip <= SKIP_STOPPED; skip++)
+        stats_add(stats, (enum stats_counter)(STATS_SKIPPED_LATE + skip - SKIP_LATE),
+                  now->skipped_by[skip] - then->skipped_by[skip]);
+    stats_add(stats, STATS_TIERS, now->tiers - then->tiers);
+    stats_add(stats, STATS_RUNGS, now->rungs - then->rungs);
+    stats_add(stats, STATS_PARKED, now->parked - then->parked);
     stats_set(stats, STATS_GAUGE_PEOPLE, now->people);
     stats_set(stats, STATS_GAUGE_JOURNAL_SEQ, now->folded_seq);
     *then = *now;
+}
+
+static void note_alert(struct writer *writer, const struct playbook_tier *missed)
+{
+    writer->alerts += missed != NULL && missed->alert;
+}
+
+static const struct playbook *playbook_of(const struct writer *writer, uint32_t number)
+{
+    return registry_playbook(recovery_registry(writer->recovery), number);
 }
 
 /* A breach is one task's, and the only task of its record. */
 void writer_note_breach(struct writer *writer, const struct record_view *record)
 {
     struct effect_task effect;
+    const struct task_row *row = &effect.row;
 
     if (!effect_find(record, EFFECT_TASK, &effect, sizeof(effect)))
         return;
-    writer->breaches_of[effect.row.queue]++;
+    writer->breaches_of[row->queue]++;
     writer->breaches++;
+    if (row->kind == TASK_FIRST_RESPONSE)
+        note_alert(writer, playbook_deadline(playbook_of(writer, row->playbook), row->segment));
+}
+
+void writer_note_tier(struct writer *writer, const struct record_view *record)
+{
+    struct effect_escalated effect;
+
+    if (effect_find(record, EFFECT_ESCALATED, &effect, sizeof(effect)))
+        note_alert(writer, playbook_tier(playbook_of(writer, effect.playbook), effect.tier));
 }
 
 /* Of a batch that failed nothing has happened: `happened` is false. */
 void writer_count_breaches(struct writer *writer, bool happened)
 {
+    if (happened)
+        stats_add(writer->options.stats, STATS_ALERTS, writer->alerts);
+    writer->alerts = 0;
     for (uint32_t queue = 1; queue < STATE_QUEUES_MAX && writer->breaches > 0; queue++) {
         uint32_t breaches = writer->breaches_of[queue];
         if (happened && breaches > 0)

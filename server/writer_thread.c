@@ -69,6 +69,7 @@ enum status writer_keep(struct writer *writer)
 
     uint64_t breaches = state_meta(writer->state)->breaches;
     record_view_of(&writer->record, &view);
+    render_forget(&writer->renderer);
     result = engine_apply(writer->engine, &view);
     if (result == STATUS_CORRUPT)
         writer_die(writer, "state contradicts the journal", result);
@@ -78,6 +79,8 @@ enum status writer_keep(struct writer *writer)
         return result;
     if (state_meta(writer->state)->breaches > breaches)
         writer_note_breach(writer, &view);
+    if (view.header.kind == RECORD_TIER)
+        writer_note_tier(writer, &view);
     if (view.header.kind == RECORD_ADMIN || view.header.kind == RECORD_EPOCH) {
         writer->admin_seq = view.header.seq;
         writer->admin_in_batch = true;

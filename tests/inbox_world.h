@@ -27,6 +27,8 @@ struct fixture {
     struct inbox *inbox;
     struct queue queues[3];
     uint32_t queue_count;
+    uint32_t put_count; /* of them had a task when the server starts */
+    uint32_t needed;    /* a site leads to it; 0: to none */
     int log_pipe[2];
 
     enum status submit; /* what the writer says */
@@ -94,6 +96,12 @@ uint32_t registry_count(const struct registry *registry, enum entity_kind kind)
     return fixture->queue_count;
 }
 
+bool registry_is_needed(const struct registry *registry, uint32_t queue)
+{
+    (void)registry;
+    return queue == fixture->needed;
+}
+
 uint64_t agent_hash(const struct hash_key *hash_key, struct slice agent)
 {
     MUST(hash_key == &key);
@@ -143,6 +151,8 @@ static inline void launch(void)
                                     .on_claim = on_claim};
 
     assert_status(inbox_open(&options, &fixture->inbox), STATUS_OK);
+    for (uint32_t i = 1; i <= fixture->queue_count && i <= fixture->put_count; i++)
+        inbox_on_put(fixture->inbox, i);
     inbox_ready(fixture->inbox);
 }
 
@@ -162,6 +172,7 @@ static inline int set_up(void **state)
     fixture->queues[1] = (struct queue){.number = 1, .id = "acme.calls"};
     fixture->queues[2] = (struct queue){.number = 2, .id = "acme.mails"};
     fixture->queue_count = 1;
+    fixture->put_count = UINT32_MAX; /* all */
     fixture->room = UINT_MAX;
     return 0;
 }

@@ -418,6 +418,13 @@ static inline void outlet_launch(void)
     publish_ready(outlet->publish);
 }
 
+/* Begins, and waits until Redis is met. */
+static inline void outlet_meet(void)
+{
+    outlet_launch();
+    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+}
+
 static inline void outlet_stop(void)
 {
     publish_close(outlet->publish);

@@ -1,54 +1,5 @@
 /* Opt-ins over HTTP: who may send, what is answered, to whom what is told. */
-#include "tests/api_rig.h"
-
-static char pk[SECRET_TEXT_MAX], sk[SECRET_TEXT_MAX], other_sk[SECRET_TEXT_MAX];
-
-static void add_site(const char *settings, char *pk_out, char *sk_out)
-{
-    char unused[SECRET_TEXT_MAX];
-
-    assert_answer(ask_as(rig.token, "POST /v1/sites", settings), 201);
-    told("pk", pk_out ? pk_out : unused, SECRET_TEXT_MAX);
-    told("sk", sk_out ? sk_out : unused, SECRET_TEXT_MAX);
-}
-
-static int set_up(void **state)
-{
-    rig_open(state);
-    add_site("{\"id\":\"www\",\"agency\":\"acme\",\"queue\":\"acme.calls\",\"country\":\"US\","
-             "\"origins\":[\"https://acme.com\"],\"redirects\":[\"https://thanks.acme.com\"]}",
-             pk, sk);
-    add_site("{\"id\":\"two\",\"agency\":\"acme\",\"queue\":\"acme.calls\"}", NULL, other_sk);
-    return 0;
-}
-
-#define ADA "{\"name\":\"Ada\",\"phone\":\"+14155552671\",\"event_id\":\"e1\"}"
-
-static int post(const char *key, const char *more_headers, const char *body)
-{
-    char headers[1024];
-
-    snprintf(headers, sizeof(headers),
-             "Authorization: Bearer %s\nContent-Type: application/json\n%s", key, more_headers);
-    return ask("POST /v1/optins", headers, body);
-}
-
-static int post_public(const char *more_headers, const char *body)
-{
-    char line[256];
-
-    snprintf(line, sizeof(line), "POST /v1/optins?key=%s", pk);
-    return ask(line, more_headers, body);
-}
-
-static int post_form(const char *headers, const char *body)
-{
-    char line[256], all[1024];
-
-    snprintf(line, sizeof(line), "POST /f/%s", pk);
-    snprintf(all, sizeof(all), "Content-Type: application/x-www-form-urlencoded\n%s", headers);
-    return ask(line, all, body);
-}
+#include "tests/api_optins.h"
 
 /* --- with the secret key ------------------------------------------------------------ */
 
@@ -368,25 +319,6 @@ static void preflights_are_answered_for_listed_origins(void **state)
     assert_answer(ask("OPTIONS /f/pk_none", "Origin: https://acme.com\n", ""), 404);
 }
 
-/* What http refused when its head was in. */
-static int refuse_request(const char *line, const char *headers, enum status status)
-{
-    struct http_request request = compose(line, headers, "");
-
-    api_on_refused(rig.api, &request, status);
-    assert_int_equal(rig.replies, 1);
-    return rig.status;
-}
-
-/* With the public key behind the path. */
-static int refuse_public(const char *path, const char *headers, enum status status)
-{
-    char line[256];
-
-    snprintf(line, sizeof(line), "POST %s%s", path, pk);
-    return refuse_request(line, headers, status);
-}
-
 static void what_http_refuses_can_be_read_by_the_page_too(void **state)
 {
     static const char page[] = "Origin: https://acme.com\nContent-Type: application/json\n";
@@ -439,216 +371,6 @@ static void over_the_limits_it_is_suspect_then_429(void **state)
     /* A secret key is trusted. */
     for (int i = 0; i < 5; i++)
         assert_in_range(post(sk, "", ADA), 200, 201);
-}
-
-/* --- forms -------------------------------------------------------------------------------- */
-
-static void a_form_is_thanked_with_a_page(void **state)
-{
-    (void)state;
-    assert_answer(post_form("Accept: text/html,*/*\n", "name=Ada&phone=%2B14155552671"), 200);
-    assert_string_equal(rig.type, "text/html; charset=utf-8");
-    assert_body_has("Thank you");
-    assert_header("Content-Security-Policy: default-src 'none'");
-    assert_header("X-Content-Type-Options: nosniff");
-    assert_header("Referrer-Policy: no-referrer");
-    /* Once more looks the same. */
-    assert_answer(post_form("Accept: text/html,*/*\n", "name=Ada&phone=%2B14155552671"), 200);
-}
-
-static void a_form_goes_where_the_site_lists(void **state)
-{
-    (void)state;
-    assert_answer(post_form("", "phone=%2B14155552671&_redirect=https%3A%2F%2Facme.com%2Fok"), 303);
-    assert_header("Location: https://acme.com/ok\r\n");
-    assert_answer(post_form("", "phone=%2B14155552671&_redirect=https://thanks.acme.com/x"), 303);
-    assert_answer(post_form("", "phone=%2B14155552671&_redirect=https://evil.com/"), 200);
-    assert_no_header("Location");
-    assert_answer(post_form("", "phone=%2B14155552671&_redirect=https%3A%2F%2Facme.com%0d%0aX:y"),
-                  200);
-    assert_no_header("Location");
-}
-
-static void a_form_answers_json_to_whom_asks_for_it(void **state)
-{
-    char line[256];
-
-    (void)state;
-    assert_answer(post_form("Accept: application/json, text/html\n", "phone=%2B14155552671"), 201);
-    assert_body_has("{\"id\":\"opt_");
-    assert_answer(post_form("Accept: text/html, application/json\n", "phone=%2B14155552671"), 200);
-    assert_body_has("<!doctype html>");
-    assert_answer(post_form("Accept: application/json\n", "message=x"), 422);
-    assert_body_has("no_identifier");
-    snprintf(line, sizeof(line), "POST /f/%s", pk);
-    assert_answer(ask(line, "Content-Type: application/json\nAccept: */*\n", ADA), 201);
-    assert_answer(ask(line, "Content-Type: text/plain\nAccept: text/html\n", ADA), 200);
-}
-
-static void a_form_may_come_as_plain_text_and_a_beacon_stays_json(void **state)
-{
-    char line[256];
-
-    (void)state;
-    snprintf(line, sizeof(line), "POST /f/%s", pk);
-    assert_answer(ask(line, "Content-Type: text/plain\n",
-                      "name=Ada L\r\nphone=+14155552671\r\nmessage=a\r\nb\r\n"),
-                  200);
-    assert_answer(ask(line, "Content-Type: text/plain\nAccept: application/json\n", "name=\r\n"),
-                  422);
-    assert_answer(ask(line, "Content-Type: text/plain\nAccept: application/json\n", "hello"), 400);
-    assert_answer(post_public("Content-Type: text/plain\n", ADA), 201);
-    assert_answer(post_public("Content-Type: text/plain\n", "phone=+14155552671\r\n"), 400);
-}
-
-static void a_forms_error_can_be_read(void **state)
-{
-    (void)state;
-    assert_answer(post_form("", "message=hello"), 422);
-    assert_string_equal(rig.type, "text/html; charset=utf-8");
-    assert_body_has("phone number or an e-mail");
-    assert_answer(post_form("Origin: https://evil.com\n", "phone=%2B14155552671"), 403);
-    assert_body_has("not set up correctly");
-    assert_answer(ask("POST /f/pk_acme_none", "", "phone=1"), 404);
-    assert_string_equal(rig.type, "text/html; charset=utf-8");
-    rig.submit_status = STATUS_BUSY;
-    assert_answer(post_form("", "phone=%2B14155552671"), 503);
-    assert_header("Retry-After: ");
-}
-
-static void what_http_refuses_of_a_form_is_a_page(void **state)
-{
-    static const enum status refusals[] = {
-        STATUS_TOO_LARGE, STATUS_TIMEOUT, STATUS_LENGTH_REQUIRED,    STATUS_MEDIA_TYPE,
-        STATUS_MALFORMED, STATUS_BUSY,    STATUS_EXPECTATION_FAILED, STATUS_NOT_IMPLEMENTED};
-    static const char browser[] = "Origin: https://acme.com\nAccept: text/html,*/*\n"
-                                  "Content-Type: application/x-www-form-urlencoded\n";
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++) {
-        assert_answer(refuse_public("/f/", browser, refusals[i]), status_http(refusals[i]));
-        assert_string_equal(rig.type, "text/html; charset=utf-8");
-        assert_body_has("This did not arrive");
-        assert_header("Access-Control-Allow-Origin: https://acme.com\r\n");
-    }
-    assert_answer(refuse_public("/f/", browser, STATUS_BUSY), 503);
-    assert_header("Retry-After: 1\r\n");
-    assert_answer(refuse_public("/f/", browser, STATUS_TIMEOUT), 408);
-    assert_body_has("took too long");
-    assert_answer(refuse_public("/f/", "Accept: application/json\n", STATUS_TOO_LARGE), 413);
-    assert_string_equal(rig.type, "application/problem+json");
-    assert_answer(refuse_request("POST /f/pk_none", browser, STATUS_TOO_LARGE), 413);
-    assert_string_equal(rig.type, "text/html; charset=utf-8");
-    assert_no_header("Allow-Origin");
-    assert_true(stats_count(rig.stats, STATS_OPTINS_REFUSED) > 0);
-}
-
-static void multipart_and_a_honeypot_are_understood(void **state)
-{
-    char line[256];
-
-    (void)state;
-    snprintf(line, sizeof(line), "POST /f/%s", pk);
-    assert_answer(ask(line, "Content-Type: multipart/form-data; boundary=xx\n",
-                      "--xx\r\nContent-Disposition: form-data; name=\"email\"\r\n\r\n"
-                      "a@example.com\r\n--xx--\r\n"),
-                  200);
-    assert_answer(post_form("", "phone=%2B14155552671&_hp=robot"), 200);
-    assert_int_equal(stats_count(rig.stats, STATS_OPTINS_SUSPECT), 1);
-}
-
-/* --- batches -------------------------------------------------------------------------------- */
-
-static void a_batch_counts_what_became_of_each(void **state)
-{
-    (void)state;
-    assert_answer(ask_as(sk, "POST /v1/optins/batch",
-                         "[{\"phone\":\"+14155552671\"},{\"message\":\"x\"},"
-                         "{\"phone\":\"+14155552671\"},{\"email\":7},"
-                         "{\"email\":\"a@example.com\"}]"),
-                  200);
-    assert_body_has("{\"accepted\":");
-    assert_body_has("\"duplicates\":1");
-    assert_body_has("{\"index\":1,\"code\":\"no_identifier\"");
-    assert_answer(ask_as(sk, "POST /v1/optins/batch",
-                         "{\"email\":\"b@example.com\"}\n"
-                         "{\"email\":\"c@example.com\"}\n"),
-                  200);
-    assert_string_equal(rig.body, "{\"accepted\":2,\"duplicates\":0,\"failed\":[]}");
-}
-
-static void a_batch_says_of_each_item_what_is_wrong_with_it(void **state)
-{
-    (void)state;
-    assert_answer(
-        ask_as(sk, "POST /v1/optins/batch",
-               "[{\"phone\":{}},7,{\"submitted_at\":\"soon\",\"email\":\"a@example.com\"}]"),
-        200);
-    assert_body_has("{\"accepted\":1,");
-    assert_body_has("{\"index\":0,\"code\":\"no_identifier\",");
-    assert_body_has("{\"index\":1,\"code\":\"malformed\",\"detail\":\"this item is no JSON object");
-}
-
-/* What the engine is told of an opt-in that was said so long ago. */
-static unsigned said_before_min(const char *line, int64_t ms_ago)
-{
-    unsigned long long at_ms = clock_now_ms(rig.clock) - (uint64_t)ms_ago;
-    bool batch = strstr(line, "batch") != NULL;
-    char body[128];
-
-    snprintf(body, sizeof(body), "%s{\"email\":\"%llu@example.com\",\"submitted_at\":%llu}%s",
-             batch ? "[" : "", at_ms, at_ms, batch ? "]" : "");
-    if (strstr(line, "key="))
-        assert_answer(post_public("Content-Type: application/json\n", body), 201);
-    else
-        assert_answer(ask_as(sk, line, body), batch ? 200 : 201);
-    return rig.last.optin.said_before_min;
-}
-
-static void a_secret_key_is_believed_when_it_was_said(void **state)
-{
-    (void)state;
-    assert_int_equal(said_before_min("POST /v1/optins", -60000), 0);
-    assert_int_equal(said_before_min("POST /v1/optins", 3590000), 60);
-    assert_int_equal(said_before_min("POST /v1/optins/batch", 7190000), 120);
-    assert_int_equal(said_before_min("POST /v1/optins", 100ll * 86400000), UINT16_MAX);
-    assert_int_equal(said_before_min("POST /v1/optins?key=", 3590000), 0);
-}
-
-static void a_batch_is_for_the_secret_key(void **state)
-{
-    (void)state;
-    assert_answer(ask("POST /v1/optins/batch", "", "[]"), 401);
-    assert_answer(ask_as(rig.token, "POST /v1/optins/batch", "[]"), 403);
-    assert_answer(ask_as(sk, "POST /v1/optins/batch", "{"), 200);
-    assert_body_has("malformed");
-    assert_answer(ask_as(sk, "POST /v1/optins/batch", ""), 400);
-    assert_answer(ask_as(sk, "POST /v1/optins/batch", "[]"), 200);
-    assert_string_equal(rig.body, "{\"accepted\":0,\"duplicates\":0,\"failed\":[]}");
-}
-
-static void one_key_covers_a_whole_batch(void **state)
-{
-    char headers[256];
-
-    (void)state;
-    snprintf(headers, sizeof(headers), "Authorization: Bearer %s\nIdempotency-Key: b1\n", sk);
-    for (int i = 0; i < 2; i++) {
-        assert_answer(ask("POST /v1/optins/batch", headers,
-                          "[{\"phone\":\"+14155552671\"},{\"phone\":\"+14155552672\"}]"),
-                      200);
-        assert_body_has(i == 0 ? "\"accepted\":2" : "\"duplicates\":2");
-        rig.world.now_ms += 3600000;
-    }
-}
-
-static void a_batch_that_does_not_fit_says_which_failed(void **state)
-{
-    (void)state;
-    rig.submit_status = STATUS_BUSY;
-    assert_answer(ask_as(sk, "POST /v1/optins/batch", "[{\"phone\":\"+14155552671\"}]"), 503);
-    assert_answer(ask_as(sk, "POST /v1/optins/batch", "[{\"phone\":\"+14155552671\"},{}]"), 200);
-    assert_body_has("{\"index\":0,\"code\":\"busy\"");
 }
 
 /* --- routes ---------------------------------------------------------------------------------- */
@@ -740,6 +462,7 @@ static void what_runs_it_can_be_looked_at(void **state)
     assert_body_has("hotlead_queue_depth{queue=\"acme.calls\"} 3\n");
     assert_body_has("hotlead_queue_oldest_age_seconds{queue=\"acme.calls\"} 90.");
     assert_body_has("hotlead_outbox_lag_seconds 1.250\n");
+    assert_body_lacks("does not fit");
     assert_answer(ask("GET /openapi.yaml", "", ""), 200);
     assert_body_has("openapi: 3.1");
     assert_answer(ask("GET /t.js", "", ""), 200);
@@ -780,19 +503,6 @@ int main(void)
         TEST(what_http_refuses_can_be_read_by_the_page_too),
         TEST(what_http_refuses_elsewhere_is_a_plain_problem),
         TEST(over_the_limits_it_is_suspect_then_429),
-        TEST(a_form_is_thanked_with_a_page),
-        TEST(a_form_goes_where_the_site_lists),
-        TEST(a_form_answers_json_to_whom_asks_for_it),
-        TEST(a_form_may_come_as_plain_text_and_a_beacon_stays_json),
-        TEST(a_forms_error_can_be_read),
-        TEST(what_http_refuses_of_a_form_is_a_page),
-        TEST(multipart_and_a_honeypot_are_understood),
-        TEST(a_batch_counts_what_became_of_each),
-        TEST(a_batch_says_of_each_item_what_is_wrong_with_it),
-        TEST(a_secret_key_is_believed_when_it_was_said),
-        TEST(a_batch_is_for_the_secret_key),
-        TEST(one_key_covers_a_whole_batch),
-        TEST(a_batch_that_does_not_fit_says_which_failed),
         TEST(unknown_paths_are_404_and_wrong_methods_405),
         TEST(the_public_listener_carries_intake_and_health_only),
         TEST(bodies_are_limited_by_what_the_route_takes),

@@ -31,6 +31,15 @@ static int set_up(void **state)
     return 0;
 }
 
+/* Numbers up to this one have been given out. */
+static void use_up_queues(uint32_t number)
+{
+    assert_status(registry_apply(rig.registry, ENTITY_QUEUE, number, (struct slice){0}), STATUS_OK);
+    assert_status(registry_apply(recovery_registry(rig.world.recovery), ENTITY_QUEUE, number,
+                                 (struct slice){0}),
+                  STATUS_OK);
+}
+
 /* --- the first token ------------------------------------------------------------------ */
 
 static void the_first_token_stands_in_a_file_for_the_owner_only(void **state)
@@ -113,7 +122,10 @@ static void each_role_has_its_reach(void **state)
         {"POST /v1/people/search", "{}", 401, 422, 403, 422, 422, 422},
         {"GET /v1/tasks/tsk_x", "", 401, 404, 404, 404, 404, 404},
         {"GET /v1/optins/opt_x", "", 401, 404, 404, 404, 404, 404},
-        {"GET /v1/people/per_x", "", 401, 404, 403, 404, 404, 404},
+        {"GET /v1/people/per_x", "", 401, 404, 404, 404, 404, 404},
+        {"POST /v1/people/per_x/assign", "{\"agent\":null}", 401, 403, 404, 404, 404, 404},
+        {"GET /v1/agents/a42/worklist", "", 401, 403, 200, 200, 404, 200},
+        {"POST /v1/agents/a42/hand-over", "{\"to\":null}", 401, 403, 403, 200, 404, 200},
         {"POST /v1/optins/batch", "[]", 401, 200, 403, 403, 403, 403},
     };
 
@@ -137,7 +149,9 @@ static void a_list_shows_ones_own(void **state)
     (void)state;
     add("queues", "{\"id\":\"rival.calls\",\"agency\":\"rival\"}");
     assert_answer(ask_as(rival, "GET /v1/queues", ""), 200);
-    assert_body_has("{\"queues\":[{\"id\":\"rival.calls\"");
+    assert_body_has(
+        "{\"queues\":[{\"id\":\"rival.email\""); /* of those for its robots, the first */
+    assert_body_has("\"rival.calls\"");
     assert_body_lacks("acme");
     assert_answer(ask_as(manager, "GET /v1/agencies", ""), 200);
     assert_body_lacks("rival");
@@ -148,6 +162,8 @@ static void a_list_shows_ones_own(void **state)
     assert_answer(ask_as(rig.token, "GET /v1/queues?after=acme.calls", ""), 200);
     assert_body_lacks("acme.calls");
     assert_answer(ask_as(rig.token, "GET /v1/queues?after=none", ""), 422);
+    assert_answer(ask_as(manager, "GET /v1/queues?after=acme.calls", ""), 200);
+    assert_answer(ask_as(rival, "GET /v1/queues?after=acme.calls", ""), 422); /* as none */
 }
 
 static void a_list_has_everything_in_it_once(void **state)
@@ -370,11 +386,30 @@ static void keys_are_turned_over_without_a_gap(void **state)
     assert_answer(ask_as(manager, "DELETE /v1/sites/www/keys/wh", ""), 404);
 }
 
+static void agencies_end_where_numbers_of_queues_do(void **state)
+{
+    (void)state;
+    use_up_queues(5000); /* with five hundred agencies that was all */
+    add("agencies", "{\"id\":\"six-hundredth\"}");
+    assert_answer(ask_as(rig.token, "GET /v1/queues/six-hundredth.email", ""), 200);
+    use_up_queues(SITE_NUMBER_MAX - SITE_ROBOTS_MAX);
+    add("agencies", "{\"id\":\"last\"}");
+    assert_answer(ask_as(rig.token, "POST /v1/agencies", "{\"id\":\"one-more\"}"), 409);
+    assert_body_has("a server has at most 65535 queues, those that were removed too");
+    assert_answer(ask_as(rig.token, "POST /v1/queues", "{\"id\":\"acme.q\",\"agency\":\"acme\"}"),
+                  409);
+    assert_body_has("a server has at most 65535 queues");
+    assert_answer(ask_as(rig.token, "POST /v1/agents", "{\"id\":\"a42\",\"agency\":\"acme\"}"),
+                  409);
+    assert_body_lacks("65535");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, rig_close)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(agencies_end_where_numbers_of_queues_do),
         TEST(the_first_token_stands_in_a_file_for_the_owner_only),
         TEST(there_is_one_first_token),
         TEST(a_crash_before_the_file_was_in_place_is_made_good),

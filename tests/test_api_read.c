@@ -157,7 +157,8 @@ static void a_task_is_shown_from_queue_to_end(void **state)
 static void a_breach_is_remembered_after_the_end(void **state)
 {
     (void)state;
-    assert_int_equal(world_pass(&rig.world, 300001), 1);
+    world_pass(&rig.world, 300001);
+    assert_int_equal(rig.world.made[RECORD_BREACH], 1);
     assert_answer(get(sk, "tasks", task, ""), 200);
     assert_body_has("\"breached\":true");
     assert_answer(report(agent, "outcome", "{\"delivery\":1,\"outcome\":\"no_answer\"}"), 200);
@@ -327,6 +328,48 @@ static void a_history_is_told_newest_first(void **state)
     assert_body_has("\"next\":null}");
     assert_body_has(task);
     assert_body_has(optin);
+}
+
+static void a_person_shows_what_comes_next(void **state)
+{
+    (void)state;
+    assert_answer(get(sk, "people", person, ""), 200);
+    assert_body_has(
+        "\"stage\":\"optin\",\"playbook\":{\"id\":\"default\",\"version\":0},"
+        "\"segment\":\"everybody\","
+        "\"cadence\":\"new_lead\",\"next_step\":{\"id\":\"resources\","
+        "\"channel\":\"email\",\"due_ms\":1700259200000},\"held_step\":null,\"next_call\":null,"
+        "\"score\":0,\"temperature\":\"cold\","
+        "\"due_ms\":1700259200000,\"closed\":null,\"silenced\":[]");
+    assert_answer(report(agent, "outcome",
+                         "{\"delivery\":1,\"outcome\":\"not_now\",\"call_at_ms\":1700090000000}"),
+                  200);
+    assert_answer(get(sk, "people", person, ""), 200);
+    assert_body_has("\"cadence\":\"nurture\",\"next_step\":{\"id\":\"month1\"");
+    assert_body_has("\"next_call\":{\"why\":\"agreed\",\"due_ms\":1700090000000}");
+    assert_answer(get(sk, "people", person, "/history"), 200);
+    assert_body_has("\"call_at_ms\":1700090000000,\"stage\":\"optin\",\"cadence\":\"nurture\"");
+    assert_body_has(
+        "\"steps\":[{\"playbook\":{\"id\":\"default\",\"version\":0},\"cadence\":\"new_lead\","
+        "\"id\":\"report\",\"channel\":\"email\",\"why\":null,"
+        "\"due_ms\":1700000000000,\"task\":null,\"skipped\":\"no_");
+}
+
+static void a_history_names_tiers_and_rungs(void **state)
+{
+    (void)state;
+    world_pass(&rig.world, 3600000);
+    assert_answer(get(sk, "people", person, "/history"), 200);
+    assert_body_has("\"kind\":\"rung\"");
+    assert_body_has("\"rung\":1,\"to\":\"agent\"");
+    assert_body_has("\"rung\":3,\"to\":\"robot\"");
+    assert_body_has("\"kind\":\"tier\"");
+    assert_body_has("\"tier\":\"hour\",\"rung\":0,\"to\":null");
+    assert_body_has("\"deadline_ms\":1700000300000,\"tier\":\"five_minutes\"");
+    assert_body_lacks("\"alert\"");
+    world_pass(&rig.world, 86400000);
+    assert_answer(get(sk, "people", person, "/history"), 200);
+    assert_body_has("\"tier\":\"day\",\"alert\":true,\"rung\":0");
 }
 
 static void a_long_history_comes_in_pages(void **state)
@@ -517,6 +560,8 @@ int main(void)
         TEST(a_page_never_changes_a_persons_first_words_but_the_agencys_server_does),
         TEST(a_person_is_shown_with_open_tasks),
         TEST(a_history_is_told_newest_first),
+        TEST(a_person_shows_what_comes_next),
+        TEST(a_history_names_tiers_and_rungs),
         TEST(a_long_history_comes_in_pages),
         TEST(a_claim_is_answered_with_the_task),
         TEST(no_task_in_time_is_204_and_no_redis_503),

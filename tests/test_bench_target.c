@@ -54,7 +54,7 @@ static void what_a_visitor_types_is_not_taken_for_the_key(void **state)
                                      .prefix = SLICE("hl"),
                                      .channel = TASK_CALL,
                                      .kind = TASK_FIRST_RESPONSE,
-                                     .stage = STAGE_OPTIN,
+                                     .stage = SLICE("optin"),
                                      .delivery = 1,
                                      .attempt = 1};
     assert_true(task_render(&task, TASK_RENDERER, &facts, &optin));

@@ -1,95 +1,5 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "server/config.h"
-#include "server/config_file.h"
-
-static struct config config;
-static char *talk;
-static size_t talk_length;
-static char path[64], secret_path[64];
-
-static void write_file(const char *name, const char *text)
-{
-    FILE *file = fopen(name, "w");
-
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    memset(&config, 0, sizeof config);
-    talk = NULL;
-    snprintf(path, sizeof path, "/tmp/test_config.%d.yaml", (int)getpid());
-    snprintf(secret_path, sizeof secret_path, "/tmp/test_config.%d.secret", (int)getpid());
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    config_close(&config);
-    free(talk);
-    unlink(path);
-    unlink(secret_path);
-    return 0;
-}
-
-#define ARGUMENTS(...) ((const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
-#define VARIABLES(...) ARGUMENTS(__VA_ARGS__)
-
-static enum status read_config(const char *const *arguments, const char *const *environment)
-{
-    int count = 0;
-
-    config_close(&config);
-    free(talk);
-    FILE *file = open_memstream(&talk, &talk_length);
-    while (arguments[count])
-        count++;
-    enum status status = config_read(count, arguments, environment, &config, file);
-    if (status == STATUS_OK)
-        status = config_check(&config, file);
-    fclose(file);
-    return status;
-}
-
-static void assert_read(const char *const *arguments, const char *const *environment)
-{
-    if (read_config(arguments, environment) != STATUS_OK)
-        fail_msg("refused: %s", talk);
-    assert_string_equal(talk, "");
-}
-
-static void assert_refused(const char *const *arguments, const char *const *environment,
-                           const char *complaint)
-{
-    assert_int_equal(read_config(arguments, environment), STATUS_INVALID);
-    if (!strstr(talk, complaint))
-        fail_msg("wanted: %s\ngot: %s", complaint, talk);
-}
-
-/* One file, no flags but --config. */
-static void assert_file_refused(const char *text, const char *complaint)
-{
-    char wanted[512];
-
-    write_file(path, text);
-    snprintf(wanted, sizeof wanted, "hotlead: %s:%s", path, complaint);
-    assert_refused(ARGUMENTS("--config", path), VARIABLES(), wanted);
-}
+/* Settings: where they come from, which origin counts, and how they are printed. */
+#include "tests/config_rig.h"
 
 static void without_anything_the_defaults_hold(void **state)
 {
@@ -459,115 +369,12 @@ static void help_names_every_flag(void **state)
     free(text);
 }
 
-static void outside_addresses_need_one_for_administration(void **state)
-{
-    (void)state;
-    assert_refused(ARGUMENTS("--listen=0.0.0.0:80"), VARIABLES(), "give admin_listen");
-    assert_refused(ARGUMENTS("--listen=[::]:80"), VARIABLES(), "give admin_listen");
-    assert_read(ARGUMENTS("--listen=0.0.0.0:80", "--admin-listen=127.0.0.1:81"), VARIABLES());
-    assert_read(ARGUMENTS("--listen=127.9.9.9:80"), VARIABLES());
-    assert_read(ARGUMENTS("--listen=[::1]:80"), VARIABLES());
-    assert_refused(ARGUMENTS("--listen=127.0.0.1:80", "--admin-listen=127.0.0.1:80"), VARIABLES(),
-                   "admin_listen: must differ from listen");
-    assert_read(ARGUMENTS("--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"), VARIABLES());
-}
-
-static void a_demo_is_for_loopback_only(void **state)
-{
-    (void)state;
-    assert_refused(ARGUMENTS("--demo", "--listen=0.0.0.0:80", "--admin-listen=127.0.0.1:81"),
-                   VARIABLES(), "demo: is for loopback");
-    assert_refused(ARGUMENTS("--demo", "--admin-listen=0.0.0.0:81"), VARIABLES(),
-                   "demo: is for loopback");
-    assert_read(ARGUMENTS("--demo"), VARIABLES());
-}
-
-static void what_is_no_address_is_refused(void **state)
-{
-    static const char *const bad[] = {
-        "",           "8080",      ":8080",         "localhost.:8080", "127.0.0.1",
-        "127.0.0.1:", "1.2.3.4:x", "1.2.3.4:65536", "::1:8080",        "[::1]",
-        "[::1]8080",  "[::1:8080", "[1.2.3.4]:1",   "1.2.3.4:-1",      "1.2.3.4:123456",
-        "256.0.0.1:1"};
-    (void)state;
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        struct config_address address;
-        if (config_address(bad[i], &address))
-            fail_msg("taken: %s", bad[i]);
-    }
-    assert_refused(ARGUMENTS("--listen=8080"), VARIABLES(), "listen: '8080' is no address");
-    assert_refused(ARGUMENTS("--listen=box.example:80"), VARIABLES(), "give an address");
-    assert_refused(ARGUMENTS("--admin-listen=box:80"), VARIABLES(), "give an address");
-}
-
-static void localhost_is_a_loopback_address(void **state)
-{
-    struct config_address address;
-
-    (void)state;
-    assert_true(config_address("localhost:8080", &address));
-    assert_string_equal(address.host, "127.0.0.1");
-    assert_int_equal(address.port, 8080);
-    assert_true(address.loopback && !address.ipv6);
-    assert_read(ARGUMENTS("--listen=localhost:80", "--admin-listen=localhost:81", "--demo"),
-                VARIABLES());
-    assert_refused(ARGUMENTS("--listen=localhost:80", "--admin-listen=127.0.0.1:80"), VARIABLES(),
-                   "admin_listen: must differ from listen");
-}
-
-static void an_address_is_split_into_host_and_port(void **state)
-{
-    struct config_address address;
-
-    (void)state;
-    assert_true(config_address("[::1]:65535", &address));
-    assert_string_equal(address.host, "::1");
-    assert_int_equal(address.port, 65535);
-    assert_true(address.ipv6 && address.loopback);
-    assert_true(config_address("10.0.0.1:0", &address));
-    assert_false(address.ipv6 || address.loopback);
-}
-
-static void names_and_urls_are_checked(void **state)
-{
-    (void)state;
-    assert_refused(ARGUMENTS("--node=a b"), VARIABLES(), "node: 'a b' is no name");
-    assert_refused(ARGUMENTS("--node=a{b}"), VARIABLES(), "node: ");
-    assert_refused(ARGUMENTS("--redis-prefix=h{l"), VARIABLES(), "redis_prefix: ");
-    assert_refused(ARGUMENTS("--log-level=loud"), VARIABLES(), "log_level: 'loud' is none of");
-    assert_refused(ARGUMENTS("--redis=http://:pass@h"), VARIABLES(), "redis: must begin with");
-    assert_null(strstr(talk, "pass"));
-    assert_refused(ARGUMENTS("--redis=rediss://h"), VARIABLES(), "redis: TLS is not spoken");
-    assert_refused(ARGUMENTS("--public-url=example.com"), VARIABLES(), "public_url: ");
-    assert_refused(ARGUMENTS("--data="), VARIABLES(), "data: give a folder");
-    assert_refused(ARGUMENTS("--reserve-bytes=64GiB"), VARIABLES(), "reserve_bytes: must be less");
-    assert_read(ARGUMENTS("--redis=unix:///run/redis.sock"), VARIABLES());
-}
-
-/* What the link would not open is said before anything is made, without its password. */
-static void a_url_of_redis_that_cannot_be_opened_is_refused(void **state)
-{
-    char flag[160];
-
-    (void)state;
-    snprintf(flag, sizeof flag, "--redis=unix:///%0106d", 0); /* a path of 107 bytes */
-    assert_read(ARGUMENTS(flag), VARIABLES());
-    snprintf(flag, sizeof flag, "--redis=unix:///%0107d", 0);
-    assert_refused(ARGUMENTS(flag), VARIABLES(), "the path of at most 107 bytes");
-    assert_refused(ARGUMENTS("--redis=redis://h:port"), VARIABLES(), "redis: cannot be understood");
-    assert_refused(ARGUMENTS("--redis=redis://"), VARIABLES(), "redis: cannot be understood");
-    assert_refused(ARGUMENTS("--redis=unix://run/s"), VARIABLES(), "redis: cannot be understood");
-    assert_refused(ARGUMENTS("--redis=redis://:hunter%zz@h"), VARIABLES(), "redis: cannot be");
-    assert_null(strstr(talk, "hunter"));
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(without_anything_the_defaults_hold),
-        TEST(a_url_of_redis_that_cannot_be_opened_is_refused),
         TEST(a_flag_beats_a_variable_beats_the_file_beats_the_default),
         TEST(a_test_clock_is_read_when_it_is_checked),
         TEST(a_flag_takes_its_value_behind_a_space_or_an_equals_sign),
@@ -593,12 +400,6 @@ int main(void)
         TEST(what_is_printed_can_be_read_again),
         TEST(the_documented_example_names_every_setting_with_its_default),
         TEST(help_names_every_flag),
-        TEST(outside_addresses_need_one_for_administration),
-        TEST(a_demo_is_for_loopback_only),
-        TEST(what_is_no_address_is_refused),
-        TEST(localhost_is_a_loopback_address),
-        TEST(an_address_is_split_into_host_and_port),
-        TEST(names_and_urls_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,6 +52,13 @@ static void assert_last_operations(enum outbox_op first, enum outbox_op second)
     assert_int_equal(world.operations[world.operation_count - 1].op, second);
 }
 
+/* What comes due lets more happen than this file is about. */
+static unsigned made_by_passing(uint64_t ms, enum record_kind kind)
+{
+    world_pass(&world, ms);
+    return world.made[kind];
+}
+
 static void optin_opens_a_call_due_in_five_minutes(void **unused)
 {
     struct task_row task;
@@ -456,7 +463,7 @@ static void outcome_ends_the_task_and_counts_contact(void **unused)
     assert_int_equal(person.stage, STAGE_LEAD);
     assert_int_equal(person.end, OUTCOME_CONVERSATION);
     assert_int_equal(person.contact_ms, WORLD_START_MS + MINUTE);
-    assert_int_equal(world_pass(&world, DAY), 0);
+    assert_int_equal(made_by_passing(DAY, RECORD_BREACH), 0);
 }
 
 static void second_outcome_is_kept_and_changes_nothing(void **unused)
@@ -503,9 +510,9 @@ static void breach_happens_once_and_ranks_behind(void **unused)
     uint64_t number = fresh_task("+12155550147");
 
     (void)unused;
-    assert_int_equal(world_pass(&world, 299999), 0);
-    assert_int_equal(world_pass(&world, 1), 1);
-    assert_int_equal(world_pass(&world, 7 * DAY), 0);
+    assert_int_equal(made_by_passing(299999, RECORD_BREACH), 0);
+    assert_int_equal(made_by_passing(1, RECORD_BREACH), 1);
+    assert_int_equal(made_by_passing(7 * DAY, RECORD_BREACH), 0);
     assert_true(world_task(&world, 1, number, &task));
     assert_true(task.flags & TASK_BREACHED);
     assert_int_equal(task.rank_ms, WORLD_START_MS + 300000 + DAY);
@@ -522,9 +529,9 @@ static void breach_that_passed_while_down_fires_once(void **unused)
     (void)unused;
     fresh_task("+12155550147");
     world_reopen(&world, false, false);
-    assert_int_equal(world_pass(&world, 7 * DAY), 1);
+    assert_int_equal(made_by_passing(7 * DAY, RECORD_BREACH), 1);
     world_reopen(&world, true, false);
-    assert_int_equal(world_pass(&world, DAY), 0);
+    assert_int_equal(made_by_passing(DAY, RECORD_BREACH), 0);
     assert_int_equal(state_meta(world.state)->breaches, 1);
 }
 
@@ -558,7 +565,8 @@ static void rows_that_a_crash_lost_are_made_again(void **unused)
     assert_string_equal(before, after);
     free(before);
     free(after);
-    assert_int_equal(world_pass(&world, DAY), 2 + 5); /* leases end, deadlines pass */
+    assert_int_equal(made_by_passing(DAY, RECORD_BREACH), 5);
+    assert_int_equal(world.made[RECORD_LEASE_ENDED], 2);
 }
 
 static void popped_and_silent_is_delivered_again(void **unused)
@@ -648,7 +656,7 @@ static void leased_at_the_deadline_breaches_only_when_the_lease_ends(void **unus
     world_report(&world, number, 1, REPORT_CLAIM, 0, "a1");
     assert_int_equal(world_pass(&world, 20 * MINUTE), 0);
     assert_int_equal(state_meta(world.state)->breaches, 0);
-    assert_int_equal(world_pass(&world, 10 * MINUTE), 1);
+    assert_int_equal(made_by_passing(10 * MINUTE, RECORD_LEASE_ENDED), 1);
     assert_int_equal(state_meta(world.state)->breaches, 1);
     assert_true(world_task(&world, 1, number, &task));
     assert_int_equal(task.delivery, 2);
@@ -664,7 +672,7 @@ static void breaches_that_passed_while_down_keep_the_order_of_their_deadlines(vo
     world.now_ms += MINUTE;
     second = fresh_task("+12155550148");
     world_reopen(&world, false, false);
-    assert_int_equal(world_pass(&world, 7 * DAY), 2);
+    assert_int_equal(made_by_passing(7 * DAY, RECORD_BREACH), 2);
     assert_true(world_task(&world, 1, first, &task));
     assert_int_equal(task.rank_ms, WORLD_START_MS + 5 * MINUTE + DAY);
     assert_true(world_task(&world, 2, second, &task));
@@ -1066,7 +1074,7 @@ static void list_queue_ranks_by_put_and_is_not_put_twice_at_breach(void **unused
                              "{\"id\":\"listed\",\"agency\":\"acme\",\"queue\":\"acme.list\"}");
     number = fresh_task("+12155550147");
     world_forget_operations(&world);
-    assert_int_equal(world_pass(&world, HOUR), 1);
+    assert_int_equal(made_by_passing(HOUR, RECORD_BREACH), 1);
     assert_int_equal(world.operation_count, 0);
     assert_true(world_task(&world, 1, number, &task));
     assert_true(task.flags & TASK_BREACHED);
@@ -1111,6 +1119,93 @@ static enum status remove_entity(enum entity_kind entity, uint32_t number)
                               .admin = {.entity = entity, .number = number, .remove = true}};
 
     return world_do(&world, &command);
+}
+
+static enum status set_playbook(unsigned version, bool removes)
+{
+    char settings[256];
+    struct command command = {.kind = COMMAND_ADMIN, .admin = {.entity = ENTITY_PLAYBOOK}};
+    int length =
+        snprintf(settings, sizeof(settings),
+                 "{\"id\":\"acme.a\",\"agency\":\"acme\",\"version\":%u,\"yaml\":%s}", version,
+                 removes ? "null" : "\"based_on: default\\nname: own\\ntitle: Own\\n\"");
+
+    command.payload = (struct slice){settings, (size_t)length};
+    return world_do(&world, &command);
+}
+
+static void versions_of_a_playbook_have_no_gap(void **unused)
+{
+    (void)unused;
+    assert_int_equal(set_playbook(2, false), STATUS_CONFLICT);
+    assert_int_equal(set_playbook(1, false), STATUS_OK);
+    assert_int_equal(world.settlement.entity_number, 1);
+    assert_int_equal(set_playbook(1, false), STATUS_CONFLICT);
+    assert_int_equal(set_playbook(3, false), STATUS_CONFLICT);
+    assert_int_equal(set_playbook(2, false), STATUS_OK);
+    assert_int_equal(world.settlement.entity_number, 2);
+    world_reopen(&world, false, true);
+    assert_int_equal(set_playbook(2, false), STATUS_CONFLICT);
+    assert_int_equal(set_playbook(3, true), STATUS_OK);
+}
+
+static void a_playbook_that_is_named_is_not_removed(void **unused)
+{
+    struct command command = {
+        .kind = COMMAND_ADMIN,
+        .payload = SLICE("{\"id\":\"acme\",\"name\":\"Acme\",\"playbook\":\"acme.a\"}"),
+        .admin = {.entity = ENTITY_AGENCY, .number = 1}};
+
+    (void)unused;
+    assert_int_equal(set_playbook(1, false), STATUS_OK);
+    assert_int_equal(world_do(&world, &command), STATUS_OK);
+    assert_int_equal(set_playbook(2, true), STATUS_CONFLICT);
+    command.payload = SLICE("{\"id\":\"acme\",\"name\":\"Acme\",\"playbook\":null}");
+    assert_int_equal(world_do(&world, &command), STATUS_OK);
+    assert_int_equal(set_playbook(2, true), STATUS_OK);
+}
+
+#define FRESH  "{\"id\":\"fresh\"}\n"
+#define EMAIL  "{\"id\":\"fresh.email\",\"agency\":\"fresh\"}"
+#define LETTER "{\"id\":\"fresh.letter\",\"agency\":\"fresh\"}"
+
+static void queues_come_with_their_agency_or_nothing_does(void **unused)
+{
+    struct command command = {.kind = COMMAND_ADMIN, .admin = {.entity = ENTITY_AGENCY}};
+    struct registry *registry = recovery_registry(world.recovery);
+
+    (void)unused;
+    command.payload = SLICE(FRESH EMAIL "\n{\"id\":\"acme.calls\",\"agency\":\"fresh\"}");
+    assert_int_equal(world_do(&world, &command), STATUS_CONFLICT);
+    assert_int_equal(registry_number(registry, ENTITY_AGENCY, SLICE("fresh")), 0);
+    command.payload = SLICE(FRESH EMAIL "\n" LETTER);
+    assert_int_equal(world_do(&world, &command), STATUS_OK);
+    assert_int_equal(world.records, 1);
+    assert_int_equal(world.settlement.entity_number, 2);
+    assert_int_equal(world.settlement.queue_number, 2);
+    assert_int_equal(registry_number(registry, ENTITY_QUEUE, SLICE("fresh.letter")), 3);
+    for (int rebuilt = 0; rebuilt < 2; rebuilt++) {
+        world_reopen(&world, true, rebuilt);
+        registry = recovery_registry(world.recovery);
+        assert_int_equal(registry_number(registry, ENTITY_QUEUE, SLICE("fresh.letter")), 3);
+    }
+    assert_int_equal(remove_entity(ENTITY_AGENCY, 2), STATUS_OK);
+    assert_int_equal(registry_number(registry, ENTITY_QUEUE, SLICE("fresh.letter")), 0);
+}
+
+static void an_agency_stays_while_its_robots_have_tasks(void **unused)
+{
+    struct command command = {
+        .kind = COMMAND_ADMIN, .payload = SLICE(FRESH EMAIL), .admin = {.entity = ENTITY_AGENCY}};
+
+    (void)unused;
+    assert_int_equal(world_do(&world, &command), STATUS_OK);
+    world.site = world_admin(&world, ENTITY_SITE,
+                             "{\"id\":\"f\",\"agency\":\"fresh\",\"queue\":\"fresh.email\"}");
+    world.queue = world.settlement.entity_number;
+    fresh_task("+12155550147");
+    assert_int_equal(remove_entity(ENTITY_SITE, world.site), STATUS_OK);
+    assert_int_equal(remove_entity(ENTITY_AGENCY, 2), STATUS_CONFLICT);
 }
 
 static void a_queue_is_not_removed_while_tasks_are_open_on_it(void **unused)
@@ -1275,6 +1370,10 @@ int main(void)
         TEST(list_queue_ranks_by_put_and_is_not_put_twice_at_breach),
         TEST(drops_are_kept_for_an_hour_and_trimmed),
         TEST(admin_ids_are_unique_and_removal_is_checked),
+        TEST(versions_of_a_playbook_have_no_gap),
+        TEST(a_playbook_that_is_named_is_not_removed),
+        TEST(queues_come_with_their_agency_or_nothing_does),
+        TEST(an_agency_stays_while_its_robots_have_tasks),
         TEST(a_queue_is_not_removed_while_tasks_are_open_on_it),
         TEST(tasks_outlive_their_site),
         TEST(find_answers_by_identity),

@@ -61,11 +61,64 @@ static void queue_that_is_added_later_is_read_too(void **state)
     launch();
     pass(100);
     fixture->queue_count = 2;
+    inbox_on_put(fixture->inbox, 2);
     report_outcome(STREAM2, 8);
     uint64_t start_ns = uv_hrtime();
     await_heard(1);
     assert_in_range(uv_hrtime() - start_ns, 0, 500000000);
     assert_int_equal(fixture->heard[0].report.queue, 2);
+}
+
+static uint64_t commands_of(const char *name)
+{
+    char wanted[64];
+    redisReply *stats = server_do(&fixture->server, "INFO commandstats");
+
+    snprintf(wanted, sizeof(wanted), "cmdstat_%s:calls=", name);
+    const char *at = strstr(stats->str, wanted);
+    uint64_t calls = at ? strtoull(at + strlen(wanted), NULL, 10) : 0;
+    freeReplyObject(stats);
+    return calls;
+}
+
+/* What stands in its stream can be about no task of ours. */
+static void queue_that_never_had_a_task_costs_redis_nothing(void **state)
+{
+    (void)state;
+    fixture->put_count = 0;
+    fixture->queue_count = 2;
+    report_outcome(STREAM, 8);
+    launch();
+    pass(400);
+    assert_int_equal(fixture->heard_count, 0);
+    assert_int_equal(fixture->drained_count, 1);
+    assert_int_equal(commands_of("xread") + commands_of("xinfo|stream"), 0);
+    inbox_on_put(fixture->inbox, 1);
+    await_heard(1);
+    assert_null(fixture->inbox->streams[2]);
+}
+
+static void queue_that_a_site_leads_to_is_read_before_its_first_task(void **state)
+{
+    (void)state;
+    fixture->put_count = 0;
+    fixture->needed = 1;
+    launch();
+    pass(100);
+    report_outcome(STREAM, 8);
+    await_heard(1);
+}
+
+static void queue_that_had_a_task_before_the_start_is_read(void **state)
+{
+    (void)state;
+    fixture->put_count = 0;
+    state_begin(fixture->state);
+    state_queue(fixture->state, 1)->outbox_seq = 1;
+    assert_status(state_commit(fixture->state), STATUS_OK);
+    report_outcome(STREAM, 8);
+    launch();
+    await_heard(1);
 }
 
 /* Redis wakes who waits for a key that is not there yet. */
@@ -336,6 +389,9 @@ int main(void)
         TEST(report_becomes_a_command),
         TEST(reports_of_all_queues_are_heard_in_order),
         TEST(queue_that_is_added_later_is_read_too),
+        TEST(queue_that_never_had_a_task_costs_redis_nothing),
+        TEST(queue_that_a_site_leads_to_is_read_before_its_first_task),
+        TEST(queue_that_had_a_task_before_the_start_is_read),
         TEST(first_report_of_a_stream_is_heard_at_once),
         TEST(poison_entries_are_skipped_counted_and_logged_once),
         TEST(bad_optional_field_is_left_out_of_its_report),

@@ -4,14 +4,10 @@
 static void start_reads_from_a_little_before_its_cursor(void **state)
 {
     (void)state;
-    server_run(&fixture->server, "XADD %s 1000000-0 task %s delivery 1 op claim agent a", STREAM,
-               task(8));
-    server_run(&fixture->server, "XADD %s 1950000-0 task %s delivery 1 op claim agent a", STREAM,
-               task(9));
-    server_run(&fixture->server, "XADD %s 2000000-0 task %s delivery 1 op claim agent a", STREAM,
-               task(9));
-    server_run(&fixture->server, "XADD %s 2000001-0 task %s delivery 1 op claim agent a", STREAM,
-               task(10));
+    add_entry("1000000-0", 8);
+    add_entry("1950000-0", 9);
+    add_entry("2000000-0", 9);
+    add_entry("2000001-0", 10);
     MUST(state_begin(fixture->state) == STATUS_OK);
     *state_queue(fixture->state, 1) = (struct state_queue){.report_ms = 2000000};
     MUST(state_commit(fixture->state) == STATUS_OK);
@@ -214,12 +210,10 @@ static void ids_that_went_back_are_read(void **state)
 {
     (void)state;
     launch();
-    server_run(&fixture->server, "XADD %s 9000-0 task %s delivery 1 op claim agent a", STREAM,
-               task(8));
+    add_entry("9000-0", 8);
     await_heard(1);
     server_run(&fixture->server, "DEL %s", STREAM);
-    server_run(&fixture->server, "XADD %s 5000-0 task %s delivery 1 op claim agent a", STREAM,
-               task(9));
+    add_entry("5000-0", 9);
     unsigned wanted = 2;
     assert_true(loop_until(&fixture->loop, turn, &wanted, 9000));
     assert_int_equal(fixture->heard[1].report.task, 9);

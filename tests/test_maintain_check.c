@@ -179,6 +179,17 @@ static void a_task_row_of_before_it_grew_is_sound(void **state)
     assert_int_equal(check().wrong, 0);
 }
 
+static void settings_of_before_several_stood_in_a_record_are_sound(void **state)
+{
+    const struct effect_admin effect = {.entity = ENTITY_AGENCY, .number = 1};
+
+    (void)state;
+    append_head();
+    append_admin(RECORD_ADMIN, EFFECT_ADMIN, &effect, offsetof(struct effect_admin, at));
+    append_admin(RECORD_ADMIN, EFFECT_ADMIN, &effect, sizeof effect);
+    assert_int_equal(check().wrong, 0);
+}
+
 static void effects_of_another_kind_or_size_are_named(void **state)
 {
     (void)state;
@@ -269,6 +280,7 @@ int main(void)
         TEST(a_time_that_goes_back_is_named),
         TEST(a_person_who_cannot_be_is_named),
         TEST(a_task_row_of_before_it_grew_is_sound),
+        TEST(settings_of_before_several_stood_in_a_record_are_sound),
         TEST(effects_of_another_kind_or_size_are_named),
         TEST(bytes_behind_the_effects_are_named),
         TEST(keys_stand_in_the_first_record_only),

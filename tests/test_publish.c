@@ -8,8 +8,7 @@ static void puts_arrive_by_rank_before_state_has_committed_them(void **state)
 {
     (void)state;
     outlet->holding_commits = true;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 300);
     outlet_put(2, 100);
     outlet_put(3, 200);
@@ -20,8 +19,7 @@ static void puts_arrive_by_rank_before_state_has_committed_them(void **state)
 static void dropped_task_is_never_seen_again(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 100);
     outlet_put(2, 200);
     outlet_catch_up();
@@ -33,8 +31,7 @@ static void dropped_task_is_never_seen_again(void **state)
 static void put_and_drop_of_one_batch_leave_nothing(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 100);
     outlet_drop(1);
     outlet_put(2, 100);
@@ -44,8 +41,7 @@ static void put_and_drop_of_one_batch_leave_nothing(void **state)
 static void many_puts_share_calls_of_256(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     for (uint64_t person = 1; person <= 600; person++)
         outlet_put_in(1, person, person);
     outlet_flush();
@@ -58,8 +54,7 @@ static void many_puts_share_calls_of_256(void **state)
 static void queues_are_kept_apart(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put_in(1, 1, 100);
     outlet_put_in(2, 2, 100);
     outlet_put_in(1, 3, 200);
@@ -72,8 +67,7 @@ static void queues_are_kept_apart(void **state)
 static void list_queue_is_a_row_in_order_of_puts(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 300);
     outlet_put(2, 100);
     outlet_put(3, 200);
@@ -98,8 +92,7 @@ static void what_was_there_before_the_start_arrives(void **state)
 static void nothing_is_lost_while_redis_is_away(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 100);
     outlet_catch_up();
     server_run(&outlet->server, "SAVE");
@@ -119,8 +112,7 @@ static void more_than_memory_holds_arrives_once(void **state)
 {
     (void)state;
     outlet->memory_max = 16384; /* about 150 members */
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     for (uint64_t person = 1; person <= 1000; person++) {
         outlet_put_in(1, person, person);
         if (person % 100 == 0)
@@ -138,8 +130,7 @@ static void more_than_memory_holds_arrives_once(void **state)
 static void what_state_has_not_committed_yet_is_waited_for(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 100);
     outlet_catch_up();
     assert_true(outlet_until(outlet_is_reconciled, NULL, 3000)); /* which commits, at the start */
@@ -161,8 +152,7 @@ static void what_state_has_not_committed_yet_is_waited_for(void **state)
 static void what_state_has_not_stored_yet_is_waited_for(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 100);
     outlet_catch_up();
     assert_true(outlet_until(outlet_is_reconciled, NULL, 3000)); /* which commits, at the start */
@@ -183,8 +173,7 @@ static void what_state_has_not_stored_yet_is_waited_for(void **state)
 static void how_long_redis_lacks_an_operation_is_known(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 100);
     outlet_catch_up();
     assert_int_equal(publish_lag_ms(outlet->publish), 0);
@@ -257,8 +246,7 @@ static void what_waits_in_a_queue_is_told_with_its_oldest(void **state)
     struct publish_backlog backlog = {0};
 
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     assert_false(publish_backlog_next(outlet->publish, &backlog));
     publish_backlog_end(outlet->publish);
     for (uint64_t person = 1; person <= 3; person++) {
@@ -282,8 +270,7 @@ static void gap_in_the_feed_is_filled_from_state(void **state)
     struct publish *publish;
 
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 100);
     outlet_catch_up();
     kill(outlet->server.pid, SIGSTOP); /* so that all of it waits in the buffer */
@@ -300,8 +287,7 @@ static void gap_in_the_feed_is_filled_from_state(void **state)
 static void next_start_goes_on_from_the_mark(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 100);
     outlet_put(2, 200);
     outlet_catch_up();
@@ -318,8 +304,7 @@ static void next_start_goes_on_from_the_mark(void **state)
 static void flushall_on_an_idle_queue_brings_all_back(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     for (uint64_t person = 1; person <= 400; person++)
         outlet_put_in(1, person, person);
     outlet_flush();
@@ -341,8 +326,7 @@ static void flushall_on_an_idle_queue_brings_all_back(void **state)
 static void lost_mark_alone_neither_loses_nor_doubles(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     for (uint64_t person = 1; person <= 3; person++)
         outlet_put(person, 100 * person);
     outlet_catch_up();
@@ -357,8 +341,7 @@ static void lost_mark_alone_neither_loses_nor_doubles(void **state)
 static void lost_mark_of_a_long_list_does_not_double_it(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     for (uint64_t person = 1; person <= 600; person++)
         outlet_put_in(1, person, person);
     outlet_flush();
@@ -377,8 +360,7 @@ static void lost_mark_of_a_long_list_does_not_double_it(void **state)
 static void older_snapshot_is_brought_up_to_date(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 100);
     outlet_put(2, 200);
     outlet_catch_up();
@@ -399,14 +381,12 @@ static void older_snapshot_is_brought_up_to_date(void **state)
 static void forgotten_take_over_is_no_second_writer(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 100);
     outlet_catch_up();
     server_run(&outlet->server, "SAVE");
     outlet_stop();
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_for(250);
     server_kill(&outlet->server);
     server_launch(&outlet->server);
@@ -419,8 +399,7 @@ static void forgotten_take_over_is_no_second_writer(void **state)
 static void lost_tail_under_the_same_connection_is_seen_by_a_push(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 100);
     outlet_put(2, 200);
     outlet_catch_up();
@@ -435,8 +414,7 @@ static void lost_tail_under_the_same_connection_is_seen_by_a_push(void **state)
 static void scripts_that_redis_forgot_are_sent_again(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 100);
     outlet_catch_up();
     server_run(&outlet->server, "SCRIPT FLUSH");
@@ -447,8 +425,7 @@ static void scripts_that_redis_forgot_are_sent_again(void **state)
 static void push_of_unknown_outcome_is_neither_lost_nor_doubled(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 100);
     outlet_catch_up();
     kill(outlet->server.pid, SIGSTOP);
@@ -465,8 +442,7 @@ static void push_of_unknown_outcome_is_neither_lost_nor_doubled(void **state)
 static void full_redis_gets_it_when_there_is_room(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 100);
     outlet_catch_up();
     server_run(&outlet->server, "CONFIG SET maxmemory 1");
@@ -493,8 +469,7 @@ static bool is_well(void *owner)
 static void refusals_are_told_until_they_end(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 100);
     outlet_catch_up();
     server_run(&outlet->server, "CONFIG SET maxmemory 1");
@@ -513,8 +488,7 @@ static void refusals_are_told_until_they_end(void **state)
 static void missing_permission_is_told(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 100);
     outlet_catch_up();
     server_run(&outlet->server, "ACL SETUSER default -evalsha -eval");
@@ -547,8 +521,7 @@ static void overwritten_mark_is_taken_over(void **state)
     static const char *const writes[] = {"SET %s rubbish", "SET %s 7", "RPUSH %s 1"};
 
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 100);
     outlet_catch_up();
     for (uint64_t i = 0; i < sizeof(writes) / sizeof(writes[0]); i++) {
@@ -579,8 +552,7 @@ static void overwritten_mark_is_taken_over_at_a_start(void **state)
 static void queue_whose_key_is_of_another_type_waits_alone(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     server_run(&outlet->server, "SET %s nonsense", OUTLET_TASKS);
     outlet_put(1, 100);
     outlet_put_in(2, 9, 100);
@@ -600,8 +572,7 @@ static void queue_whose_key_is_of_another_type_waits_alone(void **state)
 static void idle_queue_that_became_of_another_type_is_told(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 100);
     outlet_catch_up();
     server_run(&outlet->server, "DEL %s", OUTLET_TASKS);
@@ -622,8 +593,7 @@ static bool is_new_epoch(void *owner)
 static void second_writer_makes_a_new_epoch_begin(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 100);
     outlet_put_in(2, 9, 100);
     outlet_put(2, 200);
@@ -652,8 +622,7 @@ static void second_writer_makes_a_new_epoch_begin(void **state)
 static void second_writer_is_noticed_on_an_idle_queue(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 100);
     outlet_catch_up();
     server_run(&outlet->server, "SET %s %s", OUTLET_MARK, "1 somebody-else");
@@ -665,8 +634,7 @@ static void second_writer_is_noticed_on_an_idle_queue(void **state)
 static void queue_with_a_call_in_flight_changes_over_after_it(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put_in(1, 1, 100);
     outlet_put_in(2, 2, 100);
     outlet_flush();
@@ -695,8 +663,7 @@ static void queue_with_a_call_in_flight_changes_over_after_it(void **state)
 static void list_is_not_doubled_by_a_new_epoch(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     for (uint64_t person = 1; person <= 600; person++)
         outlet_put_in(1, person, person);
     outlet_flush();
@@ -718,8 +685,7 @@ static bool is_followed(void *owner)
 static void new_epoch_is_reconciled_when_reports_were_read(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 100);
     outlet_catch_up();
     assert_true(outlet_until(outlet_is_reconciled, NULL, 3000)); /* the one of the start */
@@ -736,8 +702,7 @@ static void second_fence_within_a_minute_waits(void **state)
     char mark[64];
 
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 100);
     outlet_catch_up();
     server_run(&outlet->server, "SET %s %s", OUTLET_MARK, "1 somebody-else");
@@ -758,8 +723,7 @@ static void second_fence_within_a_minute_waits(void **state)
 static void epoch_that_the_writer_had_no_room_for_begins_later(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 100);
     outlet_catch_up();
     outlet->submit = STATUS_BUSY;

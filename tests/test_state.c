@@ -426,6 +426,65 @@ static void meta_and_queues_are_kept(void **state)
     state_reader_close(reader);
 }
 
+/* What a commit looks at is what was asked for since the one before. */
+static void all_queues_that_there_may_be_are_kept(void **state)
+{
+    struct state_reader *reader;
+    struct state_queue queue;
+    uint32_t number = 0, count = 0;
+
+    (void)state;
+    for (uint32_t i = 1; i < STATE_QUEUES_MAX; i++)
+        state_queue(rows, i)->outbox_seq = i;
+    assert_true(state_is_dirty(rows));
+    assert_ok(state_commit(rows));
+    assert_false(state_is_dirty(rows));
+    state_queue(rows, 40000)->outbox_seq = 7;
+    state_queue(rows, 50000)->open_tasks = 1;
+    state_abort(rows);
+    assert_false(state_is_dirty(rows));
+    assert_int_equal(state_queue(rows, 40000)->outbox_seq, 40000);
+    assert_int_equal(state_queue(rows, 50000)->open_tasks, 0);
+    *state_queue(rows, 60000) = (struct state_queue){0};
+    assert_ok(state_commit(rows));
+    reopen();
+    assert_ok(state_reader_open(rows, &reader));
+    while (state_read_queue_next(reader, number, &number, &queue)) {
+        assert_int_equal(queue.outbox_seq, number);
+        assert_int_not_equal(number, 60000);
+        count++;
+    }
+    assert_int_equal(count, STATE_QUEUES_MAX - 2);
+    state_reader_close(reader);
+}
+
+/* A queue that nobody asks for while its rows are young is looked at until they are settled. */
+static void young_rows_of_a_queue_that_rests_are_settled(void **state)
+{
+    struct state_reader *reader;
+    struct state_queue queue;
+
+    (void)state;
+    assert_ok(state_begin(rows));
+    state_meta(rows)->folded_seq = 1;
+    state_meta(rows)->folded_ms = 1000000;
+    state_queue(rows, 65000)->outbox_seq = 1;
+    assert_ok(
+        state_outbox_put(rows, 65000, 1, &(struct outbox_row){.person = 1, .op = OUTBOX_PUT}));
+    assert_ok(state_commit_live(rows, false));
+    assert_true(state_has_young(rows));
+    for (unsigned turn = 0; turn < 3; turn++) {
+        state_meta(rows)->folded_seq++;
+        state_meta(rows)->folded_ms += STATE_YOUNG_MS;
+        assert_ok(state_commit_live(rows, false));
+    }
+    assert_false(state_has_young(rows));
+    assert_ok(state_reader_open(rows, &reader));
+    assert_true(state_read_queue(reader, 65000, &queue));
+    assert_int_equal(queue.outbox_stored_seq, 1);
+    state_reader_close(reader);
+}
+
 static void begin_and_commit_may_be_called_for_nothing(void **state)
 {
     (void)state;
@@ -464,6 +523,31 @@ static void readers_see_commits_only(void **state)
     assert_int_equal(task.number, 800);
     assert_false(state_read_task_next(reader, 1, 800, &task));
     state_reader_close(reader);
+}
+
+/* Whom a record is about is kept between two looks at him, and no longer. */
+static void what_is_found_again_is_what_was_put(void **state)
+{
+    struct person_row row = person_row(1), found;
+    struct task_row task;
+    uint64_t last_seq;
+
+    (void)state;
+    put_person(1, false);
+    assert_ok(state_commit(rows));
+    assert_person(1, false);
+    assert_ok(state_begin(rows));
+    assert_person(1, false);
+    row.attempts = 3;
+    assert_ok(state_person_put(rows, 1, &row, NULL, 11));
+    assert_true(state_person_find(rows, 1, &found, &task, &last_seq));
+    assert_int_equal(found.attempts, 3);
+    assert_int_equal(last_seq, 11);
+    state_abort(rows);
+    assert_person(1, false);
+    assert_false(has_person(2));
+    assert_person(1, false);
+    assert_false(has_person(0));
 }
 
 struct parallel {
@@ -872,7 +956,7 @@ static void the_dump_names_every_field(void **state)
     state_meta(rows)->folded_seq = 70;
     assert_ok(state_commit(rows));
     char *text = dump();
-    assert_int_equal(strncmp(text, "meta version=4 folded_seq=70 ", 29), 0);
+    assert_int_equal(strncmp(text, "meta version=7 folded_seq=70 ", 29), 0);
     assert_non_null(strstr(text, "\nperson person=7 last_seq=70 first_ms=1007 last_ms=0 "));
     assert_non_null(strstr(text, " phone=0107ff00000000000000000000000000 "));
     assert_non_null(strstr(text, "\ndue due_ms=9 person=7 task=56 kind=2\n"));
@@ -938,7 +1022,10 @@ int main(void)
         TEST(drops_are_trimmed_by_age_a_few_at_a_time),
         TEST(an_abort_brings_back_rows_meta_and_queues),
         TEST(meta_and_queues_are_kept),
+        TEST(all_queues_that_there_may_be_are_kept),
+        TEST(young_rows_of_a_queue_that_rests_are_settled),
         TEST(begin_and_commit_may_be_called_for_nothing),
+        TEST(what_is_found_again_is_what_was_put),
         TEST(readers_see_commits_only),
         TEST(a_reader_on_another_thread_sees_whole_commits),
         TEST(a_full_map_fails_alike_until_the_abort_and_then_goes_on),

@@ -22,7 +22,8 @@ static const struct task_facts facts = {
     .attempt = 1,
     .channel = TASK_CALL,
     .kind = TASK_FIRST_RESPONSE,
-    .stage = STAGE_OPTIN,
+    .stage = {"optin", 5},
+    .script = {"earn-it", 7},
     .received_ms = 1760000000000,
     .deadline_ms = 1760000300000,
     .not_before_ms = 1760000000000,
@@ -44,16 +45,21 @@ static int end(void **state)
 }
 
 /* The member as text, after a check that it is JSON and within its limit. */
-static const char *member_of(const struct task_facts *task)
+static const char *member_by(unsigned renderer, const struct task_facts *task)
 {
     struct json_value root;
 
     out = text_over(buffer, TASK_BYTES_MAX);
-    assert_true(task_render(&out, TASK_RENDERER, task, &optin));
+    assert_true(task_render(&out, renderer, task, &optin));
     assert_false(out.overflow);
     memset(buffer + out.length, 0, JSON_PADDING);
     assert_status(json_parse(json, buffer, out.length, &root), STATUS_OK);
     return buffer;
+}
+
+static const char *member_of(const struct task_facts *task)
+{
+    return member_by(TASK_RENDERER, task);
 }
 
 static const char *member(void)
@@ -120,31 +126,63 @@ static const char empty_1[] =
     "\"script\":\"first_response\",\"consent\":null,\"report\":\"hl:{acme.calls}:reports:n1\","
     "\"traceparent\":null}";
 
+/* As renderer 1, but for what is said and when. */
+static const char robots_2[] =
+    "{\"v\":1,\"id\":\"tsk_01K742SG00EBRBCCSRB6ND30QZ\",\"delivery\":1,\"attempt\":1,"
+    "\"queue\":\"acme.email\",\"channel\":\"email\",\"kind\":\"step\",\"agency\":\"acme\","
+    "\"site\":\"acme-web\",\"person\":\"per_01K742SG00FYKTR6EN4KQKATXH\","
+    "\"optin\":\"opt_01K742SG00FYKTR6EN4KQKATXJ\",\"owner\":null,\"name\":null,"
+    "\"first_name\":null,\"phone\":null,\"email\":null,\"stage\":\"optin\",\"context\":{"
+    "\"page_url\":null,\"utm\":null,\"fields\":{}},\"received_ms\":1760000000000,"
+    "\"deadline_ms\":1760000300000,\"not_before_ms\":1760000000000,"
+    "\"window\":{\"tz\":\"America/New_York\",\"opens_ms\":1760000000000,"
+    "\"closes_ms\":1760036400000},\"script\":null,\"template\":\"free-report\","
+    "\"consent\":null,\"report\":\"hl:{acme.email}:reports:n1\",\"traceparent\":null}";
+
 static void a_usual_task_is_the_stored_sample(void **state)
 {
     (void)state;
     fill_usual();
-    assert_string_equal(member(), usual_1);
+    assert_string_equal(member_by(1, &facts), usual_1);
 }
 
 static void an_empty_optin_gives_nulls(void **state)
 {
     (void)state;
-    assert_string_equal(member(), empty_1);
+    assert_string_equal(member_by(1, &facts), empty_1);
+}
+
+static void a_robots_task_is_the_stored_sample(void **state)
+{
+    struct task_facts task = facts;
+
+    (void)state;
+    task.queue = SLICE("acme.email");
+    task.channel = TASK_EMAIL;
+    task.kind = TASK_STEP;
+    task.script = (struct slice){0};
+    task.template = SLICE("free-report");
+    task.window_tz = SLICE("America/New_York");
+    task.closes_ms = 1760036400000;
+    assert_string_equal(member_by(2, &task), robots_2);
+}
+
+static void a_call_has_its_script_and_no_template(void **state)
+{
+    (void)state;
+    member_of(&facts);
+    assert_non_null(strstr(buffer, "\"window\":null,\"script\":\"earn-it\",\"consent\":"));
 }
 
 /* --- names ---------------------------------------------------------------------------- */
 
-static void channels_kinds_and_stages_have_their_names(void **state)
+static void channels_and_kinds_have_their_names(void **state)
 {
     (void)state;
     static const char *const channels[] = {"call",     "email",  "sms",   "voicemail", "fax",
                                            "postcard", "letter", "visit", "research"};
-    static const char *const stages[] = {"optin", "lead", "opportunity", "customer", "referrer"};
     for (int i = TASK_CALL; i < TASK_CHANNEL_END; i++)
         assert_string_equal(task_channel_name((enum task_channel)i), channels[i - 1]);
-    for (int i = STAGE_OPTIN; i < STAGE_END; i++)
-        assert_string_equal(stage_name((enum stage)i), stages[i - 1]);
     assert_string_equal(task_kind_name(TASK_FIRST_RESPONSE), "first_response");
     assert_string_equal(task_kind_name(TASK_FIND_CONTACT), "find_contact");
 }
@@ -158,14 +196,15 @@ static void the_facts_stand_in_the_member(void **state)
     task.attempt = 7;
     task.channel = TASK_RESEARCH;
     task.kind = TASK_FIND_CONTACT;
-    task.stage = STAGE_REFERRER;
+    task.stage = SLICE("referrer");
+    task.script = (struct slice){0};
     task.deadline_ms = 0;
     member_of(&task);
     assert_non_null(strstr(buffer, "\"delivery\":4294967295,\"attempt\":7,"));
     assert_non_null(strstr(buffer, "\"channel\":\"research\",\"kind\":\"find_contact\","));
     assert_non_null(strstr(buffer, "\"owner\":\"a42\""));
     assert_non_null(strstr(buffer, "\"stage\":\"referrer\""));
-    assert_non_null(strstr(buffer, "\"script\":\"find_contact\""));
+    assert_non_null(strstr(buffer, "\"script\":null"));
     assert_non_null(strstr(buffer, "\"deadline_ms\":null"));
 }
 
@@ -325,9 +364,11 @@ static void the_worst_optin_fits(void **state)
             char name[TASK_FACT_MAX];
             memset(name, 'q', sizeof(name));
             longest.queue = longest.agency = longest.site = longest.node = longest.prefix =
-                longest.owner = (struct slice){name, sizeof(name)};
+                longest.owner = longest.stage = longest.script = longest.template =
+                    longest.window_tz = (struct slice){name, sizeof(name)};
             longest.delivery = longest.attempt = UINT32_MAX;
-            longest.received_ms = longest.deadline_ms = longest.not_before_ms = UINT64_MAX;
+            longest.received_ms = longest.deadline_ms = longest.not_before_ms = longest.closes_ms =
+                UINT64_MAX;
             member_of(&longest);
         }
     }
@@ -341,11 +382,11 @@ static void the_bytes_do_not_depend_on_the_room(void **state)
     char small[sizeof(usual_1)];
     fill_usual();
     out = text_over(small, sizeof(usual_1) - 1);
-    assert_true(task_render(&out, TASK_RENDERER, &facts, &optin));
+    assert_true(task_render(&out, 1, &facts, &optin));
     assert_false(out.overflow);
     assert_memory_equal(small, usual_1, sizeof(usual_1) - 1);
     out = text_over(small, sizeof(usual_1) - 2);
-    assert_true(task_render(&out, TASK_RENDERER, &facts, &optin));
+    assert_true(task_render(&out, 1, &facts, &optin));
     assert_true(out.overflow);
     assert_int_equal(out.length, 0);
 }
@@ -356,7 +397,7 @@ static void the_member_is_appended(void **state)
     fill_usual();
     out = text_over(buffer, sizeof(buffer));
     text_string(&out, "ZADD ");
-    assert_true(task_render(&out, TASK_RENDERER, &facts, &optin));
+    assert_true(task_render(&out, 1, &facts, &optin));
     assert_int_equal(out.length, 5 + sizeof(usual_1) - 1);
     assert_memory_equal(buffer, "ZADD {\"v\":1,\"id\":\"tsk_", 22);
 }
@@ -370,6 +411,68 @@ static void an_unknown_renderer_writes_nothing(void **state)
     assert_int_equal(out.length, 0);
 }
 
+/* --- words for several tasks -------------------------------------------------------------- */
+
+static struct task_words words;
+
+/* The same bytes as without them. */
+static void assert_same_with_words(const struct task_facts *task, unsigned renderer)
+{
+    char alone[TASK_BYTES_MAX];
+    struct text expected = text_over(alone, sizeof(alone));
+
+    assert_true(task_render(&expected, renderer, task, &optin));
+    out = text_over(buffer, TASK_BYTES_MAX);
+    assert_true(task_render_with(&out, renderer, task, &optin, &words));
+    assert_int_equal(out.length, expected.length);
+    assert_memory_equal(buffer, alone, out.length);
+}
+
+static void tasks_of_one_opt_in_share_its_words(void **state)
+{
+    struct task_facts other = facts;
+
+    (void)state;
+    fill_usual();
+    task_words(&words, &optin);
+    assert_true(words.whole);
+    assert_false(words.cut);
+    other.queue = SLICE("acme.email");
+    other.channel = TASK_EMAIL;
+    other.template = SLICE("free-report");
+    for (unsigned renderer = 1; renderer <= TASK_RENDERER; renderer++) {
+        assert_same_with_words(&facts, renderer);
+        assert_same_with_words(&other, renderer);
+    }
+}
+
+static void words_tell_what_they_lack(void **state)
+{
+    (void)state;
+    fill_usual();
+    optin.text[OPTIN_PHONE] = filled('1', 65);
+    task_words(&words, &optin);
+    assert_true(words.whole);
+    assert_true(words.cut);
+    assert_same_with_words(&facts, TASK_RENDERER);
+    assert_holds("\"truncated\":true");
+}
+
+/* Together with what is the task's they may be too long, or by themselves. */
+static void long_words_are_cut_for_each_task(void **state)
+{
+    (void)state;
+    fill_usual();
+    optin.text[OPTIN_REFERRER] = filled('r', 3400);
+    task_words(&words, &optin);
+    assert_true(words.whole);
+    assert_same_with_words(&facts, TASK_RENDERER);
+    assert_holds("\"truncated\":true");
+    optin.text[OPTIN_REFERRER] = filled('r', 5000);
+    task_words(&words, &optin);
+    assert_false(words.whole);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -377,7 +480,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_usual_task_is_the_stored_sample),
         TEST(an_empty_optin_gives_nulls),
-        TEST(channels_kinds_and_stages_have_their_names),
+        TEST(a_robots_task_is_the_stored_sample),
+        TEST(a_call_has_its_script_and_no_template),
+        TEST(channels_and_kinds_have_their_names),
         TEST(the_facts_stand_in_the_member),
         TEST(a_name_is_put_together_and_taken_apart),
         TEST(a_refused_consent_is_said),
@@ -391,6 +496,9 @@ int main(void)
         TEST(the_worst_optin_fits),
         TEST(the_bytes_do_not_depend_on_the_room),
         TEST(the_member_is_appended),
+        TEST(tasks_of_one_opt_in_share_its_words),
+        TEST(words_tell_what_they_lack),
+        TEST(long_words_are_cut_for_each_task),
         TEST(an_unknown_renderer_writes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

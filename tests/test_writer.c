@@ -446,6 +446,24 @@ static void what_was_popped_before_its_deadline_breaches_when_its_lease_ends(voi
     assert_int_equal(stats_breaches(scene.stats, 1), 1);
 }
 
+/* By the shipped playbook: of the business day, 24 h and 48 h, but not of five minutes and an hour.
+ */
+static void missed_tiers_that_say_so_are_alerts(void **unused)
+{
+    struct command command = optin_command(1), barrier = {.kind = COMMAND_BARRIER};
+
+    (void)unused;
+    submit_and_wait(&command);
+    set_clock(1700000000000 + 3600000);
+    run_for(100);
+    assert_int_equal(submit_and_wait(&barrier)->status, STATUS_OK);
+    assert_int_equal(stats_count(scene.stats, STATS_ALERTS), 0);
+    set_clock(1700000000000 + 50 * 3600000);
+    run_for(100);
+    assert_int_equal(submit_and_wait(&barrier)->status, STATUS_OK);
+    assert_int_equal(stats_count(scene.stats, STATS_ALERTS), 3);
+}
+
 /* --- no room, no memory ------------------------------------------------------------------ */
 
 static void submit(const struct command *command)
@@ -611,6 +629,7 @@ int main(void)
         TEST(folder_belongs_to_one_writer),
         TEST(optins_during_a_rebuild_are_received_and_decided_afterwards),
         TEST(deadline_fires_when_the_clock_says_so),
+        TEST(missed_tiers_that_say_so_are_alerts),
         TEST(barrier_settles_when_readers_see_it_all),
         TEST(registry_is_read_for_the_loop),
         TEST(epoch_that_was_begun_is_in_force_after_a_restart),

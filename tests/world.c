@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "proto/must.h"
+#include "proto/name.h"
 #include "proto/report.h"
 #include "tests/world.h"
 
@@ -105,14 +106,36 @@ static struct turn next_turn(const struct world *world)
                              world->now_ms > meta->folded_ms ? world->now_ms : meta->folded_ms};
 }
 
+static void note_steps(struct world *world, const struct record_view *record)
+{
+    struct slice body;
+    size_t offset = 0;
+    enum effect_kind kind = effect_next(record, &offset, &body);
+
+    for (; kind != 0; kind = effect_next(record, &offset, &body)) {
+        if (kind != EFFECT_STEP || world->step_count == 128)
+            continue;
+        effect_copy(body, &world->steps[world->step_count].effect, sizeof(world->steps[0].effect));
+        world->steps[world->step_count++].now_ms = record->header.now_ms;
+    }
+}
+
 static void keep(struct world *world)
 {
     struct record_view view;
 
     record_view_of(&world->record, &view);
+    note_steps(world, &view);
     assert_int_equal(engine_apply(world->engine, &view), STATUS_OK);
     assert_int_equal(journal_append(recovery_journal(world->recovery), &world->record), STATUS_OK);
     world->records++;
+    world->made[world->record.header.kind]++;
+}
+
+static void forget_records(struct world *world)
+{
+    world->records = 0;
+    memset(world->made, 0, sizeof(world->made));
 }
 
 enum status world_do(struct world *world, const struct command *command)
@@ -120,7 +143,7 @@ enum status world_do(struct world *world, const struct command *command)
     struct journal *journal = recovery_journal(world->recovery);
     bool more = true;
 
-    world->records = 0;
+    forget_records(world);
     assert_int_equal(journal_begin(journal), STATUS_OK);
     assert_int_equal(state_begin(world->state), STATUS_OK);
     while (more) {
@@ -159,13 +182,25 @@ enum status world_optin(struct world *world, const char *phone, const char *emai
                         const char *event, const char *content, uint8_t flags)
 {
     static struct optin optin;
-    char payload[1024];
+    char payload[1024], referrer[128];
     struct command command = {.kind = COMMAND_OPTIN};
 
     optin_clear(&optin);
     optin.text[OPTIN_PHONE] = slice_of(phone);
     optin.text[OPTIN_EMAIL] = slice_of(email);
     optin.text[OPTIN_COMPANY] = slice_of(content);
+    optin.text[OPTIN_NAME] = slice_of(world->name);
+    if (world->referred_by != NULL) {
+        snprintf(referrer, sizeof(referrer), "\"%s\"", world->referred_by);
+        optin.extra[optin.extra_count++] =
+            (struct optin_extra){SLICE("referred_by"), slice_of(referrer)};
+    }
+    optin.text[OPTIN_TIMEZONE] = slice_of(world->timezone);
+    optin.text[OPTIN_POSTAL_CODE] = slice_of(world->postal_code);
+    optin.text[OPTIN_COUNTRY] = slice_of(world->country);
+    if (world->field != NULL)
+        optin.extra[optin.extra_count++] =
+            (struct optin_extra){slice_of(world->field), slice_of(world->field_json)};
     command.payload = (struct slice){payload, optin_encode(&optin, payload, sizeof(payload))};
     command.optin = (struct effect_received){
         .phone = hash_text(world, HASH_PHONE, phone),
@@ -176,6 +211,8 @@ enum status world_optin(struct world *world, const char *phone, const char *emai
         .credential = (uint8_t)world->credential,
         .flags = flags,
         .said_before_min = world->said_before_min,
+        .more = (uint8_t)((name_is_given(&optin) ? INTAKE_NAMED : 0) |
+                          (world->referred_by != NULL ? INTAKE_REFERRED : 0)),
     };
     return world_do(world, &command);
 }
@@ -183,12 +220,15 @@ enum status world_optin(struct world *world, const char *phone, const char *emai
 enum status world_report(struct world *world, uint64_t task, unsigned delivery, unsigned op,
                          unsigned outcome, const char *agent)
 {
-    char payload[1024];
+    char payload[REPORT_STORED_MAX];
     struct report report;
     struct command command = {.kind = COMMAND_REPORT};
 
     report_clear(&report);
     report.agent = slice_of(agent);
+    report.value = slice_of(world->value);
+    report.answers = slice_of(world->answers);
+    report.finds = slice_of(world->finds);
     command.payload = (struct slice){payload, report_encode(&report, payload, sizeof(payload))};
     command.report = (struct command_report){
         .task = task,
@@ -198,6 +238,9 @@ enum status world_report(struct world *world, uint64_t task, unsigned delivery, 
         .op = (uint8_t)op,
         .outcome = (uint8_t)outcome,
         .manager = world->manager,
+        .call_at_ms = world->call_at_ms,
+        .stream_ms = world->stream_ms,
+        .stream_seq = world->stream_ms != 0 ? ++world->stream_seq : 0,
     };
     return world_do(world, &command);
 }
@@ -217,7 +260,7 @@ unsigned world_pass(struct world *world, uint64_t ms)
     struct journal *journal = recovery_journal(world->recovery);
 
     world->now_ms += ms;
-    world->records = 0;
+    forget_records(world);
     for (;;) {
         struct turn turn = next_turn(world);
 
@@ -228,6 +271,20 @@ unsigned world_pass(struct world *world, uint64_t ms)
         keep(world);
         assert_int_equal(journal_commit(journal), STATUS_OK);
     }
+}
+
+void world_live(struct world *world, uint64_t until_ms)
+{
+    uint64_t due_ms = engine_next_due_ms(world->engine);
+
+    for (; due_ms <= until_ms; due_ms = engine_next_due_ms(world->engine))
+        world_pass(world, due_ms > world->now_ms ? due_ms - world->now_ms : 0);
+    world_pass(world, until_ms - world->now_ms);
+}
+
+void world_forget_steps(struct world *world)
+{
+    world->step_count = 0;
 }
 
 bool world_person(struct world *world, uint64_t person, struct person_row *out)

@@ -4,6 +4,7 @@
 #ifndef HOTLEAD_TESTS_WORLD_H
 #define HOTLEAD_TESTS_WORLD_H
 
+#include "server/playbook.h"
 #include "server/recovery.h"
 
 struct world {
@@ -16,12 +17,25 @@ struct world {
     struct settlement settlement;
     uint64_t now_ms;
     unsigned records;                     /* made by the last command */
+    unsigned made[RECORD_KIND_END];       /* the same by kind */
     struct engine_outbox operations[256]; /* told by apply since world_forget_operations */
     unsigned operation_count;
     uint32_t site, queue, agency;
-    bool manager;               /* who reports is one */
-    enum credential credential; /* of opt-ins */
-    uint16_t said_before_min;   /* of opt-ins */
+    bool manager;                                        /* who reports is one */
+    enum credential credential;                          /* of opt-ins */
+    uint16_t said_before_min;                            /* of opt-ins */
+    const char *name, *timezone, *postal_code, *country; /* the same; NULL: not given */
+    const char *field, *field_json;                      /* the same: one that no other field is */
+    const char *value;                                   /* of reports; NULL: not given */
+    const char *answers, *finds;                         /* of reports; NULL: none */
+    const char *referred_by;                             /* of opt-ins; NULL: nobody */
+    uint64_t stream_ms, stream_seq;                      /* of reports; 0: over HTTP */
+    uint64_t call_at_ms;                                 /* of reports; 0: nothing was agreed */
+    struct world_step {
+        uint64_t now_ms;
+        struct effect_step effect;
+    } steps[128]; /* that came due since world_forget_steps */
+    unsigned step_count;
 };
 
 #define WORLD_START_MS 1700000000000ull
@@ -42,6 +56,10 @@ enum status world_popped(struct world *world, uint64_t pushed_seq); /* the queue
 
 /* Lets time pass and does what is due; returns how many records that made. */
 unsigned world_pass(struct world *world, uint64_t ms);
+
+/* The same to a moment, in the steps in which a server does it: whatever is due, at its time. */
+void world_live(struct world *world, uint64_t until_ms);
+void world_forget_steps(struct world *world);
 
 bool world_task(struct world *world, uint64_t person, uint64_t task, struct task_row *out);
 bool world_person(struct world *world, uint64_t person, struct person_row *out);

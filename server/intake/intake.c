@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "proto/email.h"
+#include "proto/name.h"
 #include "proto/phone.h"
 
 /* Nobody fills in a form in less. */
@@ -217,6 +218,17 @@ static bool has_name(const struct optin *optin)
            intake_trimmed(optin->text[OPTIN_LAST_NAME]).length > 0;
 }
 
+/* What only some opt-ins have, so that nobody looks for it in the others. */
+static uint8_t more_of(const struct optin *optin)
+{
+    uint8_t more = name_is_given(optin) ? INTAKE_NAMED : 0;
+
+    for (size_t i = 0; i < optin->extra_count; i++)
+        if (slice_equal(optin->extra[i].name, SLICE("referred_by")))
+            more |= INTAKE_REFERRED;
+    return more;
+}
+
 static bool like_a_robot(const struct optin *optin)
 {
     return optin->honeypot || (optin->form_age_ms > 0 && optin->form_age_ms < FORM_AGE_MIN_MS);
@@ -265,6 +277,9 @@ enum status intake_facts(struct intake *intake, const struct site *site, enum cr
         .site = site->number,
         .credential = (uint8_t)credential,
         .flags = flags_of(optin, credential, suspect),
+        .more = more_of(optin),
+        .source = source_hash(&intake->hash_key, site->agency, optin->text[OPTIN_SOURCE_KIND]),
+        .campaign = source_hash(&intake->hash_key, site->agency, optin->text[OPTIN_UTM_CAMPAIGN]),
     };
     bool has_phone = find_phone(intake, site, optin, facts_out);
     find_email(intake, site, optin, facts_out);

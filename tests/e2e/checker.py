@@ -1,7 +1,8 @@
 """Whether what hotlead says and what stands in Redis agree with what was promised. Asked when all is quiet.
 
     visible + held = open      each open task either stands in its queue, once, in the delivery that hotlead says, or is
-                               held, and then a consumer really got that delivery
+                               held, and then a consumer really got that delivery; robots' tasks, which nobody pops here,
+                               all stand
     ended                      stands nowhere, by an outcome that somebody reported, applied once
     acknowledged               is found with its content, stored once; the first outcome and the last setting hold:
                                after the next fault, some of it again and again, and all of it at the end
@@ -129,7 +130,7 @@ class Checker:
             time.sleep(0.1)
         with self.ledger.lock:
             for task, person in people.items():
-                if not person["tasks"]:
+                if not self._open_calls(person):
                     del self.ledger.open[task]
             self.ledger.swallowed.update(self.excused)
             self.ledger.unheard_pops = 0
@@ -142,13 +143,28 @@ class Checker:
             task = json.loads(member[0])
             self.ledger.popped[task["id"], task["delivery"]] += 1
 
-    def visible(self):
+    def visible(self, queue=None):
         """Task id -> its members, all of them."""
         members = collections.defaultdict(list)
-        for member in self.scenario.redis("ZRANGE", self.scenario.key("tasks"), 0, -1):
+        for member in self.scenario.redis("ZRANGE", self.scenario.key("tasks", queue), 0, -1):
             task = json.loads(member)
             members[task["id"]].append(task)
         return members
+
+    def _open_calls(self, person):
+        return [task for task in person["tasks"] if task["queue"] == self.scenario.queue]
+
+    def _wrong_robots(self, people):
+        """Of the people that are looked at; the queues hold the tasks of others, too."""
+        wrong, standing = [], {}
+        for task, person in people.items():
+            for robots in (task for task in person["tasks"] if task["queue"] != self.scenario.queue):
+                queue = robots["queue"]
+                standing[queue] = standing.get(queue) or self.visible(queue)
+                deliveries = [one["delivery"] for one in standing[queue].get(robots["id"], [])]
+                if robots["state"] != "queued" or deliveries != [robots["delivery"]]:
+                    wrong.append(f"{robots} of {task} stands as {deliveries}")
+        return wrong
 
     def disagreements(self):
         """(task -> its person as hotlead tells of it, what is wrong)."""
@@ -164,7 +180,8 @@ class Checker:
             why = task not in self.shared and self._wrong_with(task, person, visible.get(task, []))
             if why:
                 wrong.append(f"{task} {why}: {person['tasks']}, stands as {visible.get(task)}, {self._pops_of(task)}")
-        wrong += self._wrong_depth(sum(bool(person["tasks"]) for person in people.values()))
+        wrong += self._wrong_depth(sum(bool(self._open_calls(person)) for person in people.values()))
+        wrong += self._wrong_robots(people)
         return people, wrong
 
     def _unknown(self, visible, known):
@@ -182,13 +199,16 @@ class Checker:
     def _wrong_with(self, task, person, standing):
         if person["optins"] != 1:
             return f"is of a person with {person['optins']} opt-ins"
-        if not person["tasks"]:
+        open_calls = self._open_calls(person)
+        if not open_calls:
             return self._wrong_with_ended(task, person, standing)
-        (found,) = person["tasks"]
+        (found,) = open_calls
         if person["attempts"] or task in self.ledger.kept:
             return "is open after its outcome"
         if task in self.ledger.reported and not self.loses_reports:
             return "is open, and Redis has its outcome"
+        if found["state"] == "parked":
+            return "stands in the queue and is parked" if standing else None
         if found["state"] != "queued" and standing:
             return "stands in the queue and is held"
         if [one["delivery"] for one in standing] == [found["delivery"]]:

@@ -42,6 +42,7 @@ class Scenario(unittest.TestCase):
     """Class attributes say what the scenario wants; setUp makes it so."""
 
     clock = False  # run on a test clock, as self.clock
+    first_ms = 1_800_000_000_000  # which then begins here
     wall_clock = False  # the server's wall clock can be set, as self.wall_clock
     redis_first = True  # Redis is there when hotlead starts
     queue_settings = {}
@@ -60,7 +61,7 @@ class Scenario(unittest.TestCase):
             self.redis.start()
         self.server = Hotlead(self.folder, self.redis.url)
         if type(self).clock:
-            self.clock = TestClock(self.folder / "clock")
+            self.clock = TestClock(self.folder / "clock", self.first_ms)
             self.server.arguments += ["--test-clock", str(self.folder / "clock")]
         if type(self).wall_clock:
             self.wall_clock = WallClock(self.folder)

@@ -147,17 +147,17 @@ class TestClock:
     """The file of --test-clock. Written in place by one write of equal length, so that no reader
     ever sees half of it."""
 
-    def __init__(self, path, now_ms=1_800_000_000_000):
+    def __init__(self, path, now_ms):
         self.path = path
         self.now_ms = now_ms
         pathlib.Path(path).write_text(f"{now_ms}\n")
 
-    def set(self, now_ms):
+    def set(self, now_ms, settles=0.1):
         self.now_ms = now_ms
         descriptor = os.open(self.path, os.O_WRONLY)
         os.pwrite(descriptor, b"%d\n" % now_ms, 0)
         os.close(descriptor)
-        time.sleep(0.1)  # the server looks every few ms; a busy machine makes that more
+        time.sleep(settles)  # the server looks every few ms; a busy machine makes that more
 
     def advance(self, seconds=0.0):
         self.set(self.now_ms + round(seconds * 1000))

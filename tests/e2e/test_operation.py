@@ -113,7 +113,7 @@ class Health(Scenario):
         ):  # fmt: skip
             self.metric(name)
         self.assertEqual(1, self.metric('hotlead_optins_total{result="new"}'))
-        wait_until(lambda: self.metric("hotlead_commit_to_visible_seconds_count") == 1, what="the task's time to Redis")
+        wait_until(lambda: self.metric("hotlead_commit_to_visible_seconds_count") == 2, what="both tasks' times")
         depth = 'hotlead_queue_depth{queue="%s"} 1\n' % self.queue
         wait_until(lambda: depth in self.web.get("/metrics", bearer=self.admin).text, what="the queue's depth")
         self.assertEqual(0, self.metric('hotlead_sla_breaches_total{queue="%s"}' % self.queue))

@@ -239,9 +239,10 @@ class Steps(Scenario):
 
     def test_name_that_gets_a_phone_is_called_within_five_minutes_and_not_researched(self):
         first = self.step(name="Dana Rivera")
-        self.wait_task_count(1)
+        self.wait_task_count(1, "acme.research")
         self.step(phone="+12155550147")
         wait_until(lambda: [task["channel"] for task, _ in self.tasks().values()] == ["call"], what="the call")
+        self.wait_task_count(0, "acme.research")
         ((task, _),) = self.tasks().values()
         self.assertEqual(("+12155550147", "Dana Rivera"), (task["phone"], task["name"]))
         self.assertEqual((first["id"], first["received_ms"]), (task["optin"], task["received_ms"]))
@@ -276,15 +277,15 @@ class Reasons(Scenario):
     def test_name_alone_is_stored_and_researched(self):
         answer = self.accept_optin({"name": "Dana Rivera", "company": "Acme"})
         self.assertEqual((None, "unreachable"), (answer["task"], answer["reason"]))
-        self.wait_task_count(1)
-        ((task, _),) = self.tasks().values()
+        self.wait_task_count(1, "acme.research")
+        ((task, _),) = self.tasks("acme.research").values()
         self.assertEqual(("research", answer["id"], None), (task["channel"], task["optin"], task["phone"]))
 
     def test_a_number_that_the_site_does_not_call_is_stored_flagged_and_researched(self):
         answer = self.accept_optin({"phone": "+1 900 555 0147"})
         self.assertEqual((None, "unreachable"), (answer["task"], answer["reason"]))
-        self.wait_task_count(1)
-        ((task, _),) = self.tasks().values()
+        self.wait_task_count(1, "acme.research")
+        ((task, _),) = self.tasks("acme.research").values()
         self.assertEqual(("research", answer["id"]), (task["channel"], task["optin"]))
         self.assertEqual("+1 900 555 0147", find(self.get(f"/v1/optins/{answer['id']}"), "phone"))
         self.assertIn("bad_phone", json.dumps(self.get(f"/v1/people/{answer['person']}")))

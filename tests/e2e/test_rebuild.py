@@ -132,7 +132,7 @@ class Rebuild(Scenario):
     def misplaced(self, tasks):
         """Those of the tasks that are queued and not visible, or the other way round. What was popped while it
         stood before all others, and does so no more, is not missed before the others are popped too."""
-        visible = set(self.tasks()) | set(self.tasks("acme.list"))
+        visible = set(self.tasks()) | set(self.tasks("acme.list")) | set(self.tasks("acme.a-a42"))
         queued = {task for task in tasks if self.state_of(task) == "queued"}
         return sorted(queued - visible - self.popped | visible.intersection(tasks) - queued)
 
@@ -196,7 +196,7 @@ class Rebuild(Scenario):
     # --- operations: who calls -----------------------------------------------------------
 
     def any_queue(self):
-        return self.random.choice((self.queue, self.queue, "acme.list"))
+        return self.random.choice((self.queue, self.queue, "acme.list", "acme.a-a42"))
 
     def take(self):
         queue = self.any_queue()

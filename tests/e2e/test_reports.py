@@ -41,6 +41,23 @@ class Streams(Scenario):
         history = json.dumps(self.get(f"/v1/people/{task['person']}/history"))
         self.assertEqual(1, history.count('"no_answer"'), history)
 
+    def test_a_dialers_word_means_what_the_playbook_says(self):
+        task = self.one_task()
+        path = f"/v1/tasks/{task['id']}/outcome"
+        refused = self.web.post(path, {"delivery": 1, "agent": "a42", "outcome": "INVENTED"}, bearer=self.admin)
+        self.assertEqual((422, True), (refused.status, "aliases" in refused.json["detail"]), refused)
+        self.pop()
+        self.report(task, "outcome", outcome="NA")
+        self.wait_applied(1)
+        self.assertEqual("no_answer", self.get(f"/v1/tasks/{task['id']}")["outcome"])
+        (heard,) = [event for event in self.get(f"/v1/people/{task['person']}/history")["history"] if event["kind"] == "outcome"]
+        self.assertEqual(("no_answer", "NA"), (heard["outcome"], heard["word"]))
+        other = self.accept_optin(self.person_number(2))
+        said = {"delivery": 1, "agent": "a42", "outcome": "DNC"}
+        answer = self.web.post(f"/v1/tasks/{other['task']}/outcome", said, bearer=self.admin)
+        self.assertEqual(200, answer.status, answer)
+        self.assertEqual("do_not_contact", self.get(f"/v1/people/{other['person']}")["closed"])
+
     def test_reports_that_mean_nothing_stop_nothing(self):
         task = self.one_task()
         for fields in (
@@ -81,7 +98,7 @@ class Streams(Scenario):
         self.accept_optin(self.person_number(1))
         task = self.pop()
         self.report(task, "outcome", outcome="unsubscribed")
-        wait_until(lambda: self.metric("hotlead_tasks_ended_total") == 1, what="the outcome")
+        wait_until(lambda: self.metric("hotlead_tasks_ended_total") == 2, what="call and e-mail to end")
         again = self.accept_optin({**self.person_number(1), "fields": {"again": 1}})
         self.assertEqual((None, "do_not_contact"), (again["task"], again["reason"]))
 

@@ -13,6 +13,8 @@
  * server: an answer is logged before it is sent, a sync's end when it has returned, and it makes
  * durable only what was logged before its beginning.
  *
+ * One file although it is long: each file here becomes a library, and all of this is one lock's.
+ *
  * Stores to mapped files (the index, LMDB's lock files) are no calls. Their pages are compared with
  * the last ones seen whenever LMDB writes a meta page of the journal, and at msync and munmap. */
 #include <dlfcn.h>

@@ -78,7 +78,8 @@ static void as_stored(struct slice bytes)
     if (report_decode(bytes, &report) != STATUS_OK)
         return;
     MUST(report_encode(&report, again, sizeof(again)) == bytes.length);
-    MUST(memcmp(again, bytes.bytes, bytes.length) == 0);
+    /* Behind the version: what an earlier one stored is read, and stored as the present one. */
+    MUST(memcmp(again + 1, bytes.bytes + 1, bytes.length - 1) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

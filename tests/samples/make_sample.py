@@ -20,7 +20,6 @@ class Sample(Scenario):
 
     def runTest(self):
         queue = self.queue
-        self.create("queues", id="acme.research", agency="acme")
         self.create("queues", id="acme.list", agency="acme", shape="list")
         listed = self.create("sites", id="acme-list", agency="acme", queue="acme.list", country="GB")
         self.create("agents", id="a42", agency="acme", name="Ann")

@@ -77,6 +77,8 @@ static void on_outbox(void *owner, const struct writer_outbox *operation)
     loop_point();
     if (node->publish != NULL)
         publish_operation(node->publish, operation);
+    if (node->inbox != NULL)
+        inbox_on_put(node->inbox, operation->queue);
 }
 
 static void on_batch(void *owner)

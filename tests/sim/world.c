@@ -258,7 +258,10 @@ static void pass(uint64_t ms, const char *when)
 /* Consumers take everything that is left, and say what came of it. */
 static void work_off(void)
 {
-    for (unsigned round = 0; round < ROUNDS_MAX && world_open_tasks() > 0 && is_alive(); round++) {
+    uint64_t begun_ms = loop_engine_ms();
+
+    for (unsigned round = 0; round < ROUNDS_MAX && world_open_tasks(begun_ms) > 0 && is_alive();
+         round++) {
         for (unsigned queue = 1; queue <= WORLD_QUEUES; queue++) {
             struct slice member;
             while (model_member(redis_world_model(), slice_of(world.queue_keys[queue]), 0, &member))
@@ -266,8 +269,8 @@ static void work_off(void)
         }
         pass(round < 2 ? LEASE_MS : CLAIM_MS, "working off");
     }
-    if (is_alive() && world_open_tasks() > 0)
-        broken("%u tasks are never done", world_open_tasks());
+    if (is_alive() && world_open_tasks(begun_ms) > 0)
+        broken("%u tasks are never done", world_open_tasks(begun_ms));
 }
 
 static void live(void)

@@ -96,8 +96,8 @@ void world_on_shown(void *owner, struct slice key, struct slice member);
 bool world_is_settled(void);
 /* What must hold of all that ever happened. */
 void world_check_journal(void);
-/* Open tasks, as the node's state says. */
-unsigned world_open_tasks(void);
+/* Open tasks of before then that wait for nobody but a consumer, as the node's state says. */
+unsigned world_open_tasks(uint64_t before_ms);
 struct shown *world_shown(uint64_t task, unsigned delivery);
 /* Whose member that is; false: it is no task. */
 bool world_member(struct slice member, uint64_t *task_out, unsigned *delivery_out);

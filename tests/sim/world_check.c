@@ -80,10 +80,16 @@ static void read_state(void)
     state_reader_close(reader);
 }
 
-unsigned world_open_tasks(void)
+/* A call that is made again comes later, and waits for its window: such are left whenever it ends.
+ */
+unsigned world_open_tasks(uint64_t before_ms)
 {
+    unsigned count = 0;
+
     read_state();
-    return open_count;
+    for (unsigned i = 0; i < open_count; i++)
+        count += open_tasks[i].opened_ms < before_ms && open_tasks[i].zone == 0;
+    return count;
 }
 
 /* --- settled? ---------------------------------------------------------------------------- */
@@ -281,7 +287,7 @@ bool world_is_settled(void)
 struct told_task {
     uint64_t number;
     unsigned delivery, breaches, outcomes, leases_ended_of, popped_of;
-    uint64_t lease_ended_ms;
+    uint64_t lease_ended_ms, deadline_ms;
 };
 
 static struct told {
@@ -382,6 +388,20 @@ static void hear_kind(enum record_kind kind, struct told_task *task, uint64_t no
     }
 }
 
+/* Who comes again after a promise was broken is promised an answer anew, for later; nothing else
+ * makes it good. That one may be broken, too. */
+static void hear_promise(enum record_kind kind, struct told_task *task, const struct task_row *row)
+{
+    if (task->breaches > 0 && !(row->flags & TASK_BREACHED)) {
+        if ((kind != RECORD_OPTIN && kind != RECORD_DECIDED) ||
+            row->deadline_ms <= task->deadline_ms)
+            broken("task %llu was breached, and is promised anew for nobody who came again",
+                   (unsigned long long)task->number);
+        task->breaches = 0;
+    }
+    task->deadline_ms = row->deadline_ms;
+}
+
 static bool hear_record(void *owner, uint64_t seq, enum status status,
                         const struct record_view *record)
 {
@@ -415,6 +435,7 @@ static bool hear_record(void *owner, uint64_t seq, enum status status,
             effect_copy(body, &task, sizeof(task));
             if (first && record_kind != RECORD_OUTCOME)
                 hear_kind(record_kind, task_of(task.row.number), record->header.now_ms);
+            hear_promise(record_kind, task_of(task.row.number), &task.row);
             task_of(task.row.number)->delivery = task.row.delivery;
             first = false;
         } else if (kind == EFFECT_TASK_END) {

@@ -1,0 +1,16 @@
+/* Whether somebody can be addressed by what was typed as a name. Forms are filled with digits,
+ * e-mail addresses and "test" by people who do not want to say who they are: nobody shall read
+ * "Hi asdf,". Any thread. */
+#ifndef HOTLEAD_PROTO_NAME_H
+#define HOTLEAD_PROTO_NAME_H
+
+#include <stdbool.h>
+
+#include "proto/optin.h"
+#include "proto/slice.h"
+
+bool name_is_usable(struct slice name);
+/* Name or first name: a last name alone addresses nobody. */
+bool name_is_given(const struct optin *optin);
+
+#endif

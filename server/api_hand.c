@@ -1,0 +1,619 @@
+/* What managers do by hand: a person is put elsewhere, two are merged, one is parted again; and all
+ * people of an agency go over to another version of their playbook, page by page. */
+#include <stdlib.h>
+
+#include "proto/id.h"
+#include "server/api_read.h"
+
+#define MOVED_MAX 100  /* people of a page */
+#define LOOKS_MAX 2000 /* rows of one: others may lie between */
+
+/* --- what is asked for ---------------------------------------------------------------------- */
+
+static const char *denial_of(enum denial denial)
+{
+    static const char *const texts[DENIED_END] = {
+        [DENIED_STAGE_UNKNOWN] = "the person's playbook has no such stage",
+        [DENIED_NO_WAY] = "no transition by hand leads from the person's stage to that one",
+        [DENIED_GUARD] =
+            "what the stage or the transition needs is not known of the person: report "
+            "the answers first",
+        [DENIED_PLAYBOOK_UNKNOWN] = "the agency has no such version",
+        [DENIED_STAGE_LOST] = "that version has no stage of the id that the person is in: move the "
+                              "person to another stage first, or add the stage",
+        [DENIED_MERGED] = "the person was merged into another one: ask for that one",
+        [DENIED_NOT_MERGED] = "the other one is not merged into this person",
+        [DENIED_SAME] = "that is the same person",
+        [DENIED_TOO_MANY] = "too many people are merged into one already",
+    };
+
+    return denial < DENIED_END ? texts[denial] : NULL;
+}
+
+/* Who does it, and why; what it is about stands in `value`. */
+static enum status encode(struct api *api, const struct api_call *call, struct json_value body,
+                          struct slice value, struct command *command, struct slice *field)
+{
+    struct report said;
+    struct json_value note;
+    struct slice text;
+
+    report_clear(&said);
+    said.agent = slice_of(call->caller.token->id);
+    said.value = value;
+    *field = SLICE("note");
+    if (json_member(body, "note", &note) && note.type != JSON_NULL &&
+        (!json_string(note, &text) || text.length > REPORT_NOTE_MAX ||
+         report_set(&said, SLICE("note"), text) != STATUS_OK))
+        return STATUS_INVALID;
+    size_t length = report_encode(&said, api->report_bytes, sizeof(api->report_bytes));
+    *field = SLICE("stage");
+    command->payload = (struct slice){api->report_bytes, length};
+    return length > 0 ? STATUS_OK : STATUS_INVALID;
+}
+
+static bool take_version(struct json_value body, uint32_t *out)
+{
+    struct json_value value;
+    uint64_t number = 0;
+
+    *out = 0;
+    if (!json_member(body, "version", &value) || value.type == JSON_NULL)
+        return true;
+    if (!json_uint(value, &number) || number == 0 || number > UINT32_MAX)
+        return false;
+    *out = (uint32_t)number;
+    return true;
+}
+
+/* Its number; 0 of `default`, which comes with the program. Version 0: the newest. */
+static bool find_version(const struct registry *registry, struct slice id, uint32_t version,
+                         uint32_t *out)
+{
+    uint32_t first = registry_number(registry, ENTITY_PLAYBOOK, id);
+    const struct playbook_version *head = registry_playbook_version(registry, first);
+
+    *out = 0;
+    if (slice_equal(id, SLICE("default")))
+        return version == 0;
+    if (!head)
+        return false;
+    *out = head->newest;
+    for (uint32_t number = first; version != 0 && number <= head->newest; number++) {
+        const struct playbook_version *one = registry_playbook_version(registry, number);
+        if (one && one->first == first && one->version == version) {
+            *out = number;
+            return one->playbook != NULL;
+        }
+    }
+    return version == 0 && registry_playbook_version(registry, *out)->playbook;
+}
+
+struct wish {
+    struct slice stage, playbook;
+    bool contact_again, reviewed;
+    unsigned count;
+};
+
+static bool take_false(struct json_value value, bool *out)
+{
+    bool said = true;
+
+    *out = json_bool(value, &said) && !said;
+    return *out;
+}
+
+/* One thing at a time, so that each has its own record. */
+static enum status read_wish(struct json_value body, struct wish *wish, struct slice *field)
+{
+    struct json_walk walk = json_walk(body);
+    struct json_value value;
+    bool sound = true;
+
+    while (sound && json_next(&walk, field, &value)) {
+        if (slice_equal(*field, SLICE("note")) || slice_equal(*field, SLICE("version")))
+            continue;
+        wish->count++;
+        if (slice_equal(*field, SLICE("stage")))
+            sound = json_string(value, &wish->stage) && wish->stage.length > 0;
+        else if (slice_equal(*field, SLICE("playbook")))
+            sound = json_string(value, &wish->playbook) && wish->playbook.length > 0;
+        else if (slice_equal(*field, SLICE("do_not_contact")))
+            sound = take_false(value, &wish->contact_again);
+        else if (slice_equal(*field, SLICE("review")))
+            sound = take_false(value, &wish->reviewed);
+        else
+            sound = false;
+    }
+    if (sound && wish->count == 1)
+        return STATUS_OK;
+    if (sound)
+        *field = SLICE("stage");
+    return STATUS_INVALID;
+}
+
+static enum status read_move(struct api *api, const struct api_call *call, struct json_value body,
+                             struct command *command, struct slice *field)
+{
+    struct command_person *person = &command->person;
+    struct wish wish = {0};
+    uint32_t version;
+    enum status status = read_wish(body, &wish, field);
+
+    if (status != STATUS_OK)
+        return status;
+    person->move = (uint8_t)(wish.stage.length > 0      ? MOVE_STAGE
+                             : wish.playbook.length > 0 ? MOVE_PLAYBOOK
+                             : wish.contact_again       ? MOVE_CONTACT_AGAIN
+                                                        : MOVE_REVIEWED);
+    *field = SLICE("version");
+    if (!take_version(body, &version) || (version != 0 && person->move != MOVE_PLAYBOOK))
+        return STATUS_INVALID;
+    *field = SLICE("playbook");
+    if (person->move == MOVE_PLAYBOOK &&
+        !find_version(api->options.registry, wish.playbook, version, &person->playbook))
+        return STATUS_INVALID;
+    return encode(api, call, body, wish.stage, command, field);
+}
+
+/* --- one person ------------------------------------------------------------------------------ */
+
+static void deny(struct api *api, uint64_t ticket, const struct settlement *settlement)
+{
+    api_problem(api, ticket, settlement->status, denial_of(settlement->denial));
+}
+
+static const struct playbook *playbook_of(const struct api *api, uint32_t number)
+{
+    return registry_playbook(api->options.registry, number);
+}
+
+static void write_stage(struct text *out, const char *name, const struct playbook *playbook,
+                        unsigned stage)
+{
+    bool known = stage > 0 && stage <= playbook->stages.count;
+
+    write_member_text(out, name, known ? playbook->stages.items[stage - 1].id : (struct slice){0});
+}
+
+static void write_version(const struct api *api, struct text *out, const char *name,
+                          uint32_t number)
+{
+    const struct playbook_version *version =
+        registry_playbook_version(api->options.registry, number);
+
+    text_printf(out, ",\"%s\":", name);
+    if (version)
+        text_printf(out, "{\"id\":\"%s\",\"version\":%u}", version->id, version->version);
+    else
+        text_string(out, "{\"id\":\"default\",\"version\":null}");
+}
+
+/* What that version had no place for. */
+static void write_lost(struct text *out, uint8_t lost)
+{
+    static const struct {
+        enum move_loss loss;
+        const char *name;
+    } names[] = {
+        {MOVE_LOST_CADENCE, "cadence"}, {MOVE_LOST_STEP, "step"}, {MOVE_LOST_HELD, "held_step"}};
+    const char *between = "";
+
+    text_string(out, ",\"lost\":[");
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (!(lost & names[i].loss))
+            continue;
+        text_printf(out, "%s\"%s\"", between, names[i].name);
+        between = ",";
+    }
+    text_char(out, ']');
+}
+
+void write_moved(const struct api *api, struct text *out, const struct effect_moved *moved)
+{
+    write_member_text(out, "what", slice_of(move_kind_name((enum move_kind)moved->kind)));
+    write_stage(out, "from_stage", playbook_of(api, moved->from_playbook), moved->from_stage);
+    write_stage(out, "to_stage", playbook_of(api, moved->to_playbook), moved->to_stage);
+    if (moved->kind != MOVE_PLAYBOOK)
+        return;
+    write_version(api, out, "from_playbook", moved->from_playbook);
+    write_version(api, out, "to_playbook", moved->to_playbook);
+    write_lost(out, moved->lost);
+}
+
+static void move_settled(struct api *api, struct pending *pending,
+                         const struct settlement *settlement, unsigned item)
+{
+    char bytes[1024];
+    struct text body = text_over(bytes, sizeof(bytes));
+    uint64_t ticket = pending->http_ticket;
+
+    (void)item;
+    text_string(&body, settlement->status == STATUS_OK ? "{\"moved\":true" : "{\"moved\":false");
+    api_add_id(api, &body, "person", ID_PERSON, pending->hand.first_ms, pending->hand.person);
+    if (settlement->moved.kind != 0)
+        write_moved(api, &body, &settlement->moved);
+    text_char(&body, '}');
+    api_release(api, pending);
+    if (settlement->status == STATUS_OK || settlement->status == STATUS_DUPLICATE)
+        api_json(api, ticket, 200, &body);
+    else
+        deny(api, ticket, settlement);
+}
+
+static void merge_settled(struct api *api, struct pending *pending,
+                          const struct settlement *settlement, unsigned item)
+{
+    char bytes[256];
+    struct text body = text_over(bytes, sizeof(bytes));
+    uint64_t ticket = pending->http_ticket;
+    bool undo = pending->hand.undo;
+
+    (void)item;
+    text_string(&body, undo ? "{\"merged\":false" : "{\"merged\":true");
+    api_add_id(api, &body, "person", ID_PERSON, settlement->optin.person_first_ms,
+               settlement->optin.person);
+    api_add_id(api, &body, "other", ID_PERSON, settlement->other_first_ms, settlement->other);
+    text_char(&body, '}');
+    api_release(api, pending);
+    if (settlement->status == STATUS_OK)
+        api_json(api, ticket, 200, &body);
+    else
+        deny(api, ticket, settlement);
+}
+
+static void submit(struct api *api, const struct api_call *call, struct command *command,
+                   settled_fn *on_settled)
+{
+    uint64_t ticket = call->request->ticket;
+    struct pending *pending = api_pend(api, ticket, on_settled);
+
+    if (!pending) {
+        api_problem(api, ticket, STATUS_BUSY, NULL);
+        return;
+    }
+    pending->hand.person = command->person.number;
+    pending->hand.first_ms = command->person.first_ms;
+    pending->hand.undo = command->person.undo;
+    enum status status = api_submit(api, pending, command);
+    if (status != STATUS_OK)
+        api_problem(api, ticket, status, NULL);
+}
+
+/* False: answered. */
+static bool begin(struct api *api, const struct api_call *call, enum command_kind kind,
+                  struct command *command, struct json_value *body)
+{
+    *command = (struct command){.kind = kind, .person = {.agency = call->caller.agency}};
+    if (!id_parse(call->names[0], writer_id_key(api->writer), ID_PERSON, &command->person.first_ms,
+                  &command->person.number)) {
+        api_problem(api, call->request->ticket, STATUS_NOT_FOUND, NULL);
+        return false;
+    }
+    return api_body_object(api, call, body);
+}
+
+void api_person_move(struct api *api, const struct api_call *call)
+{
+    struct command command;
+    struct json_value body;
+    struct slice field = {0};
+
+    if (!begin(api, call, COMMAND_MOVE, &command, &body))
+        return;
+    enum status status = read_move(api, call, body, &command, &field);
+    if (status != STATUS_OK)
+        api_problem_field(api, call->request->ticket, status, field);
+    else
+        submit(api, call, &command, move_settled);
+}
+
+static enum status read_other(struct api *api, const struct api_call *call, struct json_value body,
+                              struct command *command, struct slice *field)
+{
+    struct command_person *person = &command->person;
+    struct json_value other;
+    struct slice id;
+
+    *field = SLICE("other");
+    if (!json_member(body, "other", &other) || !json_string(other, &id) ||
+        !id_parse(id, writer_id_key(api->writer), ID_PERSON, &person->other_first_ms,
+                  &person->other))
+        return STATUS_INVALID;
+    return encode(api, call, body, (struct slice){0}, command, field);
+}
+
+/* Both ways; `argument` of the route: it is undone. */
+void api_person_merge(struct api *api, const struct api_call *call)
+{
+    struct command command;
+    struct json_value body;
+    struct slice field = {0};
+
+    if (!begin(api, call, COMMAND_MERGE, &command, &body))
+        return;
+    command.person.undo = call->route->argument;
+    enum status status = read_other(api, call, body, &command, &field);
+    if (status != STATUS_OK)
+        api_problem_field(api, call->request->ticket, status, field);
+    else
+        submit(api, call, &command, merge_settled);
+}
+
+/* --- page by page ---------------------------------------------------------------------------- */
+
+/* A page on its way: who is to be moved, and what became of each. */
+struct hand_page {
+    uint32_t agency, from, to;
+    bool from_any;
+    uint64_t after, next; /* number of a person; next 0: those were all */
+    unsigned count, waiting, moved;
+    bool submitting;
+    struct command_payload {
+        size_t length;
+        char bytes[REPORT_AGENT_MAX + 64];
+    } payload;
+    struct {
+        uint64_t person, first_ms;
+        uint32_t from;
+        struct effect_moved moved;
+        enum status status;
+        enum denial denial;
+    } people[MOVED_MAX];
+};
+
+static void write_kept(struct api *api, struct text *body, const struct hand_page *page)
+{
+    const char *between = "";
+
+    text_string(body, ",\"kept\":[");
+    for (unsigned i = 0; i < page->count; i++) {
+        const char *why = denial_of(page->people[i].denial);
+        if (page->people[i].status == STATUS_OK || page->people[i].status == STATUS_DUPLICATE)
+            continue;
+        text_printf(body, "%s{\"code\":\"%s\"", between, status_code(page->people[i].status));
+        api_add_id(api, body, "person", ID_PERSON, page->people[i].first_ms,
+                   page->people[i].person);
+        write_member_text(body, "detail", slice_of(why));
+        text_char(body, '}');
+        between = ",";
+    }
+    text_string(body, "],\"lost\":[");
+    between = "";
+    for (unsigned i = 0; i < page->count; i++) {
+        if (page->people[i].status != STATUS_OK || page->people[i].moved.lost == 0)
+            continue;
+        text_printf(body, "%s{\"v\":1", between);
+        api_add_id(api, body, "person", ID_PERSON, page->people[i].first_ms,
+                   page->people[i].person);
+        write_lost(body, page->people[i].moved.lost);
+        text_char(body, '}');
+        between = ",";
+    }
+    text_char(body, ']');
+}
+
+static void finish(struct api *api, struct pending *pending)
+{
+    struct hand_page *page = pending->hand.page;
+    struct text body = text_over(api->out, API_OUT_BYTES);
+    uint64_t ticket = pending->http_ticket;
+
+    text_printf(&body, "{\"moved\":%u", page->moved);
+    write_kept(api, &body, page);
+    text_string(&body, ",\"next\":");
+    if (page->next != 0)
+        text_printf(&body, "\"%llu\"", (unsigned long long)page->next);
+    else
+        text_string(&body, "null");
+    text_char(&body, '}');
+    api_json(api, ticket, 200, &body);
+    free(page);
+    api_release(api, pending);
+}
+
+void api_hand_page_settled(struct api *api, struct pending *pending,
+                           const struct settlement *settlement, unsigned item)
+{
+    struct hand_page *page = pending->hand.page;
+
+    page->people[item].status = settlement->status;
+    page->people[item].denial = settlement->denial;
+    page->people[item].moved = settlement->moved;
+    page->moved += settlement->status == STATUS_OK;
+    page->waiting--;
+    if (page->waiting == 0 && !page->submitting)
+        finish(api, pending);
+}
+
+void api_hand_page_free(struct hand_page *page)
+{
+    free(page);
+}
+
+static bool is_asked_for(void *owner, uint64_t person, const struct person_row *row,
+                         const struct task_row *task)
+{
+    struct hand_page *page = owner;
+
+    (void)task;
+    page->next = person;
+    if (row->agency != page->agency || row->closed == PERSON_MERGED || row->playbook == page->to ||
+        (!page->from_any && row->playbook != page->from))
+        return true;
+    page->people[page->count].person = person;
+    page->people[page->count].from = row->playbook;
+    page->people[page->count++].first_ms = row->first_ms;
+    return page->count < MOVED_MAX;
+}
+
+static enum status find_people(struct api *api, struct hand_page *page)
+{
+    struct state_reader *reader;
+    uint64_t next = 0;
+    enum status status = state_reader_open(writer_state(api->writer), &reader);
+
+    if (status != STATUS_OK)
+        return status;
+    status = state_read_people(reader, page->after, LOOKS_MAX, is_asked_for, page, &next);
+    state_reader_close(reader);
+    if (next == 0)
+        page->next = 0;
+    return status;
+}
+
+/* Where no more can be handed over now, the next page begins with the first that was not. */
+static void submit_people(struct api *api, struct pending *pending)
+{
+    struct hand_page *page = pending->hand.page;
+
+    pending->on_settled = api_hand_page_settled;
+    page->submitting = true;
+    for (unsigned i = 0; i < page->count; i++) {
+        struct command command = {
+            .kind = COMMAND_MOVE,
+            .ticket = api_ticket(api, pending, i),
+            .now_ms = clock_now_ms(api->options.clock),
+            .payload = {page->payload.bytes, page->payload.length},
+            .person = {.number = page->people[i].person,
+                       .first_ms = page->people[i].first_ms,
+                       .agency = page->agency,
+                       .playbook = page->to,
+                       .from = page->people[i].from,
+                       .move = MOVE_PLAYBOOK,
+                       .is_page = true},
+        };
+        if (writer_submit(api->writer, &command) != STATUS_OK) {
+            page->next = page->people[i].person - 1;
+            page->count = i;
+            break;
+        }
+        page->waiting++;
+    }
+    page->submitting = false;
+    if (page->waiting == 0)
+        finish(api, pending);
+}
+
+static void page_ready(struct api *api, struct pending *pending,
+                       const struct settlement *settlement, unsigned item)
+{
+    struct hand_page *page = pending->hand.page;
+    enum status status = settlement->status;
+
+    (void)item;
+    if (status == STATUS_OK)
+        status = find_people(api, page);
+    if (status == STATUS_OK) {
+        submit_people(api, pending);
+        return;
+    }
+    uint64_t ticket = pending->http_ticket;
+    free(page);
+    api_release(api, pending);
+    api_problem(api, ticket, status, NULL);
+}
+
+static bool take_text(struct json_value body, const char *name, struct slice *out)
+{
+    struct json_value value;
+
+    *out = (struct slice){0};
+    return !json_member(body, name, &value) || value.type == JSON_NULL || json_string(value, out);
+}
+
+/* "acme.main", its newest version, or "acme.main@3", or "default". */
+static bool find_named(const struct api *api, struct slice text, uint32_t *out)
+{
+    const char *at = text.length > 0 ? memchr(text.bytes, '@', text.length) : NULL;
+    struct slice id = {text.bytes, at ? (size_t)(at - text.bytes) : text.length};
+    uint64_t version = 0;
+
+    for (const char *c = at ? at + 1 : NULL; c && c < text.bytes + text.length; c++) {
+        if (*c < '0' || *c > '9' || version > SITE_PLAYBOOK_NUMBER_MAX)
+            return false;
+        version = version * 10 + (uint64_t)(*c - '0');
+    }
+    return !(at && version == 0) && find_version(api->options.registry, id, (uint32_t)version, out);
+}
+
+/* To: what new people of the agency go by, unless it is said. */
+static enum status read_page_of(struct api *api, const struct api_call *call,
+                                struct json_value body, struct hand_page *page, struct slice *field)
+{
+    const struct registry *registry = api->options.registry;
+    struct slice agency, from, to, after;
+
+    *field = SLICE("agency");
+    if (!take_text(body, "agency", &agency))
+        return STATUS_INVALID;
+    page->agency =
+        agency.length > 0 ? registry_number(registry, ENTITY_AGENCY, agency) : call->caller.agency;
+    if (page->agency == 0 || !registry_agency(registry, page->agency))
+        return STATUS_INVALID;
+    if (!api_may_see(&call->caller, page->agency))
+        return STATUS_FORBIDDEN;
+    *field = SLICE("from");
+    page->from_any = true;
+    if (!take_text(body, "from", &from) || (from.length > 0 && !find_named(api, from, &page->from)))
+        return STATUS_INVALID;
+    page->from_any = from.length == 0;
+    *field = SLICE("to");
+    page->to = registry_playbook_of(registry, &(struct site){.agency = page->agency});
+    if (!take_text(body, "to", &to) || (to.length > 0 && !find_named(api, to, &page->to)))
+        return STATUS_INVALID;
+    *field = SLICE("after");
+    if (!take_text(body, "after", &after) || after.length > 20)
+        return STATUS_INVALID;
+    for (size_t i = 0; i < after.length; i++) {
+        if (after.bytes[i] < '0' || after.bytes[i] > '9')
+            return STATUS_INVALID;
+        page->after = page->after * 10 + (uint64_t)(after.bytes[i] - '0');
+    }
+    return STATUS_OK;
+}
+
+static void start_page(struct api *api, const struct api_call *call, struct hand_page *page)
+{
+    uint64_t ticket = call->request->ticket;
+    struct report said;
+    struct pending *pending = api_pend(api, ticket, page_ready);
+
+    if (!pending) {
+        free(page);
+        api_problem(api, ticket, STATUS_BUSY, NULL);
+        return;
+    }
+    report_clear(&said);
+    said.agent = slice_of(call->caller.token->id);
+    page->payload.length = report_encode(&said, page->payload.bytes, sizeof(page->payload.bytes));
+    pending->hand.page = page;
+    enum status status = api_submit(api, pending, &(struct command){.kind = COMMAND_BARRIER});
+    if (status != STATUS_OK) {
+        free(page);
+        api_problem(api, ticket, status, NULL);
+    }
+}
+
+/* {"agency","from","to","after"}: people stay on their version until they are moved. */
+void api_people_move(struct api *api, const struct api_call *call)
+{
+    struct json_value body;
+    struct slice field = {0};
+    uint64_t ticket = call->request->ticket;
+
+    if (!api_body_object(api, call, &body))
+        return;
+    if (!writer_is_ready(api->writer)) {
+        api_problem(api, ticket, STATUS_BUSY, "what is stored is being brought up to date");
+        return;
+    }
+    struct hand_page *page = calloc(1, sizeof(*page));
+    enum status status = page ? read_page_of(api, call, body, page, &field) : STATUS_INTERNAL;
+    if (status == STATUS_OK) {
+        start_page(api, call, page);
+        return;
+    }
+    free(page);
+    api_problem_field(api, ticket, status, field);
+}

@@ -1,0 +1,282 @@
+/* What an audit is made of. For audit*.c; one thread.
+ *
+ *   audit.c         the order of the looks, and what is told
+ *   audit_walk.c    the journal, record by record: facts
+ *   audit_people.c  facts in order of person and task, beside the tables of people and tasks
+ *   audit_row.c     how those lie there
+ *   audit_tables.c  the rows that follow from open tasks, beside the tables that hold them
+ *   audit_queues.c  what stands in Redis
+ *   audit_judge.c   that beside what should stand there
+ *   audit_link.c    one question to Redis after the other
+ *   audit_sort.c    more than fits into memory, in order
+ */
+#ifndef HOTLEAD_SERVER_AUDIT_INTERNAL_H
+#define HOTLEAD_SERVER_AUDIT_INTERNAL_H
+
+#include <endian.h>
+#include <string.h>
+
+#include "proto/id.h"
+#include "server/audit.h"
+#include "server/audit_sort.h"
+#include "server/lmdb_env.h"
+#include "server/log.h"
+#include "server/state.h"
+
+#define AUDIT_QUEUES_MAX     STATE_QUEUES_MAX
+#define AUDIT_QUEUE_NAME_MAX 64
+#define AUDIT_SUSPECTS_MAX   (1u << 20) /* tasks to be looked at again in Redis */
+
+/* --- facts: what a record says, sorted by person, task (0: the person's own), record ---------- */
+
+enum audit_fact_kind {
+    FACT_RECEIVED, /* an opt-in that waits for its decision; person 0, task: its record */
+    FACT_DECIDED,  /* that decision; the same */
+    FACT_LINK,     /* any record of the person; where the next says so, it stands for both */
+    FACT_PERSON,
+    FACT_OPTIN,
+    FACT_NAMED, /* the task was told to whoever sent an opt-in */
+    FACT_TASK,
+    FACT_POPPED,
+    FACT_TASK_END,
+    FACT_HEARD, /* a report about the task, from a stream */
+};
+
+struct audit_task {
+    uint64_t fingerprint; /* of the row without the members that a pop changes, which follow */
+    uint64_t put_seq, lease_until_ms, due_ms;
+    uint64_t drop_seq; /* the operation that withdrew the put before; 0: none did */
+    uint64_t rank;     /* its place in visible */
+    uint64_t opened_ms;
+    uint64_t deadline_ms;
+    uint32_t with; /* agent; 0: none */
+    uint32_t queue;
+    uint16_t delivery;
+    uint8_t state, due_kind, channel, flags;
+};
+
+struct audit_person {
+    uint64_t fingerprint; /* of the row */
+    uint64_t first_ms;
+    uint64_t due_ms; /* of the person's own entry in due; 0: none */
+    uint32_t owner;
+    uint8_t due_kind;
+    uint8_t end;     /* outcome of the last task that ended; 0: none */
+    uint8_t closed;  /* why nothing more happens by itself; 0: something does */
+    bool is_stopped; /* "never again" was said */
+    bool is_planned; /* by a playbook: so what comes next is known, or why nothing does */
+    bool is_link;    /* the record is the person's own */
+};
+
+struct audit_optin {
+    uint64_t seq, received_ms; /* its id */
+    uint64_t decided_seq;
+    uint32_t agency, site;
+    uint8_t reason;
+};
+
+struct audit_fact {
+    uint64_t person, task, seq; /* big-endian; so are the next two by their size */
+    uint8_t order;              /* within the record */
+    uint8_t kind;
+    union {
+        struct audit_task task_row;
+        struct audit_person person_row;
+        struct audit_optin optin;
+        struct {
+            uint64_t ms, seq;
+            uint32_t queue;
+        } heard;
+        uint64_t lease_until_ms; /* POPPED */
+        uint64_t drop_seq;       /* TASK_END */
+        uint64_t received_ms;    /* RECEIVED */
+    };
+};
+
+/* --- rows that should be there, sorted by table and key ----------------------------------------
+ */
+
+enum audit_table {
+    AUDIT_DUE, /* these may stay in a server's memory for a while, */
+    AUDIT_OUTBOX,
+    AUDIT_VISIBLE,
+    AUDIT_SUSPECT, /* and these do not */
+    AUDIT_WORK,
+    AUDIT_OWNED,
+    AUDIT_ENTITY, /* each setting of it: behind its key the record, value: hash and length */
+    AUDIT_REDIS
+};
+
+struct audit_row {
+    uint8_t table;
+    uint8_t key[24]; /* as state has it; in Redis: queue, task, delivery */
+    uint8_t side;    /* of Redis: 0 for what should be there, 1 for what is */
+    uint8_t must;    /* Redis: it has to stand there; else it must not */
+    uint64_t value[2];
+    uint64_t seq; /* the record that it follows from */
+    uint64_t person, first_ms, task, opened_ms;
+};
+
+/* --- the audit ------------------------------------------------------------------------------- */
+
+/* Whom an orphan is about, as far as it is known; 0: it is not. */
+struct audit_about {
+    uint64_t person, first_ms;
+    uint64_t task, opened_ms;
+    uint64_t optin, received_ms;
+    uint64_t record;
+};
+
+struct audit_queue {
+    char name[AUDIT_QUEUE_NAME_MAX + 1]; /* "": there never was one of that number */
+    bool is_list;
+    uint64_t open_tasks;            /* the next three by the journal, up to where state has come */
+    uint64_t outbox_seq;            /* newest operation */
+    uint64_t heard_ms, heard_seq;   /* newest report */
+    uint64_t mark;                  /* of Redis: operations up to here were pushed; 0: none were */
+    uint64_t report_ms, report_seq; /* state has all reports up to this one */
+    bool doubtful;                  /* something in it is to be looked at again */
+};
+
+/* What stood in Redis and should not, or the other way round. */
+struct audit_suspect {
+    struct audit_about about;
+    uint32_t queue;
+    uint16_t delivery;
+    bool missing;         /* else it is too much */
+    bool known;           /* too much: its task is open, and held */
+    bool there, reported; /* at the look at hand */
+    bool cleared;
+};
+
+struct audit_link;
+
+struct audit {
+    const struct audit_options *options;
+    struct audit_result *result;
+    enum status status; /* the first failure of any part */
+
+    /* The journal, and what the walk has found. */
+    struct lmdb_env journal;
+    MDB_dbi journal_table;
+    uint64_t walked_seq, walked_ms;
+    bool has_key;
+    struct hash_key id_key;
+    uint64_t epoch;
+    struct audit_queue *queues; /* AUDIT_QUEUES_MAX */
+    struct audit_sort *facts, *rows;
+
+    /* State: a snapshot. */
+    struct lmdb_env state;
+    MDB_txn *snapshot;    /* NULL: there is none */
+    uint64_t settled_seq; /* rows that follow from later records may be young */
+    struct state_meta meta;
+
+    struct audit_link *link; /* NULL: Redis is not looked at */
+    bool redis_failed;       /* it was to be, and could not: the rest goes on */
+    struct audit_row held;   /* of the rows of Redis the one at hand, until the next key comes */
+    bool holds, held_seen;
+    struct audit_suspect *suspects;
+    size_t suspect_count;
+};
+
+/* Keeps the first failure. */
+void audit_fail(struct audit *audit, enum status status);
+/* Names an orphan: `what` is missing or wrong with it. */
+void audit_tell(struct audit *audit, const struct audit_about *about, const char *what, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* --- audit_walk.c */
+
+/* A record as it is stored, of which only the header and the effects were found sound. */
+struct audit_record {
+    struct record_header header;
+    const char *effects;
+};
+/* Hands the facts of the records behind the walked one to the callback, to the end. */
+typedef void audit_fact_fn(struct audit *audit, const struct audit_fact *fact);
+void audit_walk(struct audit *audit, audit_fact_fn *on_fact);
+/* The header of one record; false: it is not there, or not sound. */
+bool audit_find_record(struct audit *audit, uint64_t seq, struct record_header *out);
+/* As facts have them. */
+uint64_t audit_task_fingerprint(const struct task_row *row);
+uint64_t audit_person_fingerprint(const struct person_row *row);
+uint64_t audit_rank(const struct task_row *row);
+
+/* --- audit_row.c */
+
+/* A row as it is stored; false: no row is. A person's open task, if it stands there, comes along;
+ * a further one's number is in its key. */
+bool audit_read_person(MDB_val stored, uint64_t *last_seq_out, struct person_row *row_out,
+                       struct task_row *task_out);
+bool audit_read_task(MDB_val stored, uint64_t number, struct task_row *out);
+
+/* --- audit_people.c, audit_tables.c */
+
+/* Reads the facts in order: counts and judges opt-ins, people and tasks, and adds the rows. */
+void audit_people(struct audit *audit);
+
+/* Reads the rows in order: judges the tables, and notes what is to be looked at in Redis. */
+void audit_tables(struct audit *audit);
+
+/* A table of the snapshot, from its beginning. */
+struct audit_cursor {
+    MDB_cursor *cursor; /* NULL: it is not there, and so has no rows */
+    MDB_val key, value;
+    bool has; /* a row is at hand */
+};
+void audit_cursor_open(struct audit *audit, const char *table, struct audit_cursor *out);
+void audit_cursor_next(struct audit *audit, struct audit_cursor *cursor);
+void audit_cursor_close(struct audit_cursor *cursor);
+
+static inline uint64_t audit_be64(const void *bytes)
+{
+    uint64_t number;
+
+    memcpy(&number, bytes, sizeof number);
+    return be64toh(number);
+}
+
+static inline uint32_t audit_be32(const void *bytes)
+{
+    uint32_t number;
+
+    memcpy(&number, bytes, sizeof number);
+    return be32toh(number);
+}
+
+/* --- audit_queues.c, audit_judge.c */
+
+/* A member of ours in a queue. */
+struct audit_member {
+    uint32_t queue;
+    uint16_t delivery;
+    uint64_t task, opened_ms;
+};
+typedef void audit_member_fn(struct audit *audit, const struct audit_member *member);
+
+/* Reads each queue, or those that are doubtful: its mark, then all that stands in it. */
+void audit_queues(struct audit *audit, bool only_doubtful, audit_member_fn *on_member);
+/* What was reported and not heard yet, of the doubtful queues. */
+void audit_reports(struct audit *audit, audit_member_fn *on_report);
+
+/* Adds what stands in Redis to the rows. */
+void audit_see_queues(struct audit *audit);
+/* Row by row, in order; NULL behind the last. */
+void audit_judge_queue_row(struct audit *audit, const struct audit_row *row);
+/* Looks again at what is doubtful, and names what is so still. */
+void audit_look_again(struct audit *audit);
+
+/* --- audit_link.c */
+
+struct redis_reply;
+/* NULL: no answer; redis_failed. */
+struct audit_link *audit_link_open(struct audit *audit);
+void audit_link_close(struct audit_link *link);
+/* Asks and waits. False: redis_failed, now or before; else the reply is valid during the callback.
+ */
+typedef void audit_reply_fn(void *owner, const struct redis_reply *reply);
+bool audit_ask(struct audit *audit, const struct slice *words, size_t count,
+               audit_reply_fn *on_reply, void *owner);
+
+#endif

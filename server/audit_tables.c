@@ -1,0 +1,325 @@
+/* The tables whose rows follow from people and open tasks: what should be there, sorted by table
+ * and key, beside what is. The two differ by rows that are missing, rows that nothing is open for,
+ * and rows that say something else under the right key. */
+#include <xxhash.h>
+
+#include "proto/must.h"
+#include "server/audit_internal.h"
+
+struct table {
+    const char *name, *what;
+    size_t key_bytes;
+    size_t value_bytes;
+};
+
+static const struct table tables[] = {
+    [AUDIT_DUE] = {"due", "row of due", 24, 1},
+    [AUDIT_OUTBOX] = {"outbox", "put in the outbox", 12, 16},
+    [AUDIT_VISIBLE] = {"visible", "row of visible", 20, 16},
+    [AUDIT_SUSPECT] = {"suspect", "row for review", 12, 16},
+    [AUDIT_WORK] = {"work", "row of its agent's work", 20, 8},
+    [AUDIT_OWNED] = {"owned", "row of its owner's people", 12, 0},
+};
+
+/* --- cursors ------------------------------------------------------------------------------ */
+
+static void take(struct audit *audit, struct audit_cursor *cursor, MDB_cursor_op where)
+{
+    int code = mdb_cursor_get(cursor->cursor, &cursor->key, &cursor->value, where);
+
+    cursor->has = code == 0;
+    if (code != MDB_NOTFOUND)
+        audit_fail(audit, lmdb_env_failed(&audit->state, "mdb_cursor_get", code));
+}
+
+void audit_cursor_open(struct audit *audit, const char *table, struct audit_cursor *out)
+{
+    MDB_dbi dbi;
+    int code;
+
+    *out = (struct audit_cursor){0};
+    if (!audit->snapshot)
+        return;
+    code = mdb_dbi_open(audit->snapshot, table, 0, &dbi);
+    if (code == 0)
+        code = mdb_cursor_open(audit->snapshot, dbi, &out->cursor);
+    if (code != MDB_NOTFOUND)
+        audit_fail(audit, lmdb_env_failed(&audit->state, "mdb_dbi_open", code));
+    if (out->cursor)
+        take(audit, out, MDB_FIRST);
+}
+
+void audit_cursor_next(struct audit *audit, struct audit_cursor *cursor)
+{
+    take(audit, cursor, MDB_NEXT);
+}
+
+void audit_cursor_close(struct audit_cursor *cursor)
+{
+    if (cursor->cursor)
+        mdb_cursor_close(cursor->cursor);
+}
+
+/* --- one row beside the other --------------------------------------------------------------- */
+
+static struct audit_about about_row(const struct audit_row *row)
+{
+    struct audit_about about = {.person = row->person,
+                                .first_ms = row->first_ms,
+                                .task = row->task,
+                                .opened_ms = row->opened_ms};
+
+    if (row->table == AUDIT_SUSPECT)
+        about.record = ~audit_be64(row->key + 4);
+    return about;
+}
+
+/* Whom a row is about that nothing expects, as far as it says so itself. */
+static struct audit_about about_stored(enum audit_table table, const struct audit_cursor *cursor)
+{
+    const char *key = cursor->key.mv_data, *value = cursor->value.mv_data;
+    struct audit_about about = {0};
+
+    if (cursor->key.mv_size != tables[table].key_bytes ||
+        cursor->value.mv_size != tables[table].value_bytes)
+        return about;
+    if (table == AUDIT_DUE) {
+        about.person = audit_be64(key + 8);
+        about.task = audit_be64(key + 16);
+    } else if (table == AUDIT_OUTBOX) {
+        memcpy(&about.person, value, sizeof about.person);
+        memcpy(&about.task, value + 8, sizeof about.task);
+    } else if (table == AUDIT_VISIBLE) {
+        memcpy(&about.person, value, sizeof about.person);
+        about.task = audit_be64(key + 12);
+    } else if (table == AUDIT_WORK) {
+        memcpy(&about.person, value, sizeof about.person);
+        about.task = audit_be64(key + 12);
+    } else if (table == AUDIT_OWNED) {
+        about.person = audit_be64(key + 4);
+    } else {
+        about.record = ~audit_be64(key + 4);
+    }
+    return about;
+}
+
+/* A drop is the trace of a put that is out no more; it goes an hour later, and nothing waits for
+ * it. */
+static bool is_drop(enum audit_table table, const struct audit_cursor *cursor)
+{
+    struct outbox_row row;
+
+    if (table != AUDIT_OUTBOX || cursor->value.mv_size != sizeof row)
+        return false;
+    memcpy(&row, cursor->value.mv_data, sizeof row);
+    return row.op == OUTBOX_DROP;
+}
+
+/* Values are as many numbers as they have as they lie in memory (a site's has four bytes of zero
+ * behind it), but for the kind of what is due. */
+static bool says_the_same(const struct audit_row *row, const struct audit_cursor *cursor)
+{
+    if (cursor->value.mv_size != tables[row->table].value_bytes)
+        return false;
+    if (row->table == AUDIT_DUE)
+        return *(const uint8_t *)cursor->value.mv_data == row->value[0];
+    return memcmp(cursor->value.mv_data, row->value, cursor->value.mv_size) == 0;
+}
+
+_Static_assert(sizeof(struct suspect_row) == sizeof((struct audit_row){0}.value), "stored");
+
+/* Keys of a table are of one length: another one is damage, and stands where its bytes do. */
+static int compare(enum audit_table table, const struct audit_cursor *cursor,
+                   const struct audit_row *row)
+{
+    size_t wanted = tables[table].key_bytes, stored = cursor->key.mv_size;
+    int order = memcmp(cursor->key.mv_data, row->key, stored < wanted ? stored : wanted);
+
+    return order != 0 ? order : (stored > wanted) - (stored < wanted);
+}
+
+static void tell_stray(struct audit *audit, enum audit_table table,
+                       const struct audit_cursor *cursor)
+{
+    struct audit_about about = about_stored(table, cursor);
+
+    if (!is_drop(table, cursor))
+        audit_tell(audit, &about, "state has a %s for which nothing is open", tables[table].what);
+}
+
+/* What follows from the newest records a server has in its memory for some seconds, and makes anew
+ * when it was killed. */
+static void tell_missing(struct audit *audit, const struct audit_row *row)
+{
+    struct audit_about about = about_row(row);
+
+    if (row->seq > audit->settled_seq && row->table < AUDIT_SUSPECT)
+        audit->result->young++;
+    else
+        audit_tell(audit, &about, "state does not have the %s", tables[row->table].what);
+}
+
+static void judge_row(struct audit *audit, struct audit_cursor *cursor, const struct audit_row *row)
+{
+    struct audit_about about = about_row(row);
+
+    while (cursor->has && compare(row->table, cursor, row) < 0) {
+        tell_stray(audit, row->table, cursor);
+        audit_cursor_next(audit, cursor);
+    }
+    if (!cursor->has || compare(row->table, cursor, row) > 0) {
+        tell_missing(audit, row);
+        return;
+    }
+    if (!says_the_same(row, cursor))
+        audit_tell(audit, &about, "state has another %s than it should", tables[row->table].what);
+    audit_cursor_next(audit, cursor);
+}
+
+static void tell_rest(struct audit *audit, enum audit_table table, struct audit_cursor *cursor)
+{
+    for (; cursor->has; audit_cursor_next(audit, cursor))
+        tell_stray(audit, table, cursor);
+}
+
+/* --- queues ------------------------------------------------------------------------------- */
+
+/* Of what was put last a server has some in its memory, and none when all is settled. */
+static bool is_stored_so_far(const struct audit *audit, const struct state_queue *row)
+{
+    return audit->settled_seq < audit->meta.folded_seq ? row->outbox_stored_seq <= row->outbox_seq
+                                                       : row->outbox_stored_seq == row->outbox_seq;
+}
+
+static void judge_queue(struct audit *audit, const struct audit_cursor *cursor)
+{
+    struct audit_queue *queue;
+    struct state_queue row;
+    const struct audit_about nobody = {0};
+    bool sound = cursor->key.mv_size == sizeof(uint32_t) && cursor->value.mv_size == sizeof row;
+    uint32_t number = sound ? audit_be32(cursor->key.mv_data) : AUDIT_QUEUES_MAX;
+
+    if (number >= AUDIT_QUEUES_MAX) {
+        audit_tell(audit, &nobody, "state has a row of a queue that cannot be read");
+        return;
+    }
+    memcpy(&row, cursor->value.mv_data, sizeof row);
+    queue = &audit->queues[number];
+    queue->report_ms = row.report_ms;
+    queue->report_seq = row.report_seq;
+    if (row.open_tasks != queue->open_tasks)
+        audit_tell(audit, &nobody, "state counts %llu open tasks of %s, the journal has %llu",
+                   (unsigned long long)row.open_tasks, queue->name,
+                   (unsigned long long)queue->open_tasks);
+    if (row.outbox_seq != queue->outbox_seq)
+        audit_tell(audit, &nobody, "state has come to operation %llu of %s, the journal to %llu",
+                   (unsigned long long)row.outbox_seq, queue->name,
+                   (unsigned long long)queue->outbox_seq);
+    if (!is_stored_so_far(audit, &row))
+        audit_tell(audit, &nobody, "state says wrongly how far the outbox of %s is stored",
+                   queue->name);
+    if (row.report_ms != queue->heard_ms || row.report_seq != queue->heard_seq)
+        audit_tell(audit, &nobody,
+                   "state has read the reports on %s to another one than the journal", queue->name);
+    queue->open_tasks = queue->outbox_seq = queue->heard_ms = 0; /* what is left over shows */
+}
+
+static void judge_queues(struct audit *audit)
+{
+    const struct audit_about nobody = {0};
+    struct audit_cursor cursor;
+
+    audit_cursor_open(audit, "queue", &cursor);
+    for (; cursor.has; audit_cursor_next(audit, &cursor))
+        judge_queue(audit, &cursor);
+    audit_cursor_close(&cursor);
+    for (uint32_t number = 0; number < AUDIT_QUEUES_MAX; number++) {
+        const struct audit_queue *queue = &audit->queues[number];
+        if (queue->open_tasks > 0 || queue->outbox_seq > 0 || queue->heard_ms > 0)
+            audit_tell(audit, &nobody, "state does not have a row of the queue %s",
+                       audit->queues[number].name);
+    }
+}
+
+/* --- settings ----------------------------------------------------------------------------- */
+
+#define ENTITY_KEY_BYTES 8
+
+static void tell_entity(struct audit *audit, const struct audit_row *row, const char *what)
+{
+    const struct audit_about about = {.record = row->seq};
+
+    audit_tell(audit, &about, "%s", what);
+}
+
+/* The newest settings of one entity, of those that state has come to. */
+static void judge_entity(struct audit *audit, struct audit_cursor *cursor,
+                         const struct audit_row *newest)
+{
+    const struct audit_about nobody = {0};
+    int order = 1;
+
+    while (cursor->has) {
+        bool sound = cursor->key.mv_size == ENTITY_KEY_BYTES;
+        order = sound ? memcmp(cursor->key.mv_data, newest->key, ENTITY_KEY_BYTES) : -1;
+        if (order >= 0)
+            break;
+        audit_tell(audit, &nobody, "state has settings that the journal does not have");
+        audit_cursor_next(audit, cursor);
+    }
+    bool is_there = cursor->has && order == 0;
+    if (!is_there) {
+        if (newest->value[1] != 0)
+            tell_entity(audit, newest, "state does not have the settings that the record made");
+        return;
+    }
+    if (cursor->value.mv_size != newest->value[1] ||
+        XXH3_64bits(cursor->value.mv_data, cursor->value.mv_size) != newest->value[0])
+        tell_entity(audit, newest, "state has the settings otherwise than the record made them");
+    audit_cursor_next(audit, cursor);
+}
+
+/* Takes all rows of settings; the next one of another table comes back. */
+static const struct audit_row *judge_entities(struct audit *audit, const struct audit_row *row)
+{
+    const struct audit_about nobody = {0};
+    struct audit_cursor cursor;
+    struct audit_row newest = {0};
+
+    audit_cursor_open(audit, "entity", &cursor);
+    for (; row && row->table == AUDIT_ENTITY; row = audit_sort_next(audit->rows)) {
+        if (row->seq > audit->meta.folded_seq)
+            continue;
+        if (newest.seq != 0 && memcmp(newest.key, row->key, ENTITY_KEY_BYTES) != 0)
+            judge_entity(audit, &cursor, &newest);
+        newest = *row;
+    }
+    if (newest.seq != 0)
+        judge_entity(audit, &cursor, &newest);
+    for (; cursor.has; audit_cursor_next(audit, &cursor))
+        audit_tell(audit, &nobody, "state has settings that the journal does not have");
+    audit_cursor_close(&cursor);
+    return row;
+}
+
+/* --- all of them ----------------------------------------------------------------------------- */
+
+void audit_tables(struct audit *audit)
+{
+    const struct audit_row *row = audit_sort_next(audit->rows);
+
+    for (enum audit_table table = AUDIT_DUE; table < AUDIT_ENTITY; table++) {
+        struct audit_cursor cursor;
+        audit_cursor_open(audit, tables[table].name, &cursor);
+        for (; row && row->table == table; row = audit_sort_next(audit->rows))
+            judge_row(audit, &cursor, row);
+        tell_rest(audit, table, &cursor);
+        audit_cursor_close(&cursor);
+    }
+    row = judge_entities(audit, row);
+    for (; row; row = audit_sort_next(audit->rows))
+        audit_judge_queue_row(audit, row);
+    audit_judge_queue_row(audit, NULL);
+    judge_queues(audit);
+    audit_fail(audit, audit_sort_status(audit->rows));
+}

@@ -1,0 +1,400 @@
+/* The journal from its first record on, by code of its own: what of each record is about opt-ins,
+ * people and tasks becomes facts. The layout is record.h's; what is longer than this version knows
+ * is cut, what is shorter reads as 0, as the engine takes it. */
+#include <xxhash.h>
+
+#include "proto/json.h"
+#include "proto/must.h"
+#include "server/audit_internal.h"
+
+#define PAGE 1000 /* records a transaction: the journal is not held still, it only grows */
+
+struct walk {
+    struct audit *audit;
+    audit_fact_fn *on_fact;
+    struct json *json; /* of settings */
+    const struct record_header *header;
+    bool linked; /* a fact says already that the record is the person's */
+    uint8_t order;
+};
+
+/* --- a record ---------------------------------------------------------------------------- */
+
+static bool is_zeroed(const char *bytes, size_t length)
+{
+    return length == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, length - 1) == 0);
+}
+
+/* What is wrong with a stored record; NULL: nothing. *out is set when header and effects are sound,
+ * which is all that a fold needs. */
+static const char *read_record(uint64_t seq, MDB_val stored, struct audit_record *out)
+{
+    struct record_header *header = &out->header;
+    const char *bytes = stored.mv_data;
+
+    out->effects = NULL;
+    if (stored.mv_size < sizeof *header)
+        return "is cut off";
+    memcpy(header, bytes, sizeof *header);
+    const char *effects = bytes + sizeof *header;
+    uint64_t room = stored.mv_size - sizeof *header;
+    if (header->effects_bytes > room || header->payload_bytes != room - header->effects_bytes)
+        return "is not as long as it says";
+    uint64_t seed = XXH3_64bits(header, offsetof(struct record_header, checksum));
+    if (XXH3_64bits_withSeed(effects, header->effects_bytes, seed) != header->checksum)
+        return "is damaged";
+    if (header->seq != seq)
+        return "stands under another's number";
+    out->effects = effects;
+
+    const char *payload = effects + header->effects_bytes;
+    if (XXH3_64bits(payload, header->payload_bytes) != header->payload_checksum &&
+        !is_zeroed(payload, header->payload_bytes))
+        return "is damaged in what was said";
+    return NULL;
+}
+
+static void take(void *row, size_t row_bytes, const char *body, size_t body_bytes)
+{
+    memset(row, 0, row_bytes);
+    memcpy(row, body, body_bytes < row_bytes ? body_bytes : row_bytes);
+}
+
+/* --- rows -------------------------------------------------------------------------------- */
+
+/* A pop says only what it changes, so that the rest of the row is told apart from it. */
+uint64_t audit_task_fingerprint(const struct task_row *row)
+{
+    struct task_row rest = *row;
+
+    rest.state = rest.due_kind = 0;
+    rest.put_seq = rest.lease_until_ms = rest.due_ms = 0;
+    return XXH3_64bits(&rest, sizeof rest);
+}
+
+/* How many tasks are open is counted in state alone: what a record says of it is of before it. */
+uint64_t audit_person_fingerprint(const struct person_row *row)
+{
+    struct person_row rest = *row;
+
+    rest.open_tasks = 0;
+    return XXH3_64bits(&rest, sizeof rest);
+}
+
+uint64_t audit_rank(const struct task_row *row)
+{
+    return row->flags & TASK_IN_LIST ? row->put_seq : row->rank_ms;
+}
+
+/* When a person is due for something that is no open task's: the next step, or the next call. */
+static uint64_t person_due_ms(const struct person_row *row, uint8_t *kind_out)
+{
+    *kind_out = row->due_ms != 0 ? DUE_PERSON : DUE_NONE;
+    return row->due_ms;
+}
+
+/* --- facts ------------------------------------------------------------------------------- */
+
+static void say(struct walk *walk, struct audit_fact *fact, enum audit_fact_kind kind,
+                uint64_t person, uint64_t task)
+{
+    fact->person = htobe64(person);
+    fact->task = htobe64(task);
+    fact->seq = htobe64(walk->header->seq);
+    fact->order = walk->order++;
+    fact->kind = (uint8_t)kind;
+    walk->on_fact(walk->audit, fact);
+}
+
+static void say_optin(struct walk *walk, const struct effect_optin *effect)
+{
+    struct audit_fact fact = {0};
+
+    fact.optin = (struct audit_optin){.seq = effect->optin_seq,
+                                      .received_ms = effect->received_ms,
+                                      .decided_seq = walk->header->seq,
+                                      .agency = walk->header->agency,
+                                      .site = effect->site,
+                                      .reason = effect->reason};
+    say(walk, &fact, FACT_OPTIN, effect->person, 0);
+    if (effect->task != 0)
+        say(walk, &fact, FACT_NAMED, effect->person, effect->task);
+    if (walk->header->kind == RECORD_DECIDED)
+        say(walk, &fact, FACT_DECIDED, 0, effect->optin_seq);
+}
+
+static void say_person(struct walk *walk, const struct effect_person *effect)
+{
+    struct audit_fact fact = {0};
+    struct audit_person *row = &fact.person_row;
+
+    *row = (struct audit_person){.fingerprint = audit_person_fingerprint(&effect->row),
+                                 .first_ms = effect->row.first_ms,
+                                 .owner = effect->row.owner,
+                                 .end = effect->row.end,
+                                 .closed = effect->row.closed,
+                                 .is_stopped = effect->row.flags & PERSON_DO_NOT_CONTACT,
+                                 .is_planned = effect->row.segment != 0,
+                                 .is_link = effect->person == walk->header->person};
+    row->due_ms = person_due_ms(&effect->row, &row->due_kind);
+    walk->linked |= row->is_link;
+    say(walk, &fact, FACT_PERSON, effect->person, 0);
+}
+
+static void say_task(struct walk *walk, const struct effect_task *effect)
+{
+    const struct task_row *row = &effect->row;
+    struct audit_fact fact = {0};
+
+    fact.task_row = (struct audit_task){.fingerprint = audit_task_fingerprint(row),
+                                        .put_seq = row->put_seq,
+                                        .lease_until_ms = row->lease_until_ms,
+                                        .due_ms = row->due_ms,
+                                        .drop_seq = effect->drop_seq,
+                                        .rank = audit_rank(row),
+                                        .opened_ms = row->opened_ms,
+                                        .deadline_ms = row->deadline_ms,
+                                        .with = row->with,
+                                        .queue = row->queue,
+                                        .delivery = row->delivery,
+                                        .state = row->state,
+                                        .due_kind = row->due_kind,
+                                        .channel = row->channel,
+                                        .flags = row->flags};
+    say(walk, &fact, FACT_TASK, effect->person, row->number);
+}
+
+/* The name of a queue stays when it is removed: its tasks may still be there. */
+static void note_queue(struct walk *walk, uint32_t number, struct slice settings)
+{
+    char padded[16 * 1024 + JSON_PADDING] = {0};
+    struct audit_queue *queue = &walk->audit->queues[number % AUDIT_QUEUES_MAX];
+    struct json_value root, member;
+    struct slice name, shape;
+
+    if (number >= AUDIT_QUEUES_MAX || settings.length > sizeof padded - JSON_PADDING)
+        return;
+    memcpy(padded, settings.bytes, settings.length);
+    if (json_parse(walk->json, padded, settings.length, &root) != STATUS_OK ||
+        !json_member(root, "id", &member) || !json_string(member, &name) ||
+        name.length > AUDIT_QUEUE_NAME_MAX)
+        return;
+    memcpy(queue->name, name.bytes, name.length);
+    queue->name[name.length] = '\0';
+    queue->is_list = json_member(root, "shape", &member) && json_string(member, &shape) &&
+                     slice_equal(shape, SLICE("list"));
+}
+
+/* None where they are said to stand behind the payload's end. */
+static struct slice settings_of(const struct effect_admin *effect, struct slice payload)
+{
+    if (effect->bytes == 0)
+        return payload;
+    if (effect->at > payload.length || effect->bytes > payload.length - effect->at)
+        return (struct slice){0};
+    return (struct slice){payload.bytes + effect->at, effect->bytes};
+}
+
+static void expect_entity(struct walk *walk, const struct effect_admin *effect,
+                          struct slice settings)
+{
+    struct audit_row row = {.table = AUDIT_ENTITY, .seq = walk->header->seq};
+    const uint32_t key[] = {htobe32(effect->entity), htobe32(effect->number)};
+    const uint64_t seq = htobe64(walk->header->seq);
+
+    memcpy(row.key, key, sizeof key);
+    memcpy(row.key + sizeof key, &seq, sizeof seq);
+    row.value[0] = XXH3_64bits(settings.bytes, settings.length);
+    row.value[1] = settings.length;
+    audit_sort_add(walk->audit->rows, &row);
+}
+
+static void take_effect(struct walk *walk, unsigned kind, const char *body, size_t bytes,
+                        struct slice payload)
+{
+    struct audit_fact fact = {0};
+    union {
+        struct effect_genesis genesis;
+        struct effect_epoch epoch;
+        struct effect_admin admin;
+        struct effect_optin optin;
+        struct effect_person person;
+        struct effect_task task;
+        struct effect_task_end end;
+        struct effect_popped popped;
+        struct effect_report report;
+    } effect;
+
+    take(&effect, sizeof effect, body, bytes);
+    switch (kind) {
+    case EFFECT_GENESIS:
+        walk->audit->id_key = effect.genesis.id_key;
+        walk->audit->has_key = true;
+        break;
+    case EFFECT_EPOCH:
+        walk->audit->epoch = effect.epoch.epoch;
+        break;
+    case EFFECT_ADMIN:
+        if (effect.admin.entity == ENTITY_QUEUE)
+            note_queue(walk, effect.admin.number, settings_of(&effect.admin, payload));
+        expect_entity(walk, &effect.admin, settings_of(&effect.admin, payload));
+        break;
+    case EFFECT_RECEIVED:
+        fact.received_ms = walk->header->now_ms;
+        say(walk, &fact, FACT_RECEIVED, 0, walk->header->seq);
+        break;
+    case EFFECT_OPTIN:
+        say_optin(walk, &effect.optin);
+        break;
+    case EFFECT_PERSON:
+        say_person(walk, &effect.person);
+        break;
+    case EFFECT_TASK:
+        say_task(walk, &effect.task);
+        break;
+    case EFFECT_TASK_END:
+        fact.drop_seq = effect.end.drop_seq;
+        say(walk, &fact, FACT_TASK_END, effect.end.person, effect.end.task);
+        break;
+    case EFFECT_POPPED:
+        fact.lease_until_ms = effect.popped.lease_until_ms;
+        say(walk, &fact, FACT_POPPED, effect.popped.person, effect.popped.task);
+        break;
+    case EFFECT_REPORT:
+        if (effect.report.stream_ms == 0)
+            break;
+        fact.heard.ms = effect.report.stream_ms;
+        fact.heard.seq = effect.report.stream_seq;
+        fact.heard.queue = effect.report.queue;
+        say(walk, &fact, FACT_HEARD, walk->header->person, effect.report.task);
+        break;
+    default: /* nothing that this is about */
+        break;
+    }
+}
+
+static void take_effects(struct walk *walk, const struct audit_record *record)
+{
+    const struct record_header *header = &record->header;
+    const struct slice payload = {record->effects + header->effects_bytes, header->payload_bytes};
+    uint16_t head[2]; /* kind, bytes */
+    size_t at = 0;
+
+    while (header->effects_bytes - at >= sizeof head) {
+        memcpy(head, record->effects + at, sizeof head);
+        at += sizeof head;
+        if (head[1] > header->effects_bytes - at)
+            return;
+        take_effect(walk, head[0], record->effects + at, head[1], payload);
+        at += head[1];
+    }
+}
+
+static void take_record(struct walk *walk, const struct audit_record *record)
+{
+    struct audit_fact fact = {0};
+
+    walk->header = &record->header;
+    walk->linked = record->header.person == 0;
+    walk->order = 0;
+    take_effects(walk, record);
+    if (!walk->linked)
+        say(walk, &fact, FACT_LINK, record->header.person, 0);
+}
+
+/* --- the walk ---------------------------------------------------------------------------- */
+
+/* One line, however many: what damages a key may make a gap of any size. */
+static void tell_gap(struct audit *audit, uint64_t from, uint64_t until)
+{
+    const struct audit_about about = {.record = from};
+
+    if (from + 1 == until)
+        audit_tell(audit, &about, "the record is missing in the journal");
+    else if (from < until)
+        audit_tell(audit, &about, "the record and %llu behind it are missing in the journal",
+                   (unsigned long long)(until - from - 1));
+}
+
+static int walk_one(struct walk *walk, MDB_val key, MDB_val value)
+{
+    struct audit *audit = walk->audit;
+    struct audit_record record;
+
+    if (key.mv_size != sizeof(uint64_t))
+        return MDB_CORRUPTED;
+    uint64_t seq = audit_be64(key.mv_data);
+    const struct audit_about about = {.record = seq};
+    tell_gap(audit, audit->walked_seq + 1, seq);
+    const char *wrong = read_record(seq, value, &record);
+    if (wrong)
+        audit_tell(audit, &about, "the record %s", wrong);
+    audit->walked_seq = seq;
+    if (record.effects) {
+        if (record.header.now_ms < audit->walked_ms)
+            audit_tell(audit, &about, "the record's time lies before that of the one before it");
+        audit->walked_ms = record.header.now_ms;
+        take_record(walk, &record);
+    }
+    return 0;
+}
+
+static int walk_page(struct walk *walk, bool *more_out)
+{
+    struct audit *audit = walk->audit;
+    uint64_t stored = htobe64(audit->walked_seq + 1);
+    MDB_val key = {sizeof stored, &stored}, value;
+    MDB_cursor *cursor;
+    MDB_txn *txn;
+    int code = mdb_txn_begin(audit->journal.env, NULL, MDB_RDONLY, &txn);
+
+    *more_out = false;
+    if (code != 0)
+        return code;
+    code = mdb_cursor_open(txn, audit->journal_table, &cursor);
+    if (code == 0) {
+        code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+        for (unsigned i = 0; code == 0 && i < PAGE; i++) {
+            code = walk_one(walk, key, value);
+            if (code == 0)
+                code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+        }
+        mdb_cursor_close(cursor);
+    }
+    mdb_txn_abort(txn);
+    *more_out = code == 0;
+    return code == MDB_NOTFOUND ? 0 : code;
+}
+
+void audit_walk(struct audit *audit, audit_fact_fn *on_fact)
+{
+    struct walk walk = {.audit = audit, .on_fact = on_fact, .json = json_open(16 * 1024)};
+    bool more = audit->status == STATUS_OK;
+
+    MUST(walk.json);
+    while (more) {
+        int code = walk_page(&walk, &more);
+        audit_fail(audit, lmdb_env_failed(&audit->journal, "walk", code));
+    }
+    json_close(walk.json);
+}
+
+bool audit_find_record(struct audit *audit, uint64_t seq, struct record_header *out)
+{
+    uint64_t stored = htobe64(seq);
+    MDB_val key = {sizeof stored, &stored}, value;
+    struct audit_record record = {0};
+    MDB_txn *txn;
+    int code = mdb_txn_begin(audit->journal.env, NULL, MDB_RDONLY, &txn);
+
+    if (code == 0) {
+        code = mdb_get(txn, audit->journal_table, &key, &value);
+        if (code == 0)
+            (void)read_record(seq, value, &record);
+        mdb_txn_abort(txn);
+    }
+    if (code != MDB_NOTFOUND)
+        audit_fail(audit, lmdb_env_failed(&audit->journal, "mdb_get", code));
+    *out = record.header;
+    return record.effects != NULL;
+}

@@ -1,0 +1,80 @@
+/* How people hang together: who may be another one, who is one, who referred whom. */
+#include "server/engine_internal.h"
+
+static bool has_edge(struct life *life, enum edge_kind kind, uint64_t other,
+                     struct state_edge *edge_out)
+{
+    return state_edge_next(life->engine->options.state, life->who->number, kind, other, edge_out) &&
+           edge_out->other == other;
+}
+
+void life_add_edge(struct life *life, enum edge_kind kind, uint64_t other)
+{
+    struct effect_edge effect = {.person = life->who->number,
+                                 .other = other,
+                                 .seq = life->turn->seq,
+                                 .kind = (uint8_t)kind,
+                                 .agency = life->who->row.agency};
+    struct state_edge edge;
+
+    if (!has_edge(life, kind, other, &edge))
+        life_effect(life, EFFECT_EDGE, &effect, sizeof(effect));
+}
+
+bool life_drop_edge(struct life *life, enum edge_kind kind, uint64_t other)
+{
+    struct effect_edge effect = {.person = life->who->number,
+                                 .other = other,
+                                 .kind = (uint8_t)kind,
+                                 .remove = true,
+                                 .agency = life->who->row.agency};
+    struct state_edge edge;
+
+    if (!has_edge(life, kind, other, &edge))
+        return false;
+    effect.seq = edge.seq;
+    life_effect(life, EFFECT_EDGE, &effect, sizeof(effect));
+    return true;
+}
+
+void life_collide(struct life *life, uint64_t other)
+{
+    life->who->row.flags |= PERSON_REVIEW;
+    life_add_edge(life, EDGE_COLLIDES, other);
+}
+
+/* As many as a record takes: what is left is looked at with the next one. */
+#define REVIEWED_AT_ONCE 32
+
+void life_reviewed(struct life *life)
+{
+    struct state *state = life->engine->options.state;
+    struct state_edge edge = {0};
+    uint64_t from = 0;
+
+    for (unsigned i = 0; i < REVIEWED_AT_ONCE &&
+                         state_edge_next(state, life->who->number, EDGE_COLLIDES, from, &edge);
+         i++) {
+        life_drop_edge(life, EDGE_COLLIDES, edge.other);
+        from = edge.other + 1;
+    }
+    if (!state_edge_next(state, life->who->number, EDGE_COLLIDES, from, &edge))
+        life->who->row.flags &= (uint8_t)~PERSON_REVIEW;
+}
+
+/* Who was merged is found as the one that is left. */
+bool engine_load_kept(struct engine *engine, uint64_t number, struct engine_person *out)
+{
+    struct state_edge into;
+
+    for (unsigned i = 0; i <= MERGED_MAX; i++) {
+        if (!engine_load_person(engine, number, out))
+            return false;
+        if (out->row.closed != PERSON_MERGED)
+            return true;
+        if (!state_edge_next(engine->options.state, number, EDGE_MERGED_INTO, 0, &into))
+            return false;
+        number = into.other;
+    }
+    return false;
+}

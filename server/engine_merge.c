@@ -1,0 +1,482 @@
+/* Two people who prove to be one, and one who proves to be two.
+ *
+ * The older one is left: it has what both had, and whoever looks for the other one finds it. The
+ * other's row stays as it was but for its plans, with its tasks withdrawn, so that its own history
+ * can still be read, and so that it can be undone: then what the merge brought to the one that was
+ * left goes back, as far as nothing has changed it since, and what came since stays with it. */
+#include <string.h>
+
+#include "proto/must.h"
+#include "server/engine_internal.h"
+
+#define ALL_CHANNELS (~0u)
+
+struct joining {
+    struct engine *engine;
+    const struct turn *turn;
+    struct settlement *settlement;
+    struct engine_person kept, other;
+    struct life life; /* the kept one's; for a moment the other's */
+    struct effect_merged merged;
+    struct task_row call; /* the other's open one; number 0: none */
+};
+
+static enum status refuse(struct joining *joining, enum status status, enum denial why)
+{
+    joining->settlement->denial = why;
+    return joining->settlement->status = status;
+}
+
+/* --- how many ----------------------------------------------------------------------------- */
+
+static unsigned merged_into(struct engine *engine, uint64_t person, unsigned most)
+{
+    struct state_edge edge;
+    unsigned count = 0;
+    uint64_t from = 0;
+
+    while (count < most &&
+           state_edge_next(engine->options.state, person, EDGE_MERGED, from, &edge)) {
+        count += 1 + merged_into(engine, edge.other, most - count - 1);
+        from = edge.other + 1;
+    }
+    return count;
+}
+
+/* --- adding up ---------------------------------------------------------------------------- */
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    if (a == 0 || b == 0)
+        return a + b;
+    return a < b ? a : b;
+}
+
+static void add_identity(struct person_row *row, const struct person_row *other)
+{
+    if (hash_is_none(row->phone) && !hash_is_none(other->phone)) {
+        row->phone = other->phone;
+        row->phone_seq = other->phone_seq != 0 ? other->phone_seq : other->first_seq;
+    }
+    if (hash_is_none(row->email) && !hash_is_none(other->email)) {
+        row->email = other->email;
+        row->email_seq = other->email_seq != 0 ? other->email_seq : other->first_seq;
+    }
+    if (row->name_seq == 0)
+        row->name_seq = other->name_seq;
+}
+
+/* The newest of both, each with whether it was a call. */
+static void add_touches(struct person_row *row, const struct person_row *other)
+{
+    const struct person_row own = *row;
+    unsigned a = 0, b = 0;
+
+    row->touch_calls = 0;
+    for (unsigned i = 0; i < TOUCHES_KEPT; i++) {
+        bool mine = b == TOUCHES_KEPT || (a < TOUCHES_KEPT && own.touches[a] >= other->touches[b]);
+        const struct person_row *from = mine ? &own : other;
+        unsigned at = mine ? a++ : b++;
+        row->touches[i] = from->touches[at];
+        row->touch_calls |= (uint8_t)((from->touch_calls >> at & 1) << i);
+    }
+}
+
+static void add_counts(struct life *life, const struct person_row *other)
+{
+    struct person_row *row = &life->who->row;
+
+    row->optins += other->optins;
+    row->attempts += other->attempts;
+    row->sold_cents += other->sold_cents;
+    if (row->sold_attempt == 0)
+        row->sold_attempt = other->sold_attempt;
+    if (row->calls < other->calls)
+        row->calls = other->calls;
+    life_score_both(life, other);
+    add_touches(row, other);
+}
+
+static void add_dates(struct person_row *row, const struct person_row *other)
+{
+    row->contact_ms = earlier(row->contact_ms, other->contact_ms);
+    row->conversed_ms = earlier(row->conversed_ms, other->conversed_ms);
+    if (row->stopped_s < other->stopped_s)
+        row->stopped_s = other->stopped_s;
+    if (row->last_ms < other->last_ms) {
+        row->last_ms = other->last_ms;
+        row->optin_seq = other->optin_seq;
+        row->site = other->site;
+        row->zone = 0;
+    }
+}
+
+/* Who has come further, in the order of the stages of the one that is left. */
+static void add_stage(struct joining *joining)
+{
+    const struct registry *registry = joining->engine->options.registry;
+    const struct playbook *own = joining->life.playbook;
+    const struct person_row *other = &joining->other.row;
+    const struct playbook *theirs = registry_playbook(registry, other->playbook);
+    struct person_row *row = &joining->kept.row;
+    unsigned stage = 0;
+    bool buys, bought = row->flags & PERSON_CUSTOMER;
+
+    if (other->stage > 0 && other->stage <= theirs->stages.count)
+        stage = playbook_stage_of(own, theirs->stages.items[other->stage - 1].id);
+    if (stage == 0)
+        return;
+    buys = own->stages.items[stage - 1].customer;
+    if (buys == bought ? stage > row->stage : buys)
+        row->stage = (uint8_t)stage;
+}
+
+/* What was said by either holds. */
+static void add_flags(struct person_row *row, const struct person_row *other)
+{
+    row->flags |= other->flags & (uint8_t) ~(PERSON_REVIEW | PERSON_IMPORTED);
+    row->silenced |= other->silenced;
+    if (row->reason == NO_TASK_UNREACHABLE && other->reason == NO_TASK_HAS_ONE)
+        row->reason = NO_TASK_HAS_ONE;
+    if (row->end == OUTCOME_NONE)
+        row->end = other->end;
+}
+
+/* A call that is agreed goes before one that is planned. */
+static void add_plans(struct joining *joining)
+{
+    const struct person_row *other = &joining->other.row;
+    struct person_row *row = &joining->kept.row;
+    bool adopts = row->closed != PERSON_WORKED && other->closed == PERSON_WORKED;
+    bool agreed = row->call_why == CALL_AGREED;
+
+    if (adopts)
+        row->closed = PERSON_WORKED;
+    if (row->cadence == 0 && other->cadence != 0 && row->playbook == other->playbook) {
+        row->cadence = other->cadence;
+        row->cadence_ms = other->cadence_ms;
+        row->step = other->step;
+        row->step_ms = other->step_ms;
+    } else if (adopts && row->step_ms == 0) {
+        life_start_segments(&joining->life);
+    }
+    if (other->call_ms == 0 || (row->call_ms != 0 && agreed && other->call_why != CALL_AGREED) ||
+        (row->call_ms != 0 && agreed == (other->call_why == CALL_AGREED) &&
+         row->call_ms <= other->call_ms))
+        return;
+    row->call_ms = other->call_ms;
+    row->call_why = other->call_why;
+}
+
+/* --- tasks -------------------------------------------------------------------------------- */
+
+/* All that the other one has open is withdrawn, and nothing is planned for it any more. */
+static void end_other(struct joining *joining)
+{
+    struct life *life = &joining->life;
+    struct effect_person effect = {.person = joining->other.number};
+
+    life->who = &joining->other;
+    if (!life_find_open(life, TASK_CALL, &joining->call))
+        joining->call.number = 0;
+    life_end_tasks(life, &(struct life_endings){.channels = ALL_CHANNELS});
+    life_stop(life, PERSON_MERGED);
+    joining->other.row.due_ms = 0;
+    effect.row = joining->other.row;
+    life_effect(life, EFFECT_PERSON, &effect, sizeof(effect));
+    life_drop_edge(life, EDGE_COLLIDES, joining->kept.number);
+    life->who = &joining->kept;
+}
+
+/* One call is left: its own, or the other's, which is told anew of the one that is left. */
+static void keep_call(struct joining *joining)
+{
+    const struct task_row *call = &joining->call;
+    struct life *life = &joining->life;
+    struct task_row open;
+
+    if (life_find_open(life, TASK_CALL, &open) || call->number == 0)
+        return;
+    life_new_task(life, TASK_CALL, (enum task_kind)call->kind, &open);
+    open.queue = life_call_queue(life);
+    if (open.queue == 0)
+        open.queue = call->queue;
+    open.deadline_ms = call->deadline_ms;
+    open.promise_ms = call->promise_ms;
+    open.tiers = call->tiers;
+    open.rung = call->rung;
+    open.flags |= call->flags & TASK_BREACHED;
+    open.segment = call->segment;
+    open.playbook = call->playbook;
+    life_open_task(life, &open, joining->turn->now_ms);
+}
+
+static void end_research(struct life *life)
+{
+    struct task_row research;
+
+    if (life_can_be_called(life) && life_find_open(life, TASK_RESEARCH, &research))
+        life_end_task(life, &research);
+}
+
+static void settle_tasks(struct joining *joining)
+{
+    struct life *life = &joining->life;
+
+    if (joining->kept.row.flags & PERSON_DO_NOT_CONTACT) {
+        life_stop(life, PERSON_STOPPED);
+        life_end_tasks(life, &(struct life_endings){.channels = ALL_CHANNELS});
+        return;
+    }
+    life_end_tasks(life, &(struct life_endings){.channels = joining->kept.row.silenced});
+    if (!(joining->kept.row.silenced >> TASK_CALL & 1))
+        keep_call(joining);
+    end_research(life);
+    life_suit_cadence(life);
+    if (joining->kept.row.closed == PERSON_WORKED)
+        life_keep_going(life);
+}
+
+/* --- merging ------------------------------------------------------------------------------ */
+
+/* What is known of both: of the same question, the newer record counts. */
+static void add_known(struct joining *joining)
+{
+    struct life *life = &joining->life;
+    struct life theirs = *life;
+
+    theirs.who = &joining->other;
+    theirs.has_known = false;
+    if (joining->other.row.known_seq == 0)
+        return;
+    life_join_known(life, &theirs, joining->other.row.known_seq > joining->kept.row.known_seq);
+}
+
+static void seal(struct joining *joining, const struct command *command, enum record_kind kind,
+                 bool has_known, struct record *record)
+{
+    struct engine_person *kept = &joining->kept;
+    struct report words;
+
+    engine_begin(record, kind, joining->turn, kept->number, kept->last_seq, kept->row.agency);
+    record->payload = command->payload;
+    if (report_decode(command->payload, &words) == STATUS_OK && has_known)
+        record->payload = life_told(&joining->life, &words);
+    life_end(&joining->life, record, true);
+    record_seal(record);
+    joining->settlement->optin.person = kept->number;
+    joining->settlement->optin.person_first_ms = kept->row.first_ms;
+    joining->settlement->other = joining->other.number;
+    joining->settlement->other_first_ms = joining->other.row.first_ms;
+    joining->settlement->status = STATUS_OK;
+}
+
+static void drop_review(struct joining *joining)
+{
+    struct life *life = &joining->life;
+    struct state *state = joining->engine->options.state;
+    uint64_t kept = joining->kept.number, other = joining->other.number;
+    struct state_edge edge;
+    bool more;
+
+    life_drop_edge(life, EDGE_COLLIDES, other);
+    more = state_edge_next(state, kept, EDGE_COLLIDES, 0, &edge) &&
+           (edge.other != other || state_edge_next(state, kept, EDGE_COLLIDES, other + 1, &edge));
+    if (!more)
+        joining->kept.row.flags &= (uint8_t)~PERSON_REVIEW;
+}
+
+static enum status merge(struct joining *joining, const struct command *command,
+                         struct record *record)
+{
+    struct person_row *row = &joining->kept.row;
+    const struct person_row other = joining->other.row;
+    uint64_t known_seq = row->known_seq;
+    struct life *life = &joining->life;
+
+    life_begin(life, joining->engine, joining->turn, &joining->kept);
+    joining->merged = (struct effect_merged){.kept = joining->kept.number,
+                                             .other = joining->other.number,
+                                             .kept_before = *row,
+                                             .other_before = other};
+    add_identity(row, &other);
+    add_counts(life, &other);
+    add_dates(row, &other);
+    add_stage(joining);
+    add_flags(row, &other);
+    add_known(joining);
+    add_plans(joining);
+    drop_review(joining);
+    end_other(joining);
+    settle_tasks(joining);
+    joining->merged.had_call = joining->call.number != 0;
+    life_effect(life, EFFECT_MERGED, &joining->merged, sizeof(joining->merged));
+    life_add_edge(life, EDGE_MERGED, joining->other.number);
+    seal(joining, command, RECORD_MERGED, row->known_seq != known_seq, record);
+    return STATUS_OK;
+}
+
+/* --- and back ----------------------------------------------------------------------------- */
+
+/* What the merge changed and nothing has changed since, goes back. */
+#define BACK(field)                                                                                \
+    do {                                                                                           \
+        if (memcmp(&row->field, &after->field, sizeof(row->field)) == 0)                           \
+            memcpy(&row->field, &before->field, sizeof(row->field));                               \
+    } while (0)
+
+static void give_back(struct person_row *row, const struct person_row *before,
+                      const struct person_row *after)
+{
+    bool heard = row->attempts != after->attempts || row->end != after->end;
+    uint8_t added = after->flags & (uint8_t)~before->flags;
+
+    if (heard)
+        added &= (uint8_t) ~(PERSON_CONVERSED | PERSON_CUSTOMER);
+    if (row->stopped_s != after->stopped_s)
+        added &= (uint8_t)~PERSON_DO_NOT_CONTACT;
+    row->flags &= (uint8_t)~added;
+    row->silenced &= (uint16_t) ~(after->silenced & (uint16_t)~before->silenced);
+    row->optins -= after->optins - before->optins;
+    row->attempts = (uint16_t)(row->attempts - (after->attempts - before->attempts));
+    row->sold_cents -= after->sold_cents - before->sold_cents;
+    if (!heard) {
+        BACK(stage);
+        BACK(closed);
+        BACK(cadence);
+        BACK(cadence_ms);
+        BACK(step);
+        BACK(step_ms);
+        BACK(call_ms);
+        BACK(call_why);
+        BACK(calls);
+    }
+    BACK(phone);
+    BACK(phone_seq);
+    BACK(email);
+    BACK(email_seq);
+    BACK(name_seq);
+    BACK(known_seq);
+    BACK(last_ms);
+    BACK(optin_seq);
+    BACK(site);
+    BACK(zone);
+    BACK(contact_ms);
+    BACK(conversed_ms);
+    BACK(stopped_s);
+    BACK(sold_attempt);
+    BACK(reason);
+    BACK(end);
+    BACK(score_hundredths);
+    BACK(score_s);
+    BACK(touches);
+    BACK(touch_calls);
+}
+
+/* "Never again" that was said since may have been said by either. */
+static void restore_other(struct joining *joining, bool stopped)
+{
+    struct life *life = &joining->life;
+    struct person_row *row = &joining->other.row;
+    struct effect_person effect = {.person = joining->other.number};
+
+    *row = joining->merged.other_before;
+    life->who = &joining->other;
+    life->playbook = registry_playbook(joining->engine->options.registry, row->playbook);
+    life->has_facts = life->has_words = life->has_known = false;
+    life->opens_call = false;
+    if (stopped) {
+        row->flags |= PERSON_DO_NOT_CONTACT;
+        row->stopped_s = joining->kept.row.stopped_s;
+        life_stop(life, PERSON_STOPPED);
+    } else if (joining->merged.had_call) {
+        row->call_ms = joining->turn->now_ms;
+        row->call_why = CALL_AGAIN;
+    }
+    if (row->closed == PERSON_WORKED)
+        life_keep_going(life);
+    row->due_ms = life_due_ms(row);
+    effect.row = *row;
+    life_effect(life, EFFECT_PERSON, &effect, sizeof(effect));
+    life->who = &joining->kept;
+    life->playbook =
+        registry_playbook(joining->engine->options.registry, joining->kept.row.playbook);
+    life->has_facts = life->has_words = life->has_known = false;
+}
+
+static enum status unmerge(struct joining *joining, const struct command *command,
+                           const struct person_row *after, struct record *record)
+{
+    struct person_row *row = &joining->kept.row;
+    const struct person_row *before = &joining->merged.kept_before;
+    struct life *life = &joining->life;
+    bool stopped;
+
+    life_begin(life, joining->engine, joining->turn, &joining->kept);
+    stopped = (row->flags & PERSON_DO_NOT_CONTACT) && row->stopped_s != after->stopped_s;
+    give_back(row, before, after);
+    restore_other(joining, stopped);
+    if (hash_is_none(row->phone) && hash_is_none(row->email))
+        life_end_tasks(life, &(struct life_endings){.channels = 1u << TASK_CALL});
+    if (row->closed == PERSON_WORKED)
+        life_keep_going(life);
+    life_drop_edge(life, EDGE_MERGED, joining->other.number);
+    seal(joining, command, RECORD_UNMERGED, false, record);
+    return STATUS_OK;
+}
+
+/* The record of the merge; false: they are not merged, or it cannot be read. */
+static bool find_merge(struct joining *joining, struct person_row *after)
+{
+    struct state_edge edge;
+    struct record_view record;
+    struct effect_person effect;
+
+    if (!state_edge_next(joining->engine->options.state, joining->kept.number, EDGE_MERGED,
+                         joining->other.number, &edge) ||
+        edge.other != joining->other.number ||
+        journal_batch_read(joining->engine->options.journal, edge.seq, &record) != STATUS_OK ||
+        !effect_find(&record, EFFECT_MERGED, &joining->merged, sizeof(joining->merged)) ||
+        !effect_find(&record, EFFECT_PERSON, &effect, sizeof(effect)))
+        return false;
+    *after = effect.row;
+    return true;
+}
+
+/* --- the decision ------------------------------------------------------------------------- */
+
+enum status engine_decide_merge(struct engine *engine, const struct command *command,
+                                const struct turn *turn, struct record *record,
+                                struct settlement *settlement)
+{
+    const struct command_person *asked = &command->person;
+    struct joining joining = {.engine = engine, .turn = turn, .settlement = settlement};
+    struct engine_person *kept = &joining.kept, *other = &joining.other;
+    struct person_row after;
+
+    if (!engine_load_whom(engine, asked, asked->number, asked->first_ms, kept) ||
+        !engine_load_whom(engine, asked, asked->other, asked->other_first_ms, other) ||
+        kept->row.agency != other->row.agency)
+        return settlement->status = STATUS_NOT_FOUND;
+    if (kept->number == other->number)
+        return refuse(&joining, STATUS_INVALID, DENIED_SAME);
+    if (asked->undo) {
+        if (kept->row.closed == PERSON_MERGED)
+            return refuse(&joining, STATUS_CONFLICT, DENIED_MERGED);
+        if (!find_merge(&joining, &after))
+            return refuse(&joining, STATUS_CONFLICT, DENIED_NOT_MERGED);
+        return unmerge(&joining, command, &after, record);
+    }
+    if (kept->row.closed == PERSON_MERGED || other->row.closed == PERSON_MERGED)
+        return refuse(&joining, STATUS_CONFLICT, DENIED_MERGED);
+    if (kept->number > other->number) {
+        struct engine_person younger = *kept;
+        *kept = *other;
+        *other = younger;
+    }
+    if (merged_into(engine, kept->number, MERGED_MAX) +
+            merged_into(engine, other->number, MERGED_MAX) >=
+        MERGED_MAX)
+        return refuse(&joining, STATUS_CONFLICT, DENIED_TOO_MANY);
+    return merge(&joining, command, record);
+}

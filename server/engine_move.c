@@ -1,0 +1,255 @@
+/* What somebody does by hand to where a person stands: another stage, another version of the
+ * playbook, an end to "never again", a look that was taken. Managers do; the transitions and the
+ * guards of the playbook hold for them as well. */
+#include "server/engine_internal.h"
+
+struct moving {
+    struct engine *engine;
+    const struct command_person *command;
+    const struct turn *turn;
+    struct settlement *settlement;
+    struct engine_person who;
+    struct life life;
+    struct report words;
+    struct effect_moved moved;
+};
+
+static enum status refuse(struct moving *moving, enum status status, enum denial why)
+{
+    moving->settlement->denial = why;
+    return moving->settlement->status = status;
+}
+
+bool engine_load_whom(struct engine *engine, const struct command_person *command, uint64_t number,
+                      uint64_t first_ms, struct engine_person *out)
+{
+    return number != 0 && number <= state_meta(engine->options.state)->people &&
+           engine_load_person(engine, number, out) &&
+           (first_ms == 0 || out->row.first_ms == first_ms) &&
+           (command->agency == 0 || command->agency == out->row.agency);
+}
+
+/* --- another stage ------------------------------------------------------------------------ */
+
+static enum status move_stage(struct moving *moving)
+{
+    struct life *life = &moving->life;
+    unsigned stage = playbook_stage_of(life->playbook, moving->words.value);
+    enum playbook_way way;
+
+    if (stage == 0)
+        return refuse(moving, STATUS_INVALID, DENIED_STAGE_UNKNOWN);
+    if (stage == moving->who.row.stage)
+        return refuse(moving, STATUS_DUPLICATE, DENIED_NOT);
+    way = playbook_way(life->playbook, moving->who.row.stage, stage, PLAYBOOK_ON_HAND,
+                       life_facts(life));
+    if (way != PLAYBOOK_WAY_OPEN)
+        return refuse(moving, STATUS_CONFLICT,
+                      way == PLAYBOOK_WAY_NONE ? DENIED_NO_WAY : DENIED_GUARD);
+    life_enter(life, stage);
+    life_suit_cadence(life);
+    life_keep_going(life);
+    return STATUS_OK;
+}
+
+/* --- another version ---------------------------------------------------------------------- */
+
+static unsigned cadence_named(const struct playbook *playbook, struct slice id)
+{
+    for (unsigned i = 0; i < playbook->cadences.count; i++)
+        if (slice_equal(playbook->cadences.items[i].id, id))
+            return i + 1;
+    return 0;
+}
+
+/* 0: it has none of that id. */
+static unsigned step_named(const struct playbook_cadence *cadence, struct slice id)
+{
+    for (unsigned i = 0; i < cadence->steps.count; i++)
+        if (slice_equal(cadence->steps.items[i].id, id))
+            return i + 1;
+    return 0;
+}
+
+/* Where the next step is not in this version any more, the first one that is still ahead. */
+static void find_step(struct moving *moving, struct slice id)
+{
+    struct life *life = &moving->life;
+    struct person_row *row = &moving->who.row;
+    const struct playbook_cadence *cadence = &life->playbook->cadences.items[row->cadence - 1];
+    unsigned step = step_named(cadence, id);
+
+    if (step == 0) {
+        moving->moved.lost |= MOVE_LOST_STEP;
+        do
+            step++;
+        while (step <= cadence->steps.count &&
+               life_step_at(life, &cadence->steps.items[step - 1]) <= moving->turn->now_ms);
+    }
+    if (step > cadence->steps.count) {
+        life_go_on(life);
+        return;
+    }
+    row->step = (uint8_t)step;
+    row->step_ms = life_step_at(life, &cadence->steps.items[step - 1]);
+}
+
+static void map_held(struct moving *moving, const struct playbook *old)
+{
+    const struct playbook *playbook = moving->life.playbook;
+    struct person_row *row = &moving->who.row;
+    const struct playbook_cadence *from;
+    unsigned cadence, step = 0;
+
+    if (row->held_ms == 0)
+        return;
+    from = &old->cadences.items[row->held_cadence - 1];
+    cadence = cadence_named(playbook, from->id);
+    if (cadence != 0)
+        step = step_named(&playbook->cadences.items[cadence - 1],
+                          from->steps.items[row->held_step - 1].id);
+    if (step == 0) {
+        moving->moved.lost |= MOVE_LOST_HELD;
+        row->held_ms = 0;
+        cadence = 0;
+    }
+    row->held_cadence = (uint8_t)cadence;
+    row->held_step = (uint8_t)step;
+}
+
+static void map_cadence(struct moving *moving, const struct playbook *old)
+{
+    struct life *life = &moving->life;
+    struct person_row *row = &moving->who.row;
+    const struct playbook_cadence *from;
+    unsigned cadence;
+
+    if (row->cadence == 0)
+        return;
+    from = &old->cadences.items[row->cadence - 1];
+    cadence = cadence_named(life->playbook, from->id);
+    row->cadence = (uint8_t)cadence;
+    if (cadence == 0) {
+        moving->moved.lost |= MOVE_LOST_CADENCE;
+        if (row->step != 0)
+            life_start_segments(life);
+        else
+            row->cadence_ms = 0;
+    } else if (row->step != 0) {
+        find_step(moving, from->steps.items[row->step - 1].id);
+    }
+    life_suit_cadence(life);
+}
+
+/* One of the same agency, or the shipped default. */
+static bool is_theirs(const struct moving *moving, uint32_t number)
+{
+    const struct playbook_version *version =
+        registry_playbook_version(moving->engine->options.registry, number);
+
+    return number == 0 || (version != NULL && version->playbook != NULL &&
+                           version->agency == moving->who.row.agency);
+}
+
+static enum status move_playbook(struct moving *moving)
+{
+    const struct command_person *command = moving->command;
+    struct person_row *row = &moving->who.row;
+    struct life *life = &moving->life;
+    const struct playbook *old = life->playbook;
+    const struct playbook *playbook =
+        registry_playbook(moving->engine->options.registry, command->playbook);
+    unsigned stage = 0;
+
+    if (!is_theirs(moving, command->playbook))
+        return refuse(moving, STATUS_INVALID, DENIED_PLAYBOOK_UNKNOWN);
+    if (row->playbook == command->playbook || (command->is_page && row->playbook != command->from))
+        return refuse(moving, STATUS_DUPLICATE, DENIED_NOT);
+    if (row->stage > 0 && row->stage <= old->stages.count)
+        stage = playbook_stage_of(playbook, old->stages.items[row->stage - 1].id);
+    if (stage == 0)
+        return refuse(moving, STATUS_CONFLICT, DENIED_STAGE_LOST);
+    row->playbook = command->playbook;
+    life->playbook = playbook;
+    life->has_facts = false;
+    life_enter(life, stage);
+    map_held(moving, old);
+    map_cadence(moving, old);
+    if (row->closed == PERSON_WORKED)
+        life_keep_going(life);
+    return STATUS_OK;
+}
+
+/* --- the rest ----------------------------------------------------------------------------- */
+
+/* Channels that are silent for a reason of their own stay so. */
+static enum status contact_again(struct moving *moving)
+{
+    struct person_row *row = &moving->who.row;
+
+    if (!(row->flags & PERSON_DO_NOT_CONTACT))
+        return refuse(moving, STATUS_DUPLICATE, DENIED_NOT);
+    row->flags &= (uint8_t)~PERSON_DO_NOT_CONTACT;
+    life_meet(&moving->life);
+    life_keep_going(&moving->life);
+    return STATUS_OK;
+}
+
+static enum status reviewed(struct moving *moving)
+{
+    if (!(moving->who.row.flags & PERSON_REVIEW))
+        return refuse(moving, STATUS_DUPLICATE, DENIED_NOT);
+    life_reviewed(&moving->life);
+    return STATUS_OK;
+}
+
+static enum status move(struct moving *moving)
+{
+    switch ((enum move_kind)moving->command->move) {
+    case MOVE_STAGE:
+        return move_stage(moving);
+    case MOVE_PLAYBOOK:
+        return move_playbook(moving);
+    case MOVE_CONTACT_AGAIN:
+        return contact_again(moving);
+    case MOVE_REVIEWED:
+        return reviewed(moving);
+    case MOVE_KIND_END:
+        break;
+    }
+    return refuse(moving, STATUS_INVALID, DENIED_NOT);
+}
+
+enum status engine_decide_move(struct engine *engine, const struct command *command,
+                               const struct turn *turn, struct record *record,
+                               struct settlement *settlement)
+{
+    struct moving moving = {
+        .engine = engine, .command = &command->person, .turn = turn, .settlement = settlement};
+    struct engine_person *who = &moving.who;
+    enum status status;
+
+    if (!engine_load_whom(engine, &command->person, command->person.number,
+                          command->person.first_ms, who))
+        return settlement->status = STATUS_NOT_FOUND;
+    if (who->row.closed == PERSON_MERGED)
+        return refuse(&moving, STATUS_CONFLICT, DENIED_MERGED);
+    if (report_decode(command->payload, &moving.words) != STATUS_OK)
+        report_clear(&moving.words);
+    life_begin(&moving.life, engine, turn, who);
+    moving.moved = (struct effect_moved){.kind = command->person.move,
+                                         .from_stage = who->row.stage,
+                                         .from_playbook = who->row.playbook};
+    status = move(&moving);
+    moving.moved.to_stage = who->row.stage;
+    moving.moved.to_playbook = who->row.playbook;
+    settlement->moved = moving.moved;
+    if (status != STATUS_OK)
+        return status;
+    life_effect(&moving.life, EFFECT_MOVED, &moving.moved, sizeof(moving.moved));
+    engine_begin(record, RECORD_MOVED, turn, who->number, who->last_seq, who->row.agency);
+    record->payload = command->payload;
+    life_end(&moving.life, record, true);
+    record_seal(record);
+    return settlement->status = STATUS_OK;
+}

@@ -1,0 +1,249 @@
+/* What follows from an outcome: the playbook says it, for each of them. Where the person stands,
+ * who is silent from now on, which cadence goes on, when is called again; or that it is over. */
+#include "server/engine_internal.h"
+
+#define ALL_CHANNELS (~0u)
+
+bool engine_is_revocation(enum outcome outcome, enum task_channel channel)
+{
+    return outcome == OUTCOME_DO_NOT_CONTACT ||
+           (outcome == OUTCOME_UNSUBSCRIBED && channel != TASK_EMAIL);
+}
+
+bool engine_can_be(enum outcome outcome, enum task_channel channel)
+{
+    switch (outcome) {
+    case OUTCOME_DELIVERED:
+    case OUTCOME_BOUNCED:
+        return channel != TASK_CALL && channel != TASK_RESEARCH && channel != TASK_VISIT;
+    case OUTCOME_RESEARCHED:
+        return channel == TASK_RESEARCH;
+    default:
+        return true;
+    }
+}
+
+const struct playbook_outcome *engine_outcome(const struct playbook *playbook, enum outcome outcome)
+{
+    static const struct playbook_outcome unnamed = {.next = PLAYBOOK_NEXT_CADENCE,
+                                                    .cadence = PLAYBOOK_KEEP};
+    const struct playbook_outcome *named = playbook->by_outcome[outcome];
+
+    return named != NULL ? named : &unnamed;
+}
+
+enum status engine_may_end(const struct playbook *playbook, enum outcome outcome, unsigned attempts)
+{
+    const struct playbook_outcome *does = engine_outcome(playbook, outcome);
+
+    return does->next == PLAYBOOK_NEXT_END && does->final == 0 &&
+                   attempts < playbook->calls.attempts_least
+               ? STATUS_TOO_FEW_ATTEMPTS
+               : STATUS_OK;
+}
+
+/* "1200" or "1200.50"; what is no amount is kept as it was said, and counts for nothing. */
+static uint64_t cents_of(struct slice value)
+{
+    uint64_t cents = 0;
+    unsigned decimals = 0;
+    bool point = false;
+
+    for (size_t i = 0; i < value.length; i++) {
+        if (value.bytes[i] == '.' && !point) {
+            point = true;
+            continue;
+        }
+        if (value.bytes[i] < '0' || value.bytes[i] > '9' || cents > UINT64_MAX / 10000)
+            return 0;
+        if (decimals == 2)
+            continue;
+        cents = cents * 10 + (uint64_t)(value.bytes[i] - '0');
+        decimals += point;
+    }
+    for (; decimals < 2; decimals++)
+        cents *= 10;
+    return cents;
+}
+
+static void note_conversation(struct person_row *row, uint64_t contact_ms)
+{
+    row->flags |= PERSON_CONVERSED;
+    if (row->conversed_ms == 0 || contact_ms < row->conversed_ms)
+        row->conversed_ms = contact_ms;
+}
+
+void life_learn(struct life *life, enum outcome outcome, uint64_t contact_ms)
+{
+    struct person_row *row = &life->who->row;
+
+    switch (outcome) {
+    case OUTCOME_CONVERSATION:
+    case OUTCOME_APPOINTMENT:
+    case OUTCOME_INFORMATION:
+        note_conversation(row, contact_ms);
+        break;
+    case OUTCOME_SOLD: /* whatever the stages are called */
+        note_conversation(row, contact_ms);
+        row->flags |= PERSON_CUSTOMER;
+        break;
+    default:
+        break;
+    }
+    life_move(life, 1ull << outcome);
+}
+
+/* A customer who buys again was won by the first sale. */
+void life_note_sale(struct life *life, const struct heard *heard)
+{
+    struct person_row *row = &life->who->row;
+    uint64_t cents = cents_of(heard->value);
+
+    if (cents != 0)
+        row->sold_cents = cents;
+    if (row->sold_attempt == 0)
+        row->sold_attempt = row->attempts;
+}
+
+/* --- cadences ----------------------------------------------------------------------------- */
+
+static bool fits(const struct life *life, unsigned cadence)
+{
+    uint8_t program = life_is_customer(life) ? PLAYBOOK_CUSTOMERS : PLAYBOOK_PROSPECTS;
+
+    const struct playbook_cadence *found = playbook_cadence(life->playbook, cadence);
+
+    return found != NULL && found->program == program;
+}
+
+void life_start_segments(struct life *life)
+{
+    const struct playbook_segment *segment = playbook_segment_of(life->playbook, life_facts(life));
+
+    life_start_cadence(life, segment->cadence);
+}
+
+void life_suit_cadence(struct life *life)
+{
+    if (life->who->row.cadence != 0 && life->who->row.step != 0 &&
+        !fits(life, life->who->row.cadence))
+        life_start_segments(life);
+}
+
+/* People are put into cadences of their own program only; who has become a customer leaves those
+ * for prospects all the same. */
+static void change_cadence(struct life *life, const struct playbook_outcome *does,
+                           enum outcome outcome, bool had_run_out)
+{
+    struct person_row *row = &life->who->row;
+    unsigned wanted = does->cadence > PLAYBOOK_SWITCH ? does->cadence - PLAYBOOK_SWITCH : 0;
+
+    if (does->cadence == PLAYBOOK_STOP) {
+        row->cadence = row->step = 0;
+        row->cadence_ms = row->step_ms = row->held_ms = 0;
+        row->held_cadence = row->held_step = 0;
+    } else if (fits(life, wanted)) {
+        if (row->cadence != wanted || row->step == 0)
+            life_start_cadence(life, wanted);
+    } else if (row->cadence == 0 && had_run_out) {
+        return; /* nothing new came of it */
+    } else if (!fits(life, row->cadence)) {
+        life_start_segments(life);
+    } else if (row->step != 0 &&
+               (life->playbook->cadences.items[row->cadence - 1].stops_on >> outcome & 1)) {
+        life_go_on(life);
+    }
+}
+
+/* --- calls -------------------------------------------------------------------------------- */
+
+/* A time that is too far away to be meant is none. */
+static bool is_agreed(const struct playbook_outcome *does, const struct heard *heard)
+{
+    return does->agreed && heard->call_at_ms > heard->said_ms &&
+           heard->call_at_ms - heard->said_ms <= REPORT_AGREED_WITHIN_MS;
+}
+
+/* What a robot reports changes nothing of what is planned; what was agreed is kept until another
+ * time is. */
+static void plan_call(struct life *life, const struct playbook_outcome *does,
+                      const struct heard *heard)
+{
+    const struct playbook_calls *calls = &life->playbook->calls;
+    struct person_row *row = &life->who->row;
+
+    if (!does->contact && !does->attempt)
+        return;
+    row->calls = does->next == PLAYBOOK_NEXT_RETRY ? (uint16_t)(row->calls + 1) : 0;
+    if (row->call_why == CALL_AGREED && !is_agreed(does, heard))
+        return;
+    life_plan_call(life, 0, CALL_NOT);
+    if (!life_can_be_called(life))
+        return;
+    if (is_agreed(does, heard))
+        life_plan_call(life, heard->call_at_ms, CALL_AGREED);
+    else if (does->next == PLAYBOOK_NEXT_RETRY && row->calls <= calls->spacing.count)
+        life_plan_call(life,
+                       life_after(life, heard->said_ms, calls->spacing.items[row->calls - 1].span),
+                       CALL_RETRY);
+    else if (does->next == 0)
+        life_plan_call(life, life_after(life, heard->said_ms, does->wake), CALL_WAKE);
+}
+
+static unsigned silenced_by(const struct playbook_outcome *does, const struct heard *heard)
+{
+    return (unsigned)does->silences | (does->silences_own ? 1u << heard->channel : 0);
+}
+
+void life_hear(struct life *life, const struct heard *heard)
+{
+    const struct playbook_outcome *does = engine_outcome(life->playbook, heard->outcome);
+    struct person_row *row = &life->who->row;
+    bool had_run_out = row->closed == PERSON_RUN_OUT;
+    const struct person_row before = *row;
+    unsigned silences = silenced_by(does, heard);
+    struct life_endings endings = {.channels = ALL_CHANNELS, .but = heard->task};
+
+    row->end = (uint8_t)heard->outcome;
+    row->closed = PERSON_WORKED;
+    if (heard->outcome == OUTCOME_SOLD)
+        life_note_sale(life, heard);
+    if (engine_is_revocation(heard->outcome, heard->channel)) {
+        row->flags |= PERSON_DO_NOT_CONTACT;
+        row->stopped_s = (uint32_t)(heard->said_ms / 1000);
+        life_stop(life, PERSON_STOPPED);
+        life_end_tasks(life, &endings);
+        return;
+    }
+    row->silenced |= (uint16_t)silences;
+    if (does->next == PLAYBOOK_NEXT_END) {
+        life_stop(life, PERSON_GIVEN_UP);
+        life_end_tasks(life, &endings);
+        return;
+    }
+    change_cadence(life, does, heard->outcome, had_run_out);
+    endings.channels = silences;
+    endings.steps = row->cadence != before.cadence || row->cadence_ms != before.cadence_ms;
+    life_end_tasks(life, &endings);
+    plan_call(life, does, heard);
+    life_keep_going(life);
+}
+
+void life_hear_of_before(struct life *life, const struct heard *heard)
+{
+    const struct playbook_outcome *does = engine_outcome(life->playbook, heard->outcome);
+    struct life_endings endings = {.channels = silenced_by(does, heard), .but = heard->task};
+    struct person_row *row = &life->who->row;
+
+    if (engine_is_revocation(heard->outcome, heard->channel)) {
+        life_hear(life, heard);
+        return;
+    }
+    if (heard->outcome == OUTCOME_SOLD && row->sold_attempt == 0)
+        life_note_sale(life, heard);
+    row->silenced |= (uint16_t)endings.channels;
+    life_end_tasks(life, &endings);
+    if (row->cadence != 0 && !fits(life, row->cadence))
+        life_start_segments(life);
+    life_keep_going(life);
+}

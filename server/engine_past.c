@@ -1,0 +1,175 @@
+/* What an amendment needs of the person's history: the outcome that it amends, what was heard
+ * since, and the way that all of it has brought the person. */
+#include <string.h>
+
+#include "server/engine_internal.h"
+
+#define OPTED_IN (AMEND_LOOKS_BACK + 1) /* in `which`: no task's outcome */
+
+/* When the attempt was made that ended in this outcome. */
+static uint64_t contacted_at(const struct record_header *header, const struct effect_report *effect)
+{
+    return effect->contact_ms != 0 ? effect->contact_ms : header->now_ms;
+}
+
+static unsigned word_of_task(struct past *past, uint64_t task, enum outcome outcome,
+                             bool *is_new_out)
+{
+    unsigned i = 0;
+
+    while (i < past->known && past->of[i].task != task)
+        i++;
+    *is_new_out = i == past->known;
+    if (*is_new_out) {
+        past->of[past->known].task = task;
+        past->of[past->known++].outcome = outcome;
+    }
+    return i;
+}
+
+static void add_event(struct past *past, unsigned which, uint64_t contact_ms)
+{
+    past->events[past->count].which = which;
+    past->events[past->count++].contact_ms = contact_ms;
+}
+
+/* An opt-in with which the person was taken up once more; who had said "never again" by then was
+ * not. */
+static void note_optin(struct past *past, const struct record_view *record,
+                       const struct person_row *row)
+{
+    struct effect_optin effect;
+
+    if (row->flags & PERSON_DO_NOT_CONTACT)
+        return;
+    if (past->header.seq == 0)
+        past->is_latest = false;
+    if (row->optins > 1 && effect_find(record, EFFECT_OPTIN, &effect, sizeof(effect)) &&
+        !(hash_is_none(effect.event) && hash_is_none(effect.content)) && /* it repeats one */
+        effect.reason != NO_TASK_TEST && effect.reason != NO_TASK_SUSPECT)
+        add_event(past, OPTED_IN, 0);
+}
+
+static void note_word(struct life *life, struct past *past, const struct record_view *record,
+                      const struct person_row *row)
+{
+    struct effect_report effect;
+    bool is_own, is_last, stops;
+    unsigned which;
+
+    if (!effect_find(record, EFFECT_REPORT, &effect, sizeof(effect)))
+        return;
+    is_own = effect.task == past->task;
+    which = word_of_task(past, effect.task, (enum outcome)effect.outcome, &is_last);
+    if (is_own)
+        is_last = !past->has_after; /* the word at hand is known before all others */
+    stops = is_last && !past->was_taken_up &&
+            (effect.outcome == OUTCOME_DO_NOT_CONTACT ||
+             (effect.outcome == OUTCOME_UNSUBSCRIBED && row != NULL &&
+              (row->flags & PERSON_DO_NOT_CONTACT)));
+    if (is_own) {
+        past->was_stopped |= stops;
+        past->was_attempt |= engine_outcome(life->playbook, (enum outcome)effect.outcome)->attempt;
+        if (!past->has_after && row != NULL)
+            past->after = *row;
+        past->has_after |= row != NULL;
+    } else {
+        past->is_stopped |= stops;
+        if (past->header.seq == 0)
+            past->is_latest = false;
+    }
+    if (record->header.kind != RECORD_OUTCOME)
+        return;
+    add_event(past, which, contacted_at(&record->header, &effect));
+    if (is_own) {
+        past->header = record->header;
+        past->ended = effect;
+        past->contacted_ms = contacted_at(&record->header, &effect);
+    }
+}
+
+/* Somebody put the person where it stood then: what came before leads nowhere else. */
+static bool is_base(enum record_kind kind)
+{
+    return kind == RECORD_MOVED || kind == RECORD_MERGED || kind == RECORD_UNMERGED;
+}
+
+static void note_record(struct life *life, struct past *past, const struct record_view *record)
+{
+    struct effect_person person;
+    const struct person_row *row = NULL;
+    bool is_before = past->header.seq != 0 && !past->has_before;
+
+    if (effect_find(record, EFFECT_PERSON, &person, sizeof(person)) &&
+        person.person == life->who->number)
+        row = &person.row;
+    if (row != NULL && !(row->flags & PERSON_DO_NOT_CONTACT))
+        past->was_taken_up = true;
+    if (record->header.kind == RECORD_OUTCOME || record->header.kind == RECORD_AMEND)
+        note_word(life, past, record, row);
+    else if ((record->header.kind == RECORD_OPTIN || record->header.kind == RECORD_DECIDED ||
+              record->header.kind == RECORD_REPEATED) &&
+             row != NULL)
+        note_optin(past, record, row);
+    if (row != NULL && !past->has_base && is_base((enum record_kind)record->header.kind)) {
+        past->base = *row;
+        past->base_events = past->count;
+        past->base_is_newer = past->header.seq == 0;
+        past->has_base = true;
+    }
+    if (is_before && row != NULL) {
+        past->before = *row;
+        past->has_before = true;
+    }
+}
+
+void life_look_back(struct life *life, uint64_t task, enum outcome outcome, struct past *past)
+{
+    uint64_t seq = life->who->last_seq;
+    bool is_new;
+
+    memset(past, 0, offsetof(struct past, of));
+    past->task = task;
+    past->is_latest = true;
+    word_of_task(past, task, outcome, &is_new);
+    for (unsigned i = 0; i < AMEND_LOOKS_BACK && seq != 0; i++) {
+        struct record_view record;
+
+        if (journal_batch_read(life->engine->options.journal, seq, &record) != STATUS_OK)
+            return;
+        note_record(life, past, &record);
+        seq = record.header.person_prev;
+    }
+    past->is_whole = seq == 0;
+}
+
+/* How far opt-ins and outcomes have brought the person, the amended one as it is now: from the
+ * first stage on, or from where somebody put it by hand, in the order in which they came. Of
+ * somebody with a longer history than is walked, or who was put elsewhere since, nothing is taken
+ * back. */
+void life_go_through_again(struct life *life, const struct past *past, const struct heard *heard)
+{
+    struct person_row *row = &life->who->row;
+
+    if ((!past->is_whole && !past->has_base) || past->base_is_newer) {
+        life_learn(life, heard->outcome, heard->contact_ms);
+        return;
+    }
+    row->stage = past->has_base ? past->base.stage : STAGE_OPTIN;
+    row->flags &= (uint8_t) ~(PERSON_CUSTOMER | PERSON_CONVERSED);
+    row->conversed_ms = 0;
+    if (past->has_base) {
+        row->flags |= past->base.flags & (PERSON_CUSTOMER | PERSON_CONVERSED);
+        row->conversed_ms = past->base.conversed_ms;
+    }
+    for (unsigned i = past->has_base ? past->base_events : past->count; i-- > 0;) {
+        if (past->events[i].which == OPTED_IN)
+            life_move(life, PLAYBOOK_ON_OPTIN);
+        else
+            life_learn(life, past->of[past->events[i].which].outcome, past->events[i].contact_ms);
+    }
+    if (!(row->flags & PERSON_CUSTOMER)) {
+        row->sold_cents = 0;
+        row->sold_attempt = 0;
+    }
+}

@@ -1,0 +1,91 @@
+"""What happened, as figures: over HTTP, on the command line, and after a kill and a rebuild."""
+import csv
+import io
+import json
+import re
+
+from harness import Scenario
+from servers import wait_until
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+
+class Figures(Scenario):
+    clock = True
+
+    def live(self, number, waits, outcome, **more):
+        """Somebody opts in, and somebody else takes that long to call."""
+        optin = self.accept_optin({**self.person_number(number), "source_kind": "webinar", **more})
+        task = self.wait_task(optin["task"])
+        self.clock.advance(waits)
+        member = self.pop()
+        while member["id"] != task["id"]:  # calls that come again
+            member = self.pop()
+        self.report(member, "outcome", outcome=outcome)
+        wait_until(lambda: self.get(f"/v1/tasks/{task['id']}")["state"] == "ended", what="the outcome is heard")
+
+    def figures(self, name, query=""):
+        return self.get(f"/v1/reports/{name}{query}", bearer=self.admin)
+
+    def rows(self, report, table):
+        return next(each["rows"] for each in report["tables"] if each["name"] == table)
+
+    def lived(self):
+        self.create("agents", id="a42", agency="acme")
+        self.live(1, 3 * MINUTE, "conversation", utm_campaign="spring")
+        self.live(2, 7 * MINUTE, "no_answer", utm_campaign="spring")
+        self.live(3, 20 * MINUTE, "sold")
+        self.live(4, 3 * DAY, "not_interested")
+
+    def test_figures_say_what_happened_and_survive_a_kill(self):
+        self.lived()
+        before = {name: self.figures(name) for name in ("speed", "funnel", "attempts", "campaigns", "promises")}
+        classes = {row["class"]: row["count"] for row in self.rows(before["speed"], "classes")}
+        self.assertEqual({"0-5 min": 1, "5-10 min": 1, "10-30 min": 1, "30-60 min": 0, "1 h - end of business day": 0,
+                          "later": 1, "never": 0}, classes)
+        self.assertEqual(3 * DAY * 1000, before["speed"]["summary"]["max_ms"])
+        self.assertEqual(["webinar"], [row["source"] for row in self.rows(before["speed"], "source")])
+        self.assertEqual(["a42"], [row["agent"] for row in self.rows(before["speed"], "agent")])
+        self.assertEqual((4, 4, 2, 1), tuple(before["funnel"]["summary"][step] for step in
+                                             ("people", "contacted", "conversed", "sold")))
+        spring = self.rows(before["campaigns"], "campaigns")[0]
+        self.assertEqual(("spring", 2, 50.0), (spring["campaign"], spring["people"], spring["conversed_percent"]))
+        self.server.kill()
+        self.server.start()
+        self.assertEqual(before, {name: self.figures(name) for name in before})
+
+    def test_the_command_line_prints_text_and_csv(self):
+        self.lived()
+        told = self.command("report", "conversation-time")
+        self.assertIn("conversations             2", told)
+        self.assertIn("max                       20 min", told)
+        self.assertIn("█", told)
+        rows = list(csv.reader(io.StringIO(self.command("report", "speed", "--site", "acme-www", "--csv"))))
+        self.assertIn(["summary", "answered", "4"], rows)
+        self.assertEqual(self.figures("score"), json.loads(self.command("report", "score", "--json")))
+        cracks = self.command("report", "cracks", "--agency", "acme")
+        self.assertIn("cracks                    0", cracks)
+        self.live(5, MINUTE, "unsatisfied")
+        self.assertIn("per_", self.command("report", "unhappy", "--agency", "acme"))
+        wrong = self.server.run("report", "weather", "--data", self.server.data, check=False)
+        self.assertEqual(2, wrong.returncode)
+
+    def test_every_report_comes_as_text_json_and_csv(self):
+        self.lived()
+        names = re.findall(r"^  ([a-z]\S+) ", self.command("report"), re.MULTILINE)
+        self.assertLessEqual({"speed", "conversation-time", "funnel", "attempts", "score", "dust", "cracks", "promises", "mix",
+                              "campaigns", "unhappy", "late", "no-response", "board", "pipelines", "robots", "graveyard"}, set(names))
+        for name in names:
+            document = json.loads(self.command("report", name, "--json"))
+            self.assertEqual(name, document["report"])
+            tables = {row[0] for row in csv.reader(io.StringIO(self.command("report", name, "--csv"))) if row}
+            self.assertLessEqual({table["name"] for table in document["tables"] if table["rows"]}, tables)
+            self.assertTrue(self.command("report", name).startswith(f"{name}: "))
+        late = self.rows(self.figures("late"), "people")
+        self.assertEqual([4, 4, 21], [row["odds_lost_times"] for row in late])
+        self.assertEqual(0, self.figures("no-response")["summary"]["no_response"])
+        self.assertEqual(1, len(self.rows(self.figures("promises"), "people")))
+        self.assertEqual({"owner": "a42", "stage": "lead", "people": 1, "over": 0}, self.rows(self.figures("board"), "board")[1])
+
+    def command(self, *words):
+        return self.server.run(*words, "--data", self.server.data).stdout.decode()

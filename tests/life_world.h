@@ -1,0 +1,222 @@
+/* One person's life in a world of its own (see world.h): what the tests of lives share. */
+#ifndef HOTLEAD_TESTS_LIFE_WORLD_H
+#define HOTLEAD_TESTS_LIFE_WORLD_H
+
+#include "proto/known.h"
+#include "proto/report.h"
+#include "tests/playbooks.h"
+#include "tests/world.h"
+
+#define MINUTE 60000ull
+#define HOUR   (60 * MINUTE)
+#define DAY    (24 * HOUR)
+#define PHONE  "+12155550147" /* Philadelphia */
+#define EMAIL  "dana@example.com"
+
+#define MAYBE __attribute__((unused)) static
+
+static struct world world;
+static uint32_t emails, postcards, research;
+
+MAYBE uint32_t make_queue(const char *id)
+{
+    char settings[128];
+
+    snprintf(settings, sizeof(settings), "{\"id\":\"%s\",\"agency\":\"acme\"}", id);
+    return world_admin(&world, ENTITY_QUEUE, settings);
+}
+
+/* Robots' queues for e-mail and postcards, and one for research. */
+MAYBE int set_up(void **unused)
+{
+    (void)unused;
+    world_open(&world);
+    world.name = "Dana Rivera";
+    emails = make_queue("acme.email");
+    postcards = make_queue("acme.postcard");
+    research = make_queue("acme.research");
+    return 0;
+}
+
+MAYBE int tear_down(void **unused)
+{
+    (void)unused;
+    world_close(&world);
+    return 0;
+}
+
+MAYBE uint64_t opt_in(const char *content)
+{
+    assert_int_equal(world_optin(&world, PHONE, EMAIL, NULL, content, 0), STATUS_OK);
+    return world.settlement.optin.task;
+}
+
+MAYBE struct person_row person_of(uint64_t number)
+{
+    struct person_row row;
+
+    assert_true(world_person(&world, number, &row));
+    return row;
+}
+
+MAYBE struct person_row person(void)
+{
+    return person_of(1);
+}
+
+/* The open task of a channel; number 0: there is none. */
+MAYBE struct task_row open_task(uint64_t number, enum task_channel channel)
+{
+    struct person_row row;
+    struct task_row task;
+    uint64_t last_seq, after = 0;
+
+    assert_true(state_person_find(world.state, number, &row, &task, &last_seq));
+    if (task.number != 0 && task.channel == channel)
+        return task;
+    while (state_task_next(world.state, number, after, &task)) {
+        if (task.channel == channel)
+            return task;
+        after = task.number;
+    }
+    return (struct task_row){0};
+}
+
+MAYBE struct task_row open_call(void)
+{
+    return open_task(1, TASK_CALL);
+}
+
+MAYBE void report(uint64_t task, enum outcome outcome)
+{
+    assert_int_equal(world_report(&world, task, 1, REPORT_OUTCOME, outcome, "a1"), STATUS_OK);
+}
+
+MAYBE const struct playbook *life_playbook(void)
+{
+    return registry_playbook(recovery_registry(world.recovery), person().playbook);
+}
+
+MAYBE const char *life_stage(void)
+{
+    static char id[64];
+    struct slice stage = life_playbook()->stages.items[person().stage - 1].id;
+
+    snprintf(id, sizeof(id), "%.*s", (int)stage.length, stage.bytes);
+    return id;
+}
+
+/* The next version of acme.main, which new people go by from now on; its number. */
+MAYBE uint32_t use_playbook(const char *yaml)
+{
+    static char settings[RECORD_PAYLOAD_MAX];
+    const struct playbook *playbook = open_text(yaml);
+    struct registry *registry = recovery_registry(world.recovery);
+    struct text text = text_over(settings, sizeof(settings) - 1);
+    struct slice field;
+    struct command command = {.kind = COMMAND_ADMIN,
+                              .admin = {.entity = ENTITY_AGENCY, .number = world.agency}};
+
+    assert_int_equal(registry_check_playbook(registry, SLICE("acme.main"), SLICE("acme"), playbook,
+                                             &text, &field),
+                     STATUS_OK);
+    playbook_close(playbook);
+    settings[text.length] = '\0';
+    uint32_t number = world_admin(&world, ENTITY_PLAYBOOK, settings);
+    command.payload = SLICE("{\"id\":\"acme\",\"name\":\"Acme\",\"playbook\":\"acme.main\"}");
+    assert_int_equal(world_do(&world, &command), STATUS_OK);
+    return number;
+}
+
+/* One of those that come with hotlead. */
+MAYBE uint32_t use_shipped(const char *name)
+{
+    char path[512];
+    size_t length;
+
+    snprintf(path, sizeof(path), SOURCE_DIR "/deploy/playbooks/%s.yaml", name);
+    char *bytes = read_whole(path, &length);
+    uint32_t number = use_playbook(bytes);
+    free(bytes);
+    return number;
+}
+
+MAYBE enum status by_hand(struct command *command, const char *stage)
+{
+    char payload[512];
+    struct report said;
+
+    report_clear(&said);
+    said.agent = SLICE("boss");
+    said.note = SLICE("by hand");
+    said.value = slice_of(stage);
+    command->payload = (struct slice){payload, report_encode(&said, payload, sizeof(payload))};
+    return world_do(&world, command);
+}
+
+MAYBE enum status move_stage(const char *stage)
+{
+    struct command command = {.kind = COMMAND_MOVE, .person = {.number = 1, .move = MOVE_STAGE}};
+
+    return by_hand(&command, stage);
+}
+
+MAYBE enum status move_playbook(uint64_t number, uint32_t playbook)
+{
+    struct command command = {
+        .kind = COMMAND_MOVE,
+        .person = {.number = number, .move = MOVE_PLAYBOOK, .playbook = playbook}};
+
+    return by_hand(&command, NULL);
+}
+
+MAYBE enum status move(enum move_kind kind)
+{
+    struct command command = {.kind = COMMAND_MOVE, .person = {.number = 1, .move = (uint8_t)kind}};
+
+    return by_hand(&command, NULL);
+}
+
+MAYBE enum status merge(uint64_t a, uint64_t b)
+{
+    struct command command = {.kind = COMMAND_MERGE, .person = {.number = a, .other = b}};
+
+    return by_hand(&command, NULL);
+}
+
+MAYBE enum status unmerge(uint64_t kept, uint64_t other)
+{
+    struct command command = {.kind = COMMAND_MERGE,
+                              .person = {.number = kept, .other = other, .undo = true}};
+
+    return by_hand(&command, NULL);
+}
+
+/* What is known of somebody, by the record that holds all of it. */
+MAYBE const char *known_value_of(uint64_t number, enum known_kind kind, const char *name)
+{
+    static char value[KNOWN_VALUE_MAX + 1];
+    struct record_view record;
+    struct report said;
+    uint64_t seq = person_of(number).known_seq;
+
+    if (seq == 0)
+        return "";
+    assert_int_equal(journal_batch_read(recovery_journal(world.recovery), seq, &record), STATUS_OK);
+    assert_int_equal(report_decode(record.payload, &said), STATUS_OK);
+    struct slice found = known_of(said.known, kind, slice_of(name));
+    snprintf(value, sizeof(value), "%.*s", (int)found.length, found.length ? found.bytes : "");
+    return value;
+}
+
+MAYBE const char *life_known_value(enum known_kind kind, const char *name)
+{
+    return known_value_of(1, kind, name);
+}
+
+MAYBE void assert_answer(const char *question, const char *value)
+{
+    assert_string_equal(life_known_value(KNOWN_ANSWER, question), value);
+}
+
+#endif

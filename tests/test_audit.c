@@ -1,0 +1,330 @@
+/* An audit of a folder with one of each kind of life, and of the same with every row and every
+ * record taken out or changed, one at a time. Redis is the scenarios'. */
+#include "tests/unit.h"
+
+#include <lmdb.h>
+#include <string.h>
+
+#include "proto/report.h"
+#include "server/audit.h"
+#include "tests/folder.h"
+#include "tests/world.h"
+
+static struct world world;
+static char journal[128], rows[128];
+
+#define OPTIN(n, flags) assert_status(world_optin(&world, n, NULL, NULL, n, flags), STATUS_OK)
+
+static uint64_t newest_task(void)
+{
+    return world.settlement.optin.task;
+}
+
+static int open_world(void **state)
+{
+    (void)state;
+    world_open(&world);
+    world_admin(&world, ENTITY_AGENT, "{\"id\":\"a\",\"agency\":\"acme\"}");
+    OPTIN("+12155550001", 0);
+    uint64_t ended = newest_task();
+    OPTIN("+12155550002", 0);
+    uint64_t claimed = newest_task();
+    OPTIN("+12155550003", 0);
+    uint64_t released = newest_task();
+    OPTIN("+12155550004", INTAKE_SUSPECT);
+    OPTIN("+12155550005", INTAKE_TEST);
+    assert_status(world_optin(&world, NULL, NULL, NULL, "a name", INTAKE_NAME), STATUS_OK);
+    assert_status(world_report(&world, ended, 1, REPORT_OUTCOME, OUTCOME_CONVERSATION, "a"),
+                  STATUS_OK);
+    assert_status(world_report(&world, released, 1, REPORT_RELEASE, 0, "a"), STATUS_OK);
+    assert_status(world_popped(&world, 5), STATUS_OK);
+    assert_status(world_report(&world, claimed, 1, REPORT_CLAIM, 0, "a"), STATUS_OK);
+    world.now_ms += 400000;
+    OPTIN("+12155550006", 0);
+    (void)world_pass(&world, 1);
+    assert_status(world_optin(&world, "+12155550006", NULL, NULL, "again", 0), STATUS_OK);
+    snprintf(journal, sizeof journal, "%s/journal", world.directory);
+    snprintf(rows, sizeof rows, "%s/state/rows", world.directory);
+    recovery_close(world.recovery, true);
+    return 0;
+}
+
+static int close_world(void **state)
+{
+    (void)state;
+    struct folder data;
+    memcpy(data.path, world.directory, sizeof data.path);
+    folder_remove(&data);
+    log_close(world.log);
+    return 0;
+}
+
+/* What it names comes back, to be freed. */
+static char *audit(size_t sort_bytes, struct audit_result *result)
+{
+    char *said = NULL;
+    size_t length;
+    FILE *out = open_memstream(&said, &length);
+    const struct audit_options options = {.journal = journal,
+                                          .rows = rows,
+                                          .scratch = "/var/tmp",
+                                          .journal_map_bytes = 1 << 30,
+                                          .state_map_bytes = 1 << 30,
+                                          .sort_bytes = sort_bytes,
+                                          .out = out};
+
+    assert_status(audit_run(&options, result), STATUS_OK);
+    fclose(out);
+    return said;
+}
+
+static void assert_sound(size_t sort_bytes)
+{
+    struct audit_result result;
+    char *said = audit(sort_bytes, &result);
+
+    assert_string_equal(said, "");
+    assert_int_equal(result.orphans, 0);
+    assert_int_equal(result.optins, 8);
+    assert_int_equal(result.people, 7);
+    assert_int_equal(result.ended, 2);
+    assert_int_equal(result.open, 6); /* who was talked with has a follow-up */
+    assert_true(result.has_state);
+    free(said);
+}
+
+static void sound_folder_has_no_orphans(void **state)
+{
+    (void)state;
+    assert_sound(1 << 20);
+}
+
+static void sorting_in_many_parts_finds_the_same(void **state)
+{
+    (void)state;
+    assert_sound(2000);
+}
+
+/* --- damage ------------------------------------------------------------------------------------
+ */
+
+struct damage {
+    const char *folder, *table; /* NULL: the one without a name */
+    MDB_env *env;
+    MDB_dbi dbi;
+    MDB_txn *txn;
+};
+
+static void begin(struct damage *damage)
+{
+    assert_int_equal(mdb_env_create(&damage->env), 0);
+    mdb_env_set_maxdbs(damage->env, 16);
+    mdb_env_set_mapsize(damage->env, 1 << 30);
+    assert_int_equal(mdb_env_open(damage->env, damage->folder, MDB_NOSYNC, 0600), 0);
+    assert_int_equal(mdb_txn_begin(damage->env, NULL, 0, &damage->txn), 0);
+    assert_int_equal(mdb_dbi_open(damage->txn, damage->table, 0, &damage->dbi), 0);
+}
+
+static void finish(struct damage *damage)
+{
+    assert_int_equal(mdb_txn_commit(damage->txn), 0);
+    mdb_env_close(damage->env);
+}
+
+struct row {
+    char key[32], value[4096];
+    size_t key_bytes, value_bytes;
+};
+
+/* The nth row; false: there are fewer. */
+static bool read_row(const char *folder, const char *table, unsigned n, struct row *out)
+{
+    struct damage damage = {.folder = folder, .table = table};
+    MDB_cursor *cursor;
+    MDB_val key, value;
+
+    begin(&damage);
+    assert_int_equal(mdb_cursor_open(damage.txn, damage.dbi, &cursor), 0);
+    int code = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+    for (unsigned i = 0; code == 0 && i < n; i++)
+        code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+    if (code == 0) {
+        assert_true(key.mv_size <= sizeof out->key && value.mv_size <= sizeof out->value);
+        out->key_bytes = key.mv_size;
+        out->value_bytes = value.mv_size;
+        memcpy(out->key, key.mv_data, key.mv_size);
+        memcpy(out->value, value.mv_data, value.mv_size);
+    }
+    mdb_cursor_close(cursor);
+    finish(&damage);
+    return code == 0;
+}
+
+static void write_row(const char *folder, const char *table, const struct row *row)
+{
+    struct damage damage = {.folder = folder, .table = table};
+    MDB_val key = {row->key_bytes, (void *)row->key},
+            value = {row->value_bytes, (void *)row->value};
+
+    begin(&damage);
+    assert_int_equal(mdb_put(damage.txn, damage.dbi, &key, &value, 0), 0);
+    finish(&damage);
+}
+
+static void delete_row(const char *folder, const char *table, const struct row *row)
+{
+    struct damage damage = {.folder = folder, .table = table};
+    MDB_val key = {row->key_bytes, (void *)row->key};
+
+    begin(&damage);
+    assert_int_equal(mdb_del(damage.txn, damage.dbi, &key, NULL), 0);
+    finish(&damage);
+}
+
+static void assert_named(const char *what, const char *table, unsigned n, size_t place)
+{
+    struct audit_result result;
+    char *said = audit(1 << 20, &result);
+
+    if (result.orphans == 0)
+        fail_msg("%s: not named: %s, row %u, byte %zu", what, table, n, place);
+    assert_non_null(strstr(said, "orphan: "));
+    free(said);
+}
+
+static void take_out(const char *folder, const char *table, unsigned n, const struct row *row)
+{
+    delete_row(folder, table, row);
+    assert_named("deleted", table ? table : "journal", n, 0);
+    write_row(folder, table, row);
+}
+
+static void flip(const char *folder, const char *table, unsigned n, const struct row *row,
+                 size_t place)
+{
+    struct row changed = *row;
+
+    changed.value[place] ^= 0x10;
+    write_row(folder, table, &changed);
+    assert_named("flipped", table ? table : "journal", n, place);
+    write_row(folder, table, row);
+}
+
+/* A drop's rows are a trace of something that is over: nothing waits for them. */
+static bool is_drop(const char *table, const struct row *row)
+{
+    return table && strcmp(table, "outbox") == 0 && row->value_bytes > 16;
+}
+
+/* Every byte of the first rows, and one of each of the others. */
+static unsigned damage_all(const char *folder, const char *table, unsigned whole)
+{
+    unsigned n = 0, drops = 0;
+    struct row row;
+
+    for (; read_row(folder, table, n, &row); n++) {
+        if (is_drop(table, &row)) {
+            drops++;
+            continue;
+        }
+        take_out(folder, table, n, &row);
+        for (size_t place = 0; place < row.value_bytes && n < whole; place++)
+            flip(folder, table, n, &row, place);
+        if (n >= whole && row.value_bytes > 0)
+            flip(folder, table, n, &row, n * 7 % row.value_bytes);
+    }
+    assert_sound(1 << 20);
+    return n - drops;
+}
+
+static void every_row_that_is_gone_or_changed_is_named(void **state)
+{
+    (void)state;
+    assert_int_equal(damage_all(rows, "person", 2), 7);
+    assert_int_equal(damage_all(rows, "due", 1), 9); /* 4 tasks, 5 people */
+    assert_true(damage_all(rows, "outbox", 1) >= 2);
+    assert_true(damage_all(rows, "visible", 1) >= 2);
+    assert_int_equal(damage_all(rows, "suspect", 1), 1);
+    assert_int_equal(damage_all(rows, "work", 1), 1);
+    assert_int_equal(damage_all(rows, "owned", 1), 2);
+    assert_int_equal(damage_all(rows, "queue", 1), 1);
+    assert_int_equal(damage_all(rows, "entity", 1), 4); /* agency, queue, site, agent */
+    assert_sound(1 << 20);
+}
+
+static void every_record_that_is_gone_or_changed_is_named(void **state)
+{
+    (void)state;
+    assert_true(damage_all(journal, NULL, 0) > 15);
+    struct row row;
+    assert_true(read_row(journal, NULL, 4, &row));
+    for (size_t place = 0; place < row.value_bytes; place++)
+        flip(journal, NULL, 4, &row, place);
+}
+
+static void row_too_many_is_named(void **state)
+{
+    static const struct {
+        const char *table;
+        struct row row;
+    } strays[] = {
+        {"person", {"\0\0\0\0\0\0\0\x63", "?", 8, 120}},
+        {"task", {"\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\x50", "?", 16, 136}},
+        {"due", {"\0\0\1\x80\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\x50", "\1", 24, 1}},
+        {"outbox", {"\0\0\0\1\0\0\0\0\0\0\0\x50", "?", 12, 16}},
+        {"visible", {"\0\0\0\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\x50", "?", 20, 16}},
+        {"suspect", {"\0\0\0\1\xff\xff\xff\xff\xff\xff\xff\xf0", "?", 12, 16}},
+        {"work", {"\0\0\0\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\x50", "?", 20, 8}},
+        {"owned", {"\0\0\0\1\0\0\0\0\0\0\0\x63", "", 12, 0}},
+        {"queue", {"\0\0\0\7", "?", 4, 40}},
+        {"entity", {"\0\0\0\3\0\0\0\7", "{}", 8, 2}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof strays / sizeof *strays; i++) {
+        write_row(rows, strays[i].table, &strays[i].row);
+        assert_named("added", strays[i].table, 0, 0);
+        delete_row(rows, strays[i].table, &strays[i].row);
+    }
+    assert_sound(1 << 20);
+}
+
+static void state_that_does_not_say_how_far_it_is_is_named(void **state)
+{
+    struct row meta;
+
+    (void)state;
+    assert_true(read_row(rows, "meta", 0, &meta));
+    delete_row(rows, "meta", &meta);
+    assert_named("deleted", "meta", 0, 0);
+    write_row(rows, "meta", &meta);
+    assert_sound(1 << 20);
+}
+
+static void state_that_is_ahead_of_the_journal_is_named(void **state)
+{
+    struct row row, last;
+
+    (void)state;
+    for (unsigned n = 0; read_row(journal, NULL, n, &row); n++)
+        last = row;
+    delete_row(journal, NULL, &last);
+    assert_named("cut off", "journal", 0, 0);
+    write_row(journal, NULL, &last);
+    assert_sound(1 << 20);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sound_folder_has_no_orphans),
+        cmocka_unit_test(sorting_in_many_parts_finds_the_same),
+        cmocka_unit_test(every_row_that_is_gone_or_changed_is_named),
+        cmocka_unit_test(every_record_that_is_gone_or_changed_is_named),
+        cmocka_unit_test(row_too_many_is_named),
+        cmocka_unit_test(state_that_does_not_say_how_far_it_is_is_named),
+        cmocka_unit_test(state_that_is_ahead_of_the_journal_is_named),
+    };
+
+    return cmocka_run_group_tests(tests, open_world, close_world);
+}

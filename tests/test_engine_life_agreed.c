@@ -1,0 +1,86 @@
+/* Times that were agreed with a person, and what happens beside them. */
+#include "tests/one_life.h"
+
+static void an_open_call_of_a_step_does_not_swallow_the_appointment(void **unused)
+{
+    uint64_t agreed_ms = WORLD_START_MS + 2 * DAY - 2 * HOUR; /* day 2, 15:13 */
+    struct task_row call;
+
+    (void)unused;
+    world.call_at_ms = agreed_ms;
+    report(opt_in("one"), OUTCOME_APPOINTMENT);
+    world.call_at_ms = 0;
+    world_live(&world, agreed_ms); /* the step's call is open since 10:00 */
+    call = open_call();
+    assert_int_equal(call.kind, TASK_AGREED);
+    assert_int_equal(call.deadline_ms, agreed_ms + 5 * MINUTE);
+}
+
+static void a_step_call_without_answer_leaves_the_appointment(void **unused)
+{
+    uint64_t agreed_ms = WORLD_START_MS + 4 * DAY;
+
+    (void)unused;
+    world.call_at_ms = agreed_ms;
+    report(opt_in("one"), OUTCOME_APPOINTMENT);
+    world.call_at_ms = 0;
+    world_live(&world, WORLD_START_MS + 2 * DAY - 5 * HOUR); /* day 2, 12:13 */
+    report(open_call().number, OUTCOME_NO_ANSWER);
+    world_live(&world, agreed_ms);
+    assert_int_equal(open_call().kind, TASK_AGREED);
+}
+
+static void a_fresh_optin_leaves_the_appointment(void **unused)
+{
+    uint64_t agreed_ms = WORLD_START_MS + 1 * DAY, task;
+
+    (void)unused;
+    world.call_at_ms = agreed_ms;
+    report(opt_in("one"), OUTCOME_APPOINTMENT);
+    world.call_at_ms = 0;
+    world.now_ms += HOUR;
+    task = opt_in("two");
+    report(task, OUTCOME_NO_ANSWER);
+    assert_true(person().call_why == CALL_AGREED || open_call().kind == TASK_AGREED);
+}
+
+static void a_time_that_never_comes_is_not_agreed(void **unused)
+{
+    (void)unused;
+    world.call_at_ms = UINT64_MAX;
+    report(opt_in("one"), OUTCOME_NOT_NOW);
+    assert_true(person().call_ms < WORLD_START_MS + 3650 * DAY);
+}
+
+/* Its call is at hand when the time comes, and nobody answers: that was the appointment. */
+static void a_call_in_hand_is_the_agreed_one(void **unused)
+{
+    uint64_t agreed_ms = WORLD_START_MS + 2 * DAY - 2 * HOUR;
+    struct task_row call;
+
+    (void)unused;
+    world.call_at_ms = agreed_ms;
+    report(opt_in("one"), OUTCOME_APPOINTMENT);
+    world.call_at_ms = 0;
+    world_live(&world, agreed_ms - MINUTE);
+    call = open_call();
+    assert_int_equal(world_report(&world, call.number, call.delivery, REPORT_CLAIM, 0, "a1"),
+                     STATUS_OK);
+    world_live(&world, agreed_ms);
+    assert_int_equal(open_call().state, TASK_CLAIMED);
+    assert_int_equal(open_call().delivery, call.delivery);
+    assert_int_equal(open_call().kind, TASK_AGREED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        LIFE(an_open_call_of_a_step_does_not_swallow_the_appointment),
+        LIFE(a_step_call_without_answer_leaves_the_appointment),
+        LIFE(a_fresh_optin_leaves_the_appointment),
+        LIFE(a_time_that_never_comes_is_not_agreed),
+        LIFE(a_call_in_hand_is_the_agreed_one),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,406 @@
+/* Two people who prove to be one, and one who proves to be two. Every test ends by comparing state
+ * with a rebuild. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "proto/task.h"
+#include "server/engine_internal.h"
+#include "tests/life_world.h"
+
+#define OTHER_PHONE "+12155550188"
+#define OTHER_EMAIL "d.rivera@example.com"
+
+/* Number 1 by phone, number 2 by e-mail, ten minutes later; the task of either. */
+static uint64_t tasks[3];
+
+static void two(void)
+{
+    assert_int_equal(world_optin(&world, PHONE, NULL, NULL, "one", 0), STATUS_OK);
+    tasks[1] = world.settlement.optin.task;
+    world.now_ms += 10 * MINUTE;
+    assert_int_equal(world_optin(&world, NULL, OTHER_EMAIL, NULL, "two", 0), STATUS_OK);
+    tasks[2] = world.settlement.optin.task;
+    assert_int_equal(world.settlement.optin.person, 2);
+}
+
+static uint64_t find(const char *phone, const char *email)
+{
+    struct command command = {.kind = COMMAND_FIND};
+    const struct hash_key *key = recovery_hash_key(world.recovery);
+
+    if (phone != NULL)
+        command.optin.phone = hash_of(key, HASH_PHONE, world.agency, slice_of(phone));
+    if (email != NULL)
+        command.optin.email = hash_of(key, HASH_EMAIL, world.agency, slice_of(email));
+    return world_do(&world, &command) == STATUS_OK ? world.settlement.optin.person : 0;
+}
+
+static void the_older_one_is_left_with_what_both_had(void **unused)
+{
+    struct person_row row;
+
+    (void)unused;
+    two();
+    report(tasks[1], OUTCOME_NO_ANSWER);
+    world_report(&world, tasks[2], 1, REPORT_OUTCOME, OUTCOME_CONVERSATION, "a2");
+    assert_int_equal(merge(2, 1), STATUS_OK);
+    assert_int_equal(world.settlement.optin.person, 1);
+    assert_int_equal(world.settlement.other, 2);
+    row = person();
+    assert_int_equal(row.attempts, 2);
+    assert_int_equal(row.optins, 2);
+    assert_int_equal(row.stage, STAGE_LEAD);
+    assert_true(row.flags & PERSON_CONVERSED);
+    assert_int_equal(row.score_hundredths, 8000 - 0); /* two fresh opt-ins of 40 */
+    assert_false(hash_is_none(row.email));
+    assert_int_equal(person_of(2).closed, PERSON_MERGED);
+    assert_int_equal(person_of(2).due_ms, 0);
+    assert_int_equal(person_of(2).open_tasks, 0);
+    assert_int_equal(find(PHONE, NULL), 1);
+    assert_int_equal(find(NULL, OTHER_EMAIL), 1);
+}
+
+static void one_open_call_is_left(void **unused)
+{
+    (void)unused;
+    two();
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    assert_int_equal(open_call().number, tasks[1]);
+    assert_int_equal(open_task(2, TASK_CALL).number, 0);
+    assert_int_equal(world_visible(&world, world.queue), 1);
+}
+
+static void the_others_call_goes_on_as_the_ones(void **unused)
+{
+    struct task_row call, others;
+
+    (void)unused;
+    two();
+    others = open_task(2, TASK_CALL);
+    report(tasks[1], OUTCOME_NO_ANSWER);
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    call = open_call();
+    assert_int_not_equal(call.number, 0);
+    assert_int_not_equal(call.number, others.number);
+    assert_int_equal(call.deadline_ms, others.deadline_ms);
+    assert_int_equal(call.kind, TASK_FIRST_RESPONSE);
+    assert_int_equal(open_task(2, TASK_CALL).number, 0);
+    report(call.number, OUTCOME_CONVERSATION);
+    assert_int_equal(person().attempts, 2);
+}
+
+static void reports_on_the_others_task_are_late(void **unused)
+{
+    (void)unused;
+    two();
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    assert_int_equal(world_report(&world, tasks[2], 1, REPORT_CLAIM, OUTCOME_NONE, "a2"),
+                     STATUS_CONFLICT);
+    assert_int_equal(world_report(&world, tasks[2], 1, REPORT_OUTCOME, OUTCOME_SOLD, "a2"),
+                     STATUS_CONFLICT);
+    assert_int_equal(world.made[RECORD_LATE], 1);
+    assert_int_equal(person().stage, STAGE_OPTIN);
+    assert_int_equal(person_of(2).closed, PERSON_MERGED);
+    world.manager = true;
+    assert_int_equal(world_report(&world, tasks[2], 1, REPORT_AMEND, OUTCOME_SOLD, "a2"),
+                     STATUS_CONFLICT);
+}
+
+static void never_again_of_either_holds(void **unused)
+{
+    (void)unused;
+    two();
+    world_report(&world, tasks[2], 1, REPORT_OUTCOME, OUTCOME_DO_NOT_CONTACT, "a2");
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    assert_true(person().flags & PERSON_DO_NOT_CONTACT);
+    assert_int_equal(person().open_tasks, 0);
+    assert_int_equal(person().due_ms, 0);
+    world_optin(&world, PHONE, NULL, NULL, "three", 0);
+    assert_int_equal(world.settlement.optin.reason, NO_TASK_DO_NOT_CONTACT);
+}
+
+static void silenced_channels_of_either_hold(void **unused)
+{
+    (void)unused;
+    two();
+    world_report(&world, tasks[2], 1, REPORT_OUTCOME, OUTCOME_WRONG_NUMBER, "a2");
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    assert_true(person().silenced >> TASK_CALL & 1);
+    assert_int_equal(open_call().number, 0);
+}
+
+static void who_comes_again_by_either_way_is_the_one(void **unused)
+{
+    (void)unused;
+    two();
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    world_optin(&world, NULL, OTHER_EMAIL, NULL, "three", 0);
+    assert_int_equal(world.settlement.optin.person, 1);
+    world_optin(&world, PHONE, OTHER_EMAIL, NULL, "four", 0);
+    assert_int_equal(world.settlement.optin.person, 1);
+    assert_false(person().flags & PERSON_REVIEW);
+    assert_int_equal(person().optins, 4);
+    assert_int_equal(state_meta(world.state)->people, 2);
+}
+
+/* Both phones lead to the one, though it has one of them. */
+static void a_second_phone_leads_to_the_one_as_well(void **unused)
+{
+    (void)unused;
+    world_optin(&world, PHONE, NULL, NULL, "one", 0);
+    world_optin(&world, OTHER_PHONE, NULL, NULL, "two", 0);
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    assert_int_equal(find(OTHER_PHONE, NULL), 1);
+    world_optin(&world, OTHER_PHONE, NULL, NULL, "three", 0);
+    assert_int_equal(world.settlement.optin.person, 1);
+}
+
+static void a_merge_ends_the_review(void **unused)
+{
+    struct state_edge edge;
+
+    (void)unused;
+    two();
+    world_optin(&world, PHONE, OTHER_EMAIL, NULL, "both", 0);
+    assert_int_equal(world.settlement.optin.person, 1); /* phone first */
+    assert_true(person().flags & PERSON_REVIEW);
+    assert_true(state_edge_next(world.state, 1, EDGE_COLLIDES, 0, &edge));
+    assert_int_equal(edge.other, 2);
+    world_optin(&world, PHONE, OTHER_EMAIL, NULL, "both again", 0);
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    assert_false(person().flags & PERSON_REVIEW);
+    assert_false(state_edge_next(world.state, 1, EDGE_COLLIDES, 0, &edge));
+}
+
+static void a_look_ends_the_review_without_a_merge(void **unused)
+{
+    struct state_edge edge;
+
+    (void)unused;
+    two();
+    world_optin(&world, PHONE, OTHER_EMAIL, NULL, "both", 0);
+    assert_int_equal(move(MOVE_REVIEWED), STATUS_OK);
+    assert_false(person().flags & PERSON_REVIEW);
+    assert_false(state_edge_next(world.state, 1, EDGE_COLLIDES, 0, &edge));
+    assert_int_equal(state_meta(world.state)->people, 2);
+}
+
+static void what_was_known_of_both_is_known_of_the_one(void **unused)
+{
+    (void)unused;
+    two();
+    world.answers = "{\"needs\":\"old\",\"interest\":\"bikes\"}";
+    world_report(&world, tasks[2], 1, REPORT_OUTCOME, OUTCOME_CONVERSATION, "a2");
+    world.answers = "{\"needs\":\"new\"}";
+    report(tasks[1], OUTCOME_CONVERSATION);
+    world.answers = NULL;
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    assert_answer("needs", "new");
+    assert_answer("interest", "bikes");
+}
+
+static void nobody_is_merged_twice_or_with_oneself(void **unused)
+{
+    (void)unused;
+    two();
+    assert_int_equal(merge(1, 1), STATUS_INVALID);
+    assert_int_equal(merge(1, 9), STATUS_NOT_FOUND);
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    assert_int_equal(merge(1, 2), STATUS_CONFLICT);
+    assert_int_equal(world.settlement.denial, DENIED_MERGED);
+    assert_int_equal(unmerge(2, 1), STATUS_CONFLICT);
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    assert_int_equal(unmerge(1, 2), STATUS_CONFLICT);
+    assert_int_equal(world.settlement.denial, DENIED_NOT_MERGED);
+}
+
+/* One into the next into the next. */
+static void a_chain_of_merges_leads_to_the_last(void **unused)
+{
+    (void)unused;
+    two();
+    world_optin(&world, OTHER_PHONE, NULL, NULL, "three", 0);
+    assert_int_equal(merge(2, 3), STATUS_OK);
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    assert_int_equal(find(OTHER_PHONE, NULL), 1);
+    assert_int_equal(person().optins, 3);
+    assert_int_equal(unmerge(2, 3), STATUS_CONFLICT); /* 2 is another one now */
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    assert_int_equal(find(OTHER_PHONE, NULL), 2);
+}
+
+static void there_is_an_end_to_how_many_are_one(void **unused)
+{
+    char phone[24];
+
+    (void)unused;
+    world_optin(&world, PHONE, NULL, NULL, "first", 0);
+    for (unsigned i = 0; i < MERGED_MAX; i++) {
+        snprintf(phone, sizeof(phone), "+121555502%02u", i);
+        world_optin(&world, phone, NULL, NULL, phone, 0);
+        assert_int_equal(merge(1, i + 2), STATUS_OK);
+    }
+    world_optin(&world, OTHER_PHONE, NULL, NULL, "last", 0);
+    assert_int_equal(merge(1, MERGED_MAX + 2), STATUS_CONFLICT);
+    assert_int_equal(world.settlement.denial, DENIED_TOO_MANY);
+}
+
+/* --- undone ------------------------------------------------------------------------------- */
+
+/* Rows but for what a later record may change in any case. */
+static void assert_same_row(const struct person_row *a, const struct person_row *b)
+{
+    struct person_row x = *a, y = *b;
+
+    x.open_tasks = y.open_tasks = 0;
+    x.due_ms = y.due_ms = 0;
+    x.call_ms = y.call_ms = 0;
+    x.call_why = y.call_why = 0;
+    assert_memory_equal(&x, &y, sizeof(x));
+}
+
+static void undone_at_once_both_are_as_they_were(void **unused)
+{
+    struct person_row one, other;
+    struct state_edge edge;
+
+    (void)unused;
+    two();
+    report(tasks[1], OUTCOME_NO_ANSWER);
+    one = person();
+    other = person_of(2);
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    one.score_hundredths = person().score_hundredths;
+    assert_same_row(&one, &(struct person_row[]){person()}[0]);
+    assert_same_row(&other, &(struct person_row[]){person_of(2)}[0]);
+    assert_int_equal(find(NULL, OTHER_EMAIL), 2);
+    assert_int_equal(find(PHONE, NULL), 1);
+    assert_false(state_edge_next(world.state, 1, EDGE_MERGED, 0, &edge));
+    assert_false(state_edge_next(world.state, 2, EDGE_MERGED_INTO, 0, &edge));
+}
+
+static void the_others_call_is_made_again(void **unused)
+{
+    (void)unused;
+    assert_int_equal(world_optin(&world, PHONE, NULL, NULL, "one", 0), STATUS_OK);
+    assert_int_equal(world_optin(&world, OTHER_PHONE, NULL, NULL, "two", 0), STATUS_OK);
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    assert_int_equal(open_task(2, TASK_CALL).number, 0);
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    world_pass(&world, 0);
+    assert_int_not_equal(open_call().number, 0);
+    assert_int_equal(open_task(2, TASK_CALL).kind, TASK_FIRST_RESPONSE);
+    report(open_task(2, TASK_CALL).number, OUTCOME_CONVERSATION);
+    assert_int_equal(person_of(2).attempts, 1);
+    assert_int_equal(person().attempts, 0);
+}
+
+static void somebody_without_a_phone_is_answered_again_too(void **unused)
+{
+    (void)unused;
+    two();
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    world_pass(&world, 0);
+    assert_int_not_equal(open_task(2, TASK_CALL).number, 0);
+}
+
+static void what_came_since_stays_with_the_one(void **unused)
+{
+    struct person_row row;
+
+    (void)unused;
+    two();
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    report(tasks[1], OUTCOME_CONVERSATION);
+    world_optin(&world, NULL, OTHER_EMAIL, NULL, "three", 0);
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    row = person();
+    assert_int_equal(row.attempts, 1);
+    assert_int_equal(row.optins, 2); /* its own, and the one that came since */
+    assert_int_equal(row.stage, STAGE_LEAD);
+    assert_true(hash_is_none(row.email));
+    assert_int_equal(person_of(2).optins, 1);
+    assert_int_equal(person_of(2).stage, STAGE_OPTIN);
+}
+
+static void never_again_that_was_said_since_holds_for_both(void **unused)
+{
+    (void)unused;
+    two();
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    report(tasks[1], OUTCOME_DO_NOT_CONTACT);
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    assert_true(person().flags & PERSON_DO_NOT_CONTACT);
+    assert_true(person_of(2).flags & PERSON_DO_NOT_CONTACT);
+    assert_int_equal(person_of(2).due_ms, 0);
+    world_pass(&world, DAY);
+    assert_int_equal(open_task(2, TASK_CALL).number, 0);
+}
+
+static void never_again_of_the_other_goes_back_with_it(void **unused)
+{
+    (void)unused;
+    two();
+    world_report(&world, tasks[2], 1, REPORT_OUTCOME, OUTCOME_DO_NOT_CONTACT, "a2");
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    assert_false(person().flags & PERSON_DO_NOT_CONTACT);
+    assert_int_not_equal(person().due_ms, 0);
+    assert_true(person_of(2).flags & PERSON_DO_NOT_CONTACT);
+}
+
+/* --- figures ------------------------------------------------------------------------------ */
+
+/* Tables of counts are part of the dump, and a merge that is undone leaves them as they were. */
+static void a_merge_that_is_undone_counts_nobody_twice(void **unused)
+{
+    struct person_row merged;
+
+    (void)unused;
+    two();
+    world_report(&world, tasks[2], 1, REPORT_OUTCOME, OUTCOME_CONVERSATION, "a2");
+    merge(1, 2);
+    merged = person();
+    assert_int_equal(merged.conversed_ms, person_of(2).conversed_ms);
+    unmerge(1, 2);
+    assert_int_equal(person().conversed_ms, 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(the_older_one_is_left_with_what_both_had),
+        TEST(one_open_call_is_left),
+        TEST(the_others_call_goes_on_as_the_ones),
+        TEST(reports_on_the_others_task_are_late),
+        TEST(never_again_of_either_holds),
+        TEST(silenced_channels_of_either_hold),
+        TEST(who_comes_again_by_either_way_is_the_one),
+        TEST(a_second_phone_leads_to_the_one_as_well),
+        TEST(a_merge_ends_the_review),
+        TEST(a_look_ends_the_review_without_a_merge),
+        TEST(what_was_known_of_both_is_known_of_the_one),
+        TEST(nobody_is_merged_twice_or_with_oneself),
+        TEST(a_chain_of_merges_leads_to_the_last),
+        TEST(there_is_an_end_to_how_many_are_one),
+        TEST(undone_at_once_both_are_as_they_were),
+        TEST(the_others_call_is_made_again),
+        TEST(somebody_without_a_phone_is_answered_again_too),
+        TEST(what_came_since_stays_with_the_one),
+        TEST(never_again_that_was_said_since_holds_for_both),
+        TEST(never_again_of_the_other_goes_back_with_it),
+        TEST(a_merge_that_is_undone_counts_nobody_twice),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,116 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "proto/known.h"
+#include "proto/name.h"
+
+static struct text add(struct text out, enum known_kind kind, const char *name, const char *value)
+{
+    known_add(&out, &(struct known_item){kind, slice_of(name), slice_of(value)});
+    return out;
+}
+
+static void assert_known(struct slice known, enum known_kind kind, const char *name,
+                         const char *value)
+{
+    assert_true(slice_equal(known_of(known, kind, slice_of(name)), slice_of(value)));
+}
+
+static void the_newest_word_counts_and_an_empty_one_takes_it_back(void **unused)
+{
+    char a[256], b[256], c[256];
+    struct text known = text_over(a, sizeof(a)), news = text_over(b, sizeof(b)),
+                all = text_over(c, sizeof(c));
+
+    (void)unused;
+    known = add(known, KNOWN_ANSWER, "needs", "one");
+    known = add(known, KNOWN_ANSWER, "intent", "buying");
+    known = add(known, KNOWN_FINDING, "needs", "a finding of that name");
+    news = add(news, KNOWN_ANSWER, "needs", "two");
+    news = add(news, KNOWN_ANSWER, "needs", "three");
+    news = add(news, KNOWN_ANSWER, "intent", "");
+    known_merge(text_slice(&known), text_slice(&news), &all);
+    assert_known(text_slice(&all), KNOWN_ANSWER, "needs", "three");
+    assert_known(text_slice(&all), KNOWN_ANSWER, "intent", "");
+    assert_known(text_slice(&all), KNOWN_FINDING, "needs", "a finding of that name");
+}
+
+static void what_does_not_fit_is_the_oldest(void **unused)
+{
+    char a[256], b[256], c[40];
+    struct text known = text_over(a, sizeof(a)), news = text_over(b, sizeof(b)),
+                all = text_over(c, sizeof(c));
+
+    (void)unused;
+    known = add(known, KNOWN_ANSWER, "old", "0123456789");
+    known = add(known, KNOWN_ANSWER, "mid", "0123456789");
+    news = add(news, KNOWN_ANSWER, "new", "0123456789");
+    known_merge(text_slice(&known), text_slice(&news), &all);
+    assert_false(all.overflow);
+    assert_known(text_slice(&all), KNOWN_ANSWER, "old", "");
+    assert_known(text_slice(&all), KNOWN_ANSWER, "mid", "0123456789");
+    assert_known(text_slice(&all), KNOWN_ANSWER, "new", "0123456789");
+}
+
+static void bytes_that_are_no_items_end_the_walk(void **unused)
+{
+    static const char bytes[] = {1, 4, 0, 0, 'a', 'b'};
+    struct slice rest = {bytes, sizeof(bytes)};
+    struct known_item item;
+
+    (void)unused;
+    assert_false(known_next(&rest, &item));
+    rest.length = 3;
+    assert_false(known_next(&rest, &item));
+}
+
+static void a_finding_speaks_where_the_optin_is_silent(void **unused)
+{
+    static struct optin optin;
+    char a[256];
+    struct text known = text_over(a, sizeof(a));
+
+    (void)unused;
+    known = add(known, KNOWN_FINDING, "email", "found@example.com");
+    known = add(known, KNOWN_FINDING, "name", "Dana");
+    optin_clear(&optin);
+    optin.text[OPTIN_NAME] = SLICE("test");
+    optin.text[OPTIN_EMAIL] = SLICE("said@example.com");
+    known_identify(&optin, text_slice(&known));
+    assert_true(slice_equal(optin.text[OPTIN_EMAIL], SLICE("said@example.com")));
+    assert_true(slice_equal(optin.text[OPTIN_NAME], SLICE("Dana")));
+}
+
+static void names_that_address_somebody(void **unused)
+{
+    static const char *const names[] = {"Dana",  "dana rivera", "\xc3\x85sa",   "X",    "O'Neil",
+                                        "Testa", "Li",          "\xe6\x9d\x8e", "Na Li"};
+    static const char *const none[] = {
+        "",  "   ", "12345", "dana@example.com",    "test",   " TEST ", "n/a",
+        "-", "...", "asdf",  "http://spam.example", "+1 215", "\t"};
+
+    (void)unused;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        assert_true(name_is_usable(slice_of(names[i])));
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+        assert_false(name_is_usable(slice_of(none[i])));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_newest_word_counts_and_an_empty_one_takes_it_back),
+        cmocka_unit_test(what_does_not_fit_is_the_oldest),
+        cmocka_unit_test(bytes_that_are_no_items_end_the_walk),
+        cmocka_unit_test(a_finding_speaks_where_the_optin_is_silent),
+        cmocka_unit_test(names_that_address_somebody),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,602 @@
+/* What is said against a playbook: everything that is wrong, once, with its line and column. */
+#include "tests/playbooks.h"
+
+#define SEGMENT "cadence: new_lead, sla: hour, escalation: usual"
+#define STEP    "channel: email, kind: offer, template: x"
+#define CADENCE "title: X, for: prospects, then: nurture"
+
+/* --- form ------------------------------------------------------------------------------------ */
+
+static void what_is_no_yaml_is_told_with_its_place(void **state)
+{
+    (void)state;
+    assert_complaints("", "1:1: the file is empty\n");
+    assert_complaints("name: [a\n", "2:1: did not find expected ',' or ']'\n");
+    assert_complaints("name: \xff\n", "1:7: this is not UTF-8 text\n");
+    assert_complaints("- a\n", "1:1: a playbook begins with lines `name: ...`\n");
+    assert_complaints("name: a\n---\nname: b\n", "2:1: a second document begins here; write one\n");
+    assert_complaints("name: &a x\n",
+                      "1:7: write the value out: '&', '*' and '!' are not used here\n");
+    assert_complaints("name: *a\n",
+                      "1:7: write the value out: '&', '*' and '!' are not used here\n");
+    assert_complaints("? [a]\n: b\n", "1:3: a name must stand here\n");
+}
+
+static void a_key_that_is_there_twice_is_told(void **state)
+{
+    (void)state;
+    assert_complaints(BASED "caps: {per_day: 4}\ncaps: {per_day: 5}\n",
+                      "5:1: 'caps' was said before, in line 4\n");
+}
+
+static void unknown_keys_are_guessed(void **state)
+{
+    (void)state;
+    assert_complaints(BASED "lese: {claim: 1h}\n",
+                      "4:1: a playbook has no 'lese'; did you mean 'lease'?\n");
+    assert_complaints(BASED "lease: {claims: 1h}\n",
+                      "4:9: 'lease' has no 'claims'; did you mean 'claim'?\n");
+    assert_complaints(BASED "lease: {quite_another: 1h}\n",
+                      "4:9: 'lease' has no 'quite_another'; there are report, claim\n");
+}
+
+static void unknown_names_are_guessed(void **state)
+{
+    (void)state;
+    assert_complaints(BASED
+                      "segments:\n  - {id: x, cadence: new_leed, sla: hour, escalation: usual}\n",
+                      "5:22: cadence: there is no 'new_leed'; did you mean 'new_lead'?\n");
+    assert_complaints(BASED "aliases:\n  X: no_anser\n",
+                      "5:6: an alias: there is no 'no_anser'; did you mean 'no_answer'?\n");
+    assert_complaints(BASED "assign: {mode: lottery}\n",
+                      "4:16: mode: there is no 'lottery'; there are pool, round_robin, weighted, "
+                      "owner_first\n");
+}
+
+static void what_must_be_there_is_asked_for(void **state)
+{
+    (void)state;
+    assert_complaints("based_on: default\n",
+                      "1:1: a playbook needs 'name'\n1:1: a playbook needs 'title'\n");
+    assert_complaints(BASED "sla:\n  - {within: 5m}\n  - within\n",
+                      "5:5: a tier needs an 'id'\n"
+                      "6:5: a tier is written as `name: value`, here or in lines below\n");
+}
+
+static void values_of_the_wrong_form_are_told_with_what_is_expected(void **state)
+{
+    (void)state;
+    assert_complaints(BASED "lease: {claim: 5}\n",
+                      "4:16: claim: '5' is not a time such as 90s, 5m, 1h, 3d, 2w, 10mo or 1y\n");
+    assert_complaints(
+        BASED "lease: {claim: 101y}\n",
+        "4:16: claim: '101y' is not a time such as 90s, 5m, 1h, 3d, 2w, 10mo or 1y\n");
+    assert_complaints(BASED "caps: {per_day: many}\n",
+                      "4:17: per_day: 'many' is not a whole number from 0 to 100\n");
+    assert_complaints(BASED "caps: {per_day: 101}\n",
+                      "4:17: per_day: '101' is not a whole number from 0 to 100\n");
+    assert_complaints(BASED "money: {optin: 3.5}\n",
+                      "4:16: optin: '3.5' is not a price such as 40 or 12.50\n");
+    assert_complaints(BASED "aliases: {\"a b\": dead}\n",
+                      "4:11: this must be a name: up to 40 of a-z, A-Z, 0-9, '_', '-' and '.'\n");
+    assert_complaints(BASED "lease: 5m\n",
+                      "4:8: 'lease' is written as `name: value`, here or in lines below\n");
+    assert_complaints(BASED "lease: {claim: [1h]}\n",
+                      "4:16: claim: one value must stand here: a time such as 90s, 5m, 1h, 3d, 2w, "
+                      "10mo or 1y\n");
+    assert_complaints(BASED "words: {a: \"x\\x01y\"}\n",
+                      "4:12: a word: there is a character that cannot be shown\n");
+    assert_complaints(BASED "stages: {a: b}\n", "4:9: stages: a list must stand here\n");
+    assert_complaints(BASED "calendars: [a]\n",
+                      "4:12: calendars: lines `name: ...` must stand here\n");
+    assert_complaints(BASED "basd_on: x\n",
+                      "4:1: a playbook has no 'basd_on'; did you mean 'based_on'?\n");
+    assert_complaints("based_on: other\nname: a\n",
+                      "1:1: a playbook needs 'title'\n"
+                      "1:11: based_on: only 'default' can stand here\n");
+}
+
+static void ids_that_are_there_twice_are_told(void **state)
+{
+    (void)state;
+    assert_complaints(BASED "personas:\n  - {id: a, when: email}\n  - {id: a}\n",
+                      "6:5: a label 'a' was said before, in line 5\n");
+}
+
+static void rules_that_cannot_be_read_are_told(void **state)
+{
+    (void)state;
+    assert_complaints(BASED "personas: [{id: a, when: scor >= 5}]\n",
+                      "4:26: nothing is known as 'scor'; did you mean 'score'?\n");
+    assert_complaints(BASED "personas: [{id: a, when: score = high}]\n",
+                      "4:26: a rule asks `score >= 60`, with =, <, <=, > or >=, and a whole number "
+                      "behind it`\n");
+    assert_complaints(BASED "personas: [{id: a, when: customer = 1}]\n",
+                      "4:26: a rule asks `conversation` or `not conversation`\n");
+    assert_complaints(BASED "personas: [{id: a, when: age > 30d}]\n",
+                      "4:26: a rule asks `age < 30d` or `age >= 30d`\n");
+    assert_complaints(
+        BASED "personas: [{id: a, when: country US}]\n",
+        "4:26: a rule asks `country = US`, `country in US, CA`, `country not in US` or "
+        "`country known`\n");
+    assert_complaints(BASED "personas: [{id: a, when: stage = leed}]\n",
+                      "4:26: there is no such answer as 'leed'; did you mean 'lead'?\n");
+    assert_complaints(BASED "personas: [{id: a, when: {either: [email]}}]\n",
+                      "4:27: a rule has no 'either'; there are all, any, none\n");
+    assert_complaints(BASED "personas: [{id: a, when: [[email]]}]\n",
+                      "4:27: one test must stand here, such as `score >= 60`\n");
+}
+
+static void a_rule_of_too_many_tests_is_told(void **state)
+{
+    char yaml[2048];
+    struct text out = text_over(yaml, sizeof(yaml) - 1);
+
+    (void)state;
+    text_string(&out, BASED "personas: [{id: a, when: [email");
+    for (int i = 0; i < 50; i++)
+        text_string(&out, ", email");
+    text_string(&out, "]}]\n");
+    yaml[out.length] = '\0';
+    assert_complaints(yaml, "4:26: this rule is too long: 50 tests are the most\n");
+}
+
+static void all_mistakes_of_a_file_are_told_in_its_order(void **state)
+{
+    (void)state;
+    assert_complaints(BASED "lease: {claim: x}\n"
+                            "caps: {gap: y, per_dy: 3}\n"
+                            "score: {half_life: z}\n",
+                      "4:16: claim: 'x' is not a time such as 90s, 5m, 1h, 3d, 2w, 10mo or 1y\n"
+                      "5:13: gap: 'y' is not a time such as 90s, 5m, 1h, 3d, 2w, 10mo or 1y\n"
+                      "5:16: 'caps' has no 'per_dy'; did you mean 'per_day'?\n"
+                      "6:20: half_life: 'z' is not a time such as 90s, 5m, 1h, 3d, 2w, 10mo or "
+                      "1y\n");
+}
+
+static void a_mistake_of_form_does_not_hide_one_of_meaning_elsewhere(void **state)
+{
+    (void)state;
+    assert_complaints(BASED "lease: {claim: x}\ncaps: {per_day: 0}\n",
+                      "4:16: claim: 'x' is not a time such as 90s, 5m, 1h, 3d, 2w, 10mo or 1y\n"
+                      "5:1: a cap of 0 forbids every contact\n");
+}
+
+/* --- stages ---------------------------------------------------------------------------------- */
+
+#define THREE                                                                                      \
+    "stages:\n"                                                                                    \
+    "  - {id: a, title: A, means: A, pipeline: leads}\n"                                           \
+    "  - {id: b, title: B, means: B, pipeline: leads}\n"                                           \
+    "  - {id: c, title: C, means: C, pipeline: leads}\n"
+
+static void sections_on_one_line_are_told_apart(void **state)
+{
+    (void)state;
+    assert_complaints(
+        "{based_on: default, name: a, title: A, segments: [\n"
+        "  {id: x, cadence: none, sla: hour, escalation: usual}], lease: {report: 0s}}\n",
+        "2:20: cadence: there is no 'none'; there are follow_up, happy, loyalty, "
+        "new_customer, new_lead, nurture, recovery\n"
+        "2:58: a lease of no time ends before it begins\n");
+}
+
+static void a_stage_that_nobody_reaches_is_told(void **state)
+{
+    (void)state;
+    assert_complaints(BASED THREE "transitions:\n  - {from: [a, c], to: b, on: sold}\n",
+                      "7:5: nobody reaches the stage 'c': no transition leads to it from 'a'\n");
+}
+
+static void a_transition_to_nowhere_is_told(void **state)
+{
+    (void)state;
+    assert_complaints(BASED THREE "transitions:\n  - {from: a, to: lead, on: sold}\n",
+                      "9:19: to: there is no 'lead'; there are a, b, c\n");
+}
+
+static void a_transition_to_where_it_began_is_told(void **state)
+{
+    (void)state;
+    assert_complaints(BASED THREE "transitions:\n"
+                                  "  - {from: a, to: b, on: sold}\n"
+                                  "  - {from: b, to: c, on: sold}\n"
+                                  "  - {from: [a, b], to: a, on: not_now}\n",
+                      "11:5: this leads from 'a' to 'a', where it began\n");
+}
+
+static void a_transition_that_is_never_taken_is_told(void **state)
+{
+    (void)state;
+    assert_complaints(BASED THREE "transitions:\n"
+                                  "  - {from: a, to: b, on: [sold, referral]}\n"
+                                  "  - {from: b, to: c, on: sold}\n"
+                                  "  - {from: a, to: c, on: sold, when: email}\n",
+                      "11:5: this is never taken: one above leads away before\n");
+}
+
+/* --- rules that never hold ------------------------------------------------------------------- */
+
+static void assert_never(const char *when, const char *why)
+{
+    char yaml[1024], expected[512];
+
+    snprintf(yaml, sizeof(yaml), BASED "personas:\n  - {id: a, when: %s}\n", when);
+    snprintf(expected, sizeof(expected), "5:5: this can never hold: %s\n", why);
+    assert_complaints(yaml, expected);
+}
+
+static void a_rule_that_can_never_hold_is_told(void **state)
+{
+    (void)state;
+    assert_never("[score >= 9, score < 9]", "`score <= 8` and `score >= 9`");
+    assert_never("[country = US, 'country in CA, MX']", "`country = US` and `country in CA, MX`");
+    assert_never("[country = US, 'country not in CA, us']",
+                 "`country = US` and `country not in CA, us`");
+    assert_never("[email, not email]", "`email` and `not email`");
+    assert_never("[country = US, country unknown]", "`country = US` and `country unknown`");
+    assert_never("{all: email, none: email}", "`email` and none of `email`");
+    assert_never("{all: score > 5, any: [score < 2, score = 3]}",
+                 "`all` excludes every one of `any`");
+}
+
+static void a_segment_for_whom_nobody_is_left_is_told(void **state)
+{
+    (void)state;
+    assert_complaints(BASED "segments:\n"
+                            "  - {id: x, when: email, " SEGMENT "}\n"
+                            "  - {id: y, when: [phone, email], " SEGMENT "}\n"
+                            "  - {id: z, " SEGMENT "}\n",
+                      "6:5: nobody is left for 'y': 'x' above takes them all\n");
+    assert_complaints(BASED "segments:\n  - {id: x, " SEGMENT "}\n  - {id: y, " SEGMENT "}\n",
+                      "6:5: nobody is left for 'y': 'x' above takes them all\n");
+}
+
+static void people_whom_no_segment_takes_are_told(void **state)
+{
+    (void)state;
+    assert_complaints(BASED "segments:\n  - {id: x, when: email, " SEGMENT "}\n",
+                      "5:5: the last segment must be for everybody who is left: no `when`\n");
+    assert_complaints(BASED "segments: []\n", "4:1: there must be a segment\n");
+}
+
+static void customers_in_a_cadence_for_prospects_are_told(void **state)
+{
+    (void)state;
+    assert_complaints(BASED "segments:\n  - {id: x, when: customer, " SEGMENT "}\n"
+                            "  - {id: y, " SEGMENT "}\n",
+                      "5:5: 'x' gives customers a cadence for prospects\n");
+}
+
+/* --- outcomes -------------------------------------------------------------------------------- */
+
+static void an_unknown_outcome_is_told(void **state)
+{
+    (void)state;
+    assert_complaints(BASED "outcomes:\n  solt: {next: retry}\n",
+                      "5:3: there is no outcome 'solt'; did you mean 'sold'?\n");
+}
+
+static void an_outcome_with_nothing_due_after_it_is_told(void **state)
+{
+    (void)state;
+    assert_complaints(
+        BASED "outcomes:\n  busy: {attempt: true}\n",
+        "5:3: 'busy' needs either `next: retry`, `cadence` or `end`, or `wake` with a "
+        "time\n");
+    assert_complaints(
+        BASED "outcomes:\n  busy: {next: retry, wake: 1h}\n",
+        "5:3: 'busy' needs either `next: retry`, `cadence` or `end`, or `wake` with a "
+        "time\n");
+    assert_complaints(BASED "outcomes:\n  busy: {next: cadence, cadence: stop}\n",
+                      "5:3: after 'busy' nothing would be due: the cadence is next, and stops\n");
+    assert_complaints(BASED "outcomes:\n  busy: {next: end}\n",
+                      "5:3: 'busy' ends everything, so it needs `cadence: stop`\n");
+    assert_complaints(BASED "outcomes:\n  busy: {wake: 0s}\n",
+                      "5:3: 'busy' wakes at once; write a time\n");
+    assert_complaints(BASED "outcomes:\n  busy: {next: retry, silences: call}\n",
+                      "5:3: 'busy' calls again on a channel that it silences\n");
+    assert_complaints(BASED "outcomes:\n  busy: {next: retry, contact: true}\n",
+                      "5:3: 'busy' is contact, so it is an attempt too\n");
+}
+
+static void giving_up_before_seven_attempts_is_told(void **state)
+{
+    (void)state;
+    assert_complaints(BASED "calls: {attempts_least: 6}\n",
+                      "4:1: attempts_least: nobody may be given up before 7 attempts\n");
+    assert_complaints(
+        BASED "outcomes:\n  dead: {next: end, cadence: stop, final: fact}\n",
+        "5:3: 'dead' is no fact that ends it: nobody is given up before 7 attempts\n");
+    assert_complaints(BASED
+                      "outcomes:\n  not_interested: {next: end, cadence: stop, final: legal}\n",
+                      "5:3: no law makes 'not_interested' final: nobody is given up before 7 "
+                      "attempts\n");
+    assert_complaints(BASED "outcomes:\n  bounced: {next: cadence, final: fact}\n",
+                      "5:3: 'bounced' is final, so it needs `next: end`\n");
+}
+
+static void what_the_law_asks_is_told(void **state)
+{
+    (void)state;
+    assert_complaints(BASED
+                      "outcomes:\n  do_not_contact: {next: end, cadence: stop, silences: call}\n",
+                      "5:3: the law asks that 'do_not_contact' has `final: legal` and `silences: "
+                      "all`\n");
+    assert_complaints(BASED "outcomes:\n  unsubscribed: {next: cadence}\n",
+                      "5:3: the law asks that 'unsubscribed' has `silences: email`\n");
+}
+
+static void an_alias_that_is_an_outcome_is_told(void **state)
+{
+    (void)state;
+    assert_complaints(BASED "aliases:\n  sold: dead\n", "5:3: 'sold' is an outcome itself\n");
+}
+
+static void words_and_questions_are_looked_at(void **state)
+{
+    (void)state;
+    assert_complaints(BASED "words:\n  a: {}\n", "5:3: say how 'a' is called, or what it means\n");
+    assert_complaints(BASED
+                      "questions:\n  - {id: score, asks: x}\n  - {id: agrees_to_change, asks: x}\n",
+                      "5:5: 'score' means something else in rules; take another id\n");
+    assert_complaints(BASED "personas:\n  - {id: a, when: temperature = hot}\n",
+                      "5:5: personas are found before personas and temperatures are known\n");
+    assert_complaints(BASED "temperatures:\n  - {id: hot, when: temperature = hot}\n",
+                      "5:5: temperatures are found before a temperature is known\n");
+}
+
+/* --- cadences -------------------------------------------------------------------------------- */
+
+static void a_step_earlier_than_the_one_before_is_told(void **state)
+{
+    (void)state;
+    assert_complaints(BASED "cadences:\n  x: {" CADENCE ", steps: [\n"
+                            "    {id: a, after: 3d, " STEP "},\n"
+                            "    {id: b, after: 2d, " STEP "}]}\n",
+                      "7:5: step 'b' comes before 'a', which stands above it\n");
+    assert_complaints(BASED "cadences:\n  x: {" CADENCE ", steps: [\n"
+                            "    {id: a, day: 3, at: \"10:00\", " STEP "},\n"
+                            "    {id: b, day: 3, at: \"09:00\", " STEP "}]}\n",
+                      "7:5: step 'b' comes before 'a', which stands above it\n");
+    assert_complaints(BASED "cadences:\n  x: {" CADENCE ", steps: [\n"
+                            "    {id: a, after: 3d, " STEP "},\n"
+                            "    {id: b, day: 2, at: \"09:00\", " STEP "}]}\n",
+                      "7:5: step 'b' comes before 'a', which stands above it\n");
+}
+
+static void a_step_without_its_time_or_its_words_is_told(void **state)
+{
+    (void)state;
+    assert_complaints(BASED "cadences:\n  x: {" CADENCE ", steps: [\n"
+                            "    {id: a, " STEP "},\n"
+                            "    {id: b, day: 1, " STEP "},\n"
+                            "    {id: c, after: 2d, at: \"09:00\", " STEP "},\n"
+                            "    {id: d, after: 3d, channel: call, kind: offer, template: x},\n"
+                            "    {id: e, after: 4d, channel: sms, kind: offer}]}\n",
+                      "6:5: step 'a' needs either `after`, or `day` and `at`\n"
+                      "7:5: step 'b' needs either `after`, or `day` and `at`\n"
+                      "8:5: step 'c' needs either `after`, or `day` and `at`\n"
+                      "9:5: step 'd': call needs a `script` and no `template`\n"
+                      "10:5: step 'e': sms needs a `template` and no `script`\n");
+    assert_complaints(BASED "cadences:\n  x: {" CADENCE ", steps: []}\n",
+                      "5:3: cadence 'x' has no steps\n");
+}
+
+static void a_cadence_without_end_is_told(void **state)
+{
+    (void)state;
+    assert_complaints(
+        BASED "cadences:\n"
+              "  x: {title: X, for: prospects, then: y, steps: [{id: a, after: 1d, " STEP "}]}\n"
+              "  y: {title: Y, for: customers, then: x, steps: [{id: a, after: 1d, " STEP "}]}\n",
+        "5:3: cadence 'x' never ends: it leads back to itself\n"
+        "6:3: cadence 'y' never ends: it leads back to itself\n");
+    assert_complaints(
+        BASED "cadences:\n"
+              "  x: {title: X, for: customers, then: x, steps: [{id: a, after: 0s, " STEP "}]}\n",
+        "5:3: cadence 'x' leads back to itself at once\n");
+}
+
+#define SHORT_CALLS "calls: {spacing: [6mo], script: x}\n"
+
+static void too_few_attempts_are_told_unless_said_so(void **state)
+{
+    (void)state;
+    assert_complaints(
+        BASED SHORT_CALLS
+        "cadences:\n"
+        "  x: {title: X, for: prospects, then: end, steps: [{id: a, after: 1d, " STEP "}]}\n"
+        "segments:\n  - {id: y, cadence: x, sla: hour, escalation: usual}\n",
+        "6:3: cadence 'x' and what follows are 3 attempts over 2 channels: at least 7 over 2, or "
+        "say `short` with the reason\n");
+    assert_complaints(BASED SHORT_CALLS
+                      "cadences:\n"
+                      "  x: {title: X, for: prospects, then: end, short: They asked for it., "
+                      "steps: [{id: a, after: 1d, " STEP "}]}\n"
+                      "segments:\n  - {id: y, cadence: x, sla: hour, escalation: usual}\n",
+                      "");
+}
+
+static void writing_off_too_soon_is_told(void **state)
+{
+    (void)state;
+    assert_complaints(
+        BASED "calls: {spacing: [1d, 2d, 3d, 4d, 5d, 6d]}\n"
+              "cadences:\n"
+              "  x: {title: X, for: prospects, then: end, steps: [{id: a, after: 30d, " STEP "}]}\n"
+              "segments:\n  - {id: y, cadence: x, sla: hour, escalation: usual}\n",
+        "6:3: cadence 'x' could write somebody off after 30 days, sooner than "
+        "calls.write_off_least\n");
+}
+
+static void ids_that_mean_something_else_are_told(void **state)
+{
+    (void)state;
+    assert_complaints(BASED "cadences:\n  stop: {" CADENCE ", steps: [{id: a, after: 0s, " STEP
+                            "}]}\n",
+                      "5:3: 'stop' means something else; take another id\n");
+}
+
+/* --- limits ---------------------------------------------------------------------------------- */
+
+static void a_cap_that_makes_a_cadence_impossible_is_told(void **state)
+{
+    (void)state;
+    assert_complaints(BASED "cadences:\n  x: {" CADENCE ", steps: [\n"
+                            "    {id: a, after: 1h, " STEP "},\n"
+                            "    {id: b, after: 80m, " STEP "}]}\n",
+                      "7:5: step 'b' is closer to 'a' than caps.gap allows\n");
+    assert_complaints(BASED "caps: {per_day: 2, calls_per_day: 1, gap: 0s}\n"
+                            "calls: {spacing: [2d, 3d, 4d, 5d, 6d, 6mo]}\n"
+                            "cadences:\n  x: {" CADENCE ", steps: [\n"
+                            "    {id: a, after: 1h, " STEP "},\n"
+                            "    {id: b, after: 2h, " STEP "},\n"
+                            "    {id: c, after: 3h, " STEP "}]}\n",
+                      "10:5: step 'c' is one more within a day than caps.per_day allows (2)\n");
+    assert_complaints(BASED "caps: {calls_per_day: 1}\n",
+                      "default: this is one more call within a day than caps.calls_per_day allows "
+                      "(1)\n");
+    assert_complaints(BASED "caps: {gap: 2h}\n",
+                      "default: this call is closer to the one before than caps.gap allows\n");
+    assert_complaints(BASED "caps: {per_day: 9}\n", "4:1: per_day is over 8, which nobody bears\n");
+    assert_complaints(BASED "caps: {per_day: 1}\n",
+                      "4:1: calls_per_day is more than per_day allows\n");
+    assert_complaints(BASED "calls: {spacing: [0s, 6mo]}\ncaps: {gap: 0s}\n",
+                      "4:19: the next call cannot come at once\n");
+}
+
+static void tiers_out_of_order_are_told(void **state)
+{
+    (void)state;
+    assert_complaints(
+        BASED "sla:\n"
+              "  - {id: hour, within: 1h}\n"
+              "  - {id: five_minutes, within: 5m}\n"
+              "  - {id: business_day}\n",
+        "6:5: tier 'five_minutes' is not later than the one above it\n"
+        "7:5: tier 'business_day' needs either `within`, or `day_of` with a calendar\n");
+    assert_complaints(BASED "research: {box: 5m}\n",
+                      "4:1: box: research takes as long as tier 'five_minutes' has\n");
+}
+
+static void what_was_not_written_is_not_named(void **state)
+{
+    (void)state;
+    assert_complaints(BASED "calls: {spacing: [1h, 5x]}\n",
+                      "4:23: a time: '5x' is not a time such as 90s, 5m, 1h, 3d, 2w, 10mo or 1y\n");
+}
+
+static void an_office_says_where_it_is(void **state)
+{
+    (void)state;
+    assert_complaints(
+        BASED "calendars:\n"
+              "  here: {hours: {mon: 09:00-10:00}}\n"
+              "sla:\n"
+              "  - {id: five_minutes, within: 5m}\n"
+              "  - {id: hour, within: 1h}\n"
+              "  - {id: business_day, day_of: here}\n",
+        "9:5: tier 'business_day' ends with the business day of calendar 'here', which "
+        "must say its `zone`: an office's day is not the person's\n");
+    assert_complaints(
+        BASED "calendars:\n"
+              "  x: {zone: America/Nowhere, hours: {mon: 09:00-10:00}}\n",
+        "5:3: zone: the tz database of this machine has no 'America/Nowhere'; write a "
+        "name such as America/New_York\n");
+}
+
+static void an_escalation_that_does_not_end_in_a_robot_is_told(void **state)
+{
+    (void)state;
+    assert_complaints(
+        BASED "escalations:\n  usual:\n    rungs:\n      - {after: 3m, to: manager}\n",
+        "5:3: escalation 'usual' must end in a robot's step: people may all be away\n");
+    assert_complaints(BASED "escalations:\n  usual:\n    rungs:\n"
+                            "      - {after: 3m, to: manager, template: x}\n"
+                            "      - {after: 2m, to: robot, channel: call, template: x}\n",
+                      "7:9: only a robot has a `channel` and a `template`\n"
+                      "8:9: a robot needs a `channel` that it can write to, and a `template`\n"
+                      "8:9: this is not later than the rung above it\n");
+}
+
+static void weights_leases_and_odds_are_looked_at(void **state)
+{
+    (void)state;
+    assert_complaints(BASED "assign: {mode: weighted}\n",
+                      "4:1: mode 'weighted' needs `weights` that are not all 0\n");
+    assert_complaints(BASED "assign: {weights: {a42: 2}}\n",
+                      "4:1: only mode 'weighted' has `weights`\n");
+    assert_complaints(BASED "lease: {report: 0s}\n",
+                      "4:1: a lease of no time ends before it begins\n");
+    assert_complaints(BASED "odds:\n  - {after: 30m, times: 21}\n  - {after: 5m, times: 4}\n",
+                      "6:5: this is not later and worse than the one above it\n");
+}
+
+static void calendars_that_cannot_be_are_told(void **state)
+{
+    (void)state;
+    assert_complaints(BASED "calendars:\n  x: {hours: {}}\n", "5:3: calendar 'x' is never open\n");
+    assert_complaints(BASED "calendars:\n  x: {zone: New York, hours: {mon: 09:00-10:00}}\n",
+                      "5:3: zone: write a name such as America/New_York, or leave it out for the "
+                      "person's own\n");
+    assert_complaints(BASED "calendars:\n  x: {hours: {mon: 17:00-09:00}}\n",
+                      "5:20: hours are written as \"09:00-12:00, 13:00-17:00\", up to 24:00\n");
+    assert_complaints(BASED "calendars:\n  x: {hours: {mon: \"09:00-12:00, 11:00-13:00\"}}\n",
+                      "5:20: these hours overlap\n");
+    assert_complaints(BASED "calendars:\n  x: {hours: {monday: 09:00-10:00}}\n",
+                      "5:15: 'monday' is no day: write mon, mon-fri or daily\n");
+    assert_complaints(BASED "calendars:\n  x: {hours: {mon-wed: 09:00-10:00, tue: 09:00-10:00}}\n",
+                      "5:37: tue has its hours already\n");
+    assert_complaints(
+        BASED "calendars:\n  x: {hours: {mon: 09:00-10:00}, holidays: [2027-02-29]}\n",
+        "5:45: a holiday is written as 2026-12-24, as 12-25 for every year, as `4th thu "
+        "nov`, `last mon may` or `easter`; behind it may stand `+1` or `-2` days, and "
+        "`observed`\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_no_yaml_is_told_with_its_place),
+        cmocka_unit_test(a_key_that_is_there_twice_is_told),
+        cmocka_unit_test(unknown_keys_are_guessed),
+        cmocka_unit_test(unknown_names_are_guessed),
+        cmocka_unit_test(what_must_be_there_is_asked_for),
+        cmocka_unit_test(values_of_the_wrong_form_are_told_with_what_is_expected),
+        cmocka_unit_test(ids_that_are_there_twice_are_told),
+        cmocka_unit_test(rules_that_cannot_be_read_are_told),
+        cmocka_unit_test(a_rule_of_too_many_tests_is_told),
+        cmocka_unit_test(all_mistakes_of_a_file_are_told_in_its_order),
+        cmocka_unit_test(a_mistake_of_form_does_not_hide_one_of_meaning_elsewhere),
+        cmocka_unit_test(sections_on_one_line_are_told_apart),
+        cmocka_unit_test(a_stage_that_nobody_reaches_is_told),
+        cmocka_unit_test(a_transition_to_nowhere_is_told),
+        cmocka_unit_test(a_transition_to_where_it_began_is_told),
+        cmocka_unit_test(a_transition_that_is_never_taken_is_told),
+        cmocka_unit_test(a_rule_that_can_never_hold_is_told),
+        cmocka_unit_test(a_segment_for_whom_nobody_is_left_is_told),
+        cmocka_unit_test(people_whom_no_segment_takes_are_told),
+        cmocka_unit_test(customers_in_a_cadence_for_prospects_are_told),
+        cmocka_unit_test(an_unknown_outcome_is_told),
+        cmocka_unit_test(an_outcome_with_nothing_due_after_it_is_told),
+        cmocka_unit_test(giving_up_before_seven_attempts_is_told),
+        cmocka_unit_test(what_the_law_asks_is_told),
+        cmocka_unit_test(an_alias_that_is_an_outcome_is_told),
+        cmocka_unit_test(words_and_questions_are_looked_at),
+        cmocka_unit_test(a_step_earlier_than_the_one_before_is_told),
+        cmocka_unit_test(a_step_without_its_time_or_its_words_is_told),
+        cmocka_unit_test(a_cadence_without_end_is_told),
+        cmocka_unit_test(too_few_attempts_are_told_unless_said_so),
+        cmocka_unit_test(writing_off_too_soon_is_told),
+        cmocka_unit_test(ids_that_mean_something_else_are_told),
+        cmocka_unit_test(a_cap_that_makes_a_cadence_impossible_is_told),
+        cmocka_unit_test(tiers_out_of_order_are_told),
+        cmocka_unit_test(an_office_says_where_it_is),
+        cmocka_unit_test(what_was_not_written_is_not_named),
+        cmocka_unit_test(an_escalation_that_does_not_end_in_a_robot_is_told),
+        cmocka_unit_test(weights_leases_and_odds_are_looked_at),
+        cmocka_unit_test(calendars_that_cannot_be_are_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
