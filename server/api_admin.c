@@ -153,7 +153,7 @@ static void admin_go_on(struct api *api)
         struct http_request request = change->waiting[change->waiting_first];
         change->waiting_first = (change->waiting_first + 1) % ADMIN_WAITING_MAX;
         change->waiting_count--;
-        if (http_is_waiting(api->http, request.ticket))
+        if (http_is_open(api->http, request.ticket))
             api_on_request(api, &request);
     }
 }

@@ -344,7 +344,7 @@ static void optin_settled(struct api *api, struct pending *pending,
     (void)item;
     api_count_settled(api, settlement);
     /* The peer may be gone, and with it the origin that is to be echoed. */
-    if (api_is_waiting(api, pending)) {
+    if (http_is_open(api->http, pending->http_ticket)) {
         if (status == STATUS_OK || status == STATUS_DUPLICATE || status == STATUS_ACCEPTED)
             answer(api, pending, settlement);
         else

@@ -90,10 +90,16 @@ static void give_back_settled(struct api *api, struct pending *pending,
     end_claim(api, pending);
 }
 
+static void answer_no_task(struct api *api, const struct pending *pending)
+{
+    api_reply(api, pending->http_ticket, 204, NULL, (struct slice){0}, (struct slice){0});
+}
+
 static void drop_claim(struct api *api, struct pending *pending)
 {
     publish_unclaim(api->publish, api_ticket(api, pending, 0));
     unlink_claim(api, pending);
+    answer_no_task(api, pending);
     end_claim(api, pending);
 }
 
@@ -112,12 +118,8 @@ static void on_claim_look(uv_timer_t *timer)
 
 void api_claims_end(struct api *api)
 {
-    while (api->claims) {
-        struct pending *pending = api->claims;
-        uint64_t ticket = pending->http_ticket;
-        drop_claim(api, pending);
-        api_reply(api, ticket, 204, NULL, (struct slice){0}, (struct slice){0});
-    }
+    while (api->claims)
+        drop_claim(api, api->claims);
 }
 
 /* The member that Redis gave out, to nobody: which task, which delivery? */
@@ -170,6 +172,7 @@ static void give_back(struct api *api, struct pending *pending)
 {
     enum status status = report_claim(api, pending, REPORT_RELEASE, give_back_settled);
 
+    answer_no_task(api, pending);
     if (status == STATUS_OK)
         return;
     log_write(api->options.log, LOG_WARN, "a claimed task waits for its lease to end",
@@ -210,7 +213,7 @@ void api_on_claimed(void *owner, uint64_t ticket, enum status status, struct sli
     if (status != STATUS_OK)
         api_problem(api, pending->http_ticket, status, NULL);
     else
-        api_reply(api, pending->http_ticket, 204, NULL, (struct slice){0}, (struct slice){0});
+        answer_no_task(api, pending);
     end_claim(api, pending);
 }
 
@@ -393,7 +396,7 @@ static void report_settled(struct api *api, struct pending *pending,
     enum report_op op = pending->report.op;
     uint64_t ticket = pending->http_ticket;
     struct slice said = pending->report.body;
-    bool is_waiting = api_is_waiting(api, pending);
+    bool is_open = http_is_open(api->http, ticket);
 
     (void)item;
     count_report(api, settlement->status, op);
@@ -410,7 +413,7 @@ static void report_settled(struct api *api, struct pending *pending,
     api_release(api, pending);
     if (settlement->status == STATUS_OK || settlement->status == STATUS_DUPLICATE)
         api_json(api, ticket, 200, &body);
-    else if (settlement->odd_item != 0 && is_waiting)
+    else if (settlement->odd_item != 0 && is_open)
         refuse_item(api, ticket, said, settlement->odd_item);
     else
         api_problem(api, ticket, settlement->status, detail_of(settlement->status, op));

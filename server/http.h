@@ -146,8 +146,13 @@ void http_problem(struct http *http, uint64_t ticket, enum status status, const 
 void http_hold(struct http *http);
 void http_release(struct http *http);
 
-/* True while the peer of the ticket waits for its answer. False also when it has closed its
- * sending side, as one that gave up does; a reply is then still tried. */
+/* True while the request of the ticket can be answered: until then, what it was asked with is
+ * there. */
+bool http_is_open(const struct http *http, uint64_t ticket);
+
+/* The same, and its peer has not closed its sending side, as one that gave up does. It may only
+ * have said all it had to say: a request that is open has to be answered either way, or it stays
+ * for ever. */
 bool http_is_waiting(const struct http *http, uint64_t ticket);
 
 /* No new connections; kept ones are closed after their present answer. `on_drained` when none

@@ -474,6 +474,11 @@ void http_problem(struct http *http, uint64_t ticket, enum status status, const 
     answered(conn);
 }
 
+bool http_is_open(const struct http *http, uint64_t ticket)
+{
+    return http_find(http, ticket) != NULL;
+}
+
 bool http_is_waiting(const struct http *http, uint64_t ticket)
 {
     const struct http_conn *conn = http_find(http, ticket);

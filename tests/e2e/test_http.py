@@ -5,6 +5,7 @@ import socket
 import time
 
 from harness import Scenario
+from servers import wait_until
 from web import raw
 
 GOOD = b'{"email":"raw@example.com"}'
@@ -71,6 +72,31 @@ class Wire(Scenario):
             reply = raw(self.server.port, request, half_close=True)
             self.assertNotEqual(201, status_of(reply))
         self.assert_stays(lambda: not self.tasks(), 0.5, "nothing was stored")
+
+    def post_as_admin(self, path, **fields):
+        body = json.dumps(fields).encode()
+        return self.whole(body, method=b"POST", target=path).replace(self.sk.encode(), self.admin.encode())
+
+    def test_who_has_said_all_is_answered_and_let_go(self):
+        for name, status, request in [
+            ("opt-in", 201, self.whole()),
+            ("claim", 204, self.post_as_admin(b"/v1/tasks/claim", queue=f"{self.queue}-b", agent="a", wait_s=30)),
+            ("change", 201, self.post_as_admin(b"/v1/agencies", id="half", name="Half")),
+        ]:
+            if name == "claim":
+                self.create("queues", id=f"{self.queue}-b", agency="acme")
+            with self.subTest(name):
+                begin = time.monotonic()
+                self.assertEqual(status, status_of(raw(self.server.port, request, timeout=10, half_close=True)))
+                self.assertLess(time.monotonic() - begin, 5, "the connection stays open")
+
+    def test_who_leaves_without_its_answer_leaves_no_connection(self):
+        kept = self.metric("hotlead_http_connections")
+        for number in range(100):
+            with socket.create_connection(("127.0.0.1", self.server.port)) as link:
+                link.sendall(self.whole(b'{"email":"left%d@example.com"}' % number))
+        self.wait_task_count(100)
+        wait_until(lambda: self.metric("hotlead_http_connections") <= kept, 5, "the connections closed")
 
     def test_pipelined_requests_are_answered_in_order(self):
         bodies = [json.dumps({"email": f"p{i}@example.com"}).encode() for i in range(20)]
