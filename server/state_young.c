@@ -90,11 +90,26 @@ static bool grow(struct young_lane *lane)
     return true;
 }
 
+/* The number that a row of this key gets in its lane; false: too many would have to make room. */
+static bool find_place(const struct young_lane *lane, struct young_key key, uint64_t *number_out)
+{
+    uint64_t number = lane->end;
+
+    while (number > lane->begin && compare(row_at(lane, number - 1)->key, key) >= 0) {
+        if (lane->end - number == YOUNG_SHIFT_MAX)
+            return false;
+        number--;
+    }
+    *number_out = number;
+    return true;
+}
+
 /* Of the lanes that the row may join, the one whose end is nearest: so that rows which come at
  * several distances keep to lanes of their own. NULL: there is none. */
-static struct young_lane *lane_for(struct young *young, struct young_key key)
+static struct young_lane *lane_for(struct young *young, struct young_key key, uint64_t *number_out)
 {
     struct young_lane *best = NULL, *unused = NULL;
+    uint64_t nearest = UINT64_MAX, number;
 
     for (int i = 0; i < YOUNG_LANES; i++) {
         struct young_lane *lane = &young->lanes[i];
@@ -102,22 +117,45 @@ static struct young_lane *lane_for(struct young *young, struct young_key key)
             unused = unused ? unused : lane;
             continue;
         }
-        struct young_key last = row_at(lane, lane->end - 1)->key;
-        if (compare(last, key) < 0 &&
-            (!best || compare(row_at(best, best->end - 1)->key, last) < 0))
-            best = lane;
+        uint64_t last = row_at(lane, lane->end - 1)->key.part[0];
+        uint64_t distance = last > key.part[0] ? last - key.part[0] : key.part[0] - last;
+        if (distance >= nearest || (last > key.part[0] && distance > YOUNG_LATE_MAX) ||
+            !find_place(lane, key, &number))
+            continue;
+        best = lane;
+        nearest = distance;
+        *number_out = number;
     }
-    return best ? best : unused;
+    if (best || !unused)
+        return best;
+    *number_out = unused->end;
+    return unused;
+}
+
+/* Who settles takes a lane's rows in turn, so seqs never descend in it: a row that comes late is
+ * taken for as old as the one that it stands before, and is settled no later than that one. */
+static void insert(struct young_lane *lane, uint64_t number, const struct young_row *row)
+{
+    uint64_t seq = row->seq;
+
+    for (uint64_t at = lane->end++; at > number; at--) {
+        *row_at(lane, at) = *row_at(lane, at - 1);
+        if (!is_deleted(row_at(lane, at)))
+            seq = row_at(lane, at)->seq;
+    }
+    *row_at(lane, number) = *row;
+    row_at(lane, number)->seq = seq;
 }
 
 bool young_put(struct young *young, const struct young_row *row)
 {
-    struct young_lane *lane = lane_for(young, row->key);
+    uint64_t number;
+    struct young_lane *lane = lane_for(young, row->key, &number);
 
     MUST(row->seq > 0);
     if (!lane || (lane->end - lane->begin == lane->capacity && !grow(lane)))
         return false;
-    *row_at(lane, lane->end++) = *row;
+    insert(lane, number, row);
     return true;
 }
 

@@ -2,18 +2,20 @@
  * outbox are deleted again within seconds, when their task is popped, and taking a row out of the
  * front of an LMDB table costs ten times what leaving it out of the table does.
  *
- * Rows lie in lanes. A lane is a ring whose rows stand in the order of their keys as well as of
- * the records that made them, because a row joins only behind the last one. Nearly all rows come
- * in that order, in one lane; what is given out again, or is due at another distance, has the
- * other lanes. A row that fits nowhere is not taken: it goes into its table at once. For
- * state*.c only; writer thread. */
+ * Rows lie in lanes. A lane is a ring whose rows stand in the order of their keys, and nearly all
+ * rows come in that order, in one lane; what is given out again, or is due at another distance, has
+ * the other lanes. A row that comes a little late, as those of one millisecond do whose people
+ * answered in another order than they came, is put between the last ones. A row that fits nowhere
+ * is not taken: it goes into its table at once. For state*.c only; writer thread. */
 #ifndef HOTLEAD_SERVER_STATE_YOUNG_H
 #define HOTLEAD_SERVER_STATE_YOUNG_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define YOUNG_LANES         4
+#define YOUNG_LANES         6
+#define YOUNG_LATE_MAX      1000 /* in the first part of its key, behind the end of its lane */
+#define YOUNG_SHIFT_MAX     64   /* rows that make room for one that comes late */
 #define YOUNG_LANE_ROWS_MAX (1u << 18)
 
 struct young_key {
@@ -23,7 +25,7 @@ struct young_key {
 struct young_row {
     struct young_key key;
     uint64_t value[2];
-    uint64_t seq; /* of the record that made it, not 0 */
+    uint64_t seq; /* of the record that made it, or, in a lane, of an earlier one; not 0 */
 };
 
 struct young_lane {
