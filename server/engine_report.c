@@ -26,7 +26,7 @@ struct hearing {
     uint64_t opened_ms;  /* the task */
     enum task_channel channel;
     struct hash identity;
-    struct life life;
+    struct life *life;
     struct report words; /* what the report says */
     struct news news;    /* of it: what is found out */
 };
@@ -53,7 +53,7 @@ static enum status understand(struct hearing *hearing)
         return STATUS_OK;
     if (report_decode(hearing->command->payload, &words) != STATUS_OK)
         return STATUS_INVALID;
-    hearing->said.outcome = (uint8_t)playbook_outcome_of(hearing->life.playbook, words.word);
+    hearing->said.outcome = (uint8_t)playbook_outcome_of(hearing->life->playbook, words.word);
     return hearing->said.outcome != OUTCOME_NONE ? STATUS_OK : STATUS_INVALID;
 }
 
@@ -140,7 +140,7 @@ static enum status find_task(struct hearing *hearing)
             return STATUS_FORBIDDEN;
         hearing->queue = hearing->report->queue;
     }
-    life_begin(&hearing->life, engine, hearing->turn, &hearing->who);
+    life_begin(hearing->life, engine, hearing->turn, &hearing->who);
     return STATUS_OK;
 }
 
@@ -177,7 +177,7 @@ static enum status read_words(struct hearing *hearing)
 {
     if (report_decode(hearing->command->payload, &hearing->words) != STATUS_OK)
         report_clear(&hearing->words);
-    life_hear_news(&hearing->life, &hearing->words, &hearing->news);
+    life_hear_news(hearing->life, &hearing->words, &hearing->news);
     if (hearing->news.odd == 0 || hearing->report->stream_ms != 0)
         return STATUS_OK;
     hearing->settlement->odd_item = hearing->news.first_odd;
@@ -188,17 +188,17 @@ static enum status read_words(struct hearing *hearing)
 static bool take_news(struct hearing *hearing)
 {
     uint64_t known_seq = hearing->who.row.known_seq;
-    bool reached = life_take_news(&hearing->life, &hearing->news);
+    bool reached = life_take_news(hearing->life, &hearing->news);
 
     if (hearing->who.row.known_seq != known_seq)
-        hearing->record->payload = life_told(&hearing->life, &hearing->words);
-    life_named(&hearing->life);
+        hearing->record->payload = life_told(hearing->life, &hearing->words);
+    life_named(hearing->life);
     return reached;
 }
 
 static enum status finish(struct hearing *hearing, enum status answer)
 {
-    life_end(&hearing->life, hearing->record, false);
+    life_end(hearing->life, hearing->record, false);
     record_seal(hearing->record);
     hearing->settlement->status = answer;
     return STATUS_OK;
@@ -210,11 +210,11 @@ static enum status finish_task(struct hearing *hearing, enum record_kind kind, u
 
     begin(hearing, kind, 0);
     reached = take_news(hearing);
-    life_task_effect(&hearing->life, &hearing->row, drop_seq);
+    life_task_effect(hearing->life, &hearing->row, drop_seq);
     hearing->settlement->delivery = hearing->row.delivery;
     hearing->settlement->lease_until_ms = hearing->row.lease_until_ms;
     if (reached)
-        life_reach(&hearing->life);
+        life_reach(hearing->life);
     return finish(hearing, STATUS_OK);
 }
 
@@ -250,8 +250,7 @@ static void take_hold(struct hearing *hearing)
     row->agent = hearing->report->agent;
     row->claimed_ms = said_at(hearing);
     row->put_seq = 0; /* claimed is popped: nothing is left to withdraw */
-    life_take_hold(&hearing->life, row,
-                   life_agent_named(&hearing->life, hearing->command->payload));
+    life_take_hold(hearing->life, row, life_agent_named(hearing->life, hearing->command->payload));
 }
 
 /* Nobody begins it now: its window has not opened, or has closed since it was put. */
@@ -306,7 +305,7 @@ static enum status hear_extend(struct hearing *hearing)
     if (read_words(hearing) != STATUS_OK)
         return refuse(hearing, STATUS_INVALID);
     if (row->state == TASK_QUEUED) /* nobody said that it was popped, so perhaps it was not */
-        drop_seq = life_take_seq(&hearing->life, row->queue);
+        drop_seq = life_take_seq(hearing->life, row->queue);
     if (row->state != TASK_CLAIMED)
         take_hold(hearing);
     row->lease_until_ms = lease_end(hearing);
@@ -319,7 +318,7 @@ static enum status hear_release(struct hearing *hearing)
 
     if (!holds(hearing))
         return refuse(hearing, STATUS_CONFLICT);
-    drop_seq = life_requeue(&hearing->life, &hearing->row, engine_to_team(&hearing->row),
+    drop_seq = life_requeue(hearing->life, &hearing->row, engine_to_team(&hearing->row),
                             hearing->turn->now_ms);
     return finish_task(hearing, RECORD_RELEASE, drop_seq);
 }
@@ -362,11 +361,11 @@ static void count_attempt(struct hearing *hearing, const struct playbook_outcome
     row->attempts += does->attempt;
     if (does->attempt && hearing->row.kind == TASK_FIRST_RESPONSE && hearing->row.promise_ms != 0 &&
         heard->contact_ms > hearing->row.promise_ms)
-        life_miss_promise(&hearing->life, &hearing->row);
+        life_miss_promise(hearing->life, &hearing->row);
     if (does->contact && row->contact_ms == 0)
         row->contact_ms = heard->contact_ms;
     if (does->contact && heard->channel == TASK_CALL)
-        life_touch(&hearing->life, TASK_CALL, heard->contact_ms);
+        life_touch(hearing->life, TASK_CALL, heard->contact_ms);
 }
 
 /* Who works a task without a word before its outcome is its owner all the same; not who brings one
@@ -377,14 +376,14 @@ static void note_worker(struct hearing *hearing)
 
     if (hearing->row.state == TASK_CLAIMED || hearing->report->delivery != hearing->row.delivery)
         return;
-    agent = life_agent_named(&hearing->life, hearing->command->payload);
+    agent = life_agent_named(hearing->life, hearing->command->payload);
     if (agent != 0)
-        life_take_hold(&hearing->life, &hearing->row, agent);
+        life_take_hold(hearing->life, &hearing->row, agent);
 }
 
 static enum status hear_outcome(struct hearing *hearing)
 {
-    const struct playbook *playbook = hearing->life.playbook;
+    const struct playbook *playbook = hearing->life->playbook;
     enum outcome outcome = (enum outcome)hearing->report->outcome;
     const struct playbook_outcome *does = engine_outcome(playbook, outcome);
     struct heard heard;
@@ -396,7 +395,7 @@ static enum status hear_outcome(struct hearing *hearing)
         !engine_can_be(outcome, hearing->channel))
         return refuse(hearing, STATUS_INVALID);
     /* The attempt that is reported with it is one of the seven. */
-    if (engine_may_end(playbook, outcome, life_attempts(&hearing->life) + does->attempt) !=
+    if (engine_may_end(playbook, outcome, life_attempts(hearing->life) + does->attempt) !=
         STATUS_OK)
         return refuse(hearing, STATUS_TOO_FEW_ATTEMPTS);
 
@@ -408,14 +407,14 @@ static enum status hear_outcome(struct hearing *hearing)
     hearing->settlement->waited_ms = heard.contact_ms - hearing->row.received_ms;
     count_attempt(hearing, does, &heard);
     note_worker(hearing);
-    life_end_task(&hearing->life, &hearing->row);
-    life_learn(&hearing->life, outcome, heard.contact_ms);
-    life_hear(&hearing->life, &heard);
+    life_end_task(hearing->life, &hearing->row);
+    life_learn(hearing->life, outcome, heard.contact_ms);
+    life_hear(hearing->life, &heard);
     if (outcome == OUTCOME_REFERRAL)
-        life_refers(&hearing->life, heard.value);
+        life_refers(hearing->life, heard.value);
     if (reached)
-        life_reach(&hearing->life);
-    life_check_owner(&hearing->life);
+        life_reach(hearing->life);
+    life_check_owner(hearing->life);
     hearing->settlement->delivery = hearing->row.delivery;
     return finish(hearing, STATUS_OK);
 }
@@ -455,7 +454,7 @@ static void take_back_plans(struct hearing *hearing, const struct past *past)
 static void count_amended(struct hearing *hearing, const struct past *past,
                           const struct heard *heard)
 {
-    const struct playbook_outcome *does = engine_outcome(hearing->life.playbook, heard->outcome);
+    const struct playbook_outcome *does = engine_outcome(hearing->life->playbook, heard->outcome);
 
     if (does->attempt && !past->was_attempt)
         hearing->who.row.attempts++;
@@ -467,7 +466,7 @@ static enum status may_amend(const struct hearing *hearing, const struct past *p
 {
     const struct command_report *report = hearing->report;
     enum outcome outcome = (enum outcome)report->outcome;
-    const struct playbook *playbook = hearing->life.playbook;
+    const struct playbook *playbook = hearing->life->playbook;
     unsigned more = engine_outcome(playbook, outcome)->attempt && !past->was_attempt;
 
     if (hearing->row.number != 0 || hearing->who.row.closed == PERSON_MERGED ||
@@ -481,7 +480,7 @@ static enum status may_amend(const struct hearing *hearing, const struct past *p
         return STATUS_FORBIDDEN;
     if (!engine_can_be(outcome, hearing->channel))
         return STATUS_INVALID;
-    return engine_may_end(playbook, outcome, life_attempts(&hearing->life) + more);
+    return engine_may_end(playbook, outcome, life_attempts(hearing->life) + more);
 }
 
 static enum status hear_amend(struct hearing *hearing)
@@ -491,7 +490,7 @@ static enum status hear_amend(struct hearing *hearing)
     enum status allowed;
     bool counts_wholly;
 
-    life_look_back(&hearing->life, hearing->report->task, (enum outcome)hearing->report->outcome,
+    life_look_back(hearing->life, hearing->report->task, (enum outcome)hearing->report->outcome,
                    &past);
     allowed = may_amend(hearing, &past);
     if (allowed != STATUS_OK)
@@ -510,11 +509,11 @@ static enum status hear_amend(struct hearing *hearing)
         hearing->who.row.flags &= (uint8_t)~PERSON_DO_NOT_CONTACT;
     if (counts_wholly)
         take_back_plans(hearing, &past);
-    life_go_through_again(&hearing->life, &past, &heard);
+    life_go_through_again(hearing->life, &past, &heard);
     if (counts_wholly)
-        life_hear(&hearing->life, &heard);
+        life_hear(hearing->life, &heard);
     else
-        life_hear_of_before(&hearing->life, &heard);
+        life_hear_of_before(hearing->life, &heard);
     return finish(hearing, STATUS_OK);
 }
 
@@ -533,7 +532,7 @@ static enum status hear_signal(struct hearing *hearing)
     if (engine_was_noticed(hearing->engine, &noticed, &hearing->who))
         return refuse(hearing, STATUS_DUPLICATE);
     begin(hearing, RECORD_SIGNAL, 0);
-    life_notice(&hearing->life, &noticed, &effect);
+    life_notice(hearing->life, &noticed, &effect);
     engine_effect(hearing->record, EFFECT_SIGNAL, &effect, sizeof(effect));
     return finish(hearing, STATUS_OK);
 }
@@ -542,6 +541,7 @@ enum status engine_decide_report(struct engine *engine, const struct command *co
                                  const struct turn *turn, struct record *record,
                                  struct settlement *settlement)
 {
+    struct life life; /* large, and made by life_begin: not to be cleared for every report */
     struct hearing hearing = {
         .engine = engine,
         .command = command,
@@ -550,6 +550,7 @@ enum status engine_decide_report(struct engine *engine, const struct command *co
         .turn = turn,
         .record = record,
         .settlement = settlement,
+        .life = &life,
     };
     enum status result = find_task(&hearing);
 

@@ -18,17 +18,18 @@ static void add_back(uint64_t *words, const struct state_twin *twins, size_t cou
         words[twins[i].place] ^= words[twins[i].like];
 }
 
+/* Without branches, of which every row would have others: a word that is left out lies where the
+ * next one is put. */
 static size_t pack(char *out, const uint64_t *words, size_t from, size_t to, uint64_t always)
 {
     uint64_t present = 0;
     char *at = out + STATE_WORD;
 
-    for (size_t i = to; i-- > from;)
-        present = present << 1 | (words[i] != 0);
-    present = present << from | always;
-    for (uint64_t left = present; left != 0; left &= left - 1) {
-        memcpy(at, &words[__builtin_ctzll(left)], STATE_WORD);
-        at += STATE_WORD;
+    for (size_t i = from; i < to; i++) {
+        uint64_t stays = (words[i] != 0) | (always >> i & 1);
+        memcpy(at, &words[i], STATE_WORD);
+        at += stays * STATE_WORD;
+        present |= stays << i;
     }
     memcpy(out, &present, STATE_WORD);
     return (size_t)(at - out);

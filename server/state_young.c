@@ -109,7 +109,7 @@ static bool find_place(const struct young_lane *lane, struct young_key key, uint
 static struct young_lane *lane_for(struct young *young, struct young_key key, uint64_t *number_out)
 {
     struct young_lane *best = NULL, *unused = NULL;
-    uint64_t nearest = UINT64_MAX, number;
+    uint64_t nearest = UINT64_MAX;
 
     for (int i = 0; i < YOUNG_LANES; i++) {
         struct young_lane *lane = &young->lanes[i];
@@ -119,16 +119,15 @@ static struct young_lane *lane_for(struct young *young, struct young_key key, ui
         }
         uint64_t last = row_at(lane, lane->end - 1)->key.part[0];
         uint64_t distance = last > key.part[0] ? last - key.part[0] : key.part[0] - last;
-        if (distance >= nearest || (last > key.part[0] && distance > YOUNG_LATE_MAX) ||
-            !find_place(lane, key, &number))
-            continue;
-        best = lane;
-        nearest = distance;
-        *number_out = number;
+        if (distance < nearest && (last <= key.part[0] || distance <= YOUNG_LATE_MAX)) {
+            best = lane;
+            nearest = distance;
+        }
     }
-    if (best || !unused)
+    if (best && find_place(best, key, number_out))
         return best;
-    *number_out = unused->end;
+    if (unused)
+        *number_out = unused->end;
     return unused;
 }
 
