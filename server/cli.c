@@ -13,9 +13,7 @@
 #include "server/config.h"
 #include "server/figures.h"
 
-#define SETTINGS_MAX   (64 * 1024)
-#define URL_DEFAULT    "http://127.0.0.1:8080"
-#define FOLDER_DEFAULT "./hotlead-data"
+#define SETTINGS_MAX (64 * 1024)
 
 static const struct cli_entity entities[] = {
     {"agency", "agencies", true},      {"site", "sites", true},   {"queue", "queues", true},
@@ -65,10 +63,11 @@ static int usage(const struct cli_call *call, FILE *out)
     if (call->entity->is_kept)
         fprintf(out, "\nA setting given more than once is a list; an empty value takes it back.\n"
                      "It may also be written SETTING=VALUE, and ID as id=ID.\n");
-    fprintf(out, "\n  --server URL   [HOTLEAD_URL; DIR/admin.url; " URL_DEFAULT "]\n"
-                 "  --token TOKEN  [HOTLEAD_TOKEN; HOTLEAD_TOKEN_FILE; DIR/admin.token]\n"
-                 "  --data DIR     data folder on this machine [HOTLEAD_DATA; " FOLDER_DEFAULT "]\n"
-                 "  --json         one JSON document a line\n");
+    fprintf(out,
+            "\n  --server URL   [HOTLEAD_URL; DIR/admin.url; " CLI_URL_DEFAULT "]\n"
+            "  --token TOKEN  [HOTLEAD_TOKEN; HOTLEAD_TOKEN_FILE; DIR/admin.token]\n"
+            "  --data DIR     data folder on this machine [HOTLEAD_DATA; " CLI_FOLDER_DEFAULT "]\n"
+            "  --json         one JSON document a line\n");
     return out == stdout ? 0 : CLI_USAGE;
 }
 
@@ -104,153 +103,6 @@ void cli_print_document(const struct cli_call *call, struct slice body)
         print_text(&out);
     }
     free(out.bytes);
-}
-
-bool cli_member_text(struct json_value object, const char *name, struct slice *out)
-{
-    struct json_value value;
-
-    return json_member(object, name, &value) && json_string(value, out) && out->length > 0;
-}
-
-static bool member_uint(struct json_value object, const char *name, uint64_t *out)
-{
-    struct json_value value;
-
-    return json_member(object, name, &value) && json_uint(value, out);
-}
-
-bool cli_explain_places(const char *file, struct json_value root, const char *list,
-                        const char *what)
-{
-    struct json_value errors, item;
-    struct slice name, text, other;
-    uint64_t line, column;
-
-    if (!file || !json_member(root, list, &errors))
-        return false;
-    struct json_walk walk = json_walk(errors);
-    while (json_next(&walk, &name, &item)) {
-        if (!member_uint(item, "line", &line) || !member_uint(item, "column", &column) ||
-            !cli_member_text(item, "text", &text))
-            return false;
-        if (!cli_member_text(item, "file", &other))
-            other = slice_of(file);
-        fprintf(stderr, "%.*s:%llu:%llu: %s%.*s\n", (int)other.length, other.bytes,
-                (unsigned long long)line, (unsigned long long)column, what, (int)text.length,
-                text.bytes);
-    }
-    return true;
-}
-
-/* What the problem document says, or at least its status. */
-static int explain(const struct cli_call *call, const struct client_answer *answer)
-{
-    struct json *json = json_open(answer->body.length + 1);
-    struct json_value root;
-    struct slice text;
-    bool is_json =
-        json && json_parse(json, answer->body.bytes, answer->body.length, &root) == STATUS_OK;
-
-    if (is_json && cli_explain_places(call->file, root, "errors", "")) {
-        json_close(json);
-        return CLI_FAILED;
-    }
-    if (is_json &&
-        (cli_member_text(root, "detail", &text) || cli_member_text(root, "title", &text)))
-        fprintf(stderr, "hotlead: %.*s (%ld)\n", (int)text.length, text.bytes, answer->status);
-    else
-        fprintf(stderr, "hotlead: the server answered %ld\n", answer->status);
-    json_close(json);
-    return CLI_FAILED;
-}
-
-/* --- where and who ---------------------------------------------------------------------- */
-
-static const char *or_variable(const char *given, const char *variable)
-{
-    const char *value = given ? given : getenv(variable);
-
-    return value && *value ? value : NULL;
-}
-
-/* First word of a file; false: it cannot be read. */
-static bool read_word(const char *path, char out[512])
-{
-    FILE *file = fopen(path, "re");
-
-    if (!file)
-        return false;
-    int words = fscanf(file, "%511s", out);
-    fclose(file);
-    return words == 1;
-}
-
-static bool read_word_in(const char *folder, const char *name, char out[512])
-{
-    char path[4096];
-
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return read_word(path, out);
-}
-
-static int open_client(struct cli_call *call)
-{
-    char url_read[512], token_read[512] = "";
-    const char *folder = or_variable(call->data, "HOTLEAD_DATA");
-    const char *url = or_variable(call->server, "HOTLEAD_URL");
-    const char *token = or_variable(call->token, "HOTLEAD_TOKEN");
-    const char *token_file = or_variable(NULL, "HOTLEAD_TOKEN_FILE");
-
-    if (!folder)
-        folder = FOLDER_DEFAULT;
-    if (!url)
-        url = read_word_in(folder, "admin.url", url_read) ? url_read : URL_DEFAULT;
-    if (!token && token_file && !read_word(token_file, token_read))
-        return cli_complain("HOTLEAD_TOKEN_FILE cannot be read: ", token_file);
-    if (!token && !token_file && !read_word_in(folder, "admin.token", token_read))
-        return cli_complain(
-            "no token: give --token, HOTLEAD_TOKEN, or --data DIR on the server's machine", "");
-    if (!token)
-        token = token_read;
-    if (client_open(url, token, &call->client) != STATUS_OK)
-        return cli_complain("neither a URL nor a token may look so: ", url);
-    return 0;
-}
-
-/* 0: an answer of 2xx. */
-int cli_request(struct cli_call *call, const char *method, const char *path, struct slice body,
-                struct client_answer *answer)
-{
-    enum status status = client_request(call->client, method, path, body, answer);
-
-    if (status == STATUS_BUSY)
-        fprintf(stderr, "hotlead: no answer: %s\n", answer->problem);
-    else if (status != STATUS_OK)
-        fprintf(stderr, "hotlead: %s\n", status_text(status));
-    else if (answer->status < 200 || answer->status > 299)
-        return explain(call, answer);
-    return status == STATUS_OK ? 0 : CLI_FAILED;
-}
-
-/* /v1/sites, /v1/sites/ID, /v1/sites/ID/keys: what a word holds may be anything. */
-void cli_path(char out[2048], const struct cli_call *call, const char *id, const char *rest)
-{
-    struct text path = text_over(out, 2047);
-
-    text_printf(&path, "/v1/%s", call->entity->plural);
-    if (id)
-        text_char(&path, '/');
-    for (; id && *id; id++) {
-        bool plain = (*id >= 'a' && *id <= 'z') || (*id >= 'A' && *id <= 'Z') ||
-                     (*id >= '0' && *id <= '9') || strchr("-._~", *id);
-        if (plain)
-            text_char(&path, *id);
-        else
-            text_printf(&path, "%%%02X", (unsigned char)*id);
-    }
-    text_string(&path, rest);
-    out[path.length] = '\0';
 }
 
 /* --- verbs -------------------------------------------------------------------------------- */
@@ -444,7 +296,7 @@ static bool read_handed(struct slice body, uint64_t *count, bool *more)
     struct json *json = json_open(body.length + 1);
     struct json_value root, value;
     bool sound = json && json_parse(json, body.bytes, body.length, &root) == STATUS_OK &&
-                 member_uint(root, "handed_over", count) && json_member(root, "more", &value) &&
+                 cli_member_uint(root, "handed_over", count) && json_member(root, "more", &value) &&
                  json_bool(value, more);
 
     json_close(json);
@@ -517,7 +369,7 @@ static int verb_acl(struct cli_call *call)
     char password[2 * sizeof secret + 1], line[2048], path[2048];
     struct text out = text_over(line, sizeof line);
     struct client_answer answer;
-    const char *prefix = or_variable(call->prefix, "HOTLEAD_REDIS_PREFIX");
+    const char *prefix = cli_or_variable(call->prefix, "HOTLEAD_REDIS_PREFIX");
     const char *queue = call->count == 1 ? call->words[0] : "";
     const char *user = call->user ? call->user : queue;
     bool is_list;
@@ -704,7 +556,7 @@ int cli(int argc, char **argv)
     const struct verb *verb = find_verb(&call);
     if (!verb)
         return unknown_verb(&call);
-    code = open_client(&call);
+    code = cli_open_client(&call);
     if (code == 0)
         code = verb->run(&call);
     client_close(call.client);

@@ -13,6 +13,9 @@
 #define CLI_USAGE     2
 #define CLI_WORDS_MAX 256
 
+#define CLI_URL_DEFAULT    "http://127.0.0.1:8080"
+#define CLI_FOLDER_DEFAULT "./hotlead-data"
+
 struct cli_entity {
     const char *name, *plural;
     bool is_kept; /* it has settings: add, list, show, set, rm */
@@ -34,7 +37,16 @@ struct cli_call {
 /* To stderr; the exit code comes back. */
 int cli_complain(const char *what, const char *about);
 void cli_print_document(const struct cli_call *call, struct slice body);
+
+/* --- cli_ask.c: a running server ------------------------------------------------------------ */
+
+/* Where it is and who asks, as flags, environment and data folder say; the exit code comes back. */
+int cli_open_client(struct cli_call *call);
+/* What was given, else the environment's; NULL: neither. */
+const char *cli_or_variable(const char *given, const char *variable);
+/* Of an answer. False: it has none, or an empty text. */
 bool cli_member_text(struct json_value object, const char *name, struct slice *out);
+bool cli_member_uint(struct json_value object, const char *name, uint64_t *out);
 /* What is wrong in a file, as compilers say it: the items of a list in the answer, to stderr.
  * False: it has none that are about a file. */
 bool cli_explain_places(const char *file, struct json_value root, const char *list,

@@ -8,15 +8,6 @@
 #include "proto/must.h"
 #include "proto/task.h"
 
-#define TRIM_PER_DROP 4 /* more than one, so that drops older than an hour run out */
-
-#define TRY(call)                                                                                  \
-    do {                                                                                           \
-        enum status tried_ = (call);                                                               \
-        if (tried_ != STATUS_OK)                                                                   \
-            return tried_;                                                                         \
-    } while (0)
-
 /* What must be there was not found: state is damaged, or the look at it has failed. */
 static enum status failure_or_corrupt(const struct engine *engine)
 {
@@ -55,91 +46,6 @@ static enum status person_turn_to(struct engine *engine, const struct record_vie
     if (!engine_load_person(engine, number, &engine->person))
         return failure_or_corrupt(engine);
     engine->person_before = engine->person.row;
-    return STATUS_OK;
-}
-
-/* --- the outbox ------------------------------------------------------------------------------ */
-
-static uint64_t visible_rank(const struct task_row *row)
-{
-    return row->flags & TASK_IN_LIST ? row->put_seq : row->rank_ms;
-}
-
-static void tell(struct engine *engine, const struct record_view *record, enum outbox_op op,
-                 uint64_t seq, const struct task_row *row)
-{
-    struct engine_outbox operation = {
-        .queue = row->queue,
-        .seq = seq,
-        .op = op,
-        .person = engine->person.number,
-        .person_first_ms = engine->person.row.first_ms,
-        .task = *row,
-        .record = record,
-    };
-
-    if (engine->options.on_outbox != NULL)
-        engine->options.on_outbox(engine->options.owner, &operation);
-}
-
-/* Withdraws the put that was out. */
-static enum status drop_put(struct engine *engine, const struct record_view *record, uint64_t seq,
-                            const struct task_row *old)
-{
-    struct state *state = engine->options.state;
-    uint64_t now_ms = record->header.now_ms;
-    struct outbox_row entry = {
-        .person = engine->person.number, .made_ms = now_ms, .task = *old, .op = OUTBOX_DROP};
-
-    TRY(state_outbox_put(state, old->queue, seq, &entry));
-    TRY(state_dropped_put(state, now_ms, old->queue, seq));
-    TRY(state_dropped_trim(state, now_ms > DROPS_KEPT_MS ? now_ms - DROPS_KEPT_MS : 0,
-                           TRIM_PER_DROP));
-    state_queue(state, old->queue)->outbox_seq = seq;
-    tell(engine, record, OUTBOX_DROP, seq, old);
-    return STATUS_OK;
-}
-
-/* Takes the row's put and its due entry away, as far as it has them. */
-static enum status retract(struct engine *engine, const struct task_row *old)
-{
-    struct state *state = engine->options.state;
-
-    if (old->put_seq != 0) {
-        TRY(state_outbox_delete(state, old->queue, old->put_seq));
-        TRY(state_visible_delete(state, old->queue, visible_rank(old), old->number));
-    }
-    if (old->due_kind != DUE_NONE)
-        TRY(state_due_delete(state, old->due_ms, engine->person.number, old->number));
-    return STATUS_OK;
-}
-
-/* Puts what the row has of them. */
-static enum status put_rows(struct state *state, uint64_t person, const struct task_row *row)
-{
-    struct outbox_row entry = {.person = person, .task.number = row->number, .op = OUTBOX_PUT};
-
-    if (row->put_seq != 0) {
-        TRY(state_visible_put(state, row->queue, visible_rank(row), row->number, person,
-                              row->put_seq));
-        TRY(state_outbox_put(state, row->queue, row->put_seq, &entry));
-    }
-    if (row->due_kind != DUE_NONE)
-        TRY(state_due_put(state, row->due_ms, person, row->number, (enum due_kind)row->due_kind));
-    return STATUS_OK;
-}
-
-static enum status install(struct engine *engine, const struct record_view *record,
-                           const struct task_row *row)
-{
-    struct state_queue *queue = state_queue(engine->options.state, row->queue);
-
-    TRY(put_rows(engine->options.state, engine->person.number, row));
-    /* A put that stays out has its old seq: its row says something new, Redis knows it. */
-    if (row->put_seq > queue->outbox_seq) {
-        queue->outbox_seq = row->put_seq;
-        tell(engine, record, OUTBOX_PUT, row->put_seq, row);
-    }
     return STATUS_OK;
 }
 
@@ -231,10 +137,10 @@ static enum status apply_task(struct engine *engine, const struct record_view *r
         state_meta(state)->breaches++;
         TRY(engine_tally_breach(engine, record, &effect->row, old.lease_until_ms != 0));
     }
-    TRY(retract(engine, &old));
+    TRY(engine_retract(engine, &old));
     if (effect->drop_seq != 0)
-        TRY(drop_put(engine, record, effect->drop_seq, &old));
-    TRY(install(engine, record, &effect->row));
+        TRY(engine_drop_put(engine, record, effect->drop_seq, &old));
+    TRY(engine_install(engine, record, &effect->row));
     TRY(move_work(engine, &old, &effect->row));
     return keep_row(engine, is_old, &effect->row);
 }
@@ -248,9 +154,9 @@ static enum status apply_task_end(struct engine *engine, const struct record_vie
     TRY(person_turn_to(engine, record, effect->person));
     if (!old_row(engine, record, effect->task, &old))
         return failure_or_corrupt(engine);
-    TRY(retract(engine, &old));
+    TRY(engine_retract(engine, &old));
     if (effect->drop_seq != 0)
-        TRY(drop_put(engine, record, effect->drop_seq, &old));
+        TRY(engine_drop_put(engine, record, effect->drop_seq, &old));
     state_meta(state)->tasks_ended++;
     state_queue(state, old.queue)->open_tasks--;
     engine->person.row.open_tasks--;
@@ -272,8 +178,8 @@ static enum status apply_popped(struct engine *engine, const struct record_view 
     row.put_seq = 0;
     row.lease_until_ms = row.due_ms = effect->lease_until_ms;
     row.due_kind = DUE_LEASE;
-    TRY(retract(engine, &old));
-    TRY(install(engine, record, &row));
+    TRY(engine_retract(engine, &old));
+    TRY(engine_install(engine, record, &row));
     return keep_row(engine, true, &row);
 }
 
@@ -606,7 +512,7 @@ static enum status restore_task(struct engine *engine, uint64_t person, uint64_t
 
     if (!engine_load_person(engine, person, &who) || !engine_open_task(engine, &who, task, &row))
         return STATUS_OK; /* it was ended since */
-    return put_rows(engine->options.state, person, &row);
+    return engine_put_rows(engine->options.state, person, &row);
 }
 
 static enum status restore_person(struct engine *engine, uint64_t person)

@@ -11,6 +11,13 @@
 #include "server/law.h"
 #include "server/playbook.h"
 
+#define TRY(call)                                                                                  \
+    do {                                                                                           \
+        enum status tried_ = (call);                                                               \
+        if (tried_ != STATUS_OK)                                                                   \
+            return tried_;                                                                         \
+    } while (0)
+
 /* The person that the record at hand is about, loaded once and written once. */
 struct engine_person {
     uint64_t number; /* 0: none */
@@ -369,7 +376,34 @@ void life_hear(struct life *life, const struct heard *heard);
  * count whenever they were said; what is planned goes by the last word. */
 void life_hear_of_before(struct life *life, const struct heard *heard);
 
-/* Somebody was found out how to reach (engine_optin.c): the first response, if none was possible.
+/* --- opt-ins (engine_optin.c), and updates of them (engine_update.c) ------------------------- */
+
+/* Input from outside adds to a person; it overwrites nothing but a wrong number. `said_seq`: whose
+ * payload it is; `review`: it may be somebody else's. */
+void engine_add_words(struct person_row *row, const struct effect_received *facts,
+                      uint64_t said_seq, bool review);
+/* Later tasks are told of them, and written to the addresses that stand there. */
+bool engine_is_own_words(const struct effect_received *facts, bool review);
+/* Why there is to be no task; a consent given since takes "never again" back from the row. */
+enum no_task engine_reason(struct person_row *row, const struct effect_received *facts,
+                           uint64_t came_ms);
+/* Who cannot be reached is looked for; who can is called, within what the segment promises. */
+void life_begin_response(struct life *life, const struct site *site, bool unreachable,
+                         uint64_t from_ms, struct task_row *row);
+/* The open call learns what was said later, such as the phone that it lacked. Where it stands in
+ * its queue it is given out anew; whoever has it in hand finds it with the person, and the next
+ * delivery has it. */
+void life_add_to_task(struct life *life, struct task_row *open, uint64_t said_seq);
+
+/* Appends what follows from an update to the record at hand, which is the person's; its words are
+ * the payload of record `said_seq`, which came at `said_ms`. */
+void engine_decide_update(struct engine *engine, const struct effect_received *facts,
+                          const struct effect_optin *found, const struct site *site,
+                          struct slice said, uint64_t said_seq, uint64_t said_ms,
+                          const struct turn *turn, struct engine_person *who,
+                          struct record *record);
+
+/* Somebody was found out how to reach: the first response, if none was possible.
  */
 void life_reach(struct life *life);
 /* A first response from now on: its task; 0: the person's site was removed. */
@@ -470,6 +504,19 @@ enum status engine_decide_signal(struct engine *engine, const struct command *co
 enum status engine_decide_wake(struct engine *engine, const struct command *command,
                                const struct turn *turn, struct record *record,
                                struct settlement *settlement);
+
+/* --- what apply pushes (engine_outbox.c); of the person at hand, errors as of state_*_put ----- */
+
+/* Takes the row's put and its due entry away, as far as it has them. */
+enum status engine_retract(struct engine *engine, const struct task_row *old);
+/* Withdraws the put that was out. */
+enum status engine_drop_put(struct engine *engine, const struct record_view *record, uint64_t seq,
+                            const struct task_row *old);
+/* Puts what the row has of them, and tells whoever listens of a new put. */
+enum status engine_install(struct engine *engine, const struct record_view *record,
+                           const struct task_row *row);
+/* The same for anybody's row, and tells nobody: what was put is put again. */
+enum status engine_put_rows(struct state *state, uint64_t person, const struct task_row *row);
 
 /* --- what apply counts (engine_tally.c); errors as of state_tally ---------------------------- */
 

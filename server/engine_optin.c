@@ -94,9 +94,8 @@ static bool takes_phone(const struct person_row *row, const struct effect_receiv
             !(facts->flags & (INTAKE_TEST | INTAKE_SUSPECT | INTAKE_IMPORTED)));
 }
 
-/* Input from outside adds to a person; it overwrites nothing but a wrong number. */
-static void person_add(struct person_row *row, const struct effect_received *facts,
-                       uint64_t said_seq, bool review)
+void engine_add_words(struct person_row *row, const struct effect_received *facts,
+                      uint64_t said_seq, bool review)
 {
     if (takes_phone(row, facts, review)) {
         if (!hash_is_none(row->phone))
@@ -123,8 +122,7 @@ static bool is_only_looked_at(const struct effect_received *facts)
     return facts->flags & (INTAKE_TEST | INTAKE_SUSPECT);
 }
 
-/* Later tasks are told of them, and written to the addresses that stand there. */
-static bool is_own_words(const struct effect_received *facts, bool review)
+bool engine_is_own_words(const struct effect_received *facts, bool review)
 {
     return !review && !is_only_looked_at(facts);
 }
@@ -163,12 +161,12 @@ static void person_meet(struct engine *engine, struct engine_person *who,
         row->zone = 0; /* they may be elsewhere now */
         note_import(row, facts);
     }
-    if (is_new || is_own_words(facts, review)) {
+    if (is_new || engine_is_own_words(facts, review)) {
         row->last_ms = now_ms;
         row->optin_seq = optin_seq;
     }
     row->optins++;
-    person_add(row, facts, optin_seq, review);
+    engine_add_words(row, facts, optin_seq, review);
 }
 
 /* "Never again" is taken back by a consent that was given after it; what only came after it may
@@ -183,8 +181,8 @@ static bool consents_again(const struct person_row *row, const struct effect_rec
            came_ms - facts->said_before_min * 60000ull >= stopped_ms;
 }
 
-static enum no_task reason_for(struct person_row *row, const struct effect_received *facts,
-                               uint64_t came_ms)
+enum no_task engine_reason(struct person_row *row, const struct effect_received *facts,
+                           uint64_t came_ms)
 {
     if (facts->flags & INTAKE_TEST)
         return NO_TASK_TEST;
@@ -214,9 +212,8 @@ static uint32_t research_queue(struct life *life, const struct site *site)
     return queue != 0 ? queue : site->queue;
 }
 
-/* Who cannot be reached is looked for; who can is called, within what the segment promises. */
-static void begin_task(struct life *life, const struct site *site, bool unreachable,
-                       uint64_t from_ms, struct task_row *row)
+void life_begin_response(struct life *life, const struct site *site, bool unreachable,
+                         uint64_t from_ms, struct task_row *row)
 {
     if (unreachable) {
         life_new_task(life, TASK_RESEARCH, TASK_FIND_CONTACT, row);
@@ -235,10 +232,7 @@ static void begin_task(struct life *life, const struct site *site, bool unreacha
     }
 }
 
-/* The open call learns what was said later, such as the phone that it lacked. Where it stands in
- * its queue it is given out anew; whoever has it in hand finds it with the person, and the next
- * delivery has it. */
-static void add_to_task(struct life *life, struct task_row *open, uint64_t said_seq)
+void life_add_to_task(struct life *life, struct task_row *open, uint64_t said_seq)
 {
     uint64_t drop_seq = 0;
 
@@ -302,12 +296,12 @@ static void give_task(struct life *life, const struct site *site, bool phone_is_
     if (decision->reason != NO_TASK_HAS_ONE && !unreachable)
         return;
     if (!life_find_open(life, unreachable ? TASK_RESEARCH : TASK_CALL, &open)) {
-        begin_task(life, site, unreachable, decision->received_ms, &open);
+        life_begin_response(life, site, unreachable, decision->received_ms, &open);
         tell_optin(&open, decision);
         life_open_task(life, &open, decision->received_ms);
     } else if (unreachable || !is_hastened(life, &open, decision)) {
         if (phone_is_new)
-            add_to_task(life, &open, decision->optin_seq);
+            life_add_to_task(life, &open, decision->optin_seq);
     }
     /* Who cannot be reached has no call to answer with; the research is the house's own. */
     if (unreachable)
@@ -373,7 +367,7 @@ static void decide_facts(struct engine *engine, const struct effect_received *fa
         .site = facts->site,
         .credential = facts->credential,
         .flags = facts->flags,
-        .reason = (uint8_t)reason_for(&who.row, facts, received_ms),
+        .reason = (uint8_t)engine_reason(&who.row, facts, received_ms),
         .source = facts->source,
         .campaign = facts->campaign,
     };
@@ -390,65 +384,6 @@ static void decide_facts(struct engine *engine, const struct effect_received *fa
     life_end(&life, record, true);
 }
 
-/* Keyless content is stored with its hash; content under a sender's id is compared by the
- * first record's payload, which is read again here. */
-static bool same_content(struct engine *engine, const struct effect_optin *found,
-                         const struct effect_received *facts)
-{
-    struct record_view record;
-
-    if (!hash_is_none(found->content))
-        return hash_equal(found->content, facts->content);
-    if (journal_batch_read(engine->options.journal, found->optin_seq, &record) != STATUS_OK)
-        return false;
-    if (record.erased)
-        return true;
-    if (optin_decode(record.payload, engine->optin) != STATUS_OK)
-        return false;
-    return hash_equal(optin_content(engine->optin, engine->options.hash_key, facts->site),
-                      facts->content);
-}
-
-/* --- an update: other content under the same id, from a public key -------------------- */
-
-/* 0: nobody else's. */
-static uint64_t whose_else(struct engine *engine, struct hash hash, bool phone,
-                           const struct engine_person *who)
-{
-    struct engine_person other;
-
-    return engine_find_identity(engine, hash, phone, &other) && other.number != who->number
-               ? other.number
-               : 0;
-}
-
-/* What the update says and the person may be told by it: identifiers of somebody else are left out,
- * and what is true of the opt-in (a test, a robot's) is true of its update. */
-static struct effect_received update_of(struct engine *engine, const struct effect_received *facts,
-                                        const struct effect_optin *found,
-                                        const struct engine_person *who, uint64_t others_out[2])
-{
-    struct effect_received update = *facts;
-
-    others_out[0] = whose_else(engine, facts->phone, true, who);
-    others_out[1] = whose_else(engine, facts->email, false, who);
-    if (others_out[0] != 0)
-        update.phone = (struct hash){{0}};
-    if (others_out[1] != 0)
-        update.email = (struct hash){{0}};
-    update.flags |= found->flags & (INTAKE_TEST | INTAKE_SUSPECT | INTAKE_IMPORTED);
-    return update;
-}
-
-/* Whoever can be called now need not be looked for any more. */
-static void end_research(struct life *life)
-{
-    struct task_row research;
-
-    if (life_find_open(life, TASK_RESEARCH, &research))
-        life_end_task(life, &research);
-}
-
 uint64_t life_respond(struct life *life)
 {
     const struct site *site = registry_site(life->engine->options.registry, life->who->row.site);
@@ -456,7 +391,7 @@ uint64_t life_respond(struct life *life)
 
     if (site == NULL)
         return 0;
-    begin_task(life, site, false, life->turn->now_ms, &call);
+    life_begin_response(life, site, false, life->turn->now_ms, &call);
     life_open_task(life, &call, life->turn->now_ms);
     return call.number;
 }
@@ -478,70 +413,23 @@ void life_reach(struct life *life)
     life_steps_now(life);
 }
 
-/* The open call learns of an update that makes it possible, or, the first time, of a consent. Where
- * none is open there is one now, if the update made it possible; its five minutes begin then. */
-static void give_update_task(struct life *life, const struct site *site,
-                             const struct effect_optin *found, bool possible, bool consents,
-                             uint64_t said_seq)
+/* Keyless content is stored with its hash; content under a sender's id is compared by the
+ * first record's payload, which is read again here. */
+static bool same_content(struct engine *engine, const struct effect_optin *found,
+                         const struct effect_received *facts)
 {
-    uint64_t now_ms = life->turn->now_ms;
-    struct task_row open;
+    struct record_view record;
 
-    if (life_find_open(life, TASK_CALL, &open)) {
-        if (!possible && !(consents && open.more_seq == 0))
-            return;
-        add_to_task(life, &open, said_seq);
-    } else if (possible) {
-        begin_task(life, site, false, now_ms, &open);
-        open.optin_seq = found->optin_seq;
-        open.received_ms = found->received_ms;
-        open.more_seq = said_seq;
-        life_open_task(life, &open, now_ms);
-    } else {
-        return;
-    }
-    end_research(life);
-}
-
-/* Appends what follows from an update to the record at hand, which is the person's; its words are
- * the payload of record `said_seq`, which came at `said_ms`. */
-static void decide_update(struct engine *engine, const struct effect_received *facts,
-                          const struct effect_optin *found, const struct site *site,
-                          struct slice said, uint64_t said_seq, uint64_t said_ms,
-                          const struct turn *turn, struct engine_person *who, struct record *record)
-{
-    const struct person_row before = who->row;
-    bool review, possible, consents, others_phone, taken_up;
-    uint64_t others[2];
-    struct effect_received update = update_of(engine, facts, found, who, others);
-    struct life life;
-
-    review = others[0] != 0 || others[1] != 0;
-    life_begin(&life, engine, turn, who);
-    for (unsigned i = 0; i < 2; i++)
-        if (others[i] != 0)
-            life_collide(&life, others[i]);
-    person_add(&who->row, &update, said_seq, review);
-    if (is_own_words(&update, review)) {
-        life.received = &update;
-        life.said = said;
-        who->row.optin_seq = said_seq;
-    }
-    /* A task shows all words of an update, and whose phone it is may have asked not to be called:
-     * nothing changes but the flag, for a manager. */
-    others_phone = !hash_is_none(facts->phone) && hash_is_none(update.phone);
-    if (!others_phone)
-        who->row.reason = (uint8_t)reason_for(&who->row, &update, said_ms);
-    taken_up = before.flags & ~who->row.flags & PERSON_DO_NOT_CONTACT;
-    possible = !hash_equal(before.phone, who->row.phone) ||
-               (hash_is_none(before.phone) && hash_is_none(before.email)) || taken_up;
-    consents = update.flags & ~found->flags & INTAKE_CONSENT;
-    if (taken_up || (who->row.reason == NO_TASK_HAS_ONE && !others_phone && who->row.cadence == 0))
-        life_meet(&life);
-    if (who->row.reason == NO_TASK_HAS_ONE && !others_phone)
-        give_update_task(&life, site, found, possible, consents, said_seq);
-    life_named(&life);
-    life_end(&life, record, true);
+    if (!hash_is_none(found->content))
+        return hash_equal(found->content, facts->content);
+    if (journal_batch_read(engine->options.journal, found->optin_seq, &record) != STATUS_OK)
+        return false;
+    if (record.erased)
+        return true;
+    if (optin_decode(record.payload, engine->optin) != STATUS_OK)
+        return false;
+    return hash_equal(optin_content(engine->optin, engine->options.hash_key, facts->site),
+                      facts->content);
 }
 
 static enum status answer_replay(struct engine *engine, const struct command *command,
@@ -562,8 +450,8 @@ static enum status answer_replay(struct engine *engine, const struct command *co
     if (!engine_load_kept(engine, found->person, &who))
         return settlement->status = STATUS_CORRUPT;
     engine_begin(record, RECORD_REPEATED, turn, who.number, who.last_seq, who.row.agency);
-    decide_update(engine, &command->optin, found, site, command->payload, turn->seq, turn->now_ms,
-                  turn, &who, record);
+    engine_decide_update(engine, &command->optin, found, site, command->payload, turn->seq,
+                         turn->now_ms, turn, &who, record);
     record->payload = command->payload;
     record_seal(record);
     settlement->kept = true;
@@ -641,8 +529,8 @@ static void decide_repeated(struct engine *engine, const struct record_view *rec
     engine_begin(record, RECORD_DECIDED, turn, who->number, who->last_seq, who->row.agency);
     engine_effect(record, EFFECT_OPTIN, &decision, sizeof(decision));
     if (is_update)
-        decide_update(engine, facts, found, site, received->payload, received->header.seq,
-                      received->header.now_ms, turn, who, record);
+        engine_decide_update(engine, facts, found, site, received->payload, received->header.seq,
+                             received->header.now_ms, turn, who, record);
     record_seal(record);
 }
 

@@ -11,13 +11,6 @@
 #define DAY_MS  86400000ull
 #define HOUR_MS 3600000ull
 
-#define TRY(call)                                                                                  \
-    do {                                                                                           \
-        enum status tried_ = (call);                                                               \
-        if (tried_ != STATUS_OK)                                                                   \
-            return tried_;                                                                         \
-    } while (0)
-
 /* When, and from which sides, something is counted. What is 0 is not known, and not counted from
  * that side. */
 struct cohort {

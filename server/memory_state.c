@@ -1,33 +1,21 @@
 /* Rows by number in one array; what is due in a heap; what is visible in sorted arrays, one a
- * queue.
- *
- * An entry of the heap counts as long as its person has it on the list of what is due to them, so
- * that taking one away costs nothing but that: the heap forgets it when it comes to its front. */
+ * queue. */
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
 #include "proto/must.h"
 #include "server/memory.h"
+#include "server/memory_dues.h"
 #include "server/memory_order.h"
-
-struct due {
-    uint64_t due_ms, task;
-    uint64_t person;
-    enum due_kind kind;
-};
-
-#define DUES_AT_HAND 3 /* most people have no more: their own, and those of two tasks */
 
 struct person {
     struct person_row row;
     struct task_row task;
     uint64_t last_seq;
     struct task_row *further; /* by number */
-    struct due *dues;         /* NULL: all of them are at hand */
-    struct due few[DUES_AT_HAND];
     uint32_t further_count, further_capacity;
-    uint32_t due_count, due_capacity;
+    struct memory_dues dues;
 };
 
 /* Sorted from `begin` on. Most rows come at the end and leave at the front. */
@@ -47,8 +35,7 @@ struct state {
     struct memory_order edges; /* person, kind, other: seq */
     struct person *people;
     size_t people_capacity;
-    struct due *heap;
-    size_t heap_count, heap_capacity;
+    struct memory_due_heap heap;
 };
 
 static void *resized(void *rows, size_t count, size_t bytes)
@@ -78,7 +65,7 @@ static void clear(struct state *state)
 {
     for (size_t i = 0; i < state->people_capacity; i++) {
         free(state->people[i].further);
-        free(state->people[i].dues);
+        memory_dues_free(&state->people[i].dues);
     }
     for (uint32_t i = 0; i < state->queue_count; i++)
         free(state->visible[i].rows);
@@ -86,7 +73,7 @@ static void clear(struct state *state)
     memory_order_free(&state->owned);
     memory_order_free(&state->edges);
     free(state->people);
-    free(state->heap);
+    memory_due_heap_free(&state->heap);
 }
 
 void state_close(struct state *state)
@@ -267,105 +254,32 @@ bool state_task_next(struct state *state, uint64_t number, uint64_t after, struc
 
 /* --- what is due ------------------------------------------------------------------------------ */
 
-static bool comes_before(const struct due *a, const struct due *b)
-{
-    if (a->due_ms != b->due_ms)
-        return a->due_ms < b->due_ms;
-    return a->person != b->person ? a->person < b->person : a->task < b->task;
-}
-
-static void push(struct state *state, const struct due *due)
-{
-    size_t place = state->heap_count++;
-
-    if (state->heap_count > state->heap_capacity) {
-        state->heap_capacity = grown(state->heap_capacity, 1024);
-        state->heap = resized(state->heap, state->heap_capacity, sizeof(*state->heap));
-    }
-    while (place > 0 && comes_before(due, &state->heap[(place - 1) / 2])) {
-        state->heap[place] = state->heap[(place - 1) / 2];
-        place = (place - 1) / 2;
-    }
-    state->heap[place] = *due;
-}
-
-static void pop(struct state *state)
-{
-    const struct due last = state->heap[--state->heap_count];
-    size_t place = 0, child;
-
-    while ((child = 2 * place + 1) < state->heap_count) {
-        if (child + 1 < state->heap_count &&
-            comes_before(&state->heap[child + 1], &state->heap[child]))
-            child++;
-        if (!comes_before(&state->heap[child], &last))
-            break;
-        state->heap[place] = state->heap[child];
-        place = child;
-    }
-    state->heap[place] = last;
-}
-
-static struct due *dues_of(struct person *person)
-{
-    return person->dues ? person->dues : person->few;
-}
-
-static struct due *find_due(struct person *person, uint64_t due_ms, uint64_t task)
-{
-    struct due *dues = dues_of(person);
-
-    for (uint32_t i = 0; i < person->due_count; i++)
-        if (dues[i].task == task && dues[i].due_ms == due_ms)
-            return &dues[i];
-    return NULL;
-}
-
-static void note_due(struct person *person, const struct due *due)
-{
-    uint32_t capacity = person->dues ? person->due_capacity : DUES_AT_HAND;
-
-    if (person->due_count == capacity) {
-        struct due *larger = resized(person->dues, 2 * capacity, sizeof(*larger));
-        if (!person->dues)
-            memcpy(larger, person->few, sizeof(person->few));
-        person->dues = larger;
-        person->due_capacity = 2 * capacity;
-    }
-    dues_of(person)[person->due_count++] = *due;
-}
-
 enum status state_due_put(struct state *state, uint64_t due_ms, uint64_t number, uint64_t task,
                           enum due_kind kind)
 {
-    const struct due due = {.due_ms = due_ms, .task = task, .person = number, .kind = kind};
+    const struct state_due due = {.due_ms = due_ms, .task = task, .person = number, .kind = kind};
 
-    note_due(at(state, number), &due);
-    push(state, &due);
+    memory_dues_add(&at(state, number)->dues, &due);
+    memory_due_push(&state->heap, &due);
     return STATUS_OK;
 }
 
 enum status state_due_delete(struct state *state, uint64_t due_ms, uint64_t number, uint64_t task)
 {
-    struct person *person = at(state, number);
-    struct due *due = find_due(person, due_ms, task);
-
-    if (due)
-        *due = dues_of(person)[--person->due_count];
+    memory_dues_remove(&at(state, number)->dues, due_ms, task);
     return STATUS_OK;
 }
 
 bool state_due_first(struct state *state, struct state_due *out)
 {
-    const struct due *first = state->heap;
+    const struct memory_due_heap *heap = &state->heap;
 
-    while (state->heap_count > 0 &&
-           !find_due(&state->people[first->person], first->due_ms, first->task))
-        pop(state);
-    if (state->heap_count == 0)
+    while (heap->count > 0 && !memory_dues_find(&state->people[heap->rows->person].dues,
+                                                heap->rows->due_ms, heap->rows->task))
+        memory_due_pop(&state->heap);
+    if (heap->count == 0)
         return false;
-    *out = (struct state_due){
-        .due_ms = first->due_ms, .person = first->person, .task = first->task, .kind = first->kind};
+    *out = heap->rows[0];
     return true;
 }
 
@@ -607,8 +521,8 @@ static void add_person(XXH3_state_t *sum, struct person *person)
         add(sum, &person->task, sizeof(person->task));
     for (uint32_t i = 0; i < person->further_count; i++)
         add(sum, &person->further[i], sizeof(person->further[i]));
-    for (uint32_t i = 0; i < person->due_count; i++) {
-        const struct due *due = &dues_of(person)[i];
+    for (uint32_t i = 0; i < person->dues.count; i++) {
+        const struct state_due *due = &memory_dues_rows(&person->dues)[i];
         const uint64_t words[] = {due->due_ms, due->task, due->kind};
         add(sum, words, sizeof(words));
     }

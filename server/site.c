@@ -12,9 +12,9 @@
 #include <stdlib.h>
 
 #include "proto/must.h"
-#include "proto/phone.h"
 #include "server/site_entity.h"
 #include "server/site_names.h"
+#include "server/site_secrets.h"
 
 struct table {
     struct entity **entities; /* by number; NULL: never used */
@@ -23,21 +23,6 @@ struct table {
 
 /* What a name is: the id of a kind (then the kind's number), or a credential. */
 enum name_space { NAME_PUBLIC_KEY = ENTITY_KIND_END, NAME_SECRET_KEY, NAME_TOKEN };
-
-/* Secrets that were found by their SHA-256 since the last change, each as a SipHash under a key
- * that this process made up and keeps to itself: who is known already costs one short hash. A
- * secret that is not found takes no place, so strangers push nobody out. */
-#define KNOWN_PLACES 256
-
-struct known_secret {
-    uint32_t space, number; /* 0: free */
-    uint8_t mark[crypto_shorthash_siphashx24_BYTES];
-};
-
-struct known_secrets {
-    uint8_t key[crypto_shorthash_siphashx24_KEYBYTES];
-    struct known_secret places[KNOWN_PLACES];
-};
 
 struct registry {
     struct table tables[ENTITY_KIND_END];
@@ -55,18 +40,12 @@ struct registry *registry_open(void)
     if (!registry)
         return NULL;
     registry->json = json_open(SITE_PLAYBOOK_SETTINGS_MAX);
-    registry->known = calloc(1, sizeof(*registry->known));
+    registry->known = secrets_open();
     if (!names_open(&registry->names, has_name, registry) || !registry->json || !registry->known) {
         registry_close(registry);
         return NULL;
     }
-    randombytes_buf(registry->known->key, sizeof(registry->known->key));
     return registry;
-}
-
-static void forget_secrets(struct registry *registry)
-{
-    memset(registry->known->places, 0, sizeof(registry->known->places));
 }
 
 void registry_clear(struct registry *registry)
@@ -79,7 +58,7 @@ void registry_clear(struct registry *registry)
         *table = (struct table){0};
     }
     names_clear(&registry->names);
-    forget_secrets(registry);
+    secrets_forget(registry->known);
 }
 
 void registry_close(struct registry *registry)
@@ -459,7 +438,7 @@ enum status registry_apply(struct registry *registry, enum entity_kind kind, uin
         if (find(registry, kind, number))
             carry_over(kind, find(registry, kind, number), entity);
     }
-    forget_secrets(registry);
+    secrets_forget(registry->known);
     take_out(registry, kind, number);
     if (entity && kind == ENTITY_PLAYBOOK)
         count_version(registry, &entity->playbook);
@@ -477,90 +456,6 @@ enum status registry_apply(struct registry *registry, enum entity_kind kind, uin
 }
 
 /* --- checking ------------------------------------------------------------------------ */
-
-/* "<agency>.<name>" */
-static bool belongs_by_name(struct slice queue, struct slice agency)
-{
-    return queue.length > agency.length + 1 && queue.bytes[agency.length] == '.' &&
-           memcmp(queue.bytes, agency.bytes, agency.length) == 0;
-}
-
-static enum status invalid(const char *field, struct slice *field_out)
-{
-    *field_out = slice_of(field);
-    return STATUS_INVALID;
-}
-
-/* What is stored already is not looked at again: another version of the phone rules may know
- * other countries. */
-static enum status check_countries(const struct settings *settings, struct slice *field_out)
-{
-    if (!phone_knows_country(settings->country))
-        return invalid("country", field_out);
-    for (size_t i = 0; i < settings->countries.count; i++)
-        if (!phone_knows_country(settings->countries.items[i]))
-            return invalid("countries", field_out);
-    return STATUS_OK;
-}
-
-/* A playbook that is named is there, in force, and the agency's own. */
-static bool may_choose(const struct registry *registry, const struct settings *settings,
-                       uint32_t agency)
-{
-    uint32_t first = registry_number(registry, ENTITY_PLAYBOOK, settings->playbook);
-    const struct playbook_version *head = registry_playbook_version(registry, first);
-
-    if (settings->playbook.length == 0)
-        return true;
-    if (!head)
-        return false;
-    const struct playbook_version *newest = registry_playbook_version(registry, head->newest);
-    return newest->playbook && newest->agency == agency;
-}
-
-static enum status check_queues(const struct registry *registry, const struct settings *settings,
-                                uint32_t agency, struct slice *field_out)
-{
-    for (size_t i = 0; i < settings->queues.count; i++) {
-        uint32_t queue = registry_number(registry, ENTITY_QUEUE, settings->queues.items[i]);
-        if (queue == 0 || registry_queue(registry, queue)->agency != agency)
-            return invalid("queues", field_out);
-    }
-    return STATUS_OK;
-}
-
-/* What settings must fit to beyond themselves. */
-static enum status check_references(const struct registry *registry, enum entity_kind kind,
-                                    const struct settings *settings, struct slice *field_out)
-{
-    uint32_t agency = registry_number(registry, ENTITY_AGENCY, settings->agency);
-    bool admin = kind == ENTITY_TOKEN && settings_role(settings) == ROLE_ADMIN;
-
-    if (kind == ENTITY_AGENCY)
-        agency = registry_number(registry, ENTITY_AGENCY, settings->id);
-    if (!may_choose(registry, settings, agency))
-        return invalid("playbook", field_out);
-    if (kind == ENTITY_AGENCY)
-        return STATUS_OK;
-    if (admin ? settings->agency.length != 0 : agency == 0)
-        return invalid("agency", field_out);
-    if (kind == ENTITY_QUEUE && !belongs_by_name(settings->id, settings->agency))
-        return invalid("id", field_out);
-    if (kind == ENTITY_SITE) {
-        uint32_t queue = registry_number(registry, ENTITY_QUEUE, settings->queue);
-        if (queue == 0 || registry_queue(registry, queue)->agency != agency)
-            return invalid("queue", field_out);
-        return check_countries(settings, field_out);
-    }
-    if (kind == ENTITY_AGENT)
-        return check_queues(registry, settings, agency, field_out);
-    if (kind == ENTITY_TOKEN && settings->agent.length != 0) {
-        uint32_t agent = registry_number(registry, ENTITY_AGENT, settings->agent);
-        if (agent == 0 || registry_agent(registry, agent)->agency != agency)
-            return invalid("agent", field_out);
-    }
-    return STATUS_OK;
-}
 
 enum status registry_check(const struct registry *registry, enum entity_kind kind, uint32_t number,
                            struct json_value patch, struct text *settings_out,
@@ -585,7 +480,7 @@ enum status registry_check(const struct registry *registry, enum entity_kind kin
     if (status == STATUS_OK)
         status = settings_complete(kind, &settings, field_out);
     if (status == STATUS_OK)
-        status = check_references(registry, kind, &settings, field_out);
+        status = site_check_references(registry, kind, &settings, field_out);
     if (status == STATUS_OK)
         status = check_id(registry, kind, number, settings.id, field_out);
     if (status == STATUS_OK)
@@ -640,40 +535,14 @@ struct site *registry_site_by_public_key(const struct registry *registry, struct
     return registry_site(registry, names_find(&registry->names, NAME_PUBLIC_KEY, pk));
 }
 
-static uint32_t find_secret(const struct registry *registry, uint32_t space, struct slice secret)
-{
-    char hash[SECRET_HASH_TEXT];
-
-    registry_hash_secret(secret, hash);
-    return names_find(&registry->names, space, (struct slice){hash, SECRET_HASH_TEXT});
-}
-
-/* A mark is compared whole and in constant time; its first byte alone says where to look. */
-static uint32_t number_by_secret(const struct registry *registry, uint32_t space,
-                                 struct slice secret)
-{
-    struct known_secrets *known = registry->known;
-    struct known_secret asked = {.space = space};
-
-    crypto_shorthash_siphashx24(asked.mark, (const unsigned char *)secret.bytes, secret.length,
-                                known->key);
-    struct known_secret *place = &known->places[asked.mark[0] % KNOWN_PLACES];
-    _Static_assert(sizeof(place->mark) == crypto_verify_16_BYTES, "compared whole");
-    if (place->number != 0 && place->space == space &&
-        crypto_verify_16(place->mark, asked.mark) == 0)
-        return place->number;
-    asked.number = find_secret(registry, space, secret);
-    if (asked.number != 0)
-        *place = asked;
-    return asked.number;
-}
-
 struct site *registry_site_by_secret_key(const struct registry *registry, struct slice sk)
 {
-    return registry_site(registry, number_by_secret(registry, NAME_SECRET_KEY, sk));
+    return registry_site(registry,
+                         secrets_find(registry->known, &registry->names, NAME_SECRET_KEY, sk));
 }
 
 struct token *registry_token_by_secret(const struct registry *registry, struct slice token)
 {
-    return registry_token(registry, number_by_secret(registry, NAME_TOKEN, token));
+    return registry_token(registry,
+                          secrets_find(registry->known, &registry->names, NAME_TOKEN, token));
 }

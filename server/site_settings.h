@@ -1,8 +1,9 @@
 /* The settings of an entity: a flat JSON object, read through one table of fields a kind.
  *
  * Here is what a value must look like by itself; what it must fit to (ids that are taken,
- * queues that exist) is for the registry, site.c. To add a setting: 1. a member in struct
- * settings, 2. a row in the kind's table, 3. its use where site.c fills the entity. */
+ * queues that exist) is for the registry, site.c and site_references.c. To add a setting: 1. a
+ * member in struct settings, 2. a row in the kind's table, 3. its use where site.c fills the
+ * entity. */
 #ifndef HOTLEAD_SERVER_SITE_SETTINGS_H
 #define HOTLEAD_SERVER_SITE_SETTINGS_H
 
@@ -33,6 +34,10 @@ enum status settings_read(enum entity_kind kind, struct json_value object, bool 
 /* INVALID names the first key in *field_out that is needed and not there. */
 enum status settings_complete(enum entity_kind kind, const struct settings *settings,
                               struct slice *field_out);
+
+/* What they name is there, and the agency's own: INVALID names the first key that is not so. */
+enum status site_check_references(const struct registry *registry, enum entity_kind kind,
+                                  const struct settings *settings, struct slice *field_out);
 
 /* The canonical form: every key of the kind, in the table's order. */
 void settings_write(enum entity_kind kind, const struct settings *settings, struct text *out);
