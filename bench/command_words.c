@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bench/playbook_file.h"
 #include "proto/text.h"
 
 #define WEIGHT_MAX 1000000
@@ -196,6 +197,16 @@ static bool needs_quotes(const char *word)
         if (!isalnum((unsigned char)*word) && !strchr("-_=./:,%@+*{}[]", *word))
             return true;
     return false;
+}
+
+bool playbook_is_sound(const char *path)
+{
+    struct playbook_file file;
+
+    if (playbook_file_open(path, stderr, &file) != STATUS_OK)
+        return false;
+    playbook_file_close(&file);
+    return true;
 }
 
 /* A word up to `secret`, and stars for the rest, or for what stands before `until`. */

@@ -21,6 +21,9 @@ bool read_mix(const char *text, struct people_options *out, const char **why_out
  * call. A path may be NULL: not asked for. */
 #define RESULT_FILES 3
 const char *files_fault(const char *const paths[static RESULT_FILES]);
+/* Whether a file is a playbook. What is wrong with it is said on stderr, line by line. */
+bool playbook_is_sound(const char *path);
+#define PLAYBOOK_WANTED "a playbook that hotlead playbook check calls good"
 /* The words of a command line, quoted where a shell needs it, with keys, tokens and passwords
  * masked. What does not fit ends in "...". */
 void write_command(int argc, char **argv, char *out, size_t bytes);

@@ -307,6 +307,7 @@ static void measure_side(struct comparison *comparison, unsigned which, unsigned
     struct compare_side *shown = &comparison->compare.sides[which];
     struct compare_round *round = &shown->rounds[number];
     struct rig_options place = {.hotlead = side->program ? side->program : options->programs[0],
+                                .playbook = options->playbook,
                                 .below = options->below,
                                 .keep = options->keep,
                                 .aof = options->aof,

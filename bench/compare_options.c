@@ -18,6 +18,7 @@ enum {
     KEY_AOF,
     KEY_DISK,
     KEY_HOTLEAD,
+    KEY_PLAYBOOK,
     KEY_PEERS,
     KEY_BELOW,
     KEY_JSON,
@@ -47,6 +48,11 @@ static const struct argp_option option_table[] = {
      0},
     {"hotlead", KEY_HOTLEAD, "PATH", 0,
      "The program (beside this one). Given again, each is a side; ratios are of the first", 0},
+    {"playbook", KEY_PLAYBOOK, "FILE", 0,
+     "What hotlead's agency goes by (the shipped one, with two tasks an opt-in; bench/calls.yaml "
+     "has "
+     "one, as the peers have)",
+     0},
     {"json", KEY_JSON, "FILE", 0, "Write every round's result there", 0},
     {"markdown", KEY_MARKDOWN, NULL, 0, "Tables for a README", 0},
     {"peers", KEY_PEERS, "FOLDER", 0, "Where the peers are (bench/peers)", 0},
@@ -156,6 +162,11 @@ static error_t on_option(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_HOTLEAD:
         add_program(state, options, text);
+        return 0;
+    case KEY_PLAYBOOK:
+        if (!playbook_is_sound(text))
+            argp_error(state, "--playbook '%s': give " PLAYBOOK_WANTED, text);
+        options->playbook = text;
         return 0;
     case KEY_JSON:
         options->json = text;

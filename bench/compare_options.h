@@ -20,6 +20,7 @@ struct compare_options {
     unsigned disk_us;                           /* 0: the disk as it is */
     const char *programs[COMPARE_PROGRAMS_MAX]; /* of --hotlead; NULL: beside this one */
     unsigned program_count;
+    const char *playbook; /* NULL: the shipped one */
     const char *peers, *below, *json;
     bool markdown, keep;
 };

@@ -452,6 +452,15 @@ static void print_troubles(const struct compare *compare, FILE *out)
         }
 }
 
+/* That of its rounds; "" for a peer, and where none ran. */
+static const char *playbook_of(const struct compare *compare, const struct compare_side *side)
+{
+    for (unsigned round = 0; round < compare->round_count; round++)
+        if (side->rounds[round].ran)
+            return side->rounds[round].result.playbook;
+    return "";
+}
+
 static void print_about(const struct compare *compare, FILE *out)
 {
     fprintf(out, "command: %s\n", compare->command);
@@ -477,8 +486,10 @@ static void print_about(const struct compare *compare, FILE *out)
     fprintf(out, "versions: %s; Redis with %s\n", compare->versions, compare->redis_settings);
     for (unsigned i = 0; i < compare->side_count; i++) {
         const struct compare_side *side = &compare->sides[i];
-        fprintf(out, "%s: %s%s%s%s\n", side->name, side->does, side->version[0] ? " (" : "",
-                side->version, side->version[0] ? ")" : "");
+        const char *playbook = playbook_of(compare, side);
+        fprintf(out, "%s: %s%s%s%s%s%s\n", side->name, side->does, side->version[0] ? " (" : "",
+                side->version, side->version[0] ? ")" : "", playbook[0] ? "; playbook " : "",
+                playbook);
     }
 }
 

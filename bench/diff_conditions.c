@@ -54,6 +54,11 @@ static void redis(const struct result *run, char *out)
     say(out, "%s", run->redis_settings);
 }
 
+static void playbook(const struct result *run, char *out)
+{
+    say(out, "%s", run->playbook);
+}
+
 static void rate(const struct result *run, char *out)
 {
     if (run->rate > 0)
@@ -82,15 +87,11 @@ static const struct {
     const char *name;
     condition_fn *write;
 } conditions[] = {
-    {"target", target},
-    {"versions", versions},
-    {"machine", machine},
-    {"disk", disk},
-    {"Redis", redis},
-    {"rate", rate},
-    {"connections", connections},
-    {"people", people},
-    {"consumers", consumers},
+    {"target", target},   {"versions", versions},
+    {"machine", machine}, {"disk", disk},
+    {"Redis", redis},     {"playbook", playbook},
+    {"rate", rate},       {"connections", connections},
+    {"people", people},   {"consumers", consumers},
 };
 
 /* The first run of `side` in which the condition is not `as`, or NULL. */

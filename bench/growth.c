@@ -90,7 +90,10 @@ static error_t on_growth_option(int key, char *value, struct argp_state *state)
 static bool grow(const struct growth_command *command, struct growth *growth,
                  struct growth_findings *found)
 {
-    about_read(rig_target(growth->rig), rig_data(growth->rig), &found->about);
+    const struct target *target = rig_target(growth->rig);
+
+    about_read(target, rig_data(growth->rig), &found->about);
+    memcpy(found->about.playbook, target->playbook, sizeof found->about.playbook);
     for (size_t i = 0; i < command->size_count; i++) {
         struct growth_row *row = &found->rows[i];
         if (!growth_fill(growth, command->sizes[i]) || !growth_measure(growth, row))

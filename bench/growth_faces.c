@@ -72,10 +72,11 @@ static void print_conditions(const struct result *about, const struct growth_opt
     const struct machine *machine = &about->machine;
 
     fprintf(out,
-            "%s\n%s; Redis: %s\n%u cores, %s, %.0f GiB, %s, Linux %s, load %.2f before; %s, "
+            "%s\n%s; playbook %s; Redis: %s\n%u cores, %s, %.0f GiB, %s, Linux %s, load %.2f "
+            "before; %s, "
             "fdatasync p50 %.2f ms p99 %.2f ms\n"
             "closed loop, %u connections, %u rounds of %g s\n\n",
-            about->command, about->versions, about->redis_settings, machine->cores,
+            about->command, about->versions, about->playbook, about->redis_settings, machine->cores,
             machine->processor, (double)machine->memory_bytes / (1 << 30), machine->system,
             machine->kernel, machine->load1, about->disk.file_system,
             (double)about->disk.fdatasync_p50_ns / 1e6, (double)about->disk.fdatasync_p99_ns / 1e6,
@@ -226,12 +227,12 @@ static json_t *json_of_conditions(const struct result *about, const struct growt
     const struct machine_disk *disk = &about->disk;
 
     return json_pack(
-        "{s:s,s:s,s:s,s:I,s:{s:i,s:I,s:s,s:s,s:s,s:f},s:{s:s,s:b,s:I,s:I},s:{s:f,s:i,s:i}}",
-        "command", about->command, "versions", about->versions, "redis_settings",
-        about->redis_settings, "started_ms", (json_int_t)about->started_ms, "machine", "cores",
-        (int)machine->cores, "memory_bytes", (json_int_t)machine->memory_bytes, "processor",
-        machine->processor, "kernel", machine->kernel, "system", machine->system, "load1",
-        machine->load1, "disk", "file_system", disk->file_system, "volatile_memory",
+        "{s:s,s:s,s:s,s:s,s:I,s:{s:i,s:I,s:s,s:s,s:s,s:f},s:{s:s,s:b,s:I,s:I},s:{s:f,s:i,s:i}}",
+        "command", about->command, "versions", about->versions, "playbook", about->playbook,
+        "redis_settings", about->redis_settings, "started_ms", (json_int_t)about->started_ms,
+        "machine", "cores", (int)machine->cores, "memory_bytes", (json_int_t)machine->memory_bytes,
+        "processor", machine->processor, "kernel", machine->kernel, "system", machine->system,
+        "load1", machine->load1, "disk", "file_system", disk->file_system, "volatile_memory",
         disk->volatile_memory, "fdatasync_p50_ns", (json_int_t)disk->fdatasync_p50_ns,
         "fdatasync_p99_ns", (json_int_t)disk->fdatasync_p99_ns, "load", "seconds", options->seconds,
         "rounds", (int)options->rounds, "connections", (int)options->tier.connections);

@@ -26,6 +26,7 @@ static enum status open_rig(struct growth *growth, uint64_t clock_ms, struct rig
 {
     struct rig_options options = {
         .hotlead = growth->options->tier.hotlead,
+        .playbook = growth->options->tier.playbook,
         .below = growth->options->tier.below,
         .keep = growth->options->tier.keep,
         .aof = growth->options->tier.aof,

@@ -149,7 +149,8 @@ static void print_header(const struct result *result, FILE *out)
 
     print_title(result, out);
     print_line(out, "command", "%s", result->command);
-    print_line(out, "versions", "%s", result->versions);
+    print_line(out, "versions", "%s%s%s", result->versions,
+               result->playbook[0] ? "; playbook " : "", result->playbook);
     /* The longest texts are last, where a line is cut. */
     print_line(out, "machine", "%u cores, %s, %s, load %.2f before; %s, Linux %s", machine->cores,
                machine->processor, words_bytes(machine->memory_bytes).text, machine->load1,

@@ -4,7 +4,7 @@
  * The file is one object, a line for each of its fields, and the fields are those of struct result
  * under their own names:
  *
- *     "version": 2, "name": "hotlead", "command": "...", "started_ms": ..., ... "seed": "7", ...
+ *     "version": 3, "name": "hotlead", "command": "...", "started_ms": ..., ... "seed": "7", ...
  *     "machine": {"cores": 2, ...}, "disk": {"file_system": "ext4", ...},
  *     "latency": {"speed_to_lead": {"count": 250000, "min_ns": 210334, "max_ns": 9120031,
  *                                   "buckets": [[210334, 1], [212991, 4], ...]}, "ack": ...},
@@ -30,7 +30,7 @@
 #include "bench/metrics.h"
 #include "proto/status.h"
 
-#define RESULT_VERSION      2 /* of the file; raise it when a field changes its meaning */
+#define RESULT_VERSION      3 /* of the file; raise it when a field changes its meaning */
 #define RESULT_TEXT_MAX     512
 #define RESULT_CHECKS_MAX   16
 #define RESULT_STATUSES_MAX 16
@@ -79,6 +79,7 @@ struct result {
     struct machine_disk disk;
     char versions[RESULT_TEXT_MAX]; /* "hotlead 0.1.0, Redis 7.0.15, libuv 1.44.2" */
     char redis_settings[128];       /* "appendonly yes, appendfsync everysec" */
+    char playbook[64];              /* that its agency goes by, as in a target */
 
     /* the load */
     char arrivals[16]; /* "constant", "poisson", "closed" */

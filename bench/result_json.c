@@ -16,6 +16,7 @@ const struct field result_json_fields[] = {
     FIELD(result, runs),
     FIELD(result, versions),
     FIELD(result, redis_settings),
+    FIELD(result, playbook),
     FIELD(result, arrivals),
     FIELD(result, rate),
     FIELD(result, duration_s),

@@ -18,6 +18,8 @@ static const char *difference(const struct result *a, const struct result *b)
         return "they measured different versions";
     if (strcmp(a->redis_settings, b->redis_settings) != 0)
         return "the settings of Redis differ";
+    if (strcmp(a->playbook, b->playbook) != 0)
+        return "their playbooks differ";
     if (strcmp(a->arrivals, b->arrivals) != 0)
         return "their arrivals differ (constant, poisson, closed)";
     if (strcmp(a->mix, b->mix) != 0)

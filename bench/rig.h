@@ -25,6 +25,7 @@ struct rig_options {
     unsigned sites;
     /* Not 0: the server's disk is simulated. It does not sync, and waits so long instead. */
     unsigned disk_us;
+    const char *playbook;     /* a file, which the agency goes by; NULL: the shipped one */
     const char *shape;        /* of the queue: "zset" or "list" */
     const char *const *flags; /* more for `hotlead serve`, ends with NULL; may be NULL */
     /* Not 0: the server's engine time is this, and stands still until rig_set_clock. */
@@ -39,9 +40,9 @@ enum status rig_place(const struct rig_options *options, FILE *talk, const char 
 
 struct rig;
 
-/* Starts both, waits until they answer, makes agency `bench`, queue `bench.calls` and the sites.
- * What goes wrong is said on `talk`, which lives as long as the rig, with what to do about it.
- * FORBIDDEN: the folder would be on a tmpfs; nothing was started. */
+/* Starts both, waits until they answer, makes agency `bench` with its playbook, queue `bench.calls`
+ * and the sites. What goes wrong is said on `talk`, which lives as long as the rig, with what to do
+ * about it. FORBIDDEN: the folder would be on a tmpfs; nothing was started. */
 enum status rig_open(const struct rig_options *options, FILE *talk, struct rig **out);
 void rig_close(struct rig *rig); /* stops both; removes the folder */
 

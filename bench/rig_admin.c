@@ -1,13 +1,18 @@
-/* Agency, queue and sites over HTTP, as an administrator makes them. Sites are left without limits,
- * which is their default: forms under load would else be stored as suspect, and never come out. */
+/* Agency, playbook, queue and sites over HTTP, as an administrator makes them. Sites are left
+ * without limits, which is their default: forms under load would else be stored as suspect, and
+ * never come out. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/playbook_file.h"
 #include "bench/rig_internal.h"
 #include "proto/json.h"
+#include "proto/must.h"
+#include "proto/text.h"
 #include "server/client.h"
 
-#define BODY_BYTES 512
+#define BODY_BYTES   512
+#define ESCAPED_MOST 6 /* bytes of JSON for one */
 
 struct admin {
     struct client *client;
@@ -31,17 +36,17 @@ static void copy_member(struct json_value object, const char *name, char out[TAR
 
 static enum status refused(const struct admin *admin, const char *path, const char *why)
 {
-    fprintf(admin->talk, "hotlead-bench: POST %s: %s; is this hotlead as old as the bench?\n", path,
+    fprintf(admin->talk, "hotlead-bench: %s: %s; is this hotlead as old as the bench?\n", path,
             why);
     return STATUS_INVALID;
 }
 
-static enum status post(struct admin *admin, const char *path, const char *body)
+static enum status ask(struct admin *admin, const char *method, const char *path, struct slice body)
 {
     struct client_answer answer;
     char why[TARGET_TEXT_MAX];
 
-    if (client_request(admin->client, "POST", path, slice_of(body), &answer) != STATUS_OK)
+    if (client_request(admin->client, method, path, body, &answer) != STATUS_OK)
         return refused(admin, path, answer.problem ? answer.problem : "no answer");
     if (json_parse(admin->json, answer.body.bytes, answer.body.length, &admin->answer) != STATUS_OK)
         return refused(admin, path, "the answer is no JSON");
@@ -49,6 +54,47 @@ static enum status post(struct admin *admin, const char *path, const char *body)
         return STATUS_OK;
     copy_member(admin->answer, "detail", why);
     return refused(admin, path, why);
+}
+
+static enum status post(struct admin *admin, const char *path, const char *body)
+{
+    return ask(admin, "POST", path, slice_of(body));
+}
+
+static enum status post_playbook(struct admin *admin, struct slice yaml)
+{
+    size_t room = BODY_BYTES + ESCAPED_MOST * yaml.length;
+    char *bytes = malloc(room);
+
+    MUST(bytes != NULL);
+    struct text body = text_over(bytes, room);
+    text_string(&body, "{\"id\":\"bench.playbook\",\"yaml\":");
+    text_json_string(&body, yaml);
+    text_char(&body, '}');
+    enum status status = ask(admin, "POST", "/v1/playbooks", text_slice(&body));
+    free(bytes);
+    return status;
+}
+
+/* `shown_out`: of the target. */
+static enum status set_playbook(struct admin *admin, const char *path, char *shown_out, size_t size)
+{
+    struct playbook_file file;
+
+    if (path == NULL) {
+        snprintf(shown_out, size, "default");
+        return STATUS_OK;
+    }
+    enum status status = playbook_file_open(path, admin->talk, &file);
+    if (status != STATUS_OK)
+        return status;
+    snprintf(shown_out, size, "%s", file.shown);
+    status = post_playbook(admin, file.yaml);
+    playbook_file_close(&file);
+    if (status == STATUS_OK)
+        status =
+            ask(admin, "PATCH", "/v1/agencies/bench", SLICE("{\"playbook\":\"bench.playbook\"}"));
+    return status;
 }
 
 static enum status add_site(struct admin *admin, unsigned number, struct target_site *out)
@@ -67,13 +113,16 @@ static enum status add_site(struct admin *admin, unsigned number, struct target_
     return STATUS_OK;
 }
 
-static enum status make_all(struct admin *admin, const char *shape, struct target *target)
+static enum status make_all(struct admin *admin, const struct rig_options *options,
+                            struct target *target)
 {
     char queue[BODY_BYTES];
 
     snprintf(queue, sizeof queue, "{\"id\":\"bench.calls\",\"agency\":\"bench\",\"shape\":\"%s\"}",
-             shape);
+             options->shape);
     enum status status = post(admin, "/v1/agencies", "{\"id\":\"bench\",\"name\":\"Bench\"}");
+    if (status == STATUS_OK)
+        status = set_playbook(admin, options->playbook, target->playbook, sizeof target->playbook);
     if (status == STATUS_OK)
         status = post(admin, "/v1/queues", queue);
     for (size_t i = 0; status == STATUS_OK && i < target->site_count; i++)
@@ -109,7 +158,7 @@ enum status rig_admin_provision(struct rig *rig, FILE *talk)
     if (status != STATUS_OK)
         return status;
     admin.json = json_open(CLIENT_BODY_MAX);
-    status = admin.json ? make_all(&admin, rig->options.shape, &rig->target) : STATUS_INTERNAL;
+    status = admin.json ? make_all(&admin, &rig->options, &rig->target) : STATUS_INTERNAL;
     json_close(admin.json);
     client_close(admin.client);
     return status;

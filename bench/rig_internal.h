@@ -1,6 +1,6 @@
 /* The parts of the rig: rig.c (both together), rig_folder.c (where they live, and who cleans up),
  * rig_listen.c (a port to listen on), rig_disk.c (a simulated disk), rig_redis.c, rig_server.c,
- * rig_admin.c (agency, queue and sites). Nobody else includes this. */
+ * rig_admin.c (agency, playbook, queue and sites). Nobody else includes this. */
 #ifndef HOTLEAD_BENCH_RIG_INTERNAL_H
 #define HOTLEAD_BENCH_RIG_INTERNAL_H
 

@@ -146,6 +146,7 @@ static void describe_load(struct run *run)
     clock_gettime(CLOCK_REALTIME, &now);
     result->started_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / NS_PER_MS;
     snprintf(result->name, sizeof(result->name), "%s", run->target->name);
+    snprintf(result->playbook, sizeof(result->playbook), "%s", run->target->playbook);
     snprintf(result->command, sizeof(result->command), "%s",
              options->command ? options->command : "");
     snprintf(result->arrivals, sizeof(result->arrivals), "%s",

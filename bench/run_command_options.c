@@ -59,6 +59,7 @@ enum option_key {
     KEY_AOF,
     KEY_DISK,
     KEY_SHAPE,
+    KEY_PLAYBOOK,
     KEY_THRESHOLD,
     KEY_JSON,
     KEY_HTML,
@@ -109,6 +110,10 @@ static const struct argp_option options[] = {
     {"listen", KEY_LISTEN, "HOST:PORT", 0, "where it listens (a free port)", 0},
     {"sites", KEY_SITES, "N", 0, "that opt-ins come from (10)", 0},
     {"shape", KEY_SHAPE, "S", 0, "of its queue: zset or list (zset)", 0},
+    {"playbook", KEY_PLAYBOOK, "FILE", 0,
+     "that its agency goes by (the shipped one); bench/calls.yaml is that without its immediate "
+     "e-mail",
+     0},
     {"aof", KEY_AOF, "A", 0, "Redis' append-only file: everysec or off (everysec)", 0},
     {"disk", KEY_DISK, "D", 0,
      "simulate a disk: syncs are left out and take this long, such as 80us; nothing is durable, "
@@ -248,6 +253,10 @@ static bool read_value(struct reading *reading, int key, const char *text, const
         *wanted_out = "zset or list";
         rig->shape = text;
         return read_word(text, shapes, &word);
+    case KEY_PLAYBOOK:
+        *wanted_out = PLAYBOOK_WANTED;
+        rig->playbook = text;
+        return playbook_is_sound(text);
     default:
         *wanted_out = "something else"; /* not one of these */
         return true;
@@ -328,7 +337,7 @@ static void refuse_without_url(const struct reading *reading, struct argp_state 
 static void check_url(const struct reading *reading, struct argp_state *state)
 {
     static const enum option_key own[] = {KEY_HOTLEAD,     KEY_LISTEN, KEY_SITES, KEY_AOF,
-                                          KEY_ALLOW_TMPFS, KEY_KEEP,   KEY_DISK};
+                                          KEY_ALLOW_TMPFS, KEY_KEEP,   KEY_DISK,  KEY_PLAYBOOK};
     const struct run_asked *asked = reading->asked;
     char agency[TARGET_TEXT_MAX];
 

@@ -271,6 +271,7 @@ static int measure(struct soak *soak, struct result *result)
 {
     const struct tier_options *tier = &soak->options->tier;
     const struct rig_options rig_options = {.hotlead = tier->hotlead,
+                                            .playbook = tier->playbook,
                                             .below = tier->below,
                                             .keep = tier->keep,
                                             .aof = tier->aof,

@@ -5,7 +5,7 @@
 
 #include "bench/command_words.h"
 
-enum { KEY_AOF = 512, KEY_BELOW, KEY_HOTLEAD, KEY_JSON, KEY_KEEP };
+enum { KEY_AOF = 512, KEY_BELOW, KEY_HOTLEAD, KEY_JSON, KEY_KEEP, KEY_PLAYBOOK };
 
 static const struct argp_option tier_rows[] = {
     {"connections", 'c', "N", 0, "kept open (64)", 0},
@@ -14,6 +14,7 @@ static const struct argp_option tier_rows[] = {
      0},
     {"json", KEY_JSON, "FILE", 0, "the figures, for programs", 0},
     {"hotlead", KEY_HOTLEAD, "FILE", 0, "the server (the one beside this program)", 0},
+    {"playbook", KEY_PLAYBOOK, "FILE", 0, "that its agency goes by (the shipped one)", 0},
     {"below", KEY_BELOW, "DIR", 0, "where the store is made, on a real disk (TMPDIR, /var/tmp)", 0},
     {"keep", KEY_KEEP, NULL, 0, "leave the folder", 0},
     {0},
@@ -62,6 +63,9 @@ static const char *read_option(struct tier_options *options, int key, const char
     case KEY_HOTLEAD:
         options->hotlead = value;
         return NULL;
+    case KEY_PLAYBOOK:
+        options->playbook = value;
+        return playbook_is_sound(value) ? NULL : PLAYBOOK_WANTED;
     default: /* KEY_BELOW */
         options->below = value;
         return NULL;

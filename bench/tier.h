@@ -15,7 +15,7 @@
 struct tier_options {
     unsigned connections;
     enum rig_aof aof;
-    const char *hotlead, *below, *json;
+    const char *hotlead, *playbook, *below, *json;
     bool keep;
 };
 
