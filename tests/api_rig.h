@@ -37,7 +37,8 @@ static struct rig {
     char type[64], headers[8192], body[1024 * 1024 + 1];
 
     /* what is replaced */
-    bool gone; /* the peer hung up */
+    bool gone;     /* the peer hung up */
+    bool said_all; /* it has closed its sending side alone */
     bool ready, redis_up;
     const char *trouble;       /* of publish; NULL: none */
     enum status submit_status; /* of the next submits */
@@ -93,7 +94,7 @@ bool http_is_waiting(const struct http *http, uint64_t ticket)
 {
     (void)http;
     (void)ticket;
-    return !rig.gone;
+    return !rig.gone && !rig.said_all;
 }
 
 unsigned http_open_connections(const struct http *http)

@@ -143,6 +143,15 @@ static void a_peer_that_hung_up_costs_nothing(void **state)
     assert_answer(post(sk, "", ADA), 200);
 }
 
+static void a_peer_that_has_said_all_is_answered(void **state)
+{
+    (void)state;
+    rig.said_all = true;
+    assert_answer(post(sk, "", ADA), 201);
+    assert_answer(post(sk, "", "{\"email\":\"\"}"), 422);
+    rig.said_all = false;
+}
+
 static void when_too_many_wait_the_next_hears_busy(void **state)
 {
     char headers[256];
@@ -488,6 +497,7 @@ int main(void)
         TEST(other_media_types_are_refused),
         TEST(a_full_hand_over_and_a_full_disk_are_503),
         TEST(a_peer_that_hung_up_costs_nothing),
+        TEST(a_peer_that_has_said_all_is_answered),
         TEST(when_too_many_wait_the_next_hears_busy),
         TEST(how_it_came_is_stored_with_it),
         TEST(what_came_with_it_unsound_is_dropped),
