@@ -694,6 +694,7 @@ static void an_agent_whose_task_cannot_be_moved_stays(void **unused)
     assert_int_equal(remove_agent(ANN), STATUS_CONFLICT);
     assert_int_equal(world.records, 0);
     assert_non_null(registry_agent(registry(), ANN));
+    assert_int_equal(state_begin(world.state), STATUS_OK);
     assert_int_equal(state_work_delete(world.state, ANN, work.deadline_ms, task), STATUS_OK);
     assert_int_equal(remove_agent(ANN), STATUS_OK);
 }

@@ -176,6 +176,14 @@ static void a_missed_promise_stays_on_its_days_list(void **unused)
         playbook_shipped());
     assert_int_equal(people_listed(), 1);
     assert_says("\"promised_ms\":1700172000000}]");
+
+    opt_in(4);               /* on a Saturday: it was promised by Monday, */
+    world.now_ms += 4 * DAY; /* and is not noticed yet */
+    report_by(
+        (struct figures_query){.name = FIGURES_PROMISES, .day_first = 19681, .day_last = 19681},
+        playbook_shipped());
+    assert_int_equal(people_listed(), 1);
+    assert_says("\"promised_ms\":1700517600000}]");
 }
 
 /* --- board and pipelines ------------------------------------------------------------------ */
