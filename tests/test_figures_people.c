@@ -154,6 +154,7 @@ static void each_late_answer_shows_its_odds(void **unused)
     assert_int_equal(people_listed(), 2); /* whom nobody was to call is not late */
     assert_says("\"waited_ms\":360000,\"odds_lost_times\":4,");
     assert_says("\"waited_ms\":2700000,\"odds_lost_times\":21,");
+    assert_says("{\"name\":\"odds_lost\",\"value\":4,\"unit\":\"times\"");
 }
 
 static void a_missed_promise_stays_on_its_days_list(void **unused)
