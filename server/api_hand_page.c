@@ -128,10 +128,21 @@ static enum status find_people(struct api *api, struct hand_page *page)
     return status;
 }
 
-/* Where no more can be handed over now, the next page begins with the first that was not. */
+static void give_up(struct api *api, struct pending *pending, enum status status)
+{
+    uint64_t ticket = pending->http_ticket;
+
+    free(pending->hand.page);
+    api_release(api, pending);
+    api_problem(api, ticket, status, NULL);
+}
+
+/* Where no more can be handed over now, the next page begins with the first that was not; without
+ * anybody there is no page. */
 static void submit_people(struct api *api, struct pending *pending)
 {
     struct hand_page *page = pending->hand.page;
+    enum status status = STATUS_OK;
 
     pending->on_settled = api_hand_page_settled;
     page->submitting = true;
@@ -149,7 +160,8 @@ static void submit_people(struct api *api, struct pending *pending)
                        .move = MOVE_PLAYBOOK,
                        .is_page = true},
         };
-        if (writer_submit(api->writer, &command) != STATUS_OK) {
+        status = writer_submit(api->writer, &command);
+        if (status != STATUS_OK) {
             page->next = page->people[i].person - 1;
             page->count = i;
             break;
@@ -157,7 +169,9 @@ static void submit_people(struct api *api, struct pending *pending)
         page->waiting++;
     }
     page->submitting = false;
-    if (page->waiting == 0)
+    if (status != STATUS_OK && page->count == 0)
+        give_up(api, pending, status);
+    else if (page->waiting == 0)
         finish(api, pending);
 }
 
@@ -170,14 +184,10 @@ static void page_ready(struct api *api, struct pending *pending,
     (void)item;
     if (status == STATUS_OK)
         status = find_people(api, page);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK)
         submit_people(api, pending);
-        return;
-    }
-    uint64_t ticket = pending->http_ticket;
-    free(page);
-    api_release(api, pending);
-    api_problem(api, ticket, status, NULL);
+    else
+        give_up(api, pending, status);
 }
 
 static bool take_text(struct json_value body, const char *name, struct slice *out)

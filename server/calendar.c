@@ -224,11 +224,6 @@ enum calendar_state calendar_state(const struct calendar *calendar, uint64_t ms)
     return step_at(calendar, ms).state;
 }
 
-bool calendar_is_open(const struct calendar *calendar, uint64_t ms)
-{
-    return calendar_state(calendar, ms) == CALENDAR_OPEN;
-}
-
 uint64_t calendar_steady_until(const struct calendar *calendar, uint64_t ms)
 {
     struct step step = step_at(calendar, ms);
@@ -282,21 +277,4 @@ uint64_t calendar_day_end(const struct calendar *calendar, uint64_t ms)
         step = step_at(calendar, at);
     }
     return day_end;
-}
-
-uint64_t calendar_add(const struct calendar *calendar, uint64_t ms, uint64_t business_ms)
-{
-    uint64_t end = search_end(ms);
-
-    while (business_ms > 0 && ms < end) {
-        struct step step = step_at(calendar, ms);
-        uint64_t next = step_end(calendar, &step, ms);
-        if (step.state == CALENDAR_OPEN) {
-            if (business_ms <= next - ms)
-                return ms + business_ms;
-            business_ms -= next - ms;
-        }
-        ms = next;
-    }
-    return business_ms == 0 ? ms : UINT64_MAX;
 }

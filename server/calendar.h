@@ -81,7 +81,6 @@ enum status calendar_week_add(struct calendar_week *week, int weekday, unsigned 
                               unsigned closes);
 
 enum calendar_state calendar_state(const struct calendar *calendar, uint64_t ms);
-bool calendar_is_open(const struct calendar *calendar, uint64_t ms);
 
 /* A later moment up to which the state stays what it is at `ms`: the next edge of a span,
  * change of the zone's clocks, or midnight, whichever is first. */
@@ -96,8 +95,5 @@ uint64_t calendar_closes(const struct calendar *calendar, uint64_t ms);
 /* The last closing of the business day that `ms` belongs to: today while today has hours
  * left, else the next day that has any. */
 uint64_t calendar_day_end(const struct calendar *calendar, uint64_t ms);
-
-/* The first moment by which the calendar was open for `business_ms` since `ms`. */
-uint64_t calendar_add(const struct calendar *calendar, uint64_t ms, uint64_t business_ms);
 
 #endif

@@ -293,6 +293,25 @@ static void a_queue_with_open_tasks_stays(void **state)
     assert_answer(ask_as(rig.token, "DELETE /v1/agencies/rival", ""), 409);
 }
 
+/* A damaged row says of its tasks what they do not say themselves. */
+static void an_agent_whose_task_cannot_be_moved_stays(void **state)
+{
+    const struct state_work work = {.deadline_ms = 1, .task = 1, .person = 1};
+    uint32_t number;
+
+    (void)state;
+    assert_answer(ask_as(sk, "POST /v1/optins", "{\"phone\":\"+14155552671\"}"), 201);
+    add("agents", "{\"id\":\"a43\",\"agency\":\"acme\"}");
+    number = registry_number(rig.registry, ENTITY_AGENT, SLICE("a43"));
+    assert_status(state_begin(rig.world.state), STATUS_OK);
+    assert_status(state_work_put(rig.world.state, number, &work), STATUS_OK);
+    assert_answer(ask_as(rig.token, "DELETE /v1/agents/a43", ""), 409);
+    assert_body_has("tasks are open on it");
+    assert_status(state_begin(rig.world.state), STATUS_OK);
+    assert_status(state_work_delete(rig.world.state, number, 1, 1), STATUS_OK);
+    assert_answer(ask_as(rig.token, "DELETE /v1/agents/a43", ""), 204);
+}
+
 /* --- one after the other -------------------------------------------------------------------- */
 
 static void send_as_admin(const char *line, const char *body)
@@ -424,6 +443,7 @@ int main(void)
         TEST(a_change_is_seen_at_once_and_kept),
         TEST(removed_is_gone_and_its_id_free),
         TEST(a_queue_with_open_tasks_stays),
+        TEST(an_agent_whose_task_cannot_be_moved_stays),
         TEST(two_racing_creates_give_one_conflict),
         TEST(changes_of_one_entity_do_not_lose_each_other),
         TEST(a_change_whose_sender_hung_up_while_it_waited_is_not_made),

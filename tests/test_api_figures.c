@@ -62,6 +62,34 @@ static void values_are_called_by_their_names(void **state)
     assert_body_has("\"cost_cents\":4000,\"cost_per_conversation_cents\":4000,");
 }
 
+static void sources_of_every_kind_are_told_apart(void **state)
+{
+    static const char *const kinds[] = {
+        "site_form",    "free_report", "trade_show",  "mailing_list", "inquiry",
+        "social_media", "paid",        "bought_list", "business_card"}; /* and one webinar */
+    char text[128];
+    unsigned count = 0;
+
+    (void)state;
+    for (unsigned kind = 0; kind < sizeof(kinds) / sizeof(*kinds); kind++) {
+        for (unsigned i = 0; i < kind + 2; i++) {
+            snprintf(text, sizeof(text), "{\"phone\":\"+12155550%03u\",\"source_kind\":\"%s\"}",
+                     100 + count++, kinds[kind]);
+            assert_answer(ask_as(sk, "POST /v1/optins", text), 201);
+            told("task", task, sizeof(task));
+            rig.world.now_ms += 60000;
+            snprintf(text, sizeof(text), "POST /v1/tasks/%s/outcome", task);
+            assert_answer(ask_as(manager, text, "{\"delivery\":1,\"outcome\":\"no_answer\"}"), 200);
+        }
+    }
+    assert_answer(get(manager, "speed"), 200);
+    assert_body_has("{\"source\":\"webinar\",\"count\":1,");
+    for (unsigned kind = 0; kind < sizeof(kinds) / sizeof(*kinds); kind++) {
+        snprintf(text, sizeof(text), "{\"source\":\"%s\",\"count\":%u,", kinds[kind], kind + 2);
+        assert_body_has(text);
+    }
+}
+
 static void filters_take_names(void **state)
 {
     static const char *const one[] = {
@@ -200,6 +228,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(values_are_called_by_their_names),
+        TEST(sources_of_every_kind_are_told_apart),
         TEST(filters_take_names),
         TEST(what_cannot_be_asked_is_named),
         TEST(a_tenant_sees_only_its_own),

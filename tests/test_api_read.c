@@ -202,6 +202,22 @@ static void what_a_report_lacks_is_named(void **state)
     assert_answer(report(agent, "nonsense", "{}"), 404);
 }
 
+static void a_call_is_agreed_for_five_years_ahead_at_most(void **state)
+{
+    const uint64_t farthest_ms = clock_now_ms(rig.clock) + REPORT_AGREED_WITHIN_MS;
+    const uint64_t minute_ms = 60000; /* the clock goes on */
+    char body[128];
+
+    (void)state;
+    snprintf(body, sizeof(body), "{\"delivery\":1,\"outcome\":\"not_now\",\"call_at_ms\":%llu}",
+             (unsigned long long)(farthest_ms + minute_ms));
+    assert_answer(report(agent, "outcome", body), 422);
+    assert_body_has("the value of call_at_ms cannot be used");
+    snprintf(body, sizeof(body), "{\"delivery\":1,\"outcome\":\"not_now\",\"call_at_ms\":%llu}",
+             (unsigned long long)(farthest_ms - minute_ms));
+    assert_answer(report(agent, "outcome", body), 200);
+}
+
 static void an_agents_token_speaks_for_that_agent(void **state)
 {
     (void)state;
@@ -370,6 +386,19 @@ static void a_history_names_tiers_and_rungs(void **state)
     world_pass(&rig.world, 86400000);
     assert_answer(get(sk, "people", person, "/history"), 200);
     assert_body_has("\"tier\":\"day\",\"alert\":true,\"rung\":0");
+}
+
+static void a_history_says_why_a_call_is_withdrawn(void **state)
+{
+    (void)state;
+    assert_answer(ask_as(sk, "POST /v1/optins", "{\"phone\":\"+13055552671\"}"), 201);
+    told("person", person, sizeof(person));
+    told("task", task, sizeof(task));
+    assert_answer(report(agent, "outcome", "{\"delivery\":1,\"outcome\":\"no_answer\"}"), 200);
+    world_live(&rig.world, WORLD_START_MS + 6 * 3600000ull); /* over 20:00 in Miami */
+    assert_answer(get(sk, "people", person, "/history"), 200);
+    assert_body_has("\"kind\":\"shut\"");
+    assert_body_has("\"reason\":\"calling_hours\",\"jurisdiction\":\"US-FL\"");
 }
 
 static void a_long_history_comes_in_pages(void **state)
@@ -556,6 +585,7 @@ int main(void)
         TEST(the_first_outcome_counts),
         TEST(a_release_puts_it_back_with_the_next_delivery),
         TEST(what_a_report_lacks_is_named),
+        TEST(a_call_is_agreed_for_five_years_ahead_at_most),
         TEST(an_agents_token_speaks_for_that_agent),
         TEST(another_agencys_ids_are_not_there),
         TEST(an_id_of_another_kind_or_altered_is_not_there),
@@ -566,6 +596,7 @@ int main(void)
         TEST(a_history_is_told_newest_first),
         TEST(a_person_shows_what_comes_next),
         TEST(a_history_names_tiers_and_rungs),
+        TEST(a_history_says_why_a_call_is_withdrawn),
         TEST(a_long_history_comes_in_pages),
         TEST(a_claim_is_answered_with_the_task),
         TEST(no_task_in_time_is_204_and_no_redis_503),

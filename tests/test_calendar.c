@@ -42,12 +42,12 @@ static struct calendar in_zone(const char *zone, const struct calendar_week *wee
 static void hours_are_open_and_the_break_is_not(void **state)
 {
     (void)state;
-    assert_false(calendar_is_open(&office, at(NEW_YORK, "2026-06-02 08:59:59")));
-    assert_true(calendar_is_open(&office, at(NEW_YORK, "2026-06-02 09:00")));
-    assert_true(calendar_is_open(&office, at(NEW_YORK, "2026-06-02 11:59:59")));
-    assert_false(calendar_is_open(&office, at(NEW_YORK, "2026-06-02 12:00")));
-    assert_true(calendar_is_open(&office, at(NEW_YORK, "2026-06-02 13:00")));
-    assert_false(calendar_is_open(&office, at(NEW_YORK, "2026-06-02 17:30")));
+    assert_false(calendar_state(&office, at(NEW_YORK, "2026-06-02 08:59:59")) == CALENDAR_OPEN);
+    assert_true(calendar_state(&office, at(NEW_YORK, "2026-06-02 09:00")) == CALENDAR_OPEN);
+    assert_true(calendar_state(&office, at(NEW_YORK, "2026-06-02 11:59:59")) == CALENDAR_OPEN);
+    assert_false(calendar_state(&office, at(NEW_YORK, "2026-06-02 12:00")) == CALENDAR_OPEN);
+    assert_true(calendar_state(&office, at(NEW_YORK, "2026-06-02 13:00")) == CALENDAR_OPEN);
+    assert_false(calendar_state(&office, at(NEW_YORK, "2026-06-02 17:30")) == CALENDAR_OPEN);
 }
 
 static void the_state_tells_hours_from_days_from_holidays(void **state)
@@ -242,22 +242,6 @@ static void a_day_that_is_open_till_midnight_ends_there(void **state)
     assert_moment(calendar_closes(&calendar, at(NEW_YORK, "2026-12-31 10:00")), UINT64_MAX);
 }
 
-static void business_time_runs_only_while_it_is_open(void **state)
-{
-    (void)state;
-    uint64_t tuesday_11 = at(NEW_YORK, "2026-06-02 11:00");
-
-    assert_moment(calendar_add(&office, tuesday_11, 0), tuesday_11);
-    assert_moment(calendar_add(&office, tuesday_11, HOUR_MS), at(NEW_YORK, "2026-06-02 12:00"));
-    assert_moment(calendar_add(&office, tuesday_11, HOUR_MS + 1),
-                  at(NEW_YORK, "2026-06-02 13:00") + 1);
-    assert_moment(calendar_add(&office, tuesday_11, 6 * HOUR_MS), at(NEW_YORK, "2026-06-03 09:30"));
-    assert_moment(calendar_add(&office, at(NEW_YORK, "2026-06-05 17:00"), HOUR_MS),
-                  at(NEW_YORK, "2026-06-08 09:30"));
-    assert_moment(calendar_add(&office, at(NEW_YORK, "2026-12-24 17:00"), HOUR_MS),
-                  at(NEW_YORK, "2026-12-28 09:30"));
-}
-
 static void what_is_skipped_in_spring_is_never_open(void **state)
 {
     (void)state;
@@ -282,7 +266,6 @@ static void what_comes_twice_in_autumn_is_open_twice(void **state)
     assert_moment(calendar_closes(&calendar, utc("2026-11-01 05:00")), utc("2026-11-01 05:30"));
     assert_moment(calendar_opens(&calendar, utc("2026-11-01 05:30")), utc("2026-11-01 06:00"));
     assert_moment(calendar_day_end(&calendar, night), utc("2026-11-01 06:30"));
-    assert_moment(calendar_add(&calendar, night, HOUR_MS), utc("2026-11-01 06:30"));
 }
 
 static void days_of_moved_clocks_have_23_and_25_hours(void **state)
@@ -318,7 +301,6 @@ static void a_calendar_without_hours_never_opens(void **state)
 
     assert_moment(calendar_opens(&calendar, ms), UINT64_MAX);
     assert_moment(calendar_day_end(&calendar, ms), UINT64_MAX);
-    assert_moment(calendar_add(&calendar, ms, 1), UINT64_MAX);
     assert_moment(calendar_closes(&calendar, ms), ms);
 }
 
@@ -329,8 +311,6 @@ static void nothing_is_looked_for_at_the_end_of_time(void **state)
     assert_moment(calendar_opens(&office, UINT64_MAX), UINT64_MAX);
     assert_moment(calendar_closes(&office, UINT64_MAX - 1), UINT64_MAX);
     assert_moment(calendar_day_end(&office, UINT64_MAX - 1), UINT64_MAX);
-    assert_moment(calendar_add(&office, UINT64_MAX - 1, 5), UINT64_MAX);
-    assert_moment(calendar_add(&office, 0, UINT64_MAX), UINT64_MAX);
 }
 
 static void spans_stay_in_order_and_apart(void **state)
@@ -417,21 +397,6 @@ static void check_edges(const struct calendar *calendar, uint64_t ms)
         assert_moment(calendar_day_end(calendar, ms), minute_start(last + 1, 0));
 }
 
-static void check_add(const struct calendar *calendar, uint64_t ms, uint64_t business_ms)
-{
-    uint64_t left = business_ms, now = ms;
-
-    for (size_t i = (size_t)((ms - walk_start) / MINUTE_MS); i < WALK_MINUTES; i++) {
-        uint64_t next = walk_start + (i + 1) * MINUTE_MS;
-        if (walked[i].open && left <= next - now) {
-            assert_moment(calendar_add(calendar, ms, business_ms), now + left);
-            return;
-        }
-        left -= walked[i].open ? next - now : 0;
-        now = next;
-    }
-}
-
 static void random_week(uint64_t *seed, struct calendar_week *week)
 {
     *week = (struct calendar_week){0};
@@ -479,7 +444,6 @@ static void every_answer_is_that_of_a_walk_minute_by_minute(void **state)
             uint64_t ms = walk_start + draw(&seed, WALK_MINUTES) * MINUTE_MS;
             ms += draw(&seed, 2) ? draw(&seed, MINUTE_MS) : 0;
             check_edges(&calendar, ms);
-            check_add(&calendar, ms, draw(&seed, 48 * HOUR_MS));
         }
     }
 }
@@ -504,7 +468,6 @@ int main(void)
         cmocka_unit_test(a_business_day_ends_with_its_last_closing),
         cmocka_unit_test(outside_of_business_days_the_next_ones_end_counts),
         cmocka_unit_test(a_day_that_is_open_till_midnight_ends_there),
-        cmocka_unit_test(business_time_runs_only_while_it_is_open),
         cmocka_unit_test(what_is_skipped_in_spring_is_never_open),
         cmocka_unit_test(what_comes_twice_in_autumn_is_open_twice),
         cmocka_unit_test(days_of_moved_clocks_have_23_and_25_hours),

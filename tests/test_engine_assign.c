@@ -423,19 +423,35 @@ static void turns_pass_over_who_is_away_or_full_or_works_elsewhere(void **unused
     assert_int_equal(owner_of(7), 0);
 }
 
+/* The other one has twenty in the meantime; then they take turns. */
+static void assert_catches_up_on_one_turn(uint32_t away, const char *id, uint32_t other)
+{
+    char settings[128];
+    unsigned turns = 0;
+
+    assign_by("round_robin");
+    snprintf(settings, sizeof(settings), "{\"id\":\"%s\",\"agency\":\"acme\",\"available\":false}",
+             id);
+    set(ENTITY_AGENT, away, settings);
+    for (unsigned i = 1; i <= 20; i++)
+        assert_int_equal(row_of(i, opt_in(i)).with, other);
+    snprintf(settings, sizeof(settings), "{\"id\":\"%s\",\"agency\":\"acme\"}", id);
+    set(ENTITY_AGENT, away, settings);
+    for (unsigned i = 21; i <= 30; i++)
+        turns += row_of(i, opt_in(i)).with == away;
+    assert_in_range(turns, 5, 6);
+}
+
 static void who_was_away_catches_up_on_one_turn(void **unused)
 {
-    unsigned anns = 0;
-
     (void)unused;
-    assign_by("round_robin");
-    set(ENTITY_AGENT, ANN, "{\"id\":\"ann\",\"agency\":\"acme\",\"available\":false}");
-    for (unsigned i = 1; i <= 20; i++)
-        assert_int_equal(row_of(i, opt_in(i)).with, BEN);
-    set(ENTITY_AGENT, ANN, "{\"id\":\"ann\",\"agency\":\"acme\"}");
-    for (unsigned i = 21; i <= 30; i++)
-        anns += row_of(i, opt_in(i)).with == ANN;
-    assert_in_range(anns, 5, 6);
+    assert_catches_up_on_one_turn(ANN, "ann", BEN);
+}
+
+static void whoever_comes_last_on_the_list_catches_up_on_no_more(void **unused)
+{
+    (void)unused;
+    assert_catches_up_on_one_turn(BEN, "ben", ANN);
 }
 
 static void weights_are_kept_and_spread(void **unused)
@@ -666,6 +682,23 @@ static void an_agent_who_goes_leaves_its_tasks_to_the_team(void **unused)
     assert_int_equal(owner_of(1), 0);
 }
 
+/* A row that says so is damaged; it must not be taken up again and again. */
+static void an_agent_whose_task_cannot_be_moved_stays(void **unused)
+{
+    uint64_t task = opt_in(1);
+    const struct state_work work = {row_of(1, task).deadline_ms, task, 1};
+
+    (void)unused;
+    assert_int_equal(state_begin(world.state), STATUS_OK);
+    assert_int_equal(state_work_put(world.state, ANN, &work), STATUS_OK);
+    assert_int_equal(remove_agent(ANN), STATUS_CONFLICT);
+    assert_int_equal(world.records, 0);
+    assert_non_null(registry_agent(registry(), ANN));
+    assert_int_equal(state_begin(world.state), STATUS_OK);
+    assert_int_equal(state_work_delete(world.state, ANN, work.deadline_ms, task), STATUS_OK);
+    assert_int_equal(remove_agent(ANN), STATUS_OK);
+}
+
 /* --- roles ------------------------------------------------------------------------------------ */
 
 static void who_does_not_work_the_next_stage_s_queue_owns_nobody_there(void **unused)
@@ -716,6 +749,7 @@ int main(void)
         WITH_AGENTS(turns_go_round),
         WITH_AGENTS(turns_pass_over_who_is_away_or_full_or_works_elsewhere),
         WITH_AGENTS(who_was_away_catches_up_on_one_turn),
+        WITH_AGENTS(whoever_comes_last_on_the_list_catches_up_on_no_more),
         WITH_AGENTS(weights_are_kept_and_spread),
         WITH_AGENTS(a_pool_is_for_whoever_comes_first),
         WITH_AGENTS(silence_leads_to_the_team_the_next_the_manager_and_a_robot),
@@ -727,6 +761,7 @@ int main(void)
         WITH_AGENTS(what_goes_to_somebody_who_is_away_goes_to_the_team),
         WITH_AGENTS(all_people_of_an_agent_are_handed_over_one_by_one),
         WITH_AGENTS(an_agent_who_goes_leaves_its_tasks_to_the_team),
+        WITH_AGENTS(an_agent_whose_task_cannot_be_moved_stays),
         WITH_AGENTS(who_does_not_work_the_next_stage_s_queue_owns_nobody_there),
     };
 

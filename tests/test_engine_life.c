@@ -627,6 +627,13 @@ static void a_retry_at_night_is_parked_until_the_morning(void **unused)
     assert_int_equal(world_visible(&world, world.queue), 0);
 }
 
+static uint32_t site_that_always_keeps_hours(void)
+{
+    return world_admin(&world, ENTITY_SITE,
+                       "{\"id\":\"careful\",\"agency\":\"acme\",\"queue\":\"acme.calls\","
+                       "\"hours_policy\":\"always\"}");
+}
+
 static void the_first_response_is_never_parked_unless_the_site_says_so(void **unused)
 {
     const struct zone *zone = zone_find(SLICE("America/New_York"));
@@ -639,9 +646,7 @@ static void the_first_response_is_never_parked_unless_the_site_says_so(void **un
     assert_int_equal(open_call().state, TASK_QUEUED);
     assert_int_equal(open_call().closes_ms, 0);
 
-    world.site = world_admin(&world, ENTITY_SITE,
-                             "{\"id\":\"careful\",\"agency\":\"acme\",\"queue\":\"acme.calls\","
-                             "\"hours_policy\":\"always\"}");
+    world.site = site_that_always_keeps_hours();
     assert_int_equal(world_optin(&world, "+12155550148", NULL, NULL, "two", 0), STATUS_OK);
     assert_true(world_task(&world, 2, world.settlement.optin.task, &call));
     assert_int_equal(call.state, TASK_PARKED);
@@ -649,6 +654,34 @@ static void the_first_response_is_never_parked_unless_the_site_says_so(void **un
     assert_int_equal(world.settlement.optin.deadline_ms, call.deadline_ms);
     zone_civil(zone, call.not_before_ms, &civil);
     assert_int_equal(civil.hour, 8);
+}
+
+/* Was called in the evening in vain, and opts in again at 01:13. */
+static struct task_row hastened_at_night(uint32_t first_site, uint32_t newest_site)
+{
+    world.site = first_site;
+    world.now_ms = WORLD_START_MS + 2 * HOUR;
+    report(opt_in("one"), OUTCOME_NO_ANSWER);
+    world_live(&world, WORLD_START_MS + 8 * HOUR);
+    assert_int_equal(open_call().kind, TASK_RETRY);
+    world.site = newest_site;
+    opt_in("two");
+    assert_int_equal(open_call().kind, TASK_FIRST_RESPONSE);
+    return open_call();
+}
+
+static void a_call_that_is_hastened_keeps_the_hours_of_the_newest_site(void **unused)
+{
+    (void)unused;
+    assert_int_equal(hastened_at_night(world.site, site_that_always_keeps_hours()).state,
+                     TASK_PARKED);
+}
+
+static void a_call_that_is_hastened_keeps_no_hours_of_a_site_before(void **unused)
+{
+    (void)unused;
+    assert_int_equal(hastened_at_night(site_that_always_keeps_hours(), world.site).state,
+                     TASK_QUEUED);
 }
 
 static void caps_hold_a_third_call_of_the_day(void **unused)
@@ -825,6 +858,8 @@ int main(void)
         TEST(who_claims_in_time_climbs_no_rung),
         TEST(a_retry_at_night_is_parked_until_the_morning),
         TEST(the_first_response_is_never_parked_unless_the_site_says_so),
+        TEST(a_call_that_is_hastened_keeps_the_hours_of_the_newest_site),
+        TEST(a_call_that_is_hastened_keeps_no_hours_of_a_site_before),
         TEST(caps_hold_a_third_call_of_the_day),
         TEST(steps_keep_their_hour_where_the_clocks_go_forward),
         TEST(steps_keep_their_hour_where_the_clocks_go_back),

@@ -126,6 +126,32 @@ static void a_returning_person_is_not_dead_after_one_attempt(void **unused)
                      STATUS_TOO_FEW_ATTEMPTS);
 }
 
+/* Whose calls and steps are over after three attempts is called on, once a day at most, until there
+ * were seven. */
+static void attempts_that_are_missing_are_made_good_by_calls(void **unused)
+{
+    const uint64_t end_ms = WORLD_START_MS + 300 * DAY;
+    uint64_t last_ms = 0;
+    unsigned calls = 0;
+
+    (void)unused;
+    use_playbook("calls: {spacing: [1h, 2h], attempts_least: 7}\\n"
+                 "cadences:\\n  x: {title: X, for: prospects, then: end, short: They said so., "
+                 "steps: [{id: a, after: 200d, channel: email, kind: helpful, template: tips}]}\\n"
+                 "segments:\\n  - {id: y, cadence: x, sla: hour, escalation: usual}\\n");
+    opt_in("one");
+    for (uint64_t due_ms; (due_ms = engine_next_due_ms(world.engine)) < end_ms;) {
+        world_live(&world, due_ms > world.now_ms ? due_ms : world.now_ms);
+        if (open_call().state == TASK_QUEUED) {
+            report(open_call().number, OUTCOME_NO_ANSWER);
+            assert_true(calls++ < 3 || world.now_ms >= last_ms + DAY);
+            last_ms = world.now_ms;
+        }
+    }
+    assert_int_equal(calls, 7);
+    assert_int_equal(person().closed, PERSON_RUN_OUT);
+}
+
 static void a_customer_who_may_be_contacted_again_has_something_ahead(void **unused)
 {
     (void)unused;
@@ -153,6 +179,7 @@ int main(void)
         LIFE(an_imported_list_leaves_a_running_campaign),
         LIFE(a_second_sale_without_value_keeps_the_first),
         LIFE(a_returning_person_is_not_dead_after_one_attempt),
+        LIFE(attempts_that_are_missing_are_made_good_by_calls),
         LIFE(a_customer_who_may_be_contacted_again_has_something_ahead),
     };
 

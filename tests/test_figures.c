@@ -422,6 +422,14 @@ static void a_quarter_of_a_point_is_seen(void **unused)
     assert_says("{\"name\":\"pipelines\"");
 }
 
+static void a_rate_of_nobody_is_not_known(void **unused)
+{
+    (void)unused;
+    report(FIGURES_FUNNEL);
+    assert_says("\"summary\":{\"people\":0,\"contacted\":0,\"contacted_percent\":null,"
+                "\"contacted_low_percent\":null,\"contacted_high_percent\":null,");
+}
+
 static void who_comes_again_is_of_the_first_cohort(void **unused)
 {
     (void)unused;
@@ -536,6 +544,11 @@ static void promises_are_kept_late_or_open(void **unused)
     assert_says("{\"day\":\"2023-11-15\",\"promised\":3,\"kept\":1,\"late\":1,");
     assert_says("\"outcome\":null,\"promised_ms\":1700085600000},");
     assert_says("\"outcome\":\"no_answer\",\"promised_ms\":1700085600000}]}");
+    assert_status(world_report(&world, opt_in(4), 1, REPORT_OUTCOME, OUTCOME_UNSUBSCRIBED, "a42"),
+                  STATUS_OK);
+    report(FIGURES_PROMISES);
+    assert_says("\"summary\":{\"promised\":4,\"kept\":1,\"late\":1,\"unanswered\":2,"
+                "\"of_these_open\":1,\"kept_percent\":25.00}");
     world.now_ms = 1700085600000 - 1;
     report(FIGURES_PROMISES);
     assert_lacks("\"outcome\":null,"); /* the open one's day is not over */
@@ -690,6 +703,7 @@ int main(void)
         TEST(attempts_where_people_stop_and_where_sales_close),
         TEST(law_and_facts_are_no_giving_up),
         TEST(a_quarter_of_a_point_is_seen),
+        TEST(a_rate_of_nobody_is_not_known),
         TEST(who_comes_again_is_of_the_first_cohort),
         TEST(tests_and_suspects_are_nobody),
         TEST(ten_a_day_are_one_closed_one_hot_eight_cold_and_a_years_cold_are_dust),

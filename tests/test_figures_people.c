@@ -147,11 +147,14 @@ static void each_late_answer_shows_its_odds(void **unused)
     live(1, 4 * MINUTE, OUTCOME_NO_ANSWER);
     live(2, 6 * MINUTE, OUTCOME_CONVERSATION);
     opt_in(3);
+    world_optin(&world, "+12155550149", NULL, NULL, "a list", INTAKE_IMPORTED);
+    world_optin(&world, NULL, NULL, NULL, "no way to call", 0);
     world.now_ms += 45 * MINUTE;
     report(FIGURES_LATE);
-    assert_int_equal(people_listed(), 2);
+    assert_int_equal(people_listed(), 2); /* whom nobody was to call is not late */
     assert_says("\"waited_ms\":360000,\"odds_lost_times\":4,");
     assert_says("\"waited_ms\":2700000,\"odds_lost_times\":21,");
+    assert_says("{\"name\":\"odds_lost\",\"value\":4,\"unit\":\"times\"");
 }
 
 static void a_missed_promise_stays_on_its_days_list(void **unused)
@@ -174,6 +177,14 @@ static void a_missed_promise_stays_on_its_days_list(void **unused)
         playbook_shipped());
     assert_int_equal(people_listed(), 1);
     assert_says("\"promised_ms\":1700172000000}]");
+
+    opt_in(4);               /* on a Saturday: it was promised by Monday, */
+    world.now_ms += 4 * DAY; /* and is not noticed yet */
+    report_by(
+        (struct figures_query){.name = FIGURES_PROMISES, .day_first = 19681, .day_last = 19681},
+        playbook_shipped());
+    assert_int_equal(people_listed(), 1);
+    assert_says("\"promised_ms\":1700517600000}]");
 }
 
 /* --- board and pipelines ------------------------------------------------------------------ */
@@ -185,6 +196,7 @@ static void the_board_follows_owner_and_stage(void **unused)
     live(2, MINUTE, OUTCOME_NO_ANSWER);
     opt_in(3);
     report(FIGURES_BOARD);
+    assert_says("\"summary\":{\"people\":3}");
     assert_says("\"rows\":[{\"owner\":null,\"stage\":\"optin\",\"people\":2,\"over\":0},"
                 "{\"owner\":null,\"stage\":\"lead\",\"people\":1,\"over\":0}]}");
     /* Who is no agent owns nobody any longer, once there is a call to make. */
@@ -206,6 +218,25 @@ static void the_board_follows_owner_and_stage(void **unused)
     report_by((struct figures_query){.name = FIGURES_BOARD, .side = TALLY_OWNER, .value = 2},
               playbook_shipped());
     assert_int_equal(people_listed(), 0);
+}
+
+static void a_board_is_of_one_agency(void **unused)
+{
+    uint32_t other = world_admin(&world, ENTITY_AGENCY, "{\"id\":\"other\"}");
+
+    (void)unused;
+    opt_in(1);
+    world_admin(&world, ENTITY_QUEUE, "{\"id\":\"other.calls\",\"agency\":\"other\"}");
+    world.site = world_admin(&world, ENTITY_SITE,
+                             "{\"id\":\"o\",\"agency\":\"other\",\"queue\":\"other.calls\"}");
+    world.agency = other;
+    opt_in(2);
+    give(2, 9);
+    report_by((struct figures_query){.name = FIGURES_BOARD, .agency = 1}, playbook_shipped());
+    assert_says("\"summary\":{\"people\":1}");
+    assert_says("\"rows\":[{\"owner\":null,\"stage\":\"optin\",\"people\":1,\"over\":0}]}");
+    report_by((struct figures_query){.name = FIGURES_BOARD, .agency = other}, playbook_shipped());
+    assert_says("\"rows\":[{\"owner\":\"7:9\",\"stage\":\"optin\",\"people\":1,\"over\":0}]}");
 }
 
 static void each_pipeline_has_its_report(void **unused)
@@ -286,6 +317,39 @@ static void the_graveyard_has_who_was_silent_for_so_long(void **unused)
     assert_says("\"attempts\":1,\"conversed\":\"no\",\"outcome\":\"no_answer\"");
 }
 
+static void who_cannot_be_called_is_left_alone_by_the_graveyard(void **unused)
+{
+    (void)unused;
+    assert_status(world_optin(&world, NULL, "dana@example.com", NULL, "mail only", 0), STATUS_OK);
+    assert_status(world_report(&world, world.settlement.optin.task, 1, REPORT_OUTCOME,
+                               OUTCOME_NO_ANSWER, "a42"),
+                  STATUS_OK);
+    live(2, MINUTE, OUTCOME_NO_ANSWER);
+    world.now_ms += 100 * DAY;
+    report_by((struct figures_query){.name = FIGURES_GRAVEYARD, .cold_ms = 99 * DAY},
+              playbook_shipped());
+    assert_int_equal(people_listed(), 1);
+}
+
+static void what_robots_send_breaks_no_silence(void **unused)
+{
+    (void)unused;
+    world_admin(&world, ENTITY_QUEUE, "{\"id\":\"acme.email\",\"agency\":\"acme\"}");
+    assert_status(world_optin(&world, "+12155550147", "dana@example.com", NULL, "one", 0),
+                  STATUS_OK);
+    assert_status(world_report(&world, world.settlement.optin.task, 1, REPORT_OUTCOME,
+                               OUTCOME_NOT_NOW, "a42"),
+                  STATUS_OK);
+    world_live(&world, WORLD_START_MS + 70 * DAY); /* mails of the first and the second month */
+    assert_true(state_meta(world.state)->steps >= 2);
+    report_by((struct figures_query){.name = FIGURES_GRAVEYARD, .cold_ms = 69 * DAY},
+              playbook_shipped());
+    assert_int_equal(people_listed(), 1);
+    report_by((struct figures_query){.name = FIGURES_GRAVEYARD, .cold_ms = 71 * DAY},
+              playbook_shipped());
+    assert_int_equal(people_listed(), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -295,10 +359,13 @@ int main(void)
         TEST(each_late_answer_shows_its_odds),
         TEST(a_missed_promise_stays_on_its_days_list),
         TEST(the_board_follows_owner_and_stage),
+        TEST(a_board_is_of_one_agency),
         TEST(each_pipeline_has_its_report),
         TEST(words_and_numbers_are_the_playbooks_own),
         TEST(what_robots_do_is_told_from_what_people_do),
         TEST(the_graveyard_has_who_was_silent_for_so_long),
+        TEST(who_cannot_be_called_is_left_alone_by_the_graveyard),
+        TEST(what_robots_send_breaks_no_silence),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

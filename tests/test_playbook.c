@@ -228,6 +228,32 @@ static void somebody_climbs_the_six_levels(void **state)
     playbook_close(playbook);
 }
 
+static void somebody_climbs_the_five_stages(void **state)
+{
+    const struct playbook *playbook = open_shipped("ladder-five");
+    const char *const *change = ANSWERS("agrees_to_change=yes");
+
+    (void)state;
+    assert_int_equal(playbook->stages.count, 5);
+    assert_int_equal(stage_number(playbook, "prospect"), 1);
+    for (int outcome = 1; outcome < OUTCOME_END; outcome++) {
+        bool leads = outcome == OUTCOME_CONVERSATION || outcome == OUTCOME_APPOINTMENT ||
+                     outcome == OUTCOME_INFORMATION;
+        assert_int_equal(moved(playbook, "prospect", on((enum outcome)outcome), true, ANSWERS()),
+                         leads                     ? 2
+                         : outcome == OUTCOME_SOLD ? 4
+                                                   : 1);
+    }
+    assert_int_equal(moved(playbook, "lead", PLAYBOOK_ON_HAND, true, change), 3);
+    assert_int_equal(moved(playbook, "opportunity", on(OUTCOME_NOT_NOW), true, change), 2);
+    assert_int_equal(moved(playbook, "opportunity", on(OUTCOME_SOLD), true, change), 4);
+    assert_int_equal(moved(playbook, "customer", on(OUTCOME_REFERRAL), true, ANSWERS()), 5);
+    assert_int_equal(moved(playbook, "lead", on(OUTCOME_REFERRAL), true, ANSWERS()), 5);
+    for (unsigned stage = 1; stage <= 5; stage++)
+        assert_int_equal(playbook->stages.items[stage - 1].customer, stage >= 4);
+    playbook_close(playbook);
+}
+
 static void a_stage_may_be_in_two_pipelines(void **state)
 {
     const struct playbook *playbook = open_slice(playbook_default());
@@ -537,6 +563,7 @@ int main(void)
         cmocka_unit_test(an_opportunity_needs_a_conversation_and_agreement_to_change),
         cmocka_unit_test(from_all_is_from_every_other_stage),
         cmocka_unit_test(somebody_climbs_the_six_levels),
+        cmocka_unit_test(somebody_climbs_the_five_stages),
         cmocka_unit_test(a_stage_may_be_in_two_pipelines),
         cmocka_unit_test(numbers_are_compared),
         cmocka_unit_test(times_are_compared),

@@ -58,6 +58,21 @@ static void the_default_is_a_page(void **state)
     assert_golden("default", "txt", playbook_text);
 }
 
+static void what_a_step_takes_is_named_beside_it(void **state)
+{
+    const struct playbook *playbook = open_text(
+        BASED "cadences:\n"
+              "  x: {title: X, for: prospects, then: nurture, steps: [\n"
+              "    {id: a, after: 1d, channel: email, kind: offer, template: t, resource: A van},\n"
+              "    {id: b, after: 2d, channel: email, kind: offer, template: u}]}\n");
+
+    (void)state;
+    (void)show(playbook, playbook_text);
+    assert_non_null(strstr(shown, "after 1d: email t (A van)\n"));
+    assert_non_null(strstr(shown, "after 2d: email u\n"));
+    playbook_close(playbook);
+}
+
 static void signs_in_titles_do_not_break_a_diagram(void **state)
 {
     const struct playbook *playbook =
@@ -235,6 +250,7 @@ int main(void)
         cmocka_unit_test(the_ladders_are_drawn_in_mermaid),
         cmocka_unit_test(the_ladders_are_drawn_in_dot),
         cmocka_unit_test(the_default_is_a_page),
+        cmocka_unit_test(what_a_step_takes_is_named_beside_it),
         cmocka_unit_test(signs_in_titles_do_not_break_a_diagram),
         cmocka_unit_test(what_does_not_fit_overflows),
         cmocka_unit_test(random_playbooks_come_back_from_the_canonical_form),

@@ -1,0 +1,248 @@
+/* People and people, over HTTP: who another one is, who referred whom, whom a manager looks at. */
+#include "tests/api_rig.h"
+
+static char sk[SECRET_TEXT_MAX], manager[SECRET_TEXT_MAX], rival[SECRET_TEXT_MAX];
+static char one[64], other[64];
+
+static void add(const char *plural, const char *settings)
+{
+    char line[64];
+
+    snprintf(line, sizeof(line), "POST /v1/%s", plural);
+    assert_answer(ask_as(rig.token, line, settings), 201);
+}
+
+static void opt_in(const char *body, char person[64])
+{
+    rig.world.now_ms += 1000;
+    assert_answer(ask_as(sk, "POST /v1/optins", body), 201);
+    told("person", person, 64);
+}
+
+/* One has a phone, the other an e-mail; and then comes who has both. */
+static int set_up(void **state)
+{
+    char both[64];
+
+    rig_open(state);
+    add("sites", "{\"id\":\"www\",\"agency\":\"acme\",\"queue\":\"acme.calls\"}");
+    told("sk", sk, sizeof(sk));
+    add("tokens", "{\"id\":\"m\",\"role\":\"manager\",\"agency\":\"acme\"}");
+    told("token", manager, sizeof(manager));
+    add("agencies", "{\"id\":\"rival\"}");
+    add("tokens", "{\"id\":\"r\",\"role\":\"manager\",\"agency\":\"rival\"}");
+    told("token", rival, sizeof(rival));
+    opt_in("{\"phone\":\"+12155550147\",\"name\":\"Dana\"}", one);
+    opt_in("{\"email\":\"dana@example.com\",\"name\":\"D. Rivera\"}", other);
+    opt_in("{\"phone\":\"+12155550147\",\"email\":\"dana@example.com\"}", both);
+    assert_string_equal(both, one);
+    return 0;
+}
+
+static int get(const char *key, const char *id, const char *behind)
+{
+    char line[256];
+
+    snprintf(line, sizeof(line), "GET /v1/people/%s%s", id, behind);
+    return ask_as(key, line, "");
+}
+
+static int list(const char *key, const char *query)
+{
+    char line[256];
+
+    snprintf(line, sizeof(line), "GET /v1/people?%s", query);
+    return ask_as(key, line, "");
+}
+
+static void merge(void)
+{
+    char line[128], body[128];
+
+    snprintf(line, sizeof(line), "POST /v1/people/%s/merge", one);
+    snprintf(body, sizeof(body), "{\"other\":\"%s\"}", other);
+    rig.world.now_ms += 1000;
+    assert_answer(ask_as(manager, line, body), 200);
+}
+
+static void assert_body_says(const char *format, const char *id)
+{
+    char wanted[256];
+
+    snprintf(wanted, sizeof(wanted), format, id);
+    assert_body_has(wanted);
+}
+
+static unsigned count_of(const char *part)
+{
+    unsigned count = 0;
+
+    for (const char *at = rig.body; (at = strstr(at, part)) != NULL; at++)
+        count++;
+    return count;
+}
+
+/* --- who another one is --------------------------------------------------------------------------
+ */
+
+static void who_may_be_another_one_is_shown(void **state)
+{
+    (void)state;
+    assert_answer(get(sk, one, ""), 200);
+    assert_body_says("\"merged_into\":null,\"merged\":[],\"collides\":[\"%s\"]", other);
+}
+
+static void who_is_one_now_is_shown_from_both_sides(void **state)
+{
+    (void)state;
+    merge();
+    assert_answer(get(sk, one, ""), 200);
+    assert_body_says("\"merged_into\":null,\"merged\":[\"%s\"],\"collides\":[]", other);
+    assert_answer(get(sk, other, ""), 200);
+    assert_body_says("\"merged_into\":\"%s\",\"merged\":[]", one);
+}
+
+static void the_histories_of_who_is_one_are_one(void **state)
+{
+    char line[64];
+    const char *at;
+
+    (void)state;
+    merge();
+    assert_answer(get(sk, one, "/history"), 200);
+    assert_int_equal(count_of("\"kind\":\"optin\""), 3);
+    assert_int_equal(count_of("\"kind\":\"merged\""), 1);
+    assert_body_says("\"person\":\"%s\"", other); /* to whom it happened */
+    assert_answer(get(sk, other, "/history"), 200);
+    assert_int_equal(count_of("\"kind\":\"optin\""), 1);
+
+    /* From before the newest opt-in on: that of the other one is older. */
+    assert_answer(get(sk, one, "/history"), 200);
+    at = strstr(rig.body, "\"kind\":\"optin\"");
+    while (at > rig.body && strncmp(at, "\"seq\":", 6) != 0)
+        at--;
+    snprintf(line, sizeof(line), "/history?before=%llu", strtoull(at + 6, NULL, 10));
+    assert_answer(get(sk, one, line), 200);
+    assert_int_equal(count_of("\"kind\":\"optin\""), 2);
+    assert_int_equal(count_of("\"kind\":\"merged\""), 0);
+}
+
+/* --- whom to look at -----------------------------------------------------------------------------
+ */
+
+static void whom_a_manager_looks_at_is_listed_until_it_is_done(void **state)
+{
+    (void)state;
+    assert_answer(list(manager, "review=1"), 200);
+    assert_body_says("{\"people\":[{\"person\":{\"id\":\"%s\",\"name\":\"Dana\"", one);
+    assert_body_says("\"other\":{\"id\":\"%s\",\"name\":\"D. Rivera\"", other);
+    assert_body_has("],\"next\":null}");
+    assert_answer(list(rig.token, "review=1&agency=acme"), 200);
+    assert_body_says("\"id\":\"%s\"", one);
+    merge();
+    assert_answer(list(manager, "review=1"), 200);
+    assert_string_equal(rig.body, "{\"people\":[],\"next\":null}");
+}
+
+static void a_long_list_of_whom_to_look_at_comes_in_pages(void **state)
+{
+    char next[64], query[128], mail[64], second[64], both[64];
+
+    (void)state;
+    opt_in("{\"phone\":\"+12155550148\"}", second);
+    opt_in("{\"email\":\"eve@example.com\"}", mail);
+    opt_in("{\"phone\":\"+12155550148\",\"email\":\"eve@example.com\"}", both);
+    assert_answer(list(manager, "review=1&limit=1"), 200);
+    assert_int_equal(count_of("\"other\":"), 1);
+    assert_body_says("\"id\":\"%s\"", second); /* the newest first */
+    told("next", next, sizeof(next));
+    snprintf(query, sizeof(query), "review=1&limit=1&after=%s", next);
+    assert_answer(list(manager, query), 200);
+    assert_int_equal(count_of("\"other\":"), 1);
+    assert_body_says("\"id\":\"%s\"", one);
+}
+
+static void what_is_asked_of_a_list_must_make_sense(void **state)
+{
+    static const char *const wrong[][2] = {
+        {"review=2", "review"},          {"review=1&limit=0", "limit"},
+        {"review=1&limit=101", "limit"}, {"review=1&after=12", "after"},
+        {"review=1&after=x.1", "after"}, {"review=1&after=1.x", "after"},
+    };
+    char wanted[64];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        assert_answer(list(manager, wrong[i][0]), 422);
+        snprintf(wanted, sizeof(wanted), "the value of %s cannot be used", wrong[i][1]);
+        assert_body_has(wanted);
+    }
+    assert_answer(list(rig.token, "review=1"), 422); /* whose? */
+    assert_answer(list(rival, "review=1&agency=acme"), 404);
+    assert_answer(list(manager, "review=1&agency=none"), 404);
+    assert_answer(list(sk, "review=1"), 403);
+    assert_answer(list(rival, "review=1"), 200);
+    assert_string_equal(rig.body, "{\"people\":[],\"next\":null}");
+}
+
+/* --- who referred whom ---------------------------------------------------------------------------
+ */
+
+static void who_referred_whom_is_shown_both_ways(void **state)
+{
+    char body[128], friend[64], stranger[64];
+
+    (void)state;
+    snprintf(body, sizeof(body), "{\"email\":\"p1@example.com\",\"referred_by\":\"%s\"}", one);
+    opt_in(body, friend);
+    opt_in("{\"email\":\"p2@example.com\",\"referred_by\":\"Uncle Bob\"}", stranger);
+    assert_answer(get(sk, one, ""), 200);
+    assert_body_says("\"referred\":[\"%s\"]", friend);
+    assert_answer(get(sk, friend, ""), 200);
+    assert_body_says("\"referred_by\":[\"%s\"]", one);
+    assert_answer(get(sk, stranger, ""), 200);
+    assert_body_has("\"referred_by\":[]");
+    assert_answer(get(manager, one, "/referrals"), 200);
+    assert_body_says("{\"referred\":[{\"person\":{\"id\":\"%s\"", friend);
+    assert_body_has("],\"next\":null}");
+    assert_answer(get(rival, one, "/referrals"), 404);
+    assert_answer(get(manager, "per_x", "/referrals"), 404);
+}
+
+static void many_referrals_come_in_pages(void **state)
+{
+    char body[128], sent[64], next[64], behind[96];
+
+    (void)state;
+    for (unsigned i = 0; i < 103; i++) {
+        snprintf(body, sizeof(body), "{\"email\":\"p%u@example.com\",\"referred_by\":\"%s\"}", i,
+                 one);
+        opt_in(body, sent);
+    }
+    assert_answer(get(manager, one, "/referrals"), 200);
+    assert_int_equal(count_of("{\"person\":"), 100);
+    told("next", next, sizeof(next));
+    snprintf(behind, sizeof(behind), "/referrals?after=%s", next);
+    assert_answer(get(manager, one, behind), 200);
+    assert_int_equal(count_of("{\"person\":"), 3);
+    assert_body_says("\"id\":\"%s\"", sent);
+    assert_body_has("],\"next\":null}");
+    assert_answer(get(sk, one, ""), 200); /* beside a person are the first of them */
+    assert_body_lacks(sent);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, rig_close)
+        TEST(who_may_be_another_one_is_shown),
+        TEST(who_is_one_now_is_shown_from_both_sides),
+        TEST(the_histories_of_who_is_one_are_one),
+        TEST(whom_a_manager_looks_at_is_listed_until_it_is_done),
+        TEST(a_long_list_of_whom_to_look_at_comes_in_pages),
+        TEST(what_is_asked_of_a_list_must_make_sense),
+        TEST(who_referred_whom_is_shown_both_ways),
+        TEST(many_referrals_come_in_pages),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
