@@ -130,7 +130,8 @@ struct audit_about {
 struct audit_queue {
     char name[AUDIT_QUEUE_NAME_MAX + 1]; /* "": there never was one of that number */
     bool is_list;
-    uint64_t open_tasks;            /* the next three by the journal, up to where state has come */
+    uint64_t open_tasks;            /* the next four by the journal, up to where state has come */
+    uint64_t parked_tasks;          /* of these, they wait for their window */
     uint64_t outbox_seq;            /* newest operation */
     uint64_t heard_ms, heard_seq;   /* newest report */
     uint64_t mark;                  /* of Redis: operations up to here were pushed; 0: none were */

@@ -320,8 +320,10 @@ static void judge_stored(struct pass *pass, uint64_t task, const struct fold *th
         audit_tell(pass->audit, &about, "state does not have the task");
     else if (!is_same(&then->row, &stored))
         audit_tell(pass->audit, &about, "state has the task otherwise than the journal");
-    if (then->row.queue < AUDIT_QUEUES_MAX)
+    if (then->row.queue < AUDIT_QUEUES_MAX) {
         pass->audit->queues[then->row.queue].open_tasks++;
+        pass->audit->queues[then->row.queue].parked_tasks += then->row.state == TASK_PARKED;
+    }
     if (then->row.due_kind != DUE_NONE)
         expect_due(pass, then->seq, task, then->row.opened_ms, then->row.due_ms,
                    then->row.due_kind);

@@ -211,6 +211,10 @@ static void judge_queue(struct audit *audit, const struct audit_cursor *cursor)
         audit_tell(audit, &nobody, "state counts %llu open tasks of %s, the journal has %llu",
                    (unsigned long long)row.open_tasks, queue->name,
                    (unsigned long long)queue->open_tasks);
+    if (row.parked_tasks != queue->parked_tasks)
+        audit_tell(audit, &nobody, "state counts %llu parked tasks of %s, the journal has %llu",
+                   (unsigned long long)row.parked_tasks, queue->name,
+                   (unsigned long long)queue->parked_tasks);
     if (row.outbox_seq != queue->outbox_seq)
         audit_tell(audit, &nobody, "state has come to operation %llu of %s, the journal to %llu",
                    (unsigned long long)row.outbox_seq, queue->name,

@@ -269,8 +269,29 @@ static bool is_unhurried(const struct task_row *row)
            row->kind != TASK_AGREED && row->first_put_seq == 0;
 }
 
+#define RELEASE_EACH_MS   20     /* of what waits on a queue one after the other is put so soon */
+#define RELEASE_WITHIN_MS 600000 /* after the opening, or a quarter of the window */
+
+/* What was promised is put when its window opens. All else goes behind those that wait on its queue
+ * already, so that a night's worth of them does not come in one moment; where there are more than
+ * that leaves room for, they go through the same minutes once more. */
+static uint64_t release_ms(const struct life *life, const struct task_row *row,
+                           const struct life_window *window)
+{
+    const struct state_queue *queue = state_queue(life->engine->options.state, row->queue);
+    uint64_t before = queue->parked_tasks, within_ms = RELEASE_WITHIN_MS;
+
+    if (is_promised(row))
+        return window->opens_ms;
+    if (row->state == TASK_PARKED && before > 0) /* it is looked at again */
+        before--;
+    if (window->closes_ms != 0 && (window->closes_ms - window->opens_ms) / 4 < within_ms)
+        within_ms = (window->closes_ms - window->opens_ms) / 4;
+    return window->opens_ms + before % (within_ms / RELEASE_EACH_MS + 1) * RELEASE_EACH_MS;
+}
+
 /* What was promised by a moment at which nobody may call is promised for soon after the opening. */
-static void park(struct life *life, struct task_row *row, const struct life_window *window)
+static void park(struct life *life, struct task_row *row, struct life_window *window)
 {
     uint64_t deadline_ms = is_unhurried(row) ? window->opens_ms + CALL_WITHIN_MS
                                              : engine_deadline(life->engine, row, window->opens_ms);
@@ -278,9 +299,9 @@ static void park(struct life *life, struct task_row *row, const struct life_wind
 
     if (team != 0)
         engine_set_queue(life->engine, row, team);
+    row->not_before_ms = window->why.opens_ms = release_ms(life, row, window);
     row->state = TASK_PARKED;
     row->put_seq = 0;
-    row->not_before_ms = window->opens_ms;
     if (!(row->flags & TASK_BREACHED) && row->deadline_ms < deadline_ms) {
         row->deadline_ms = deadline_ms;
         if (is_promised(row))

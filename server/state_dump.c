@@ -180,6 +180,7 @@ static int print_queue(FILE *out, const void *key, MDB_val value)
     FIELD(out, &row, report_ms);
     FIELD(out, &row, report_seq);
     FIELD(out, &row, open_tasks);
+    FIELD(out, &row, parked_tasks);
     return 0;
 }
 
