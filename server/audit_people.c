@@ -85,13 +85,15 @@ static bool is_robots(const struct audit_task *row)
 
 /* Something will happen to an open task. One that waits for its window is put when that opens, and
  * one that somebody has in hand comes back when its lease ends. One that is out is taken by a
- * consumer; until its deadline has passed it is due for that as well, but a robot's has none that
- * anything follows from. */
+ * consumer; until its deadline has passed it is due for that as well. A robot's ends at its
+ * deadline, in whichever queue it stands or waits for; one that was opened before this was so has
+ * none that anything follows from. */
 static bool goes_on(const struct audit_task *row)
 {
     switch ((enum task_state)row->state) {
     case TASK_PARKED:
-        return row->due_kind == DUE_PUT && row->due_ms != 0;
+        return (row->due_kind == DUE_PUT || (row->due_kind == DUE_OVER && is_robots(row))) &&
+               row->due_ms != 0;
     case TASK_POPPED:
     case TASK_CLAIMED:
         return row->due_kind == DUE_LEASE && row->due_ms != 0;

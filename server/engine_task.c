@@ -5,11 +5,16 @@
 #include "proto/name.h"
 #include "server/engine_internal.h"
 
-/* What a robot sends is never contact, so it breaks no promise: to the robot its deadline says how
- * late it may still be sent. */
+/* What a robot sends is never contact, so it breaks no promise: its deadline says how late it may
+ * still be sent. */
+static bool is_robots(const struct task_row *row)
+{
+    return engine_is_robots((enum task_channel)row->channel);
+}
+
 static bool breaches(const struct task_row *row)
 {
-    return !(row->flags & TASK_BREACHED) && !engine_is_robots((enum task_channel)row->channel);
+    return !(row->flags & TASK_BREACHED) && !is_robots(row);
 }
 
 /* --- finding --------------------------------------------------------------------------------- */
@@ -302,7 +307,7 @@ static void park(struct life *life, struct task_row *row, struct life_window *wi
     row->not_before_ms = window->why.opens_ms = release_ms(life, row, window);
     row->state = TASK_PARKED;
     row->put_seq = 0;
-    if (!(row->flags & TASK_BREACHED) && row->deadline_ms < deadline_ms) {
+    if (breaches(row) && row->deadline_ms < deadline_ms) {
         row->deadline_ms = deadline_ms;
         if (is_promised(row))
             row->rank_ms = deadline_ms;
@@ -454,8 +459,7 @@ void life_end_task(struct life *life, const struct task_row *row)
 /* What stands in a robot's queue is as good as sent, and may be what was asked for. */
 static bool is_under_way(const struct task_row *row)
 {
-    return row->state == TASK_QUEUED ? engine_is_robots((enum task_channel)row->channel)
-                                     : row->state != TASK_PARKED;
+    return row->state == TASK_QUEUED ? is_robots(row) : row->state != TASK_PARKED;
 }
 
 static bool is_to_end(const struct task_row *row, const struct life_endings *endings)
@@ -465,6 +469,28 @@ static bool is_to_end(const struct task_row *row, const struct life_endings *end
     if (endings->channels >> row->channel & 1)
         return true;
     return endings->steps && row->kind == TASK_STEP && !is_under_way(row);
+}
+
+bool engine_is_over(const struct task_row *row, uint64_t now_ms)
+{
+    return is_robots(row) && row->deadline_ms <= now_ms;
+}
+
+/* What comes next was planned when it was opened, so nothing but this ends. */
+void life_leave_undone(struct life *life, const struct task_row *row)
+{
+    struct effect_step effect = {
+        .due_ms = row->opened_ms,
+        .task = row->number,
+        .playbook = row->playbook,
+        .cadence = row->cadence,
+        .step = row->step,
+        .channel = row->channel,
+        .skip = SKIP_UNDONE,
+    };
+
+    life_effect(life, EFFECT_STEP, &effect, sizeof(effect));
+    life_end_task(life, row);
 }
 
 void life_end_tasks(struct life *life, const struct life_endings *endings)
@@ -535,6 +561,8 @@ void engine_schedule(struct engine *engine, struct task_row *row)
         due_earlier(row, DUE_LEASE, row->lease_until_ms);
         return;
     }
+    if (is_robots(row))
+        due_earlier(row, DUE_OVER, row->deadline_ms);
     if (row->state == TASK_PARKED) {
         due_earlier(row, DUE_PUT, row->not_before_ms);
         return;

@@ -105,6 +105,7 @@ enum due_kind {
     DUE_SHUT = 6,   /* the window closes */
     DUE_PERSON = 7, /* not a task's: the next step, or the next call */
     DUE_SILENT = 8, /* its agent has not claimed it: the team may */
+    DUE_OVER = 9,   /* no robot has done it by its deadline: it ends */
 };
 
 /* An open task. `number` = (seq of the record that opened it) << 3 | 0..7. */
@@ -424,7 +425,8 @@ struct effect_report {
     XX(RULE, "rule")             /* its `when` does not hold */                                    \
     XX(CALL_OPEN, "call_open")   /* there is one already */                                        \
     XX(TOO_MANY, "too_many")     /* open tasks */                                                  \
-    XX(STOPPED, "stopped")       /* do_not_contact */
+    XX(STOPPED, "stopped")       /* do_not_contact */                                              \
+    XX(UNDONE, "undone")         /* it was given to a robot, and none has done it in time */
 
 enum skip {
 #define XX(name, text) SKIP_##name,
@@ -436,8 +438,8 @@ const char *skip_name(enum skip skip);
 
 /* A step that was due, or a call (cadence 0): what became of it. Only counts are folded from it. */
 struct effect_step {
-    uint64_t due_ms; /* by the playbook */
-    uint64_t task;   /* that it opened; 0: none */
+    uint64_t due_ms; /* by the playbook; undone: when the task was opened */
+    uint64_t task;   /* that it opened, or that ends undone; 0: none */
     uint32_t playbook;
     uint8_t cadence, step;
     uint8_t channel;
