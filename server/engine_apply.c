@@ -405,6 +405,7 @@ static enum status apply_effect(struct engine *engine, const struct record_view 
                                 enum effect_kind kind, struct slice body)
 {
     union {
+        struct effect_genesis genesis;
         struct effect_admin admin;
         struct effect_optin optin;
         struct effect_person person;
@@ -453,6 +454,8 @@ static enum status apply_effect(struct engine *engine, const struct record_view 
     case EFFECT_EDGE:
         return apply_edge(engine, &effect.edge);
     case EFFECT_GENESIS:
+        state_meta(engine->options.state)->all_adopted = effect.genesis.plans_lives;
+        return STATUS_OK;
     case EFFECT_EPOCH:
     case EFFECT_MOVED:
     case EFFECT_MERGED:
@@ -506,6 +509,8 @@ enum status engine_apply(struct engine *engine, const struct record_view *record
 
     if (record->header.kind == RECORD_RECEIVED)
         note_received(meta, record->header.seq);
+    if (record->header.kind == RECORD_ADOPTED && record->header.person == 0)
+        meta->all_adopted = 1;
     if (record->header.kind == RECORD_GENESIS || record->header.kind == RECORD_EPOCH ||
         record->header.kind == RECORD_ADMIN)
         meta->admin_seq = record->header.seq;

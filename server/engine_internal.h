@@ -221,6 +221,11 @@ void life_reviewed(struct life *life);
 void life_referred_by(struct life *life);
 void life_refers(struct life *life, struct slice whom);
 
+/* Whom no life was planned for yet, an outcome has ended (engine_tally.c). */
+bool engine_was_ended(const struct person_row *row);
+/* Nothing was heard of the person since, and nobody called it (engine_grave.c). */
+uint64_t engine_silent_since(const struct person_row *row);
+
 /* --- steps and calls (engine_step.c) --------------------------------------------------------- */
 
 #define CALL_WITHIN_MS  86400000ull /* a call that nobody waits for */

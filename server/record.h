@@ -60,6 +60,8 @@ enum record_kind {
     RECORD_UNMERGED,    /* and they are two after all */
     RECORD_SIGNAL,      /* the person showed interest: opened, clicked, came by, wrote back */
     RECORD_WOKEN,       /* somebody cold is taken up again */
+    RECORD_ADOPTED,     /* somebody of before lives were planned has a next step or an end from now
+                         * on; of nobody: all of them have */
     RECORD_KIND_END
 };
 const char *record_kind_name(enum record_kind kind);
@@ -292,6 +294,8 @@ enum effect_kind {
 struct effect_genesis {
     struct hash_key hash_key; /* identity, idempotency */
     struct hash_key id_key;   /* public ids */
+    uint8_t plans_lives;      /* of everybody, from its beginning: nobody has to be adopted */
+    uint8_t reserved[7];
 };
 
 struct effect_epoch {

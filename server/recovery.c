@@ -97,7 +97,9 @@ static enum status begin_journal(struct recovery *recovery)
 {
     if (!recovery->options.create)
         return STATUS_NOT_FOUND;
-    randombytes_buf(&recovery->genesis, sizeof(recovery->genesis));
+    recovery->genesis = (struct effect_genesis){.plans_lives = 1};
+    randombytes_buf(&recovery->genesis.hash_key, sizeof(recovery->genesis.hash_key));
+    randombytes_buf(&recovery->genesis.id_key, sizeof(recovery->genesis.id_key));
     return append_own(recovery, RECORD_GENESIS, EFFECT_GENESIS, &recovery->genesis,
                       sizeof(recovery->genesis));
 }

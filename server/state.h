@@ -99,6 +99,7 @@ struct state_meta {
     uint64_t optins, tasks_opened, tasks_ended, breaches, redeliveries;
     uint64_t steps, skipped, tiers, rungs, parked;
     uint64_t skipped_by[SKIP_END]; /* enum skip */
+    uint64_t all_adopted;          /* 1: nobody is without a plan from before lives had one */
 };
 struct state_queue {                /* index: queue number */
     uint64_t outbox_seq;            /* newest operation */

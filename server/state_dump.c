@@ -165,6 +165,7 @@ static int print_meta(FILE *out, const void *key, MDB_val value)
     FIELD(out, meta, tiers);
     FIELD(out, meta, rungs);
     FIELD(out, meta, parked);
+    FIELD(out, meta, all_adopted);
     return 0;
 }
 
