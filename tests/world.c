@@ -31,6 +31,7 @@ static void open_recovery(struct world *world, bool rebuild)
         .reserve_bytes = 1 << 20,
         .create = true,
         .rebuild = rebuild,
+        .keeps_shipped = world->keeps_shipped,
         .now_ms = world->now_ms,
         .log = world->log,
     };
