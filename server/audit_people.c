@@ -333,6 +333,8 @@ static void judge_stored(struct pass *pass, uint64_t task, const struct fold *th
         expect_put(pass, task, then);
     if (then->row.with != 0)
         expect_work(pass, task, then);
+    if (then->row.with < AUDIT_AGENTS_MAX)
+        pass->audit->agents[then->row.with].open_tasks += then->row.with != 0;
 }
 
 static void judge_now(struct pass *pass, uint64_t task, const struct fold *now, bool named)
