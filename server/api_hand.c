@@ -69,8 +69,6 @@ bool hand_find_version(const struct registry *registry, struct slice id, uint32_
     const struct playbook_version *head = registry_playbook_version(registry, first);
 
     *out = 0;
-    if (slice_equal(id, SLICE("default")))
-        return version == 0;
     if (!head)
         return false;
     *out = head->newest;
@@ -174,8 +172,9 @@ static void write_stage(struct text *out, const char *name, const struct playboo
 static void write_version(const struct api *api, struct text *out, const char *name,
                           uint32_t number)
 {
+    const struct registry *registry = api->options.registry;
     const struct playbook_version *version =
-        registry_playbook_version(api->options.registry, number);
+        registry_playbook_version(registry, registry_pinned(registry, number));
 
     text_printf(out, ",\"%s\":", name);
     if (version)

@@ -7,8 +7,8 @@
 /* NULL: the status says all. */
 const char *hand_denial(enum denial denial);
 
-/* The number of a playbook's version; 0 of `default`, which comes with the program. Version 0: the
- * newest. False: there is none, or it was removed. */
+/* The number of a playbook's version. Version 0: the newest. False: there is none, or it was
+ * removed. */
 bool hand_find_version(const struct registry *registry, struct slice id, uint32_t version,
                        uint32_t *out);
 

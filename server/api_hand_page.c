@@ -12,6 +12,7 @@
 struct hand_page {
     uint32_t agency, from, to;
     bool from_any;
+    const struct registry *registry;
     uint64_t after, next; /* number of a person; next 0: those were all */
     unsigned count, waiting, moved;
     bool submitting;
@@ -102,13 +103,15 @@ static bool is_asked_for(void *owner, uint64_t person, const struct person_row *
 {
     struct hand_page *page = owner;
 
+    const uint32_t pinned = registry_pinned(page->registry, row->playbook);
+
     (void)task;
     page->next = person;
-    if (row->agency != page->agency || row->closed == PERSON_MERGED || row->playbook == page->to ||
-        (!page->from_any && row->playbook != page->from))
+    if (row->agency != page->agency || row->closed == PERSON_MERGED || pinned == page->to ||
+        (!page->from_any && pinned != page->from))
         return true;
     page->people[page->count].person = person;
-    page->people[page->count].from = row->playbook;
+    page->people[page->count].from = pinned;
     page->people[page->count++].first_ms = row->first_ms;
     return page->count < MOVED_MAX;
 }
@@ -198,7 +201,7 @@ static bool take_text(struct json_value body, const char *name, struct slice *ou
     return !json_member(body, name, &value) || value.type == JSON_NULL || json_string(value, out);
 }
 
-/* "acme.main", its newest version, or "acme.main@3", or "default". */
+/* "acme.main", its newest version, or "acme.main@3"; "default" as well. */
 static bool find_named(const struct api *api, struct slice text, uint32_t *out)
 {
     const char *at = text.length > 0 ? memchr(text.bytes, '@', text.length) : NULL;
@@ -221,6 +224,7 @@ static enum status read_page_of(struct api *api, const struct api_call *call,
     const struct registry *registry = api->options.registry;
     struct slice agency, from, to, after;
 
+    page->registry = registry;
     *field = SLICE("agency");
     if (!take_text(body, "agency", &agency))
         return STATUS_INVALID;

@@ -30,11 +30,12 @@ static const struct playbook *playbook_of(const struct reading *reading, uint32_
     return registry_playbook(reading->api->options.registry, number);
 }
 
-/* The version, as `hotlead playbook show ID --version N` has it; version 0: the shipped default. */
+/* The version, as `hotlead playbook show ID --version N` has it. */
 static void write_playbook(const struct reading *reading, struct text *out, uint32_t number)
 {
+    const struct registry *registry = reading->api->options.registry;
     const struct playbook_version *version =
-        registry_playbook_version(reading->api->options.registry, number);
+        registry_playbook_version(registry, registry_pinned(registry, number));
 
     text_string(out, "\"playbook\":{\"id\":");
     text_json_string(out, slice_of(version != NULL ? version->id : "default"));

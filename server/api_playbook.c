@@ -40,6 +40,12 @@ void api_playbook_write(const struct api *api, struct text *out, uint32_t number
         write_member(out, "yaml", playbook ? playbook->canonical : (struct slice){0});
 }
 
+/* The shipped default is everybody's. */
+static bool may_see(const struct api_call *call, const struct playbook_version *version)
+{
+    return version->agency == 0 || api_may_see(&call->caller, version->agency);
+}
+
 /* The newest version of an id, by the number of its first; NULL: there is none that this caller may
  * see, or it is one of a later id. */
 static const struct playbook_version *newest_of(const struct api *api, const struct api_call *call,
@@ -51,7 +57,7 @@ static const struct playbook_version *newest_of(const struct api *api, const str
     if (!head || head->first != first)
         return NULL;
     const struct playbook_version *newest = registry_playbook_version(registry, head->newest);
-    return api_may_see(&call->caller, newest->agency) ? newest : NULL;
+    return may_see(call, newest) ? newest : NULL;
 }
 
 /* First versions, at the number and after, of what is in force. 0: no more. */
@@ -129,7 +135,7 @@ static uint32_t number_of_version(const struct api *api, const struct api_call *
     for (uint32_t number = first; number <= registry_count(registry, ENTITY_PLAYBOOK); number++) {
         const struct playbook_version *version = registry_playbook_version(registry, number);
         if (version->first == first && version->version == wanted)
-            return api_may_see(&call->caller, version->agency) ? number : 0;
+            return may_see(call, version) ? number : 0;
     }
     return 0;
 }

@@ -239,12 +239,14 @@ enum status audit_run(const struct audit_options *options, struct audit_result *
         .journal = {.directory_fd = -1},
         .state = {.directory_fd = -1},
         .queues = calloc(AUDIT_QUEUES_MAX, sizeof *audit.queues),
+        .agents = calloc(AUDIT_AGENTS_MAX, sizeof *audit.agents),
         .facts = audit_sort_open(sizeof(struct audit_fact), sort_bytes, options->scratch),
         .rows = audit_sort_open(sizeof(struct audit_row), sort_bytes, options->scratch),
     };
 
     *result_out = (struct audit_result){0};
-    audit.status = audit.queues && audit.facts && audit.rows ? open_journal(&audit) : STATUS_BUSY;
+    audit.status = audit.queues && audit.agents && audit.facts && audit.rows ? open_journal(&audit)
+                                                                             : STATUS_BUSY;
     if (audit.status == STATUS_OK)
         look(&audit);
     audit_link_close(audit.link);
@@ -256,5 +258,6 @@ enum status audit_run(const struct audit_options *options, struct audit_result *
     audit_sort_close(audit.rows);
     free(audit.suspects);
     free(audit.queues);
+    free(audit.agents);
     return audit.status == STATUS_OK && audit.redis_failed ? STATUS_REDIS_AWAY : audit.status;
 }

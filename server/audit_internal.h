@@ -4,7 +4,7 @@
  *   audit_walk.c    the journal, record by record: facts
  *   audit_people.c  facts in order of person and task, beside the tables of people and tasks
  *   audit_row.c     how those lie there
- *   audit_tables.c  the rows that follow from open tasks, beside the tables that hold them
+ *   audit_tables.c  the rows that follow from all of it, beside the tables that hold them
  *   audit_queues.c  what stands in Redis
  *   audit_judge.c   that beside what should stand there
  *   audit_link.c    one question to Redis after the other
@@ -24,6 +24,7 @@
 #include "server/state.h"
 
 #define AUDIT_QUEUES_MAX     STATE_QUEUES_MAX
+#define AUDIT_AGENTS_MAX     STATE_AGENTS_MAX
 #define AUDIT_QUEUE_NAME_MAX 64
 #define AUDIT_SUSPECTS_MAX   (1u << 20) /* tasks to be looked at again in Redis */
 
@@ -103,15 +104,18 @@ enum audit_table {
     AUDIT_SUSPECT, /* and these do not */
     AUDIT_WORK,
     AUDIT_OWNED,
-    AUDIT_ENTITY, /* each setting of it: behind its key the record, value: hash and length */
+    AUDIT_EDGE, /* each setting of it: behind its key the record; the newest counts */
+    AUDIT_REVIEW,
+    AUDIT_ENTITY, /* the same; value: hash and length */
+    AUDIT_TURN,   /* agent and record; value: its pass */
     AUDIT_REDIS
 };
 
 struct audit_row {
     uint8_t table;
-    uint8_t key[24]; /* as state has it; in Redis: queue, task, delivery */
+    uint8_t key[29]; /* as state has it; in Redis: queue, task, delivery */
     uint8_t side;    /* of Redis: 0 for what should be there, 1 for what is */
-    uint8_t must;    /* Redis: it has to stand there; else it must not */
+    uint8_t must;    /* it has to stand there; else it must not: in Redis, and of what is set */
     uint64_t value[2];
     uint64_t seq; /* the record that it follows from */
     uint64_t person, first_ms, task, opened_ms;
@@ -130,12 +134,20 @@ struct audit_about {
 struct audit_queue {
     char name[AUDIT_QUEUE_NAME_MAX + 1]; /* "": there never was one of that number */
     bool is_list;
-    uint64_t open_tasks;            /* the next three by the journal, up to where state has come */
+    uint64_t open_tasks;            /* the next four by the journal, up to where state has come */
+    uint64_t parked_tasks;          /* of these, they wait for their window */
     uint64_t outbox_seq;            /* newest operation */
     uint64_t heard_ms, heard_seq;   /* newest report */
     uint64_t mark;                  /* of Redis: operations up to here were pushed; 0: none were */
     uint64_t report_ms, report_seq; /* state has all reports up to this one */
     bool doubtful;                  /* something in it is to be looked at again */
+};
+
+/* An agent by the journal, up to where state has come. */
+struct audit_agent {
+    uint64_t open_tasks;   /* those that are with it */
+    uint64_t assigned_seq; /* the record in which it was chosen last */
+    uint64_t pass;
 };
 
 /* What stood in Redis and should not, or the other way round. */
@@ -164,6 +176,7 @@ struct audit {
     struct hash_key id_key;
     uint64_t epoch;
     struct audit_queue *queues; /* AUDIT_QUEUES_MAX */
+    struct audit_agent *agents; /* AUDIT_AGENTS_MAX */
     struct audit_sort *facts, *rows;
 
     /* State: a snapshot. */

@@ -85,13 +85,15 @@ static bool is_robots(const struct audit_task *row)
 
 /* Something will happen to an open task. One that waits for its window is put when that opens, and
  * one that somebody has in hand comes back when its lease ends. One that is out is taken by a
- * consumer; until its deadline has passed it is due for that as well, but a robot's has none that
- * anything follows from. */
+ * consumer; until its deadline has passed it is due for that as well. A robot's ends at its
+ * deadline, in whichever queue it stands or waits for; one that was opened before this was so has
+ * none that anything follows from. */
 static bool goes_on(const struct audit_task *row)
 {
     switch ((enum task_state)row->state) {
     case TASK_PARKED:
-        return row->due_kind == DUE_PUT && row->due_ms != 0;
+        return (row->due_kind == DUE_PUT || (row->due_kind == DUE_OVER && is_robots(row))) &&
+               row->due_ms != 0;
     case TASK_POPPED:
     case TASK_CLAIMED:
         return row->due_kind == DUE_LEASE && row->due_ms != 0;
@@ -320,8 +322,10 @@ static void judge_stored(struct pass *pass, uint64_t task, const struct fold *th
         audit_tell(pass->audit, &about, "state does not have the task");
     else if (!is_same(&then->row, &stored))
         audit_tell(pass->audit, &about, "state has the task otherwise than the journal");
-    if (then->row.queue < AUDIT_QUEUES_MAX)
+    if (then->row.queue < AUDIT_QUEUES_MAX) {
         pass->audit->queues[then->row.queue].open_tasks++;
+        pass->audit->queues[then->row.queue].parked_tasks += then->row.state == TASK_PARKED;
+    }
     if (then->row.due_kind != DUE_NONE)
         expect_due(pass, then->seq, task, then->row.opened_ms, then->row.due_ms,
                    then->row.due_kind);
@@ -329,6 +333,8 @@ static void judge_stored(struct pass *pass, uint64_t task, const struct fold *th
         expect_put(pass, task, then);
     if (then->row.with != 0)
         expect_work(pass, task, then);
+    if (then->row.with < AUDIT_AGENTS_MAX)
+        pass->audit->agents[then->row.with].open_tasks += then->row.with != 0;
 }
 
 static void judge_now(struct pass *pass, uint64_t task, const struct fold *now, bool named)

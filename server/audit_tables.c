@@ -19,6 +19,8 @@ static const struct table tables[] = {
     [AUDIT_SUSPECT] = {"suspect", "row for review", 12, 16},
     [AUDIT_WORK] = {"work", "row of its agent's work", 20, 8},
     [AUDIT_OWNED] = {"owned", "row of its owner's people", 12, 0},
+    [AUDIT_EDGE] = {"edge", "edge to another person", 17, 8},
+    [AUDIT_REVIEW] = {"review", "row of whom a manager should look at", 20, 8},
 };
 
 /* --- cursors ------------------------------------------------------------------------------ */
@@ -97,6 +99,10 @@ static struct audit_about about_stored(enum audit_table table, const struct audi
         about.task = audit_be64(key + 12);
     } else if (table == AUDIT_OWNED) {
         about.person = audit_be64(key + 4);
+    } else if (table == AUDIT_EDGE) {
+        about.person = audit_be64(key);
+    } else if (table == AUDIT_REVIEW) {
+        memcpy(&about.person, value, sizeof about.person);
     } else {
         about.record = ~audit_be64(key + 4);
     }
@@ -176,6 +182,25 @@ static void judge_row(struct audit *audit, struct audit_cursor *cursor, const st
     audit_cursor_next(audit, cursor);
 }
 
+/* Takes all rows of a table whose rows are set more than once: of each the newest counts, as far as
+ * state has come. The next row of another table comes back. */
+static const struct audit_row *judge_set(struct audit *audit, struct audit_cursor *cursor,
+                                         enum audit_table table, const struct audit_row *row)
+{
+    struct audit_row newest = {0};
+
+    for (; row && row->table == table; row = audit_sort_next(audit->rows)) {
+        if (row->seq > audit->meta.folded_seq)
+            continue;
+        if (newest.must && memcmp(newest.key, row->key, tables[table].key_bytes) != 0)
+            judge_row(audit, cursor, &newest);
+        newest = *row;
+    }
+    if (newest.must)
+        judge_row(audit, cursor, &newest);
+    return row;
+}
+
 static void tell_rest(struct audit *audit, enum audit_table table, struct audit_cursor *cursor)
 {
     for (; cursor->has; audit_cursor_next(audit, cursor))
@@ -211,6 +236,10 @@ static void judge_queue(struct audit *audit, const struct audit_cursor *cursor)
         audit_tell(audit, &nobody, "state counts %llu open tasks of %s, the journal has %llu",
                    (unsigned long long)row.open_tasks, queue->name,
                    (unsigned long long)queue->open_tasks);
+    if (row.parked_tasks != queue->parked_tasks)
+        audit_tell(audit, &nobody, "state counts %llu parked tasks of %s, the journal has %llu",
+                   (unsigned long long)row.parked_tasks, queue->name,
+                   (unsigned long long)queue->parked_tasks);
     if (row.outbox_seq != queue->outbox_seq)
         audit_tell(audit, &nobody, "state has come to operation %llu of %s, the journal to %llu",
                    (unsigned long long)row.outbox_seq, queue->name,
@@ -239,6 +268,63 @@ static void judge_queues(struct audit *audit)
             audit_tell(audit, &nobody, "state does not have a row of the queue %s",
                        audit->queues[number].name);
     }
+}
+
+/* --- agents ------------------------------------------------------------------------------- */
+
+/* Whose turn it was last, and the place in the turns that follows from it. */
+static const struct audit_row *take_turns(struct audit *audit, const struct audit_row *row)
+{
+    for (; row && row->table == AUDIT_TURN; row = audit_sort_next(audit->rows)) {
+        uint32_t number = audit_be32(row->key);
+        if (row->seq > audit->meta.folded_seq || number >= AUDIT_AGENTS_MAX)
+            continue;
+        audit->agents[number].assigned_seq = row->seq;
+        audit->agents[number].pass = row->value[0];
+    }
+    return row;
+}
+
+static void tell_agent(struct audit *audit, uint32_t number, const char *what)
+{
+    const struct audit_about about = {.record = audit->agents[number].assigned_seq};
+
+    audit_tell(audit, &about, "state has %s of agent %u otherwise than the journal", what,
+               (unsigned)number);
+}
+
+static void judge_agent(struct audit *audit, const struct audit_cursor *cursor)
+{
+    struct audit_agent *agent;
+    struct state_agent row;
+    const struct audit_about nobody = {0};
+    bool sound = cursor->key.mv_size == sizeof(uint32_t) && cursor->value.mv_size == sizeof row;
+    uint32_t number = sound ? audit_be32(cursor->key.mv_data) : AUDIT_AGENTS_MAX;
+
+    if (number >= AUDIT_AGENTS_MAX) {
+        audit_tell(audit, &nobody, "state has a row of an agent that cannot be read");
+        return;
+    }
+    memcpy(&row, cursor->value.mv_data, sizeof row);
+    agent = &audit->agents[number];
+    if (row.open_tasks != agent->open_tasks)
+        tell_agent(audit, number, "the number of open tasks");
+    if (row.assigned_seq != agent->assigned_seq || row.pass != agent->pass)
+        tell_agent(audit, number, "the turn");
+    *agent = (struct audit_agent){0}; /* what is left over shows */
+}
+
+static void judge_agents(struct audit *audit)
+{
+    struct audit_cursor cursor;
+
+    audit_cursor_open(audit, "agent", &cursor);
+    for (; cursor.has; audit_cursor_next(audit, &cursor))
+        judge_agent(audit, &cursor);
+    audit_cursor_close(&cursor);
+    for (uint32_t number = 0; number < AUDIT_AGENTS_MAX; number++)
+        if (audit->agents[number].open_tasks > 0 || audit->agents[number].assigned_seq > 0)
+            tell_agent(audit, number, "the row");
 }
 
 /* --- settings ----------------------------------------------------------------------------- */
@@ -311,15 +397,19 @@ void audit_tables(struct audit *audit)
     for (enum audit_table table = AUDIT_DUE; table < AUDIT_ENTITY; table++) {
         struct audit_cursor cursor;
         audit_cursor_open(audit, tables[table].name, &cursor);
+        if (table == AUDIT_EDGE || table == AUDIT_REVIEW)
+            row = judge_set(audit, &cursor, table, row);
         for (; row && row->table == table; row = audit_sort_next(audit->rows))
             judge_row(audit, &cursor, row);
         tell_rest(audit, table, &cursor);
         audit_cursor_close(&cursor);
     }
     row = judge_entities(audit, row);
+    row = take_turns(audit, row);
     for (; row; row = audit_sort_next(audit->rows))
         audit_judge_queue_row(audit, row);
     audit_judge_queue_row(audit, NULL);
     judge_queues(audit);
+    judge_agents(audit);
     audit_fail(audit, audit_sort_status(audit->rows));
 }

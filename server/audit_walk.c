@@ -209,6 +209,73 @@ static void expect_entity(struct walk *walk, const struct effect_admin *effect,
     audit_sort_add(walk->audit->rows, &row);
 }
 
+/* Behind the key of a row that may be set again: which record set it, and where in it. */
+static void expect_set(struct walk *walk, struct audit_row *row, size_t key_bytes)
+{
+    const uint64_t seq = htobe64(walk->header->seq);
+
+    row->seq = walk->header->seq;
+    memcpy(row->key + key_bytes, &seq, sizeof seq);
+    row->key[key_bytes + sizeof seq] = walk->order++;
+    audit_sort_add(walk->audit->rows, row);
+}
+
+static void expect_edge(struct walk *walk, const struct effect_edge *effect, uint64_t person,
+                        uint8_t kind, uint64_t other)
+{
+    struct audit_row row = {.table = AUDIT_EDGE, .must = !effect->remove, .person = person};
+    const uint64_t ends[] = {htobe64(person), htobe64(other)};
+
+    memcpy(row.key, &ends[0], sizeof ends[0]);
+    row.key[8] = kind;
+    memcpy(row.key + 9, &ends[1], sizeof ends[1]);
+    row.value[0] = effect->seq;
+    expect_set(walk, &row, 17);
+}
+
+static void expect_review(struct walk *walk, const struct effect_edge *effect)
+{
+    struct audit_row row = {
+        .table = AUDIT_REVIEW, .must = !effect->remove, .person = effect->person};
+    const uint32_t agency = htobe32(effect->agency);
+    const uint64_t rest[] = {htobe64(~effect->seq), htobe64(effect->other)};
+
+    memcpy(row.key, &agency, sizeof agency);
+    memcpy(row.key + 4, rest, sizeof rest);
+    row.value[0] = effect->person;
+    expect_set(walk, &row, 20);
+}
+
+/* Each stands with both people, but for whom somebody collides with: that is to be looked at. */
+static void take_edge(struct walk *walk, const struct effect_edge *effect)
+{
+    static const uint8_t way_back[EDGE_KIND_END] = {
+        [EDGE_MERGED] = EDGE_MERGED_INTO,
+        [EDGE_MERGED_INTO] = EDGE_MERGED,
+        [EDGE_REFERRED] = EDGE_REFERRED_BY,
+        [EDGE_REFERRED_BY] = EDGE_REFERRED,
+    };
+
+    expect_edge(walk, effect, effect->person, effect->kind, effect->other);
+    if (effect->kind == EDGE_COLLIDES)
+        expect_review(walk, effect);
+    else if (effect->kind < EDGE_KIND_END)
+        expect_edge(walk, effect, effect->other, way_back[effect->kind], effect->person);
+}
+
+/* Somebody's turn: see state_agent. */
+static void expect_turn(struct walk *walk, const struct effect_assigned *effect)
+{
+    struct audit_row row = {.table = AUDIT_TURN};
+    const uint32_t agent = htobe32(effect->to);
+
+    if (effect->pass == 0)
+        return;
+    memcpy(row.key, &agent, sizeof agent);
+    row.value[0] = effect->pass;
+    expect_set(walk, &row, sizeof agent);
+}
+
 static void take_effect(struct walk *walk, unsigned kind, const char *body, size_t bytes,
                         struct slice payload)
 {
@@ -223,6 +290,8 @@ static void take_effect(struct walk *walk, unsigned kind, const char *body, size
         struct effect_task_end end;
         struct effect_popped popped;
         struct effect_report report;
+        struct effect_edge edge;
+        struct effect_assigned assigned;
     } effect;
 
     take(&effect, sizeof effect, body, bytes);
@@ -267,6 +336,12 @@ static void take_effect(struct walk *walk, unsigned kind, const char *body, size
         fact.heard.seq = effect.report.stream_seq;
         fact.heard.queue = effect.report.queue;
         say(walk, &fact, FACT_HEARD, walk->header->person, effect.report.task);
+        break;
+    case EFFECT_EDGE:
+        take_edge(walk, &effect.edge);
+        break;
+    case EFFECT_ASSIGNED:
+        expect_turn(walk, &effect.assigned);
         break;
     default: /* nothing that this is about */
         break;

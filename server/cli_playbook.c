@@ -35,13 +35,14 @@ int cli_playbook_usage(FILE *out)
         "go\n"
         "       by, or on --to; page by page, and says who stays and what has no place there. V "
         "is\n"
-        "       ID (the newest), ID@N or default. After a break --after goes on where it was.\n"
+        "       ID (the newest) or ID@N. After a break --after goes on where it was.\n"
         "rm     nobody new goes by it; its versions stay, for those who are on one.\n"
         "show   --text a page of definitions, checklists and times (unless another is asked for)\n"
         "       --mermaid, --dot the stages as a diagram\n"
         "       --yaml the canonical form, with everything said\n\n"
         "What show is given is a FILE when it has a / or is a file that ends in .yaml or .yml.\n"
-        "FILE may be `default`: the playbook that an agency has until it names another:\n"
+        "FILE may be `default`: the playbook that this program ships; with --version the server's\n"
+        "       `default` of that version. An agency goes by it until it names another:\n"
         "       hotlead agency set AGENCY --playbook ID, or one for a site: hotlead site set\n\n"
         "  --server URL, --token TOKEN, --data DIR, --json as for `hotlead agency`\n");
     return out == stdout ? 0 : CLI_USAGE;
@@ -263,15 +264,20 @@ static bool has_value(const char *flag)
     return false;
 }
 
-/* What is to be shown is the first word of `show` that is no flag and no flag's value. */
+/* What is to be shown is the first word of `show` that is no flag and no flag's value. Versions of
+ * the default are the server's. */
 static bool names_file(int argc, char **argv)
 {
+    const char *word = NULL;
+    bool is_version = false;
+
     for (int i = 2; i < argc; i++) {
-        if (argv[i][0] != '-')
-            return is_file(argv[i]);
+        if (argv[i][0] != '-' && !word)
+            word = argv[i];
+        is_version |= strncmp(argv[i], "--version", 9) == 0;
         i += has_value(argv[i]);
     }
-    return false;
+    return word && is_file(word) && !(is_version && strcmp(word, "default") == 0);
 }
 
 static bool says_id(int argc, char **argv)

@@ -223,6 +223,10 @@ static enum record_kind task_due(struct life *life, struct task_row *row, uint64
     enum record_kind kind;
     uint64_t drop_seq;
 
+    if (engine_is_over(row, life->turn->now_ms)) {
+        life_leave_undone(life, row);
+        return RECORD_SKIPPED;
+    }
     switch ((enum due_kind)row->due_kind) {
     case DUE_TIER:
         life_miss_tier(life, row, due_ms);
@@ -242,6 +246,7 @@ static enum record_kind task_due(struct life *life, struct task_row *row, uint64
         return RECORD_BREACH;
     case DUE_LEASE:
     case DUE_SHUT:
+    case DUE_OVER: /* which is above */
     case DUE_NONE:
     case DUE_PERSON:
         break;

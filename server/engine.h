@@ -211,6 +211,13 @@ enum status engine_decide_due(struct engine *engine, const struct turn *turn,
                               struct record *record);
 uint64_t engine_next_due_ms(struct engine *engine); /* UINT64_MAX: nothing */
 
+/* Whom the journal has from before lives were planned is given a next step, or an end. Looks at
+ * `most` people behind *after, which moves on, and decides the record of the first that needs one,
+ * or, behind the last, that all have it. NOT_FOUND: there is no record to be made of these. */
+enum status engine_decide_adoption(struct engine *engine, const struct turn *turn, uint64_t *after,
+                                   unsigned most, struct record *record);
+bool engine_has_adopted(const struct engine *engine); /* all of them */
+
 /* Copies the record's effects into state, index and registry. DISK_FULL, IO: the state
  * transaction is lost (abort, then apply again from its folded seq). */
 enum status engine_apply(struct engine *engine, const struct record_view *record);

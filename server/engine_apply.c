@@ -114,6 +114,16 @@ static void move_queue(struct state *state, const struct task_row *old, const st
     state_queue(state, row->queue)->open_tasks++;
 }
 
+/* What waits for its window on each queue; a row without a number is none. */
+static void count_parked(struct state *state, const struct task_row *old,
+                         const struct task_row *row)
+{
+    if (old->state == TASK_PARKED)
+        state_queue(state, old->queue)->parked_tasks--;
+    if (row->state == TASK_PARKED)
+        state_queue(state, row->queue)->parked_tasks++;
+}
+
 static enum status apply_task(struct engine *engine, const struct record_view *record,
                               const struct effect_task *effect)
 {
@@ -132,6 +142,7 @@ static enum status apply_task(struct engine *engine, const struct record_view *r
         move_queue(state, &old, &effect->row);
         state_meta(state)->redeliveries += effect->row.delivery > old.delivery;
     }
+    count_parked(state, &old, &effect->row);
     engine->opened |= effect->row.kind == TASK_FIRST_RESPONSE && old.kind != TASK_FIRST_RESPONSE;
     if ((effect->row.flags & ~old.flags) & TASK_BREACHED) {
         state_meta(state)->breaches++;
@@ -159,6 +170,7 @@ static enum status apply_task_end(struct engine *engine, const struct record_vie
         TRY(engine_drop_put(engine, record, effect->drop_seq, &old));
     state_meta(state)->tasks_ended++;
     state_queue(state, old.queue)->open_tasks--;
+    count_parked(state, &old, &(const struct task_row){.number = 0});
     engine->person.row.open_tasks--;
     TRY(engine_tally_end(engine, record, &old));
     TRY(move_work(engine, &old, &(const struct task_row){.number = old.number}));
@@ -393,6 +405,7 @@ static enum status apply_effect(struct engine *engine, const struct record_view 
                                 enum effect_kind kind, struct slice body)
 {
     union {
+        struct effect_genesis genesis;
         struct effect_admin admin;
         struct effect_optin optin;
         struct effect_person person;
@@ -441,6 +454,8 @@ static enum status apply_effect(struct engine *engine, const struct record_view 
     case EFFECT_EDGE:
         return apply_edge(engine, &effect.edge);
     case EFFECT_GENESIS:
+        state_meta(engine->options.state)->all_adopted = effect.genesis.plans_lives;
+        return STATUS_OK;
     case EFFECT_EPOCH:
     case EFFECT_MOVED:
     case EFFECT_MERGED:
@@ -494,6 +509,8 @@ enum status engine_apply(struct engine *engine, const struct record_view *record
 
     if (record->header.kind == RECORD_RECEIVED)
         note_received(meta, record->header.seq);
+    if (record->header.kind == RECORD_ADOPTED && record->header.person == 0)
+        meta->all_adopted = 1;
     if (record->header.kind == RECORD_GENESIS || record->header.kind == RECORD_EPOCH ||
         record->header.kind == RECORD_ADMIN)
         meta->admin_seq = record->header.seq;

@@ -10,7 +10,7 @@ static uint64_t later(uint64_t a, uint64_t b)
 }
 
 /* What robots send breaks no silence. */
-static uint64_t silent_since(const struct person_row *row)
+uint64_t engine_silent_since(const struct person_row *row)
 {
     uint64_t since_ms = later(row->last_ms, row->score_s * 1000ull);
 
@@ -31,7 +31,7 @@ bool engine_is_cold(const struct person_row *row, const struct task_row *task, u
         return false;
     if ((task->number != 0 && task->channel == TASK_CALL) || row->call_why == CALL_AGREED)
         return false;
-    return silent_since(row) + cold_ms <= now_ms;
+    return engine_silent_since(row) + cold_ms <= now_ms;
 }
 
 /* --- taking up again ------------------------------------------------------------------------ */

@@ -221,6 +221,11 @@ void life_reviewed(struct life *life);
 void life_referred_by(struct life *life);
 void life_refers(struct life *life, struct slice whom);
 
+/* Whom no life was planned for yet, an outcome has ended (engine_tally.c). */
+bool engine_was_ended(const struct person_row *row);
+/* Nothing was heard of the person since, and nobody called it (engine_grave.c). */
+uint64_t engine_silent_since(const struct person_row *row);
+
 /* --- steps and calls (engine_step.c) --------------------------------------------------------- */
 
 #define CALL_WITHIN_MS  86400000ull /* a call that nobody waits for */
@@ -292,6 +297,9 @@ enum record_kind life_put(struct life *life, struct task_row *row);
 bool life_hasten(struct life *life);
 void life_task_effect(struct life *life, const struct task_row *row, uint64_t drop_seq);
 void life_end_task(struct life *life, const struct task_row *row);
+/* A robot's, which none has done by its deadline; and it ends so. */
+bool engine_is_over(const struct task_row *row, uint64_t now_ms);
+void life_leave_undone(struct life *life, const struct task_row *row);
 
 /* Which of the open tasks end. */
 struct life_endings {

@@ -148,7 +148,7 @@ static bool is_theirs(const struct moving *moving, uint32_t number)
         registry_playbook_version(moving->engine->options.registry, number);
 
     return number == 0 || (version != NULL && version->playbook != NULL &&
-                           version->agency == moving->who.row.agency);
+                           (version->agency == 0 || version->agency == moving->who.row.agency));
 }
 
 static enum status move_playbook(struct moving *moving)
@@ -160,10 +160,12 @@ static enum status move_playbook(struct moving *moving)
     const struct playbook *playbook =
         registry_playbook(moving->engine->options.registry, command->playbook);
     unsigned stage = 0;
+    uint32_t pinned;
 
     if (!is_theirs(moving, command->playbook))
         return refuse(moving, STATUS_INVALID, DENIED_PLAYBOOK_UNKNOWN);
-    if (row->playbook == command->playbook || (command->is_page && row->playbook != command->from))
+    pinned = registry_pinned(moving->engine->options.registry, row->playbook);
+    if (pinned == command->playbook || (command->is_page && pinned != command->from))
         return refuse(moving, STATUS_DUPLICATE, DENIED_NOT);
     if (row->stage > 0 && row->stage <= old->stages.count)
         stage = playbook_stage_of(playbook, old->stages.items[row->stage - 1].id);

@@ -77,6 +77,11 @@ static bool is_end(enum outcome outcome)
     }
 }
 
+bool engine_was_ended(const struct person_row *row)
+{
+    return row->segment == 0 && is_end((enum outcome)row->end);
+}
+
 /* Of people whom no life was planned for yet, as before playbooks were followed, an outcome says
  * that it is over; of all others the row does. */
 bool engine_is_adrift(const struct person_row *row)
@@ -85,7 +90,7 @@ bool engine_is_adrift(const struct person_row *row)
         return false;
     if (row->flags & (PERSON_DO_NOT_CONTACT | PERSON_CUSTOMER))
         return false;
-    if (row->segment == 0 && is_end((enum outcome)row->end))
+    if (engine_was_ended(row))
         return false;
     return row->attempts > 0 || row->reason == NO_TASK_HAS_ONE;
 }

@@ -5,11 +5,16 @@
 #include "proto/name.h"
 #include "server/engine_internal.h"
 
-/* What a robot sends is never contact, so it breaks no promise: to the robot its deadline says how
- * late it may still be sent. */
+/* What a robot sends is never contact, so it breaks no promise: its deadline says how late it may
+ * still be sent. */
+static bool is_robots(const struct task_row *row)
+{
+    return engine_is_robots((enum task_channel)row->channel);
+}
+
 static bool breaches(const struct task_row *row)
 {
-    return !(row->flags & TASK_BREACHED) && !engine_is_robots((enum task_channel)row->channel);
+    return !(row->flags & TASK_BREACHED) && !is_robots(row);
 }
 
 /* --- finding --------------------------------------------------------------------------------- */
@@ -269,8 +274,29 @@ static bool is_unhurried(const struct task_row *row)
            row->kind != TASK_AGREED && row->first_put_seq == 0;
 }
 
+#define RELEASE_EACH_MS   20     /* of what waits on a queue one after the other is put so soon */
+#define RELEASE_WITHIN_MS 600000 /* after the opening, or a quarter of the window */
+
+/* What was promised is put when its window opens. All else goes behind those that wait on its queue
+ * already, so that a night's worth of them does not come in one moment; where there are more than
+ * that leaves room for, they go through the same minutes once more. */
+static uint64_t release_ms(const struct life *life, const struct task_row *row,
+                           const struct life_window *window)
+{
+    const struct state_queue *queue = state_queue(life->engine->options.state, row->queue);
+    uint64_t before = queue->parked_tasks, within_ms = RELEASE_WITHIN_MS;
+
+    if (is_promised(row))
+        return window->opens_ms;
+    if (row->state == TASK_PARKED && before > 0) /* it is looked at again */
+        before--;
+    if (window->closes_ms != 0 && (window->closes_ms - window->opens_ms) / 4 < within_ms)
+        within_ms = (window->closes_ms - window->opens_ms) / 4;
+    return window->opens_ms + before % (within_ms / RELEASE_EACH_MS + 1) * RELEASE_EACH_MS;
+}
+
 /* What was promised by a moment at which nobody may call is promised for soon after the opening. */
-static void park(struct life *life, struct task_row *row, const struct life_window *window)
+static void park(struct life *life, struct task_row *row, struct life_window *window)
 {
     uint64_t deadline_ms = is_unhurried(row) ? window->opens_ms + CALL_WITHIN_MS
                                              : engine_deadline(life->engine, row, window->opens_ms);
@@ -278,10 +304,10 @@ static void park(struct life *life, struct task_row *row, const struct life_wind
 
     if (team != 0)
         engine_set_queue(life->engine, row, team);
+    row->not_before_ms = window->why.opens_ms = release_ms(life, row, window);
     row->state = TASK_PARKED;
     row->put_seq = 0;
-    row->not_before_ms = window->opens_ms;
-    if (!(row->flags & TASK_BREACHED) && row->deadline_ms < deadline_ms) {
+    if (breaches(row) && row->deadline_ms < deadline_ms) {
         row->deadline_ms = deadline_ms;
         if (is_promised(row))
             row->rank_ms = deadline_ms;
@@ -433,8 +459,7 @@ void life_end_task(struct life *life, const struct task_row *row)
 /* What stands in a robot's queue is as good as sent, and may be what was asked for. */
 static bool is_under_way(const struct task_row *row)
 {
-    return row->state == TASK_QUEUED ? engine_is_robots((enum task_channel)row->channel)
-                                     : row->state != TASK_PARKED;
+    return row->state == TASK_QUEUED ? is_robots(row) : row->state != TASK_PARKED;
 }
 
 static bool is_to_end(const struct task_row *row, const struct life_endings *endings)
@@ -444,6 +469,28 @@ static bool is_to_end(const struct task_row *row, const struct life_endings *end
     if (endings->channels >> row->channel & 1)
         return true;
     return endings->steps && row->kind == TASK_STEP && !is_under_way(row);
+}
+
+bool engine_is_over(const struct task_row *row, uint64_t now_ms)
+{
+    return is_robots(row) && row->deadline_ms <= now_ms;
+}
+
+/* What comes next was planned when it was opened, so nothing but this ends. */
+void life_leave_undone(struct life *life, const struct task_row *row)
+{
+    struct effect_step effect = {
+        .due_ms = row->opened_ms,
+        .task = row->number,
+        .playbook = row->playbook,
+        .cadence = row->cadence,
+        .step = row->step,
+        .channel = row->channel,
+        .skip = SKIP_UNDONE,
+    };
+
+    life_effect(life, EFFECT_STEP, &effect, sizeof(effect));
+    life_end_task(life, row);
 }
 
 void life_end_tasks(struct life *life, const struct life_endings *endings)
@@ -514,6 +561,8 @@ void engine_schedule(struct engine *engine, struct task_row *row)
         due_earlier(row, DUE_LEASE, row->lease_until_ms);
         return;
     }
+    if (is_robots(row))
+        due_earlier(row, DUE_OVER, row->deadline_ms);
     if (row->state == TASK_PARKED) {
         due_earlier(row, DUE_PUT, row->not_before_ms);
         return;

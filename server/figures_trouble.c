@@ -235,8 +235,8 @@ static struct answer was_forgotten(const struct evidence *evidence)
     const uint64_t *skipped = evidence->skipped.bins;
 
     /* All else was left out because somebody wanted it so. */
-    return counted_in_steps(evidence,
-                            skipped[SKIP_LATE] + skipped[SKIP_NO_QUEUE] + skipped[SKIP_TOO_MANY]);
+    return counted_in_steps(evidence, skipped[SKIP_LATE] + skipped[SKIP_NO_QUEUE] +
+                                          skipped[SKIP_TOO_MANY] + skipped[SKIP_UNDONE]);
 }
 
 static struct answer was_busy(const struct evidence *evidence)

@@ -164,6 +164,7 @@ static bool ends_sooner(enum effect_kind kind, size_t bytes, size_t wanted)
         enum effect_kind kind;
         size_t bytes;
     } older[] = {
+        {EFFECT_GENESIS, offsetof(struct effect_genesis, plans_lives)},
         {EFFECT_ADMIN, offsetof(struct effect_admin, at)}, /* settings were all of the payload */
         {EFFECT_RECEIVED, offsetof(struct effect_received, source)},
         {EFFECT_OPTIN, offsetof(struct effect_optin, source)},

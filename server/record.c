@@ -19,7 +19,7 @@ _Static_assert(sizeof(struct effect_person) == 280, "stored");
 _Static_assert(sizeof(struct effect_task) == 208, "stored");
 _Static_assert(sizeof(struct effect_task_end) == 24, "stored");
 _Static_assert(sizeof(struct effect_popped) == 24, "stored");
-_Static_assert(sizeof(struct effect_genesis) == 32, "stored");
+_Static_assert(sizeof(struct effect_genesis) == 40, "stored");
 _Static_assert(sizeof(struct effect_epoch) == 24, "stored");
 _Static_assert(sizeof(struct effect_admin) == 16, "stored");
 _Static_assert(offsetof(struct record_header, checksum) == 64, "the checksum stands last");
@@ -41,7 +41,7 @@ const char *record_kind_name(enum record_kind kind)
         [RECORD_SHUT] = "shut",         [RECORD_ASSIGNED] = "assigned",
         [RECORD_MOVED] = "moved",       [RECORD_MERGED] = "merged",
         [RECORD_UNMERGED] = "unmerged", [RECORD_SIGNAL] = "signal",
-        [RECORD_WOKEN] = "woken",
+        [RECORD_WOKEN] = "woken",       [RECORD_ADOPTED] = "adopted",
     };
 
     MUST(kind > 0 && kind < RECORD_KIND_END);

@@ -60,6 +60,8 @@ enum record_kind {
     RECORD_UNMERGED,    /* and they are two after all */
     RECORD_SIGNAL,      /* the person showed interest: opened, clicked, came by, wrote back */
     RECORD_WOKEN,       /* somebody cold is taken up again */
+    RECORD_ADOPTED,     /* somebody of before lives were planned has a next step or an end from now
+                         * on; of nobody: all of them have */
     RECORD_KIND_END
 };
 const char *record_kind_name(enum record_kind kind);
@@ -105,6 +107,7 @@ enum due_kind {
     DUE_SHUT = 6,   /* the window closes */
     DUE_PERSON = 7, /* not a task's: the next step, or the next call */
     DUE_SILENT = 8, /* its agent has not claimed it: the team may */
+    DUE_OVER = 9,   /* no robot has done it by its deadline: it ends */
 };
 
 /* An open task. `number` = (seq of the record that opened it) << 3 | 0..7. */
@@ -291,6 +294,8 @@ enum effect_kind {
 struct effect_genesis {
     struct hash_key hash_key; /* identity, idempotency */
     struct hash_key id_key;   /* public ids */
+    uint8_t plans_lives;      /* of everybody, from its beginning: nobody has to be adopted */
+    uint8_t reserved[7];
 };
 
 struct effect_epoch {
@@ -424,7 +429,8 @@ struct effect_report {
     XX(RULE, "rule")             /* its `when` does not hold */                                    \
     XX(CALL_OPEN, "call_open")   /* there is one already */                                        \
     XX(TOO_MANY, "too_many")     /* open tasks */                                                  \
-    XX(STOPPED, "stopped")       /* do_not_contact */
+    XX(STOPPED, "stopped")       /* do_not_contact */                                              \
+    XX(UNDONE, "undone")         /* it was given to a robot, and none has done it in time */
 
 enum skip {
 #define XX(name, text) SKIP_##name,
@@ -436,8 +442,8 @@ const char *skip_name(enum skip skip);
 
 /* A step that was due, or a call (cadence 0): what became of it. Only counts are folded from it. */
 struct effect_step {
-    uint64_t due_ms; /* by the playbook */
-    uint64_t task;   /* that it opened; 0: none */
+    uint64_t due_ms; /* by the playbook; undone: when the task was opened */
+    uint64_t task;   /* that it opened, or that ends undone; 0: none */
     uint32_t playbook;
     uint8_t cadence, step;
     uint8_t channel;

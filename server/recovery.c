@@ -61,17 +61,20 @@ static uint64_t machine_hash(const struct recovery *recovery)
 }
 
 static void make_own(struct record *record, enum record_kind kind, const struct turn *turn,
-                     enum effect_kind effect_kind, const void *effect, size_t bytes)
+                     enum effect_kind effect_kind, const void *effect, size_t bytes,
+                     struct slice payload)
 {
     record_begin(record, kind, turn->now_ms, 0);
     record->header.seq = turn->seq;
     record->header.admin_prev = turn->admin_seq;
     MUST(record_effect(record, effect_kind, effect, bytes));
+    record->payload = payload;
     record_seal(record);
 }
 
 static enum status append_own(struct recovery *recovery, enum record_kind kind,
-                              enum effect_kind effect_kind, const void *effect, size_t bytes)
+                              enum effect_kind effect_kind, const void *effect, size_t bytes,
+                              struct slice payload)
 {
     struct record record;
     uint64_t now_ms = recovery->options.now_ms;
@@ -80,7 +83,7 @@ static enum status append_own(struct recovery *recovery, enum record_kind kind,
                         .now_ms = now_ms > recovery->last_ms ? now_ms : recovery->last_ms};
     enum status result;
 
-    make_own(&record, kind, &turn, effect_kind, effect, bytes);
+    make_own(&record, kind, &turn, effect_kind, effect, bytes, payload);
     result = journal_begin(recovery->journal);
     if (result == STATUS_OK)
         result = journal_append(recovery->journal, &record);
@@ -97,9 +100,11 @@ static enum status begin_journal(struct recovery *recovery)
 {
     if (!recovery->options.create)
         return STATUS_NOT_FOUND;
-    randombytes_buf(&recovery->genesis, sizeof(recovery->genesis));
+    recovery->genesis = (struct effect_genesis){.plans_lives = 1};
+    randombytes_buf(&recovery->genesis.hash_key, sizeof(recovery->genesis.hash_key));
+    randombytes_buf(&recovery->genesis.id_key, sizeof(recovery->genesis.id_key));
     return append_own(recovery, RECORD_GENESIS, EFFECT_GENESIS, &recovery->genesis,
-                      sizeof(recovery->genesis));
+                      sizeof(recovery->genesis), (struct slice){0});
 }
 
 /* A folder that was copied or restored is another incarnation: its outbox would number other
@@ -119,7 +124,7 @@ static enum status bind_epoch(struct recovery *recovery)
         randombytes_buf(&recovery->epoch.epoch, sizeof(recovery->epoch.epoch));
     while (recovery->epoch.epoch == 0);
     return append_own(recovery, RECORD_EPOCH, EFFECT_EPOCH, &recovery->epoch,
-                      sizeof(recovery->epoch));
+                      sizeof(recovery->epoch), (struct slice){0});
 }
 
 void recovery_begin_epoch(const struct recovery *recovery, uint64_t epoch, const struct turn *turn,
@@ -128,7 +133,35 @@ void recovery_begin_epoch(const struct recovery *recovery, uint64_t epoch, const
     struct effect_epoch effect = recovery->epoch;
 
     effect.epoch = epoch;
-    make_own(record, RECORD_EPOCH, turn, EFFECT_EPOCH, &effect, sizeof(effect));
+    make_own(record, RECORD_EPOCH, turn, EFFECT_EPOCH, &effect, sizeof(effect), (struct slice){0});
+}
+
+static enum status append_shipped(struct recovery *recovery, struct slice settings)
+{
+    const struct effect_admin effect = {
+        .entity = ENTITY_PLAYBOOK,
+        .number = registry_next_number(recovery->registry, ENTITY_PLAYBOOK)};
+    enum status result =
+        append_own(recovery, RECORD_ADMIN, EFFECT_ADMIN, &effect, sizeof(effect), settings);
+
+    return result == STATUS_OK
+               ? registry_apply(recovery->registry, ENTITY_PLAYBOOK, effect.number, settings)
+               : result;
+}
+
+/* Before anybody is pinned to it. Where there are as many versions as can be, the newest that is
+ * kept stays in force. */
+static enum status keep_shipped(struct recovery *recovery)
+{
+    char *bytes = malloc(RECORD_PAYLOAD_MAX);
+    struct text settings = text_over(bytes, RECORD_PAYLOAD_MAX);
+    enum status result =
+        bytes ? registry_keep_shipped(recovery->registry, &settings) : STATUS_INTERNAL;
+
+    if (result == STATUS_OK)
+        result = append_shipped(recovery, text_slice(&settings));
+    free(bytes);
+    return result == STATUS_DUPLICATE || result == STATUS_BUSY ? STATUS_OK : result;
 }
 
 /* Seqs of the admin chain, oldest first. */
@@ -293,6 +326,8 @@ static enum status open_journal(struct recovery *recovery)
         result = read_own_records(recovery);
     if (result == STATUS_OK && recovery->options.create)
         result = bind_epoch(recovery);
+    if (result == STATUS_OK && recovery->options.keeps_shipped)
+        result = keep_shipped(recovery);
     return result;
 }
 

@@ -27,9 +27,11 @@ struct recovery_options {
     const char *data_directory;
     const char *state_directory;                                /* NULL or "": <data>/state */
     uint64_t journal_map_bytes, state_map_bytes, reserve_bytes; /* 0: defaults */
-    bool create;     /* to serve: make a journal where there is none, begin a new epoch in a copy */
-    bool rebuild;    /* do not trust state */
-    uint64_t now_ms; /* for the records of a new journal or epoch */
+    bool create;  /* to serve: make a journal where there is none, begin a new epoch in a copy */
+    bool rebuild; /* do not trust state */
+    bool keeps_shipped; /* the default playbook becomes a record where it is another one than the
+                         * journal's newest: who goes by that one goes on so */
+    uint64_t now_ms;    /* for the records of a new journal or epoch */
     struct log *log;
 };
 

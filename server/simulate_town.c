@@ -315,12 +315,12 @@ static void make_entities(struct town *town)
 
 static void open_room(struct town *town)
 {
-    struct effect_genesis genesis;
+    struct effect_genesis genesis = {.plans_lives = 1};
     const uint64_t keys[4] = {chance_next(&town->chance), chance_next(&town->chance),
                               chance_next(&town->chance), chance_next(&town->chance)};
 
-    _Static_assert(sizeof(genesis) == sizeof(keys), "two keys");
-    memcpy(&genesis, keys, sizeof(genesis));
+    _Static_assert(offsetof(struct effect_genesis, plans_lives) == sizeof(keys), "two keys");
+    memcpy(&genesis, keys, sizeof(keys));
     town->room =
         (struct memory_room){.on_record = on_record, .on_outbox = on_outbox, .owner = town};
     memory_room_open(&town->room, &genesis, SIMULATE_FROM_MS);

@@ -27,6 +27,7 @@ enum name_space { NAME_PUBLIC_KEY = ENTITY_KIND_END, NAME_SECRET_KEY, NAME_TOKEN
 struct registry {
     struct table tables[ENTITY_KIND_END];
     struct names names;
+    uint32_t shipped; /* first version of the shipped default; 0: none is kept */
     struct known_secrets *known;
     struct json *json;
 };
@@ -58,6 +59,7 @@ void registry_clear(struct registry *registry)
         *table = (struct table){0};
     }
     names_clear(&registry->names);
+    registry->shipped = 0;
     secrets_forget(registry->known);
 }
 
@@ -114,6 +116,11 @@ struct token *registry_token(const struct registry *registry, uint32_t number)
 {
     struct entity *entity = find(registry, ENTITY_TOKEN, number);
     return entity ? &entity->token : NULL;
+}
+
+uint32_t registry_shipped(const struct registry *registry)
+{
+    return registry->shipped;
 }
 
 const struct playbook_version *registry_playbook_version(const struct registry *registry,
@@ -377,6 +384,8 @@ static void count_version(struct registry *registry, struct playbook_version *ve
     uint32_t first = registry_number(registry, ENTITY_PLAYBOOK, slice_of(version->id));
     struct entity *head = find(registry, ENTITY_PLAYBOOK, first);
 
+    if (slice_equal(slice_of(version->id), SLICE(SITE_DEFAULT_PLAYBOOK)) && registry->shipped == 0)
+        registry->shipped = version->number;
     version->first = head ? first : version->number;
     version->newest = version->number;
     if (head) {

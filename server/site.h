@@ -32,6 +32,7 @@
  * five times its length of memory: 70 KiB for one like the default, in each of the two registries.
  */
 #define SITE_PLAYBOOK_NUMBER_MAX   2000
+#define SITE_DEFAULT_PLAYBOOK      "default" /* the shipped one: no agency's, so without a dot */
 #define SITE_PLAYBOOK_BYTES_MAX    65536
 #define SITE_PLAYBOOK_SETTINGS_MAX (RECORD_PAYLOAD_MAX - 4096) /* beside it: robots' queues */
 
@@ -199,12 +200,22 @@ const struct playbook_version *registry_playbook_version(const struct registry *
                                                          uint32_t number);
 uint32_t registry_count(const struct registry *registry,
                         enum entity_kind kind); /* highest number */
-/* What a person who is pinned to that version goes by; 0 or unknown: the shipped default. Never
- * NULL, and valid as long as the registry. */
+/* What a person who is pinned to that version goes by; unknown: the shipped default. Never NULL, and
+ * valid as long as the registry. */
 const struct playbook *registry_playbook(const struct registry *registry, uint32_t number);
 /* The version that a new person of the site is pinned to: the newest of the playbook that the site
  * names, else of the agency's. 0: the shipped default. */
 uint32_t registry_playbook_of(const struct registry *registry, const struct site *site);
+
+/* Versions of the shipped default are kept like all others, but are no agency's: the number of the
+ * first; 0: none is kept. */
+uint32_t registry_shipped(const struct registry *registry);
+/* The version that this number of a person's, or a record's, means: 0, of before versions of the
+ * shipped default were kept, is the first of them. */
+uint32_t registry_pinned(const struct registry *registry, uint32_t number);
+/* What is to be kept of the one that this release ships. DUPLICATE: it is the newest already. BUSY:
+ * there are as many versions as can be. */
+enum status registry_keep_shipped(const struct registry *registry, struct text *settings_out);
 /* Its id, also after it was removed (members that it stands in are still rendered): empty only
  * for a number never used. */
 struct slice registry_name(const struct registry *registry, enum entity_kind kind, uint32_t number);

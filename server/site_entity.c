@@ -67,7 +67,8 @@ static bool fill_playbook(const struct registry *registry, const struct settings
     version->agency = registry_number(registry, ENTITY_AGENCY, settings->agency);
     name_copy(version->id, settings->id);
     version->version = (uint32_t)settings->version;
-    if (version->agency == 0 || settings->version == 0)
+    if (settings->version == 0 ||
+        (version->agency == 0) != slice_equal(settings->id, SLICE(SITE_DEFAULT_PLAYBOOK)))
         return false;
     return settings->yaml.length == 0 ||
            playbook_open_stored(settings->yaml, &version->playbook) == STATUS_OK;

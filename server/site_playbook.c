@@ -7,9 +7,15 @@
 
 /* --- which one ----------------------------------------------------------------------- */
 
+uint32_t registry_pinned(const struct registry *registry, uint32_t number)
+{
+    return number != 0 ? number : registry_shipped(registry);
+}
+
 const struct playbook *registry_playbook(const struct registry *registry, uint32_t number)
 {
-    const struct playbook_version *version = registry_playbook_version(registry, number);
+    const struct playbook_version *version =
+        registry_playbook_version(registry, registry_pinned(registry, number));
 
     return version && version->playbook ? version->playbook : playbook_shipped();
 }
@@ -28,7 +34,24 @@ uint32_t registry_playbook_of(const struct registry *registry, const struct site
 
     if (!newest && agency)
         newest = newest_of(registry, agency->playbook);
-    return newest && newest->playbook ? newest->number : 0;
+    if (!newest || !newest->playbook)
+        newest = newest_of(registry, registry_shipped(registry));
+    return newest ? newest->number : 0;
+}
+
+enum status registry_keep_shipped(const struct registry *registry, struct text *settings_out)
+{
+    struct settings settings = {.id = SLICE(SITE_DEFAULT_PLAYBOOK)};
+    const struct playbook_version *newest = newest_of(registry, registry_shipped(registry));
+
+    if (newest && hash_equal(newest->playbook->hash, playbook_shipped()->hash))
+        return STATUS_DUPLICATE;
+    if (registry_next_number(registry, ENTITY_PLAYBOOK) > SITE_PLAYBOOK_NUMBER_MAX)
+        return STATUS_BUSY;
+    settings.version = registry_next_version(registry, settings.id);
+    settings.yaml = playbook_shipped()->canonical;
+    settings_write(ENTITY_PLAYBOOK, &settings, settings_out);
+    return settings_out->overflow ? STATUS_TOO_LARGE : STATUS_OK;
 }
 
 /* --- the next version ---------------------------------------------------------------- */

@@ -293,7 +293,7 @@ static const struct field token_fields[] = {
 /* No YAML: with this version the playbook was removed. */
 static const struct field playbook_fields[] = {
     TEXT("id", id, sound_id, IDENTITY),
-    TEXT("agency", agency, sound_agency, IDENTITY),
+    TEXT("agency", agency, sound_agency, FIELD_FIXED), /* of the shipped default: none */
     NUMBER("version", version, 1, SITE_PLAYBOOK_NUMBER_MAX),
     TEXT("yaml", yaml, sound_yaml, 0),
     {0},

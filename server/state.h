@@ -45,7 +45,7 @@
 #include "server/record.h"
 #include "server/tally.h"
 
-#define STATE_VERSION 7 /* another one in the file: rebuild */
+#define STATE_VERSION 8 /* another one in the file: rebuild */
 
 struct log;
 struct state;
@@ -99,12 +99,14 @@ struct state_meta {
     uint64_t optins, tasks_opened, tasks_ended, breaches, redeliveries;
     uint64_t steps, skipped, tiers, rungs, parked;
     uint64_t skipped_by[SKIP_END]; /* enum skip */
+    uint64_t all_adopted;          /* 1: nobody is without a plan from before lives had one */
 };
 struct state_queue {                /* index: queue number */
     uint64_t outbox_seq;            /* newest operation */
     uint64_t outbox_stored_seq;     /* as committed, the table lacks no operation up to here */
     uint64_t report_ms, report_seq; /* newest stream entry whose effect is in */
     uint64_t open_tasks;
+    uint64_t parked_tasks; /* of these, they wait for their window */
 };
 
 /* What is with an agent, and its place in the turns: who has the least pass is next. */

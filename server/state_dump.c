@@ -165,6 +165,7 @@ static int print_meta(FILE *out, const void *key, MDB_val value)
     FIELD(out, meta, tiers);
     FIELD(out, meta, rungs);
     FIELD(out, meta, parked);
+    FIELD(out, meta, all_adopted);
     return 0;
 }
 
@@ -180,6 +181,7 @@ static int print_queue(FILE *out, const void *key, MDB_val value)
     FIELD(out, &row, report_ms);
     FIELD(out, &row, report_seq);
     FIELD(out, &row, open_tasks);
+    FIELD(out, &row, parked_tasks);
     return 0;
 }
 

@@ -32,6 +32,7 @@
     XX(SKIPPED_CALL_OPEN, "hotlead_steps_skipped_total", "reason=\"call_open\"", "")               \
     XX(SKIPPED_TOO_MANY, "hotlead_steps_skipped_total", "reason=\"too_many\"", "")                 \
     XX(SKIPPED_STOPPED, "hotlead_steps_skipped_total", "reason=\"stopped\"", "")                   \
+    XX(SKIPPED_UNDONE, "hotlead_steps_skipped_total", "reason=\"undone\"", "")                     \
     XX(TIERS, "hotlead_sla_tiers_missed_total", "",                                                \
        "Promises about first responses that were not kept, each tier once a task.")                \
     XX(RUNGS, "hotlead_escalations_total", "",                                                     \

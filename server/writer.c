@@ -175,6 +175,7 @@ static enum status open_recovery(struct writer *writer)
         .state_map_bytes = options->state_map_bytes,
         .reserve_bytes = options->reserve_bytes,
         .create = true,
+        .keeps_shipped = true,
         .now_ms = clock_now_ms(options->clock),
         .log = options->log,
     };
@@ -200,7 +201,7 @@ static enum status open_recovery(struct writer *writer)
     /* The tail of a trusted state is short: with it applied first, nobody gets a 202. */
     if (recovery_is_trusted(writer->recovery))
         result = recovery_fold(writer->recovery, 16 * WRITER_COMMIT_RECORDS, &done);
-    else if (state_meta(writer->state)->folded_seq + 2 < journal_last_seq(writer->journal))
+    else if (state_meta(writer->state)->folded_seq + 3 < journal_last_seq(writer->journal))
         log_write(options->log, LOG_INFO, "state is made anew from the journal",
                   LOG_INT("records", journal_last_seq(writer->journal)), LOG_END);
     return result == STATUS_DISK_FULL ? STATUS_OK : result;

@@ -29,6 +29,7 @@ void writer_refold(struct writer *writer)
     engine_listen(writer->engine, writer_on_outbox, writer);
     writer->dirty_since_ms = 0;
     writer->dirty_records = 0;
+    writer->adopted = 0;
     writer->behind = result == STATUS_DISK_FULL;
     atomic_store(&writer->stalled, result == STATUS_DISK_FULL);
     if (result != STATUS_OK && result != STATUS_DISK_FULL)

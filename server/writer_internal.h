@@ -86,6 +86,7 @@ struct writer {
     uint64_t last_ms;
     uint64_t admin_seq;
     uint64_t expired_ms;     /* engine time of the last look for old index generations */
+    uint64_t adopted;        /* people up to this number were looked at: see engine_adopt.c */
     uint64_t dirty_since_ms; /* monotonic; 0: state has nothing uncommitted */
     unsigned dirty_records;
     bool admin_in_batch;

@@ -99,7 +99,7 @@ void writer_on_outbox(void *owner, const struct engine_outbox *made)
     result->members_length += entry->member_length;
 }
 
-_Static_assert(STATS_SKIPPED_STOPPED - STATS_SKIPPED_LATE == SKIP_STOPPED - SKIP_LATE,
+_Static_assert(STATS_SKIPPED_UNDONE - STATS_SKIPPED_LATE == SKIP_UNDONE - SKIP_LATE,
                "counters stand in the order of the reasons");
 
 void writer_count_changes(struct writer *writer)
@@ -115,7 +115,7 @@ void writer_count_changes(struct writer *writer)
     stats_add(stats, STATS_TASKS_ENDED, now->tasks_ended - then->tasks_ended);
     stats_add(stats, STATS_TASKS_REDELIVERED, now->redeliveries - then->redeliveries);
     stats_add(stats, STATS_STEPS, now->steps - then->steps);
-    for (int skip = SKIP_LATE; skip <= SKIP_STOPPED; skip++)
+    for (int skip = SKIP_LATE; skip < SKIP_END; skip++)
         stats_add(stats, (enum stats_counter)(STATS_SKIPPED_LATE + skip - SKIP_LATE),
                   now->skipped_by[skip] - then->skipped_by[skip]);
     stats_add(stats, STATS_TIERS, now->tiers - then->tiers);

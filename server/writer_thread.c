@@ -5,12 +5,13 @@
 #include "proto/report.h"
 #include "server/writer_internal.h"
 
-#define EXIT_DISK       70
-#define COMMIT_AFTER_MS 100
-#define COMMIT_IDLE_MS  10
-#define DUE_PER_BATCH   512
-#define JUDGE_LOOK_MS   20
-#define EXPECTED_AHEAD  2 /* a command takes longer than memory does */
+#define EXIT_DISK        70
+#define COMMIT_AFTER_MS  100
+#define COMMIT_IDLE_MS   10
+#define DUE_PER_BATCH    512
+#define ADOPTED_PER_LOOK 1000 /* people that are looked at */
+#define JUDGE_LOOK_MS    20
+#define EXPECTED_AHEAD   2 /* a command takes longer than memory does */
 
 #define POSTPONED_RECORDS_PER_BATCH 4
 /* What comes meanwhile is looked at too when it is noted, so this is short. */
@@ -257,6 +258,32 @@ static enum status process_due(struct writer *writer, uint64_t now_ms)
     return STATUS_OK;
 }
 
+/* Once in the life of a journal that earlier releases have written. */
+static enum status process_adoption(struct writer *writer, uint64_t now_ms)
+{
+    for (unsigned i = 0; i < DUE_PER_BATCH; i++) {
+        struct turn turn = writer_turn(writer, now_ms);
+        enum status result;
+
+        if (engine_has_adopted(writer->engine) || !may_judge(writer))
+            return STATUS_OK;
+        result = engine_decide_adoption(writer->engine, &turn, &writer->adopted, ADOPTED_PER_LOOK,
+                                        &writer->record);
+        if (state_failure(writer->state) != STATUS_OK) /* somebody may have been missed */
+            return state_failure(writer->state);
+        if (result == STATUS_NOT_FOUND)
+            return STATUS_OK;
+        if (result == STATUS_OK)
+            result = writer_keep(writer);
+        if (result != STATUS_OK)
+            return result;
+        if (engine_has_adopted(writer->engine))
+            log_write(writer->options.log, LOG_INFO,
+                      "all people of an earlier release have a next step or an end", LOG_END);
+    }
+    return STATUS_OK;
+}
+
 enum status writer_commit_journal(struct writer *writer, uint64_t appended)
 {
     uint64_t started_us = clock_monotonic_us();
@@ -337,6 +364,8 @@ static void process_batch(struct writer *writer, const struct command_batch *bat
     if (result == STATUS_OK)
         result = process_due(writer, clock_now_ms(writer->options.clock));
     if (result == STATUS_OK)
+        result = process_adoption(writer, clock_now_ms(writer->options.clock));
+    if (result == STATUS_OK)
         result = writer_commit_journal(writer, state_meta(writer->state)->folded_seq - before);
     writer_count_breaches(writer, result == STATUS_OK);
     if (result != STATUS_OK) {
@@ -357,7 +386,8 @@ static void process_batch(struct writer *writer, const struct command_batch *bat
  * and ends the process. */
 static bool has_work(const struct writer *writer)
 {
-    return writer->postponed.count > 0 || (may_judge(writer) && is_due(writer)) ||
+    return writer->postponed.count > 0 ||
+           (may_judge(writer) && (is_due(writer) || !engine_has_adopted(writer->engine))) ||
            state_failure(writer->state) != STATUS_OK;
 }
 

@@ -189,7 +189,7 @@ static void note_step(struct life_model *model, const struct record_view *record
     if (effect->due_ms > record->header.now_ms)
         fail_msg("step %u of cadence %u came %llu ms before its time", effect->step,
                  effect->cadence, (unsigned long long)(effect->due_ms - record->header.now_ms));
-    if (effect->cadence == 0)
+    if (effect->cadence == 0 || effect->skip == SKIP_UNDONE)
         return;
     for (unsigned i = model->fired_count; i-- > 0;)
         if (is_same(&model->fired[i], &fired))
@@ -291,6 +291,19 @@ static bool is_visible(struct life_model *model, const struct task_row *task)
            visible.task == task->number && visible.rank_ms == rank_ms;
 }
 
+static bool is_mail(const struct task_row *task)
+{
+    return task->channel == TASK_EMAIL || task->channel == TASK_POSTCARD ||
+           task->channel == TASK_SMS || task->channel == TASK_LETTER || task->channel == TASK_FAX;
+}
+
+/* A robot's that will be too late before its window opens. */
+static bool ends_undone(const struct task_row *task)
+{
+    return is_mail(task) && task->due_kind == DUE_OVER && task->due_ms == task->deadline_ms &&
+           task->deadline_ms <= task->not_before_ms;
+}
+
 /* Somebody can have it now, or something happens to it by itself. */
 static void check_task(struct life_model *model, const struct task_row *task)
 {
@@ -298,6 +311,8 @@ static void check_task(struct life_model *model, const struct task_row *task)
     case TASK_QUEUED:
         if (task->put_seq == 0 || !is_visible(model, task))
             fail_msg("a task is queued and stands in no queue");
+        if (is_mail(task) && task->due_kind == DUE_NONE)
+            fail_msg("a robot's task stays for ever");
         return;
     case TASK_POPPED:
     case TASK_CLAIMED:
@@ -305,7 +320,8 @@ static void check_task(struct life_model *model, const struct task_row *task)
             fail_msg("a lease has no end");
         break;
     case TASK_PARKED:
-        if (task->due_kind != DUE_PUT || task->due_ms != task->not_before_ms)
+        if (!ends_undone(task) &&
+            (task->due_kind != DUE_PUT || task->due_ms != task->not_before_ms))
             fail_msg("a task is parked for ever");
         break;
     }

@@ -126,7 +126,8 @@ static void tell_step(struct lives *lives, struct text *out, const struct lives_
         text_char(out, '.');
         text_add(out, cadence->steps.items[effect->step - 1].id);
     } else {
-        text_printf(out, " %s", call_why_name((enum call_why)effect->why));
+        const char *why = call_why_name((enum call_why)effect->why);
+        text_printf(out, " %s", why != NULL ? why : "escalation");
     }
     if (effect->skip != SKIP_NONE)
         text_printf(out, " left out: %s", skip_name((enum skip)effect->skip));

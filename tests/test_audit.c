@@ -20,6 +20,41 @@ static uint64_t newest_task(void)
     return world.settlement.optin.task;
 }
 
+/* Somebody's turn, people who collide (one was looked at), and somebody who was referred. */
+static void add_company(void)
+{
+    char bytes[2048];
+    struct text text = text_over(bytes, sizeof bytes);
+    uint32_t first = world.site;
+
+    text_string(&text, "{\"id\":\"b\",\"agency\":\"acme\"}");
+    assert_status(
+        registry_add_agents(recovery_registry(world.recovery), SLICE("acme"), SLICE("b"), &text),
+        STATUS_OK);
+    const struct command agent = {
+        .kind = COMMAND_ADMIN, .payload = text_slice(&text), .admin = {.entity = ENTITY_AGENT}};
+    assert_status(world_do(&world, &agent), STATUS_OK);
+    world_admin(&world, ENTITY_QUEUE,
+                "{\"id\":\"acme.turns\",\"agency\":\"acme\",\"assign\":\"round_robin\"}");
+    world.site = world_admin(&world, ENTITY_SITE,
+                             "{\"id\":\"turns\",\"agency\":\"acme\",\"queue\":\"acme.turns\"}");
+    OPTIN("+12155550007", 0);
+    world.site = first;
+    for (unsigned i = 0; i < 2; i++) {
+        const char *mail = i == 0 ? "one@example.com" : "two@example.com";
+        const char *phone = i == 0 ? "+12155550001" : "+12155550002";
+        assert_status(world_optin(&world, NULL, mail, NULL, mail, 0), STATUS_OK);
+        assert_status(world_optin(&world, phone, mail, NULL, "both", 0), STATUS_OK);
+    }
+    const struct command reviewed = {
+        .kind = COMMAND_MOVE,
+        .person = {.number = 2, .agency = world.agency, .move = MOVE_REVIEWED}};
+    assert_status(world_do(&world, &reviewed), STATUS_OK);
+    world.referred_by = "+12155550003";
+    OPTIN("+12155550008", 0);
+    world.referred_by = NULL;
+}
+
 static int open_world(void **state)
 {
     (void)state;
@@ -43,6 +78,7 @@ static int open_world(void **state)
     OPTIN("+12155550006", 0);
     (void)world_pass(&world, 1);
     assert_status(world_optin(&world, "+12155550006", NULL, NULL, "again", 0), STATUS_OK);
+    add_company();
     snprintf(journal, sizeof journal, "%s/journal", world.directory);
     snprintf(rows, sizeof rows, "%s/state/rows", world.directory);
     recovery_close(world.recovery, true);
@@ -85,10 +121,10 @@ static void assert_sound(size_t sort_bytes)
 
     assert_string_equal(said, "");
     assert_int_equal(result.orphans, 0);
-    assert_int_equal(result.optins, 8);
-    assert_int_equal(result.people, 7);
+    assert_int_equal(result.optins, 14);
+    assert_int_equal(result.people, 11);
     assert_int_equal(result.ended, 2);
-    assert_int_equal(result.open, 6); /* who was talked with has a follow-up */
+    assert_int_equal(result.open, 12); /* who was talked with has a follow-up */
     assert_true(result.has_state);
     free(said);
 }
@@ -240,15 +276,18 @@ static unsigned damage_all(const char *folder, const char *table, unsigned whole
 static void every_row_that_is_gone_or_changed_is_named(void **state)
 {
     (void)state;
-    assert_int_equal(damage_all(rows, "person", 2), 7);
-    assert_int_equal(damage_all(rows, "due", 1), 9); /* 4 tasks, 5 people */
+    assert_int_equal(damage_all(rows, "person", 2), 11);
+    assert_int_equal(damage_all(rows, "due", 1), 18); /* of tasks and of people */
     assert_true(damage_all(rows, "outbox", 1) >= 2);
     assert_true(damage_all(rows, "visible", 1) >= 2);
     assert_int_equal(damage_all(rows, "suspect", 1), 1);
-    assert_int_equal(damage_all(rows, "work", 1), 1);
-    assert_int_equal(damage_all(rows, "owned", 1), 2);
-    assert_int_equal(damage_all(rows, "queue", 1), 1);
-    assert_int_equal(damage_all(rows, "entity", 1), 4); /* agency, queue, site, agent */
+    assert_int_equal(damage_all(rows, "work", 1), 2);
+    assert_int_equal(damage_all(rows, "owned", 1), 3);
+    assert_int_equal(damage_all(rows, "edge", 3), 3);
+    assert_int_equal(damage_all(rows, "review", 1), 1);
+    assert_int_equal(damage_all(rows, "agent", 2), 2);
+    assert_int_equal(damage_all(rows, "queue", 1), 2);
+    assert_int_equal(damage_all(rows, "entity", 1), 9); /* agency, 2 sites, 2 agents, 4 queues */
     assert_sound(1 << 20);
 }
 
@@ -276,6 +315,9 @@ static void row_too_many_is_named(void **state)
         {"suspect", {"\0\0\0\1\xff\xff\xff\xff\xff\xff\xff\xf0", "?", 12, 16}},
         {"work", {"\0\0\0\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\x50", "?", 20, 8}},
         {"owned", {"\0\0\0\1\0\0\0\0\0\0\0\x63", "", 12, 0}},
+        {"edge", {"\0\0\0\0\0\0\0\2\1\0\0\0\0\0\0\0\3", "?", 17, 8}},
+        {"review", {"\0\0\0\1\xff\xff\xff\xff\xff\xff\xff\xf0\0\0\0\0\0\0\0\3", "?", 20, 8}},
+        {"agent", {"\0\0\0\7", "?", 4, 24}},
         {"queue", {"\0\0\0\7", "?", 4, 40}},
         {"entity", {"\0\0\0\3\0\0\0\7", "{}", 8, 2}},
     };

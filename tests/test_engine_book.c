@@ -294,6 +294,75 @@ static void what_only_happens_to_mail_is_no_outcome_of_a_call(void **unused)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* --- the shipped default ---------------------------------------------------------------------- */
+
+static const struct registry *registry(void)
+{
+    return recovery_registry(world.recovery);
+}
+
+static uint32_t pinned_to(const char *phone)
+{
+    struct person_row row;
+
+    assert_int_equal(world_optin(&world, phone, NULL, NULL, phone, 0), STATUS_OK);
+    assert_true(world_person(&world, world.settlement.optin.person, &row));
+    return row.playbook;
+}
+
+/* What an earlier release shipped: calls only once. */
+static void ship_another(void)
+{
+    static char bytes[8192];
+    struct text settings = text_over(bytes, sizeof(bytes) - 1);
+
+    text_string(&settings, "{\"id\":\"default\",\"version\":1,\"yaml\":");
+    text_json_string(&settings, SLICE("based_on: default\nname: default\ntitle: Of before\n"
+                                      "calls: {attempts_least: 9}\n"));
+    text_char(&settings, '}');
+    bytes[settings.length] = '\0';
+    world_admin(&world, ENTITY_PLAYBOOK, bytes);
+}
+
+static void who_goes_by_the_shipped_default_does_so_when_another_one_is_shipped(void **unused)
+{
+    uint32_t old, newest;
+
+    (void)unused;
+    ship_another();
+    old = pinned_to("+12155550001");
+    assert_int_equal(old, registry_shipped(registry()));
+    assert_int_equal(registry_playbook(registry(), old)->calls.attempts_least, 9);
+
+    world.keeps_shipped = true;
+    world_reopen(&world, true, false);
+    newest = pinned_to("+12155550002");
+    assert_int_not_equal(newest, old);
+    assert_int_equal(registry_playbook_version(registry(), newest)->version, 2);
+    assert_true(hash_equal(registry_playbook(registry(), newest)->hash, playbook_shipped()->hash));
+    assert_int_equal(registry_playbook(registry(), old)->calls.attempts_least, 9);
+    uint64_t before = state_meta(world.state)->folded_seq;
+    world_reopen(&world, false, true); /* it is kept already */
+    assert_int_equal(state_meta(world.state)->folded_seq, before);
+    assert_int_equal(pinned_to("+12155550003"), newest);
+}
+
+/* Their rows name no version: it was not kept then. */
+static void who_is_of_before_stays_with_the_first_that_was_kept(void **unused)
+{
+    struct person_row row;
+
+    (void)unused;
+    assert_int_equal(pinned_to("+12155550001"), 0);
+    ship_another();
+    world.keeps_shipped = true;
+    world_reopen(&world, true, false);
+    assert_true(world_person(&world, 1, &row));
+    assert_int_equal(row.playbook, 0);
+    assert_int_equal(registry_playbook(registry(), 0)->calls.attempts_least, 9);
+    assert_int_equal(registry_pinned(registry(), 0), registry_shipped(registry()));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +374,8 @@ int main(void)
         TEST(what_only_happens_to_mail_is_no_outcome_of_a_call),
         TEST(leases_are_as_the_playbook_has_them),
         TEST(a_queue_may_say_otherwise),
+        TEST(who_goes_by_the_shipped_default_does_so_when_another_one_is_shipped),
+        TEST(who_is_of_before_stays_with_the_first_that_was_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 /* Calls: where they go, when they may be made, and who may claim them. */
+#include "proto/zone.h"
 #include "tests/one_life.h"
 
 static void an_update_goes_to_a_queue_that_is_there(void **unused)
@@ -79,6 +80,106 @@ static void touches_stand_in_the_order_of_time(void **unused)
         assert_true(row.touches[i] <= row.touches[i - 1]);
 }
 
+/* --- when the window opens ------------------------------------------------------------------- */
+
+#define NIGHT (WORLD_START_MS + 3 * HOUR) /* 20:13 */
+
+/* So many people are to be called again at night; their calls, in the order in which they came. */
+static void park_calls(unsigned people, struct task_row *calls)
+{
+    world.now_ms = WORLD_START_MS + 2 * HOUR;
+    for (unsigned i = 0; i < people; i++) {
+        char phone[16];
+
+        snprintf(phone, sizeof(phone), "+1215555%04u", i);
+        assert_int_equal(world_optin(&world, phone, NULL, NULL, phone, 0), STATUS_OK);
+        world_report(&world, world.settlement.optin.task, 1, REPORT_OUTCOME, OUTCOME_NO_ANSWER,
+                     "a1");
+    }
+    world_live(&world, NIGHT);
+    for (unsigned i = 0; i < people; i++) {
+        uint64_t last_seq;
+        struct person_row row;
+
+        assert_true(state_person_find(world.state, i + 1, &row, &calls[i], &last_seq));
+        assert_int_equal(calls[i].state, TASK_PARKED);
+    }
+}
+
+static uint64_t first_of_the_morning(void)
+{
+    const struct zone *zone = zone_find(SLICE("America/New_York"));
+    struct civil nine;
+
+    zone_civil(zone, NIGHT, &nine);
+    nine.day++;
+    nine.hour = 9;
+    nine.minute = nine.second = 0;
+    return zone_moment(zone, &nine);
+}
+
+static void a_nights_calls_are_put_one_after_the_other(void **unused)
+{
+    const uint64_t opens_ms = first_of_the_morning();
+    struct task_row calls[40];
+
+    (void)unused;
+    park_calls(40, calls);
+    assert_int_equal(calls[0].not_before_ms, opens_ms); /* in the first legal second */
+    for (unsigned i = 1; i < 40; i++)
+        assert_int_equal(calls[i].not_before_ms, calls[i - 1].not_before_ms + 20);
+    world_reopen(&world, false, true); /* the count comes back */
+    assert_int_equal(state_queue(world.state, world.queue)->parked_tasks, 40);
+    world_live(&world, opens_ms);
+    assert_int_equal(world_visible(&world, world.queue), 1);
+    world_live(&world, calls[19].not_before_ms);
+    assert_int_equal(world_visible(&world, world.queue), 20);
+    world_live(&world, calls[39].not_before_ms);
+    assert_int_equal(world_visible(&world, world.queue), 40);
+    assert_int_equal(state_queue(world.state, world.queue)->parked_tasks, 0);
+}
+
+/* A quarter of a minute has room for 751. */
+static void more_than_fit_into_a_short_window_share_its_first_quarter(void **unused)
+{
+    static struct task_row calls[760];
+    const uint64_t opens_ms = first_of_the_morning();
+
+    (void)unused;
+    use_playbook("calendars: {calling: {hours: {mon-sun: \\\"09:00-09:01\\\"}}}\\n");
+    park_calls(760, calls);
+    assert_int_equal(calls[750].not_before_ms, opens_ms + 15000);
+    assert_int_equal(calls[751].not_before_ms, opens_ms);
+    world_live(&world, opens_ms + 15000);
+    assert_int_equal(world_visible(&world, world.queue), 760);
+}
+
+static void what_was_promised_waits_for_nothing_but_the_opening(void **unused)
+{
+    struct task_row calls[5], call;
+    const uint64_t agreed_ms = first_of_the_morning() - HOUR;
+
+    (void)unused;
+    park_calls(5, calls);
+    opt_in_as("+12155559999", NULL, "agreed", 0);
+    world.call_at_ms = agreed_ms - 2 * HOUR; /* 06:00 */
+    world_report(&world, world.settlement.optin.task, 1, REPORT_OUTCOME, OUTCOME_APPOINTMENT, "a1");
+    world_live(&world, world.call_at_ms);
+    world.site = world_admin(&world, ENTITY_SITE,
+                             "{\"id\":\"careful\",\"agency\":\"acme\",\"queue\":\"acme.calls\","
+                             "\"hours_policy\":\"always\"}");
+    opt_in_as("+12155558888", NULL, "first", 0);
+    for (uint64_t number = 6; number <= 7; number++) {
+        uint64_t last_seq;
+        struct person_row row;
+
+        assert_true(state_person_find(world.state, number, &row, &call, &last_seq));
+        assert_int_equal(call.state, TASK_PARKED);
+        assert_int_equal(call.not_before_ms, agreed_ms); /* the law's 08:00 */
+        assert_int_equal(call.deadline_ms, call.not_before_ms + 5 * MINUTE);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -87,6 +188,9 @@ int main(void)
         LIFE(nobody_claims_after_the_window_has_closed),
         LIFE(the_country_that_is_said_counts_beside_the_phone),
         LIFE(touches_stand_in_the_order_of_time),
+        LIFE(a_nights_calls_are_put_one_after_the_other),
+        LIFE(more_than_fit_into_a_short_window_share_its_first_quarter),
+        LIFE(what_was_promised_waits_for_nothing_but_the_opening),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

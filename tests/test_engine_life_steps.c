@@ -171,7 +171,8 @@ static void robots_tasks_leave_room_for_calls(void **unused)
     for (unsigned i = 0; i < 40; i++)
         length +=
             (size_t)snprintf(yaml + length, sizeof(yaml) - length,
-                             "%s{id: s%u, after: %ud, channel: email, kind: offer, template: t}",
+                             "%s{id: s%u, after: %ud, channel: email, kind: offer, template: t, "
+                             "late_max: 1y}",
                              i ? "," : "", i, i + 1);
     snprintf(yaml + length, sizeof(yaml) - length, "]}\\n");
     use_playbook(yaml);
@@ -183,6 +184,105 @@ static void robots_tasks_leave_room_for_calls(void **unused)
     world_live(&world, world.now_ms + 3 * DAY);
     assert_int_equal(person().open_tasks, 24 + 1);
     assert_int_equal(open_call().state, TASK_QUEUED);
+}
+
+/* --- what no robot does ---------------------------------------------------------------------- */
+
+#define LATE_MAX (2 * DAY)
+
+/* What the newest record says of a step. */
+static struct effect_step newest_step(void)
+{
+    struct effect_step step = {0};
+    struct record_view record;
+
+    assert_int_equal(journal_batch_read(recovery_journal(world.recovery),
+                                        state_meta(world.state)->folded_seq, &record),
+                     STATUS_OK);
+    assert_int_equal(record.header.kind, RECORD_SKIPPED);
+    assert_true(effect_find(&record, EFFECT_STEP, &step, sizeof(step)));
+    return step;
+}
+
+static void what_no_robot_takes_ends_when_it_is_too_late(void **unused)
+{
+    uint32_t queue;
+    uint64_t number;
+    struct task_row mail;
+
+    (void)unused;
+    report(opt_in("one"), OUTCOME_NO_ANSWER);
+    assert_true(open_of(TASK_EMAIL, &mail));
+    queue = mail.queue;
+    number = mail.number;
+    assert_int_equal(mail.deadline_ms, WORLD_START_MS + LATE_MAX);
+    world_live(&world, WORLD_START_MS + LATE_MAX - 1);
+    assert_true(open_of(TASK_EMAIL, &mail));
+    assert_int_equal(world_visible(&world, queue), 1);
+
+    world_live(&world, WORLD_START_MS + LATE_MAX);
+    assert_false(open_of(TASK_EMAIL, &mail));
+    assert_int_equal(world_visible(&world, queue), 0);
+    assert_int_equal(newest_step().skip, SKIP_UNDONE);
+    assert_int_equal(newest_step().step, 1);
+    assert_int_equal(newest_step().task, number);
+    assert_int_equal(state_meta(world.state)->skipped_by[SKIP_UNDONE], 1);
+    world_forget_steps(&world);
+    world_live(&world, WORLD_START_MS + 3 * DAY); /* the next one comes */
+    assert_int_equal(steps_made(TASK_EMAIL, 2), 1);
+    assert_true(open_of(TASK_EMAIL, &mail));
+}
+
+/* As long as a robot may be at it, it is left alone; then it is not given to another one. */
+static void what_a_robot_took_and_forgot_ends_with_its_lease(void **unused)
+{
+    struct task_row mail;
+
+    (void)unused;
+    opt_in("one");
+    assert_true(open_of(TASK_EMAIL, &mail));
+    world_live(&world, WORLD_START_MS + LATE_MAX - MINUTE);
+    assert_int_equal(world_report(&world, mail.number, 1, REPORT_CLAIM, 0, "robot"), STATUS_OK);
+    world_live(&world, WORLD_START_MS + LATE_MAX);
+    assert_true(open_of(TASK_EMAIL, &mail));
+    assert_int_equal(mail.state, TASK_CLAIMED);
+    world_live(&world, mail.lease_until_ms);
+    assert_false(open_of(TASK_EMAIL, &mail));
+    assert_int_equal(newest_step().skip, SKIP_UNDONE);
+}
+
+static void what_a_robot_gives_back_too_late_ends_at_once(void **unused)
+{
+    struct task_row mail;
+
+    (void)unused;
+    opt_in("one");
+    assert_true(open_of(TASK_EMAIL, &mail));
+    world_live(&world, WORLD_START_MS + LATE_MAX - MINUTE);
+    assert_int_equal(world_report(&world, mail.number, 1, REPORT_CLAIM, 0, "robot"), STATUS_OK);
+    world_live(&world, WORLD_START_MS + LATE_MAX + MINUTE);
+    assert_int_equal(world_report(&world, mail.number, 1, REPORT_RELEASE, 0, "robot"), STATUS_OK);
+    world_live(&world, world.now_ms);
+    assert_false(open_of(TASK_EMAIL, &mail));
+    assert_int_equal(newest_step().skip, SKIP_UNDONE);
+}
+
+static void what_is_too_late_when_its_window_opens_ends_before(void **unused)
+{
+    struct task_row text;
+
+    (void)unused;
+    use_playbook("cadences:\\n  new_lead: {title: T, for: prospects, then: nurture, steps: ["
+                 "{id: a, after: 4h, channel: sms, kind: offer, template: buy-now, late_max: 1h}]}"
+                 "\\n");
+    opt_in("one");
+    world_live(&world, WORLD_START_MS + 4 * HOUR); /* 21:13: parked */
+    assert_true(open_of(TASK_SMS, &text));
+    assert_int_equal(text.state, TASK_PARKED);
+    assert_int_equal(text.deadline_ms, WORLD_START_MS + 5 * HOUR);
+    world_live(&world, WORLD_START_MS + 5 * HOUR);
+    assert_false(open_of(TASK_SMS, &text));
+    assert_int_equal(newest_step().skip, SKIP_UNDONE);
 }
 
 /* It is what was asked for, and a robot has it at any moment. */
@@ -219,6 +319,10 @@ int main(void)
         LIFE(only_the_call_is_told_of_an_optin_of_two_people),
         LIFE(what_a_purchase_makes_wrong_is_not_put_next_morning),
         LIFE(robots_tasks_leave_room_for_calls),
+        LIFE(what_no_robot_takes_ends_when_it_is_too_late),
+        LIFE(what_a_robot_took_and_forgot_ends_with_its_lease),
+        LIFE(what_a_robot_gives_back_too_late_ends_at_once),
+        LIFE(what_is_too_late_when_its_window_opens_ends_before),
         LIFE(the_first_mail_outlives_a_conversation),
         LIFE(the_call_of_a_step_ends_with_its_cadence),
     };

@@ -31,6 +31,7 @@ static void open_recovery(struct world *world, bool rebuild)
         .reserve_bytes = 1 << 20,
         .create = true,
         .rebuild = rebuild,
+        .keeps_shipped = world->keeps_shipped,
         .now_ms = world->now_ms,
         .log = world->log,
     };
@@ -116,6 +117,8 @@ static void note_steps(struct world *world, const struct record_view *record)
         if (kind != EFFECT_STEP || world->step_count == 128)
             continue;
         effect_copy(body, &world->steps[world->step_count].effect, sizeof(world->steps[0].effect));
+        if (world->steps[world->step_count].effect.skip == SKIP_UNDONE)
+            continue; /* it came due long before */
         world->steps[world->step_count++].now_ms = record->header.now_ms;
     }
 }

@@ -21,6 +21,7 @@ struct world {
     struct engine_outbox operations[256]; /* told by apply since world_forget_operations */
     unsigned operation_count;
     uint32_t site, queue, agency;
+    bool keeps_shipped;                                  /* from the next world_reopen on */
     bool manager;                                        /* who reports is one */
     enum credential credential;                          /* of opt-ins */
     uint16_t said_before_min;                            /* of opt-ins */

@@ -109,7 +109,7 @@ class Moves(Hand):
         head = "based_on: default\nname: own\ntitle: Own\n"
         answer = self.post("/v1/playbooks", {"id": "acme.main", "yaml": head + "overdue_after: 1h\n"}, 201)
         self.assertIn("there is no queue 'acme.closers'", json.dumps(answer["warnings"]))
-        self.assertEqual({"id": "default", "version": 0}, self.person(people[0])["playbook"])
+        self.assertEqual({"id": "default", "version": 1}, self.person(people[0])["playbook"])
         moved = self.server.run("playbook", "move", "--agency", "acme", "--to", "acme.main@1", "--server", self.server.url,
                                 "--token", self.admin).stdout.decode()  # fmt: skip
         self.assertIn("moved 230, stayed 0", moved)

@@ -39,7 +39,7 @@ class Playbooks(Scenario):
 
     def test_set_show_choose_and_remove_on_the_command_line(self):
         made = json.loads(self.set("One").stdout)
-        self.assertEqual(("acme.main", "acme", 1, 1, "One"), tuple(made[k] for k in ("id", "agency", "version", "number", "title")))
+        self.assertEqual(("acme.main", "acme", 1, 2, "One"), tuple(made[k] for k in ("id", "agency", "version", "number", "title")))
         self.assertEqual(2, json.loads(self.set("Two").stdout)["version"])
         self.assertEqual(2, json.loads(self.set("Two").stdout)["version"], "the same again")
         self.assertIn("acme.main", self.command("playbook", "list").stdout.decode())
@@ -138,8 +138,23 @@ class Playbooks(Scenario):
             if "sites" not in path:
                 self.assertEqual(403, self.web.request(method, path, body, bearer=agent).status, (method, path))
                 self.assertIn(self.web.request(method, path, body, bearer=self.sk).status, (401, 403), (method, path))
-        self.assertEqual([], self.get("/v1/playbooks", rival)["playbooks"])
+        self.assertEqual(["default"], [playbook["id"] for playbook in self.get("/v1/playbooks", rival)["playbooks"]])
         self.assertEqual("One", self.shown()["title"])
+
+    def test_the_shipped_default_is_kept_as_a_version_for_all_to_see(self):
+        listed = self.get("/v1/playbooks", self.admin)["playbooks"]
+        self.assertEqual([("default", None, 1)], [(one["id"], one["agency"], one["version"]) for one in listed])
+        self.assertIn("default", self.command("playbook", "list").stdout.decode())
+        shipped = self.command("playbook", "show", "default", "--yaml").stdout
+        self.assertEqual(shipped, self.command("playbook", "show", "default", "--version", "1", "--yaml").stdout)
+        person = self.accept_optin(self.person_number(1))["person"]
+        self.assertEqual({"id": "default", "version": 1}, self.get(f"/v1/people/{person}", self.admin)["playbook"])
+        for method in ("DELETE", "PATCH"):
+            answer = self.web.request(method, "/v1/playbooks/default", {"yaml": own("Two")}, bearer=self.admin)
+            self.assertIn(answer.status, (409, 422), method)
+        self.server.kill()
+        self.start_server()
+        self.assertEqual([1], [one["version"] for one in self.get("/v1/playbooks", self.admin)["playbooks"]])
 
     def sized(self, length):
         """One whose canonical form has so many bytes."""

@@ -41,6 +41,20 @@ class Streams(Scenario):
         history = json.dumps(self.get(f"/v1/people/{task['person']}/history"))
         self.assertEqual(1, history.count('"no_answer"'), history)
 
+    def test_a_dialers_call_back_is_an_appointment(self):
+        day_ms, plans = 86_400_000, []
+        agreed_ms = time.time_ns() // 1_000_000 + 3 * day_ms
+        for number, more in enumerate(({"call_at_ms": agreed_ms}, {}), 1):
+            optin = self.accept_optin(self.person_number(number))
+            said = {"delivery": 1, "agent": "a42", "outcome": "CALLBK", **more}
+            answer = self.web.post(f"/v1/tasks/{optin['task']}/outcome", said, bearer=self.admin)
+            self.assertEqual(200, answer.status, answer)
+            self.assertEqual("appointment", self.get(f"/v1/tasks/{optin['task']}")["outcome"])
+            plans.append(self.get(f"/v1/people/{optin['person']}")["next_call"])
+        self.assertEqual({"why": "agreed", "due_ms": agreed_ms}, plans[0])
+        self.assertEqual("wake", plans[1]["why"], "no time was said")
+        self.assertLess(plans[1]["due_ms"], time.time_ns() // 1_000_000 + day_ms)
+
     def test_a_dialers_word_means_what_the_playbook_says(self):
         task = self.one_task()
         path = f"/v1/tasks/{task['id']}/outcome"
