@@ -4,8 +4,9 @@
 #include "proto/report.h"
 #include "server/figures_internal.h"
 
-static const enum tally_kind flow_kinds[] = {TALLY_OPTIN, TALLY_STANDING, TALLY_STAGE};
-#define FLOW_KINDS 3
+static const enum tally_kind flow_kinds[] = {TALLY_OPTIN, TALLY_STANDING, TALLY_STAGE,
+                                             TALLY_SETTLED};
+#define FLOW_KINDS 4
 
 static enum status read_flow(const struct figures *figures, enum tally_dimension side,
                              enum figures_by by, struct rows *rows)
@@ -291,20 +292,22 @@ enum status figures_attempts(struct figures *figures)
 
 /* --- mix -------------------------------------------------------------------------------------- */
 
-/* Who bought is closed, who talked is hot, all others are cold. */
+/* Who bought is closed, who talked is hot, whose first answer may still come in time is pending,
+ * all others are cold. */
 struct mix {
-    uint64_t people, closed, hot, cold;
+    uint64_t people, closed, hot, cold, pending;
 };
 
 static struct mix mix_of(const struct row *row)
 {
     uint64_t people = row->counts[MEASURE_PEOPLE], talked = row->counts[MEASURE_CONVERSED];
-    uint64_t closed = row->counts[MEASURE_SOLD];
+    uint64_t closed = row->counts[MEASURE_SOLD], pending = row_pending_people(row);
 
     return (struct mix){.people = people,
                         .closed = closed,
                         .hot = talked > closed ? talked - closed : 0,
-                        .cold = people > talked ? people - talked : 0};
+                        .cold = people > talked + pending ? people - talked - pending : 0,
+                        .pending = pending};
 }
 
 static void write_mix(struct figures *figures, const struct mix *mix)
@@ -316,6 +319,7 @@ static void write_mix(struct figures *figures, const struct mix *mix)
     say_share(figures, "closed", mix->closed, mix->people);
     say_share(figures, "hot", mix->hot, mix->people);
     say_share(figures, "cold", mix->cold, mix->people);
+    say_uint(figures, "pending", mix->pending);
 }
 
 enum status figures_mix(struct figures *figures)
@@ -388,6 +392,7 @@ static void write_dust(struct figures *figures, const struct rows *days)
              count_long_cold(days, figures->source->now_ms > cold_after
                                        ? figures->source->now_ms - cold_after
                                        : 0));
+    say_uint(figures, "pending", mix.pending);
     summary_end(figures);
     tables_begin(figures);
     tables_end(figures);

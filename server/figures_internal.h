@@ -21,8 +21,9 @@ figures_fn figures_speed, figures_conversation_time, figures_funnel, figures_att
 
 /* --- figures_sum.c: reading the tally ------------------------------------------------------- */
 
-/* All of a kind together. Bins of several parts are split: the upper one is the class. */
-#define SUM_CLASSES 8
+/* All of a kind together. Of bins of several parts the lower one is in `bins`, the next one is the
+ * class. */
+#define SUM_CLASSES (1u << TALLY_CLASS_BITS)
 struct sum {
     uint64_t count, total, max, aside;
     uint64_t classes[SUM_CLASSES];
@@ -47,8 +48,14 @@ enum measure {
     MEASURE_PEOPLE,
     MEASURE_OWED, /* a first response */
     MEASURE_ANSWERED,
-    MEASURE_KEPT, /* within the business day */
     MEASURE_UNANSWERED,
+    MEASURE_SETTLED,     /* of those owed: answered, ended or late; the others are pending */
+    MEASURE_NEW_OWED,    /* to people who are new */
+    MEASURE_NEW_SETTLED, /* of these */
+    MEASURE_PROMISED,    /* for the end of the business day */
+    MEASURE_KEPT,
+    MEASURE_BROKEN,    /* answered later */
+    MEASURE_FORGOTTEN, /* ended with no answer */
     MEASURE_CONTACTED,
     MEASURE_LEADS, /* beyond the first stage */
     MEASURE_CONVERSED,
@@ -71,6 +78,10 @@ struct rows {
  * query's own side) for each period of `by`. */
 enum status rows_read(const struct figures *figures, const enum tally_kind *kinds, size_t count,
                       enum tally_dimension dimension, enum figures_by by, struct rows *rows);
+/* First responses that nobody has answered yet and that are not late either, and the people who are
+ * new by them: nothing can be said of these yet. */
+uint64_t row_pending(const struct row *row);
+uint64_t row_pending_people(const struct row *row);
 void rows_by_key(struct rows *rows);
 /* The largest first; all behind the first `most` are joined in the last. */
 void rows_by_count(struct rows *rows, enum measure measure, size_t most);

@@ -29,8 +29,8 @@ static enum status write_explained(struct figures *figures)
                 "count");
     for (unsigned reason = NO_TASK_HAS_ONE + 1; reason < NO_TASK_END; reason++) {
         uint64_t count = 0;
-        for (unsigned made = 0; made < 4; made++)
-            count += optins->bins[reason | made * TALLY_OPTIN_NEW];
+        for (unsigned made = 0; made < TALLY_OPTIN_SINCE; made += TALLY_OPTIN_NEW)
+            count += optins->bins[reason | made];
         if (count == 0)
             continue;
         row_begin(figures);
@@ -114,15 +114,15 @@ static const enum tally_kind promise_kinds[] = {TALLY_OPTIN, TALLY_ANSWER, TALLY
 
 static void write_promises(struct figures *figures, const struct row *row)
 {
-    uint64_t owed = row->counts[MEASURE_OWED], answered = row->counts[MEASURE_ANSWERED];
-    uint64_t kept = row->counts[MEASURE_KEPT], ended = row->counts[MEASURE_UNANSWERED];
+    uint64_t promised = row->counts[MEASURE_PROMISED], kept = row->counts[MEASURE_KEPT];
+    uint64_t late = row->counts[MEASURE_BROKEN], ended = row->counts[MEASURE_FORGOTTEN];
 
-    say_uint(figures, "promised", owed);
+    say_uint(figures, "promised", promised);
     say_uint(figures, "kept", kept);
-    say_uint(figures, "late", answered - kept);
-    say_uint(figures, "unanswered", owed > answered ? owed - answered : 0);
-    say_uint(figures, "of_these_open", owed > answered + ended ? owed - answered - ended : 0);
-    say_share(figures, "kept", kept, owed);
+    say_uint(figures, "late", late);
+    say_uint(figures, "unanswered", promised - kept - late);
+    say_uint(figures, "of_these_open", promised - kept - late - ended);
+    say_share(figures, "kept", kept, promised);
 }
 
 enum status figures_promises(struct figures *figures)

@@ -45,7 +45,7 @@
 #include "server/record.h"
 #include "server/tally.h"
 
-#define STATE_VERSION 7 /* another one in the file: rebuild */
+#define STATE_VERSION 8 /* another one in the file: rebuild */
 
 struct log;
 struct state;
