@@ -14,11 +14,19 @@ static enum status read_flow(const struct figures *figures, enum tally_dimension
     return rows_read(figures, flow_kinds, FLOW_KINDS, side, by, rows);
 }
 
-/* Tables of time show the newest so many rows. */
 #define PERIODS_MAX 400
-static size_t first_shown(const struct rows *rows)
+size_t periods_first(const struct rows *rows)
 {
     return rows->count > PERIODS_MAX ? rows->count - PERIODS_MAX : 0;
+}
+
+struct days periods_days(const struct figures *figures, const struct rows *rows)
+{
+    struct days days = days_of(figures, figures->query->side);
+
+    if (periods_first(rows) > 0)
+        days.first = (uint32_t)rows->items[periods_first(rows)].key;
+    return days;
 }
 
 /* --- funnel ---------------------------------------------------------------------------- */
@@ -63,8 +71,9 @@ static void write_flow(struct figures *figures, const struct row *row)
 
 static void write_cohorts(struct figures *figures, enum figures_by by, const struct rows *rows)
 {
-    table_begin(figures, "cohorts", "By when they first opted in", "conversed_percent");
-    for (size_t i = first_shown(rows); i < rows->count; i++) {
+    table_begin_over(figures, periods_days(figures, rows), "cohorts", "By when they first opted in",
+                     "conversed_percent");
+    for (size_t i = periods_first(rows); i < rows->count; i++) {
         row_begin(figures);
         say_day(figures, "cohort", by, rows->items[i].key);
         write_flow(figures, &rows->items[i]);
@@ -135,9 +144,9 @@ enum figures_by period_of(const struct figures *figures, const struct rows *days
     uint64_t count = days->count == 0 ? 0 : days->items[days->count - 1].key - days->items[0].key;
 
     if (figures->query->by != FIGURES_BY_ITSELF)
-        return figures->query->by;
+        return period_known(figures, figures->query->by);
     if (count <= 31)
-        return FIGURES_BY_DAY;
+        return period_known(figures, FIGURES_BY_DAY);
     return count <= 26 * 7 ? FIGURES_BY_WEEK : FIGURES_BY_MONTH;
 }
 
@@ -324,7 +333,7 @@ static void write_mix(struct figures *figures, const struct mix *mix)
 
 enum status figures_mix(struct figures *figures)
 {
-    enum figures_by by = figures->query->by;
+    enum figures_by by = period_known(figures, figures->query->by);
     struct rows rows = {0};
     enum status status = read_flow(figures, TALLY_ALL, by, &rows);
     struct row total = rows_total(&rows);
@@ -336,8 +345,9 @@ enum status figures_mix(struct figures *figures)
         write_mix(figures, &mix);
         summary_end(figures);
         tables_begin(figures);
-        table_begin(figures, "mix", "What became of whom opted in", "cold_percent");
-        for (size_t i = first_shown(&rows); i < rows.count; i++) {
+        table_begin_over(figures, periods_days(figures, &rows), "mix",
+                         "What became of whom opted in", "cold_percent");
+        for (size_t i = periods_first(&rows); i < rows.count; i++) {
             mix = mix_of(&rows.items[i]);
             row_begin(figures);
             say_day(figures, "cohort", by, rows.items[i].key);
@@ -355,12 +365,13 @@ enum status figures_mix(struct figures *figures)
  */
 
 /* Those of them who came so long ago that the playbook calls them cold for good. */
-static uint64_t count_long_cold(const struct rows *days, uint64_t before_ms)
+static uint64_t count_long_cold(const struct figures *figures, const struct rows *days,
+                                uint64_t before_ms)
 {
-    uint64_t count = 0;
+    uint64_t row_days = side_is_weekly(figures->query->side) ? 7 : 1, count = 0;
 
     for (size_t i = 0; i < days->count; i++)
-        if ((days->items[i].key + 1) * DAY_MS <= before_ms)
+        if ((days->items[i].key + row_days) * DAY_MS <= before_ms)
             count += mix_of(&days->items[i]).cold;
     return count;
 }
@@ -389,9 +400,9 @@ static void write_dust(struct figures *figures, const struct rows *days)
     say_uint(figures, "spent_on_cold_cents", mix.cold * money->optin_cents);
     say_slice(figures, "currency", money->currency);
     say_uint(figures, "cold_for_long",
-             count_long_cold(days, figures->source->now_ms > cold_after
-                                       ? figures->source->now_ms - cold_after
-                                       : 0));
+             count_long_cold(
+                 figures, days,
+                 figures->source->now_ms > cold_after ? figures->source->now_ms - cold_after : 0));
     say_uint(figures, "pending", mix.pending);
     summary_end(figures);
     tables_begin(figures);
@@ -457,7 +468,8 @@ enum status figures_campaigns(struct figures *figures)
         summary_end(figures);
         rows_by_count(&rows, MEASURE_OPTINS, CAMPAIGNS_SHOWN);
         tables_begin(figures);
-        table_begin(figures, "campaigns", "By campaign (utm_campaign)", "conversed_percent");
+        table_begin_over(figures, days_of(figures, TALLY_CAMPAIGN), "campaigns",
+                         "By campaign (utm_campaign)", "conversed_percent");
         for (size_t i = 0; i < rows.count; i++)
             write_campaign(figures, &rows.items[i], money->optin_cents);
         table_end(figures);

@@ -92,8 +92,20 @@ void rows_free(struct rows *rows);
 enum status rows_read_sums(const struct figures *figures, enum tally_kind kind,
                            enum tally_dimension dimension, size_t most, struct rows *rows);
 
+/* What is counted from that side is counted by the week. */
+bool side_is_weekly(enum tally_dimension side);
+/* That period, or a week where the query's side knows of no shorter ones. */
+enum figures_by period_known(const struct figures *figures, enum figures_by by);
 /* The query's own period, else what suits the days that it asks for. */
 enum figures_by period_of(const struct figures *figures, const struct rows *days);
+
+/* Since 1970, both included; first 0: from the beginning. */
+struct days {
+    uint32_t first, last;
+};
+/* What is really counted of the days that are asked for: of a weekly side whole weeks. */
+struct days days_of(const struct figures *figures, enum tally_dimension side);
+struct days days_all(const struct figures *figures);
 
 /* --- figures_time.c -------------------------------------------------------------------------- */
 
@@ -104,6 +116,10 @@ uint32_t odds_after(const struct playbook *playbook, uint64_t ms);
 
 /* How many stand in each stage, under its number in `bins`. */
 enum status stages_read(const struct figures *figures, struct sum *out);
+/* Tables of time show the newest so many rows: from which one on, and the days of these. */
+size_t periods_first(const struct rows *rows);
+struct days periods_days(const struct figures *figures, const struct rows *rows);
+
 /* --- figures_list.c: lists of people -----------------------------------------------------------
  */
 
@@ -130,6 +146,9 @@ void tables_begin(struct figures *figures);
 void tables_end(struct figures *figures);
 /* `bar`: the member whose size a picture shows, or NULL. */
 void table_begin(struct figures *figures, const char *name, const char *title, const char *bar);
+/* The same of other days than the query's side has. */
+void table_begin_over(struct figures *figures, struct days days, const char *name,
+                      const char *title, const char *bar);
 void table_end(struct figures *figures);
 void row_begin(struct figures *figures);
 void row_end(struct figures *figures);

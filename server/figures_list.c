@@ -4,7 +4,6 @@
 #include "server/engine.h"
 #include "server/figures_internal.h"
 
-#define LIST_SHOWN 100
 #define LIST_LOOKS 20000 /* rows that one page may pass over: some ms */
 
 struct list {
@@ -105,7 +104,7 @@ static bool list_person(void *owner, uint64_t number, const struct person_row *r
         !is_in_scope(list, row, task))
         return true;
     write_person(list->figures, number, row, task);
-    return ++list->shown < LIST_SHOWN;
+    return ++list->shown < list->figures->query->limit;
 }
 
 enum status list_people(struct figures *figures, const char *title, bool any,
@@ -115,7 +114,7 @@ enum status list_people(struct figures *figures, const char *title, bool any,
     enum status status = STATUS_OK;
 
     *next_out = 0;
-    table_begin(figures, "people", title, NULL);
+    table_begin_over(figures, days_of(figures, TALLY_ALL), "people", title, NULL);
     if (any)
         status = state_read_people(figures->source->state, figures->query->after, LIST_LOOKS,
                                    list_person, &list, next_out);

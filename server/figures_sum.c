@@ -340,6 +340,17 @@ enum status rows_read(const struct figures *figures, const enum tally_kind *kind
     return gathering.exhausted ? STATUS_BUSY : status;
 }
 
+bool side_is_weekly(enum tally_dimension side)
+{
+    return side == TALLY_HOUR || side == TALLY_SOURCE || side == TALLY_CAMPAIGN ||
+           side == TALLY_AGENT;
+}
+
+enum figures_by period_known(const struct figures *figures, enum figures_by by)
+{
+    return side_is_weekly(figures->query->side) && by < FIGURES_BY_WEEK ? FIGURES_BY_WEEK : by;
+}
+
 uint64_t row_pending(const struct row *row)
 {
     return row->counts[MEASURE_OWED] - row->counts[MEASURE_SETTLED];

@@ -40,7 +40,7 @@ static enum status write_side(struct figures *figures, enum tally_kind kind,
     enum status status = rows_read_sums(figures, kind, side, SIDE_ROWS, &rows);
 
     if (status == STATUS_OK && rows.count > 0) {
-        table_begin(figures, name, title, "p50_ms");
+        table_begin_over(figures, days_of(figures, side), name, title, "p50_ms");
         for (size_t i = 0; i < rows.count; i++) {
             row_begin(figures);
             say_label(figures, name, side, &rows.items[i]);

@@ -109,7 +109,6 @@ static uint64_t missed_at(const struct figures *figures, const struct person_row
     return is_overdue(figures, task) ? task->promise_ms : row->missed_s * 1000ull;
 }
 
-#define PROMISE_ROWS 400
 static const enum tally_kind promise_kinds[] = {TALLY_OPTIN, TALLY_ANSWER, TALLY_UNANSWERED};
 
 static void write_promises(struct figures *figures, const struct row *row)
@@ -127,7 +126,7 @@ static void write_promises(struct figures *figures, const struct row *row)
 
 enum status figures_promises(struct figures *figures)
 {
-    enum figures_by by = figures->query->by;
+    enum figures_by by = period_known(figures, figures->query->by);
     struct rows rows = {0};
     uint64_t next = 0;
     enum status status = rows_read(figures, promise_kinds, 3, TALLY_ALL, by, &rows);
@@ -139,9 +138,9 @@ enum status figures_promises(struct figures *figures)
         write_promises(figures, &total);
         summary_end(figures);
         tables_begin(figures);
-        table_begin(figures, "days", "By the day that they came in", "kept_percent");
-        for (size_t i = rows.count > PROMISE_ROWS ? rows.count - PROMISE_ROWS : 0; i < rows.count;
-             i++) {
+        table_begin_over(figures, periods_days(figures, &rows), "days",
+                         "By the day that they came in", "kept_percent");
+        for (size_t i = periods_first(&rows); i < rows.count; i++) {
             row_begin(figures);
             say_day(figures, "day", by, rows.items[i].key);
             write_promises(figures, &rows.items[i]);

@@ -57,6 +57,8 @@ static void report_asked(struct figures_query query)
         query.side = TALLY_ALL;
     if (query.day_last == 0)
         query.day_last = UINT32_MAX;
+    if (query.limit == 0)
+        query.limit = FIGURES_LIMIT;
     assert_status(figures_write(&source, &query, &out), STATUS_OK);
     assert_false(out.overflow);
     out.bytes[out.length] = '\0';
@@ -311,6 +313,57 @@ static void an_answer_counts_for_the_source_of_its_own_optin(void **unused)
     assert_says("\"conversed\":1,");
 }
 
+/* From some sides only whole weeks are known; what is about other days than were asked for says so.
+ */
+static void the_days_that_are_really_counted_are_told(void **unused)
+{
+    struct figures_query one_day = {
+        .name = FIGURES_SPEED, .day_first = 19676, .day_last = 19676, .by = FIGURES_BY_DAY};
+
+    (void)unused;
+    world.source = 7;
+    world.now_ms = 19676 * DAY; /* a Wednesday */
+    live(1, MINUTE, OUTCOME_NO_ANSWER);
+    world.now_ms = 19678 * DAY;
+    live(2, MINUTE, OUTCOME_NO_ANSWER);
+    world.now_ms = 19690 * DAY;
+    report_asked(one_day);
+    assert_says("\"from\":\"2023-11-15\",\"to\":\"2023-11-15\","
+                "\"covers\":{\"from\":\"2023-11-15\",\"to\":\"2023-11-15\"},"
+                "\"summary\":{\"owed\":1,");
+    assert_says("{\"name\":\"source\",\"title\":\"By source\",\"bar\":\"p50_ms\","
+                "\"from\":\"2023-11-13\",\"to\":\"2023-11-19\",\"rows\":[{\"source\":\"4:7\","
+                "\"count\":2,");
+    one_day.side = TALLY_SOURCE;
+    one_day.value = 7;
+    report_asked(one_day);
+    assert_says("\"from\":\"2023-11-15\",\"to\":\"2023-11-15\","
+                "\"covers\":{\"from\":\"2023-11-13\",\"to\":\"2023-11-19\"},"
+                "\"summary\":{\"owed\":2,");
+    one_day.name = FIGURES_MIX;
+    report_asked(one_day);
+    assert_says("\"from\":\"2023-11-13\",\"to\":\"2023-11-19\",\"rows\":["
+                "{\"cohort\":\"2023-11-13\",\"people\":2,");
+    one_day.name = FIGURES_LATE; /* whose list is of the very day */
+    report_asked(one_day);
+    assert_says("\"name\":\"people\",\"title\":\"Who waited too long, or still does\","
+                "\"bar\":null,\"from\":\"2023-11-15\",\"to\":\"2023-11-15\",");
+}
+
+static void a_table_of_the_newest_days_says_from_when_on(void **unused)
+{
+    (void)unused;
+    world.now_ms = 19000 * DAY;
+    for (unsigned i = 0; i < 402; i++) {
+        live(i, 1000, OUTCOME_NO_ANSWER);
+        world.now_ms += DAY - 1000;
+    }
+    report_asked((struct figures_query){.name = FIGURES_MIX, .by = FIGURES_BY_DAY});
+    assert_says("\"covers\":{\"from\":null,");
+    assert_says("\"bar\":\"cold_percent\",\"from\":\"2022-01-10\",\"to\":\"2023-02-14\",\"rows\":["
+                "{\"cohort\":\"2022-01-10\",");
+}
+
 /* --- conversation-time -------------------------------------------------------------------- */
 
 /* 18 months from the first of them; all other conversations take so long that the mean is 36 h. */
@@ -472,7 +525,8 @@ static void who_comes_again_is_of_the_first_cohort(void **unused)
     live(1, MINUTE, OUTCOME_SOLD);
     report_asked((struct figures_query){.name = FIGURES_FUNNEL, .by = FIGURES_BY_MONTH});
     assert_says("\"cohorts\",\"title\":\"By when they first opted in\","
-                "\"bar\":\"conversed_percent\",\"rows\":[{\"cohort\":\"2023-11\",\"people\":1,");
+                "\"bar\":\"conversed_percent\",\"from\":null,\"to\":\"2025-01-13\",\"rows\":["
+                "{\"cohort\":\"2023-11\",\"people\":1,");
     assert_says("\"sold\":1,\"sold_percent\":100.00,");
 }
 
@@ -636,6 +690,8 @@ static void a_long_list_comes_in_pages(void **unused)
         assert_int_equal(query.after != 0, page < 2);
     }
     assert_int_equal(people, 250);
+    report_asked((struct figures_query){.name = FIGURES_CRACKS, .limit = 249});
+    assert_says("\"next\":\"249\"}");
 }
 
 static void promises_are_kept_late_or_open(void **unused)
@@ -659,20 +715,25 @@ static void promises_are_kept_late_or_open(void **unused)
 
 static void a_promise_that_was_broken_soon_is_broken(void **unused)
 {
+    const uint64_t closes_ms = 1700085600000; /* a Wednesday, 17:00 in New York */
+    uint64_t tasks[3];
+
     (void)unused;
-    world.now_ms = 1700085600000 - 2 * MINUTE; /* a Wednesday, 16:58 in New York */
-    live(1, 2 * MINUTE, OUTCOME_NO_ANSWER);    /* at 17:00 */
-    world.now_ms -= 2 * MINUTE;
-    live(2, 2 * MINUTE + 1, OUTCOME_NO_ANSWER);
-    world.now_ms = 1700085600000 - 1;
-    live(3, 30 * MINUTE, OUTCOME_NO_ANSWER);
+    world.now_ms = closes_ms - 2 * MINUTE;
+    for (unsigned i = 0; i < 3; i++)
+        tasks[i] = opt_in(i);
+    world.now_ms = closes_ms;
+    tell(tasks[0], OUTCOME_NO_ANSWER);
+    world.now_ms = closes_ms + 1;
+    tell(tasks[1], OUTCOME_NO_ANSWER);
+    world.now_ms = closes_ms + 30 * MINUTE;
+    tell(tasks[2], OUTCOME_NO_ANSWER);
     report(FIGURES_PROMISES);
     assert_says("\"summary\":{\"promised\":3,\"kept\":1,\"late\":2,\"unanswered\":0,"
                 "\"of_these_open\":0,\"kept_percent\":33.33}");
     assert_says("{\"day\":\"2023-11-15\",\"promised\":3,\"kept\":1,\"late\":2,");
 }
 
-/* The business day is over when the opt-in comes, so its promise is the next day's. */
 static void a_promise_to_whom_nobody_answers_is_not_kept_by_its_end(void **unused)
 {
     (void)unused;
@@ -828,6 +889,8 @@ int main(void)
         TEST(an_answer_counts_from_when_it_began_not_from_when_it_was_told),
         TEST(speed_of_one_agent_is_his_alone),
         TEST(an_answer_counts_for_the_source_of_its_own_optin),
+        TEST(the_days_that_are_really_counted_are_told),
+        TEST(a_table_of_the_newest_days_says_from_when_on),
         TEST(conversation_time_of_36_hours_and_18_months),
         TEST(percentiles_are_right_within_three_per_cent),
         TEST(an_amended_conversation_was_none),

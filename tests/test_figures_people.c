@@ -53,6 +53,7 @@ static void report_by(struct figures_query query, const struct playbook *playboo
     source.state = reader;
     query.side = query.side == 0 ? TALLY_ALL : query.side;
     query.day_last = query.day_last == 0 ? UINT32_MAX : query.day_last;
+    query.limit = query.limit == 0 ? FIGURES_LIMIT : query.limit;
     query.price_cents = FIGURES_PRICE_OWN;
     query.recoverable_parts = FIGURES_RECOVERABLE_OWN;
     assert_status(figures_write(&source, &query, &out), STATUS_OK);
