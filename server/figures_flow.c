@@ -314,8 +314,8 @@ static struct mix mix_of(const struct row *row)
 
     return (struct mix){.people = people,
                         .closed = closed,
-                        .hot = talked > closed ? talked - closed : 0,
-                        .cold = people > talked + pending ? people - talked - pending : 0,
+                        .hot = left_of(talked, closed),
+                        .cold = left_of(people, talked + pending),
                         .pending = pending};
 }
 
@@ -325,9 +325,9 @@ static void write_mix(struct figures *figures, const struct mix *mix)
     say_uint(figures, "closed", mix->closed);
     say_uint(figures, "hot", mix->hot);
     say_uint(figures, "cold", mix->cold);
-    say_share(figures, "closed", mix->closed, mix->people);
-    say_share(figures, "hot", mix->hot, mix->people);
-    say_share(figures, "cold", mix->cold, mix->people);
+    say_share(figures, "closed", mix->closed, left_of(mix->people, mix->pending));
+    say_share(figures, "hot", mix->hot, left_of(mix->people, mix->pending));
+    say_share(figures, "cold", mix->cold, left_of(mix->people, mix->pending));
     say_uint(figures, "pending", mix->pending);
 }
 

@@ -78,6 +78,12 @@ struct rows {
  * query's own side) for each period of `by`. */
 enum status rows_read(const struct figures *figures, const enum tally_kind *kinds, size_t count,
                       enum tally_dimension dimension, enum figures_by by, struct rows *rows);
+/* What is left of a count; 0 where there is more of the other one: records of before an answer was
+ * counted where its opt-in is may have it elsewhere. */
+static inline uint64_t left_of(uint64_t count, uint64_t less)
+{
+    return count > less ? count - less : 0;
+}
 /* First responses that nobody has answered yet and that are not late either, and the people who are
  * new by them: nothing can be said of these yet. */
 uint64_t row_pending(const struct row *row);

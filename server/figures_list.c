@@ -179,15 +179,14 @@ enum status figures_no_response(struct figures *figures)
     struct row total;
     enum status status = count_people(figures, &total);
     uint64_t people = total.counts[MEASURE_PEOPLE], pending = row_pending_people(&total), next = 0;
-    uint64_t tried = total.counts[MEASURE_CONTACTED] + pending;
-    uint64_t count = people > tried ? people - tried : 0;
+    uint64_t count = left_of(people, total.counts[MEASURE_CONTACTED] + pending);
 
     if (status != STATUS_OK)
         return status;
     summary_begin(figures);
     say_uint(figures, "people", people);
     say_uint(figures, "no_response", count);
-    say_share(figures, "no_response", count, people);
+    say_share(figures, "no_response", count, left_of(people, pending));
     say_uint(figures, "pending", pending);
     summary_end(figures);
     tables_begin(figures);

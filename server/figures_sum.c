@@ -353,12 +353,12 @@ enum figures_by period_known(const struct figures *figures, enum figures_by by)
 
 uint64_t row_pending(const struct row *row)
 {
-    return row->counts[MEASURE_OWED] - row->counts[MEASURE_SETTLED];
+    return left_of(row->counts[MEASURE_OWED], row->counts[MEASURE_SETTLED]);
 }
 
 uint64_t row_pending_people(const struct row *row)
 {
-    return row->counts[MEASURE_NEW_OWED] - row->counts[MEASURE_NEW_SETTLED];
+    return left_of(row->counts[MEASURE_NEW_OWED], row->counts[MEASURE_NEW_SETTLED]);
 }
 
 static int compare_keys(const void *a, const void *b)

@@ -72,15 +72,10 @@ struct owed {
     uint64_t all, ended, pending;
 };
 
-static void write_unanswered(struct figures *figures, const char *class, uint64_t count,
-                             uint64_t owed)
+/* Whom shares are of. */
+static uint64_t due(const struct owed *owed)
 {
-    row_begin(figures);
-    say_text(figures, "class", class);
-    say_uint(figures, "count", count);
-    say_share(figures, "of_all", count, owed);
-    say_ms(figures, "odds_lost_times", false, 0);
-    row_end(figures);
+    return owed->all - owed->pending;
 }
 
 static void write_classes(struct figures *figures, const struct sum *answers,
@@ -93,12 +88,16 @@ static void write_classes(struct figures *figures, const struct sum *answers,
         row_begin(figures);
         say_text(figures, "class", class_names[class]);
         say_uint(figures, "count", answers->classes[class]);
-        say_share(figures, "of_all", answers->classes[class], owed->all);
+        say_share(figures, "of_all", answers->classes[class], due(owed));
         say_uint(figures, "odds_lost_times", odds_after(playbook, class_begins_ms[class]));
         row_end(figures);
     }
-    write_unanswered(figures, "never", owed->all - answers->count - owed->pending, owed->all);
-    write_unanswered(figures, "pending", owed->pending, owed->all);
+    row_begin(figures);
+    say_text(figures, "class", "never");
+    say_uint(figures, "count", left_of(due(owed), answers->count));
+    say_share(figures, "of_all", left_of(due(owed), answers->count), due(owed));
+    say_ms(figures, "odds_lost_times", false, 0);
+    row_end(figures);
     table_end(figures);
 }
 
@@ -111,9 +110,9 @@ static void write_speed(struct figures *figures, const struct sum *answers, cons
     summary_begin(figures);
     say_uint(figures, "owed", owed->all);
     say_uint(figures, "answered", answers->count);
-    say_share(figures, "answered", answers->count, owed->all);
+    say_share(figures, "answered", answers->count, due(owed));
     say_uint(figures, "ended_unanswered", owed->ended);
-    say_uint(figures, "open", owed->all - answers->count - owed->ended);
+    say_uint(figures, "open", left_of(owed->all, answers->count + owed->ended));
     say_uint(figures, "of_these_pending", owed->pending);
     write_lengths(figures, answers);
     say_ms(figures, "system_mean_ms", known, answers->aside / count);

@@ -119,8 +119,8 @@ static void write_promises(struct figures *figures, const struct row *row)
     say_uint(figures, "promised", promised);
     say_uint(figures, "kept", kept);
     say_uint(figures, "late", late);
-    say_uint(figures, "unanswered", promised - kept - late);
-    say_uint(figures, "of_these_open", promised - kept - late - ended);
+    say_uint(figures, "unanswered", left_of(promised, kept + late));
+    say_uint(figures, "of_these_open", left_of(promised, kept + late + ended));
     say_share(figures, "kept", kept, promised);
 }
 
