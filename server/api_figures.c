@@ -178,9 +178,10 @@ static bool take_numbers(const struct api_call *call, struct figures_query *quer
 {
     char text[VALUE_MAX + 1];
     struct playbook_span cold_for;
-    uint64_t parts;
+    uint64_t parts, limit;
 
     query->day_last = UINT32_MAX;
+    query->limit = FIGURES_LIMIT;
     query->price_cents = FIGURES_PRICE_OWN;
     query->recoverable_parts = FIGURES_RECOVERABLE_OWN;
     if (!take_text(call, *wrong = "from", text) || (*text && !read_day(text, &query->day_first)))
@@ -191,6 +192,13 @@ static bool take_numbers(const struct api_call *call, struct figures_query *quer
         return false;
     if (!take_text(call, *wrong = "after", text) || (*text && !read_number(text, &query->after)))
         return false;
+    if (!take_text(call, *wrong = "limit", text))
+        return false;
+    if (*text) {
+        if (!read_number(text, &limit) || limit == 0 || limit > FIGURES_LIMIT_MAX)
+            return false;
+        query->limit = (uint32_t)limit;
+    }
     if (!take_text(call, *wrong = "cold_for", text) ||
         (*text && !playbook_span_of(slice_of(text), &cold_for)))
         return false;

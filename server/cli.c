@@ -431,10 +431,12 @@ static int verb_report(struct cli_call *call)
     if (query.overflow)
         return cli_complain("too much is asked", "");
     bytes[query.length] = '\0';
+    if (csv && !call->json)
+        return cli_print_figures_csv(call, bytes);
     cli_path(path, call, call->verb, bytes);
     int code = cli_request(call, "GET", path, (struct slice){0}, &answer);
     if (code == 0)
-        cli_print_figures(answer.body, call->json, csv);
+        cli_print_figures(answer.body, call->json);
     return code;
 }
 

@@ -46,8 +46,15 @@ void cli_figures_usage(FILE *out);
 const char *cli_figures_query(int count, const char *const *words, bool *csv_out, struct text *out);
 /* A report's document as text with bars, and as CSV: a head and rows for each table. As above. */
 bool cli_write_figures(struct slice json, struct text *out);
-bool cli_write_figures_csv(struct slice json, struct text *out);
+/* Pages of the same report, one after the other: behind the first one only the list's rows. Zeroed
+ * before the first. */
+struct cli_csv {
+    unsigned pages;
+    bool list_headed;
+    char next[32]; /* cursor of the next page; empty: there is none */
+};
+bool cli_write_figures_csv(struct slice json, struct cli_csv *csv, struct text *out);
 /* To stdout as asked for; as it came where it is no such document. */
-void cli_print_figures(struct slice json, bool as_json, bool as_csv);
+void cli_print_figures(struct slice json, bool as_json);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "proto/json.h"
 #include "proto/must.h"
-#include "server/cli.h"
+#include "server/cli_internal.h"
 #include "server/figures.h"
 
 #define CELL_MAX    256
@@ -19,9 +19,9 @@
 
 /* --- what is asked for ----------------------------------------------------------------- */
 
-static const char *const parameters[] = {"agency",      "site",  "agent",   "source", "campaign",
-                                         "from",        "to",    "by",      "after",  "price",
-                                         "recoverable", "owner", "cold_for"};
+static const char *const parameters[] = {"agency",      "site",  "agent",    "source", "campaign",
+                                         "from",        "to",    "by",       "after",  "price",
+                                         "recoverable", "owner", "cold_for", "limit"};
 
 /* --cold-for is cold_for. */
 static bool is_called(struct slice word, const char *name)
@@ -80,7 +80,7 @@ void cli_figures_usage(FILE *out)
 {
     fprintf(out, "usage: hotlead report NAME [--agency ID] [--from DAY] [--to DAY] [--csv]\n"
                  "       [--site ID | --source KIND | --campaign NAME | --agent ID (speed)]\n"
-                 "       [--by day|week|month] [--after CURSOR]\n"
+                 "       [--by day|week|month] [--limit PEOPLE] [--after CURSOR]\n"
                  "       [--price MONEY] [--recoverable PERCENT] (dust)\n"
                  "       [--owner AGENT] (board, graveyard) [--cold-for 6mo] (graveyard)\n\n");
 #define XX(which, text, about) fprintf(out, "  %-18s %s\n", text, about);
@@ -330,7 +330,34 @@ static void write_rows(struct text *out, const struct columns *columns, struct j
     }
 }
 
-static void write_table(struct text *out, struct json_value table)
+/* A text member; empty when there is none. */
+static struct slice text_member(struct json_value object, const char *name)
+{
+    struct json_value value;
+    struct slice text = {0};
+
+    if (json_member(object, name, &value))
+        json_string(value, &text);
+    return text;
+}
+
+static void write_days(struct text *out, struct json_value days)
+{
+    struct slice from = text_member(days, "from");
+
+    text_add(out, from.length > 0 ? from : SLICE("the beginning"));
+    text_string(out, " to ");
+    text_add(out, text_member(days, "to"));
+}
+
+static bool same_days(struct json_value a, struct json_value b)
+{
+    return slice_equal(text_member(a, "from"), text_member(b, "from")) &&
+           slice_equal(text_member(a, "to"), text_member(b, "to"));
+}
+
+/* `covers`: the days of the summary; it may have others. */
+static void write_table(struct text *out, struct json_value table, struct json_value covers)
 {
     struct columns columns = {0};
     struct json_value title, bar, rows;
@@ -343,20 +370,14 @@ static void write_table(struct text *out, struct json_value table)
         json_string(bar, &columns.bar);
     text_char(out, '\n');
     text_add(out, text);
+    if (!same_days(table, covers)) {
+        text_string(out, " (");
+        write_days(out, table);
+        text_char(out, ')');
+    }
     text_string(out, json_count(rows) == 0 ? ": none\n" : "\n");
     measure(rows, &columns);
     write_rows(out, &columns, rows);
-}
-
-/* A text member; empty when there is none. */
-static struct slice text_member(struct json_value object, const char *name)
-{
-    struct json_value value;
-    struct slice text = {0};
-
-    if (json_member(object, name, &value))
-        json_string(value, &text);
-    return text;
 }
 
 /* `value` as one of a member that ends in its unit; a unit that says nothing to numbers stands
@@ -398,21 +419,22 @@ static void write_constants(struct text *out, struct json_value constants)
     }
 }
 
-static void write_head(struct text *out, struct json_value root)
+/* Where other days are counted than were asked for, it says so. */
+static void write_head(struct text *out, struct json_value root, struct json_value covers)
 {
-    struct slice from = text_member(root, "from");
-
     text_add(out, text_member(root, "report"));
     text_string(out, ": ");
     text_add(out, text_member(root, "about"));
     text_string(out, "\nopt-ins from ");
-    text_add(out, from.length > 0 ? from : SLICE("the beginning"));
-    text_string(out, " to ");
-    text_add(out, text_member(root, "to"));
+    write_days(out, root);
+    if (!same_days(root, covers)) {
+        text_string(out, "; counted are those from ");
+        write_days(out, covers);
+    }
     text_string(out, "\n\n");
 }
 
-static struct json *open_document(struct slice json, struct json_value *root_out)
+struct json *cli_open_document(struct slice json, struct json_value *root_out)
 {
     struct json *document = json_open(json.length + 1);
 
@@ -424,19 +446,21 @@ static struct json *open_document(struct slice json, struct json_value *root_out
 
 bool cli_write_figures(struct slice json, struct text *out)
 {
-    struct json_value root, value, table;
-    struct json *document = open_document(json, &root);
+    struct json_value root, value, table, covers;
+    struct json *document = cli_open_document(json, &root);
     struct slice text;
 
     if (!document)
         return false;
-    write_head(out, root);
+    if (!json_member(root, "covers", &covers))
+        covers = root;
+    write_head(out, root, covers);
     if (json_member(root, "summary", &value))
         write_summary(out, value);
     if (json_member(root, "tables", &value)) {
         struct json_walk walk = json_walk(value);
         while (json_next(&walk, &text, &table))
-            write_table(out, table);
+            write_table(out, table, covers);
     }
     if (json_member(root, "constants", &value))
         write_constants(out, value);
@@ -449,105 +473,15 @@ bool cli_write_figures(struct slice json, struct text *out)
     return true;
 }
 
-/* --- CSV
- * ------------------------------------------------------------------------------------------ */
-
-/* What a visitor has made up must not be a formula where the table is opened. */
-static void write_field(struct text *out, struct slice field)
-{
-    bool formula = field.length > 0 && strchr("=+-@\t\r", field.bytes[0]);
-
-    text_char(out, '"');
-    if (formula)
-        text_char(out, '\'');
-    for (size_t i = 0; i < field.length; i++) {
-        if (field.bytes[i] == '"')
-            text_char(out, '"');
-        text_char(out, field.bytes[i]);
-    }
-    text_char(out, '"');
-}
-
-static void write_csv_value(struct text *out, struct json_value value)
-{
-    struct slice text;
-
-    if (json_string(value, &text))
-        write_field(out, text);
-    else if (value.type != JSON_NULL)
-        json_write(out, value);
-}
-
-static void write_csv_rows(struct text *out, struct slice table, struct json_value rows)
-{
-    struct json_walk walk = json_walk(rows);
-    struct json_value row, value;
-    struct slice none, name;
-    bool first = true;
-
-    while (json_next(&walk, &none, &row)) {
-        struct json_walk members = json_walk(row), heads = members;
-        if (first)
-            text_string(out, "\"table\"");
-        while (first && json_next(&heads, &name, &value)) {
-            text_char(out, ',');
-            write_field(out, name);
-        }
-        if (first)
-            text_string(out, "\r\n");
-        first = false;
-        write_field(out, table);
-        while (json_next(&members, &name, &value)) {
-            text_char(out, ',');
-            write_csv_value(out, value);
-        }
-        text_string(out, "\r\n");
-    }
-}
-
-bool cli_write_figures_csv(struct slice json, struct text *out)
-{
-    struct json_value root, value, table, rows;
-    struct json *document = open_document(json, &root);
-    struct slice name;
-
-    if (!document)
-        return false;
-    text_string(out, "\"table\",\"name\",\"value\"\r\n");
-    if (json_member(root, "summary", &value)) {
-        struct json_walk walk = json_walk(value);
-        struct json_value member;
-        while (json_next(&walk, &name, &member)) {
-            text_string(out, "\"summary\",");
-            write_field(out, name);
-            text_char(out, ',');
-            write_csv_value(out, member);
-            text_string(out, "\r\n");
-        }
-    }
-    if (json_member(root, "tables", &value)) {
-        struct json_walk walk = json_walk(value);
-        struct slice none;
-        while (json_next(&walk, &none, &table)) {
-            struct json_value title;
-            if (json_member(table, "name", &title) && json_string(title, &name) &&
-                json_member(table, "rows", &rows))
-                write_csv_rows(out, name, rows);
-        }
-    }
-    json_close(document);
-    return true;
-}
-
 /* Padding and bars make it longer than the document: a bar is at most as long as a row's names. */
-void cli_print_figures(struct slice json, bool as_json, bool as_csv)
+void cli_print_figures(struct slice json, bool as_json)
 {
     size_t capacity = json.length * 8 + 64 * 1024;
     struct text out = text_over(malloc(capacity), capacity);
     bool written;
 
     MUST(out.bytes);
-    written = as_csv ? cli_write_figures_csv(json, &out) : cli_write_figures(json, &out);
+    written = cli_write_figures(json, &out);
     if (as_json || !written || out.overflow)
         printf("%.*s\n", (int)json.length, json.bytes);
     else

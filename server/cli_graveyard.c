@@ -62,7 +62,7 @@ int cli_graveyard_list(struct cli_call *call)
              wanted.after ? wanted.after : "");
     int code = cli_request(call, "GET", query, (struct slice){0}, &answer);
     if (code == 0)
-        cli_print_figures(answer.body, call->json, false);
+        cli_print_figures(answer.body, call->json);
     return code;
 }
 

@@ -57,6 +57,14 @@ int cli_request(struct cli_call *call, const char *method, const char *path, str
 /* /v1/sites, /v1/sites/ID, /v1/sites/ID/keys: what a word holds may be anything. */
 void cli_path(char out[2048], const struct cli_call *call, const char *id, const char *rest);
 
+/* --- cli_figures.c, cli_figures_csv.c -------------------------------------------------------- */
+
+/* NULL: it is no JSON. To be closed. */
+struct json *cli_open_document(struct slice json, struct json_value *root_out);
+/* The call's report with all pages of its list; the exit code comes back. `query` is as
+ * cli_figures_query makes it, below 1 KiB. */
+int cli_print_figures_csv(struct cli_call *call, const char *query);
+
 /* --- cli_playbook.c ---------------------------------------------------------------------- */
 
 int cli_playbook_usage(FILE *out);

@@ -143,7 +143,7 @@ static enum status apply_task(struct engine *engine, const struct record_view *r
         state_meta(state)->redeliveries += effect->row.delivery > old.delivery;
     }
     count_parked(state, &old, &effect->row);
-    engine->opened |= effect->row.kind == TASK_FIRST_RESPONSE && old.kind != TASK_FIRST_RESPONSE;
+    TRY(engine_tally_task(engine, record, &old, &effect->row));
     if ((effect->row.flags & ~old.flags) & TASK_BREACHED) {
         state_meta(state)->breaches++;
         TRY(engine_tally_breach(engine, record, &effect->row, old.lease_until_ms != 0));
@@ -498,7 +498,7 @@ enum status engine_apply(struct engine *engine, const struct record_view *record
     TRY(state_begin(engine->options.state));
     engine->person.number = 0;
     engine->report.op = 0;
-    engine->opened = false;
+    engine->opened = 0;
     while ((kind = effect_next(record, &offset, &body)) != 0)
         TRY(apply_effect(engine, record, kind, body));
     /* A record of a person is a link of the chain even when it changes no row. */

@@ -46,7 +46,7 @@ struct engine {
     struct person_row person_before; /* the same, as it was before the record */
     struct effect_optin decision;    /* of the record, when it is about an opt-in */
     struct effect_report report;     /* of the record; op 0: it has none */
-    bool opened;                     /* the record makes a task that is to be a first response */
+    uint16_t opened;                 /* TALLY_OPTIN_*: the record's opt-in has a first response */
     struct json *json;               /* for settings, which are rare */
     char *padded;                    /* RECORD_PAYLOAD_MAX bytes, and what json wants behind them */
     struct optin *optin;             /* one that is compared with what came again */
@@ -532,6 +532,9 @@ enum status engine_put_rows(struct state *state, uint64_t person, const struct t
 enum status engine_tally_person(struct engine *engine);
 /* The opt-in that engine->decision is about. */
 enum status engine_tally_optin(struct engine *engine, const struct record_view *record);
+/* A task of the person at hand is opened (`old` is empty), or changed. Before the opt-in is. */
+enum status engine_tally_task(struct engine *engine, const struct record_view *record,
+                              const struct task_row *old, const struct task_row *row);
 /* The deadline of a task of the person at hand has passed; `held`: while somebody had it. */
 enum status engine_tally_breach(struct engine *engine, const struct record_view *record,
                                 const struct task_row *task, bool held);

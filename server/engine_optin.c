@@ -254,8 +254,14 @@ static bool can_be_hastened(const struct task_row *open, uint64_t deadline_ms)
 }
 
 /* Its call is about this opt-in, also where the newest words of the person are others. */
-static void tell_optin(struct task_row *row, const struct effect_optin *decision)
+static void tell_optin(const struct life *life, struct task_row *row,
+                       const struct effect_optin *decision)
 {
+    const struct person_row *person = &life->who->row;
+
+    row->own_source = decision->source != person->source || decision->campaign != person->campaign;
+    row->source = row->own_source ? decision->source : 0;
+    row->campaign = row->own_source ? decision->campaign : 0;
     if (row->optin_seq == decision->optin_seq)
         return;
     row->optin_seq = decision->optin_seq;
@@ -280,7 +286,7 @@ static bool is_hastened(struct life *life, struct task_row *open,
     if (!can_be_hastened(open, fresh.deadline_ms))
         return false;
     drop_seq = life_put_anew(life, &fresh, decision->received_ms);
-    tell_optin(&fresh, decision);
+    tell_optin(life, &fresh, decision);
     *open = fresh;
     life_task_effect(life, open, drop_seq);
     return true;
@@ -297,7 +303,7 @@ static void give_task(struct life *life, const struct site *site, bool phone_is_
         return;
     if (!life_find_open(life, unreachable ? TASK_RESEARCH : TASK_CALL, &open)) {
         life_begin_response(life, site, unreachable, decision->received_ms, &open);
-        tell_optin(&open, decision);
+        tell_optin(life, &open, decision);
         life_open_task(life, &open, decision->received_ms);
     } else if (unreachable || !is_hastened(life, &open, decision)) {
         if (phone_is_new)

@@ -199,12 +199,39 @@ static bool stands_the_same(const struct person_row *a, const struct person_row 
            (a->optins == 0) == (b->optins == 0);
 }
 
+static bool is_only_looked_at(unsigned reason)
+{
+    return reason == NO_TASK_TEST || reason == NO_TASK_SUSPECT;
+}
+
+/* Of whom there was nothing but tests, and what was taken for a robot's. Records of before lives
+ * were planned do not say so where there was more than one. */
+static bool is_nobody(const struct person_row *row)
+{
+    return row->closed == PERSON_NOT_STARTED ||
+           (row->optins == 1 && is_only_looked_at(row->reason));
+}
+
+/* Who comes with an opt-in that is real is counted with it; who had come before counts now, in the
+ * cohort of what came first, as all that is counted of him. */
+static enum status count_new(struct engine *engine, const struct cohort *cohort)
+{
+    const struct person_row *before = &engine->person_before, *after = &engine->person.row;
+
+    if (before->optins == 0 || !is_nobody(before) || is_nobody(after) ||
+        after->closed != PERSON_WORKED)
+        return STATUS_OK;
+    return count(engine, TALLY_OPTIN, cohort,
+                 &(struct tally_add){.bin = TALLY_OPTIN_SINCE | TALLY_OPTIN_NEW});
+}
+
 /* The cohort that somebody is of stays, as long as he is the same person. */
 enum status engine_tally_person(struct engine *engine)
 {
     const struct person_row *before = &engine->person_before, *after = &engine->person.row;
     struct cohort cohort = cohort_of_person(after);
 
+    TRY(count_new(engine, &cohort));
     TRY(count_standing(engine, &cohort, standing_bin(before), standing_bin(after)));
     if (conversed_of(before) != conversed_of(after)) {
         TRY(count_conversed(engine, &cohort, conversed_of(before), true));
@@ -241,24 +268,86 @@ enum status engine_tally_optin(struct engine *engine, const struct record_view *
 
     if (is_repetition(optin))
         return STATUS_OK;
-    if (engine->person.row.optins == 1)
+    if (engine->person.row.optins == 1 && !is_only_looked_at(optin->reason))
         add.bin |= TALLY_OPTIN_NEW;
-    if (engine->opened)
-        add.bin |= TALLY_OPTIN_OPENED;
+    add.bin |= engine->opened;
     return count(engine, TALLY_OPTIN, &cohort, &add);
 }
 
-/* A task goes back to its opt-in; where its person came from is where the first one did. */
+/* A task goes back to its opt-in. */
 static struct cohort cohort_of_task(const struct engine *engine, const struct record_view *record,
                                     const struct task_row *task)
 {
     const struct person_row *person = &engine->person.row;
-
     return (struct cohort){.ms = task->received_ms,
                            .agency = record->header.agency,
                            .site = task->site,
-                           .source = person->source,
-                           .campaign = person->campaign};
+                           .source = task->own_source ? task->source : person->source,
+                           .campaign = task->own_source ? task->campaign : person->campaign};
+}
+
+static bool is_first_response(const struct task_row *task)
+{
+    return task->kind == TASK_FIRST_RESPONSE;
+}
+
+/* The record is the opt-in that the task is about. */
+static bool is_with_optin(const struct engine *engine, const struct record_view *record,
+                          const struct task_row *task)
+{
+    unsigned kind = record->header.kind;
+
+    return (kind == RECORD_OPTIN || kind == RECORD_DECIDED) && !is_repetition(&engine->decision) &&
+           task->optin_seq == engine->decision.optin_seq;
+}
+
+static bool is_to_first_optin(const struct engine *engine, const struct task_row *task)
+{
+    return task->optin_seq == engine->person.row.first_seq;
+}
+
+/* A response is owed from now on. */
+static enum status count_opened(struct engine *engine, const struct record_view *record,
+                                const struct task_row *task)
+{
+    const struct cohort cohort = cohort_of_task(engine, record, task);
+    unsigned opened = TALLY_OPTIN_OPENED | (task->promise_ms != 0 ? TALLY_OPTIN_PROMISED : 0) |
+                      (is_to_first_optin(engine, task) ? TALLY_OPTIN_FIRST : 0);
+
+    if (is_with_optin(engine, record, task)) {
+        engine->opened = (uint16_t)opened;
+        return STATUS_OK;
+    }
+    return count(engine, TALLY_OPTIN, &cohort,
+                 &(struct tally_add){.bin = (uint16_t)(TALLY_OPTIN_SINCE | opened)});
+}
+
+static enum status count_settled(struct engine *engine, const struct cohort *cohort,
+                                 const struct task_row *task)
+{
+    return count(engine, TALLY_SETTLED, cohort,
+                 &(struct tally_add){.bin = is_to_first_optin(engine, task)});
+}
+
+static enum status count_unanswered(struct engine *engine, const struct cohort *cohort,
+                                    const struct task_row *task)
+{
+    return count(engine, TALLY_UNANSWERED, cohort,
+                 &(struct tally_add){.bin = task->promise_ms != 0});
+}
+
+/* A response that was late, and is about a newer opt-in now, is owed anew; to the older one there
+ * was none. */
+enum status engine_tally_task(struct engine *engine, const struct record_view *record,
+                              const struct task_row *old, const struct task_row *row)
+{
+    const struct cohort cohort = cohort_of_task(engine, record, old);
+
+    if (!is_first_response(row) || (is_first_response(old) && old->optin_seq == row->optin_seq))
+        return STATUS_OK;
+    if (is_first_response(old))
+        TRY(count_unanswered(engine, &cohort, old));
+    return count_opened(engine, record, row);
 }
 
 enum status engine_tally_breach(struct engine *engine, const struct record_view *record,
@@ -267,12 +356,30 @@ enum status engine_tally_breach(struct engine *engine, const struct record_view 
     const struct cohort cohort = cohort_of_task(engine, record, task);
     const struct tally_add add = {.bin = held ? TALLY_BREACH_HELD : TALLY_BREACH_WAITING};
 
+    if (is_first_response(task))
+        TRY(count_settled(engine, &cohort, task));
     return count(engine, TALLY_BREACH, &cohort, &add);
 }
 
 static bool is_of_report(const struct engine *engine, const struct task_row *task)
 {
     return engine->report.op == REPORT_OUTCOME && engine->report.task == task->number;
+}
+
+static enum tally_promise promise_of(const struct task_row *task, uint64_t answered_ms)
+{
+    if (task->promise_ms == 0)
+        return TALLY_PROMISE_NONE;
+    return answered_ms <= task->promise_ms ? TALLY_PROMISE_KEPT : TALLY_PROMISE_BROKEN;
+}
+
+static uint16_t answer_bin(const struct task_row *task, uint64_t answered_ms)
+{
+    unsigned promise = promise_of(task, answered_ms);
+    unsigned class = tally_class_of(task->received_ms, answered_ms, task->promise_ms);
+
+    return (uint16_t)((promise << TALLY_CLASS_BITS | class) << TALLY_SPAN_BITS |
+                      tally_span_bin(since(task->received_ms, answered_ms)));
 }
 
 enum status engine_tally_end(struct engine *engine, const struct record_view *record,
@@ -284,18 +391,18 @@ enum status engine_tally_end(struct engine *engine, const struct record_view *re
     uint64_t answered_ms;
     struct tally_add add = {0};
 
-    if (task->kind != TASK_FIRST_RESPONSE)
+    if (!is_first_response(task))
         return STATUS_OK;
+    if (!(task->flags & TASK_BREACHED))
+        TRY(count_settled(engine, &cohort, task));
     if (!tried)
-        return count(engine, TALLY_UNANSWERED, &cohort, &add);
+        return count_unanswered(engine, &cohort, task);
     answered_ms = engine->report.contact_ms;
     if (answered_ms < task->received_ms) /* not said, by a record of before it was */
         answered_ms = record->header.now_ms;
     add.amount = since(task->received_ms, answered_ms);
     add.aside = since(task->received_ms, task->opened_ms);
-    add.bin = (uint16_t)(tally_class_of(task->received_ms, answered_ms, task->promise_ms)
-                             << TALLY_SPAN_BITS |
-                         tally_span_bin(add.amount));
+    add.bin = answer_bin(task, answered_ms);
     cohort.agent = engine->report.agent;
     return count(engine, TALLY_ANSWER, &cohort, &add);
 }

@@ -1,8 +1,8 @@
 /* A report's document: what every one of them says first, and how its parts are written.
  *
  *   {"report":"speed","about":...,"from":"2026-01-01" or null,"to":...,
- *    "summary":{...},
- *    "tables":[{"name","title","bar":member or null,"rows":[{...}]}],
+ *    "covers":{"from","to"},"summary":{...},
+ *    "tables":[{"name","title","bar":member or null,"from","to","rows":[{...}]}],
  *    "constants":[{"name","value","unit","source"}]}
  *
  * Members end in what they are measured in: _ms, _percent, _cents. */
@@ -152,6 +152,34 @@ void say_label(struct figures *figures, const char *name, enum tally_dimension d
         source->label(source->owner, dimension, row->key, row->seqs, figures->out);
 }
 
+/* --- days -------------------------------------------------------------------------------- */
+
+struct days days_of(const struct figures *figures, enum tally_dimension side)
+{
+    const struct figures_query *query = figures->query;
+    uint64_t today = figures->source->now_ms / DAY_MS, last = query->day_last;
+
+    if (side_is_weekly(side) && last < today)
+        last = tally_day(side, query->day_last) + 6;
+    return (struct days){side_is_weekly(side) ? tally_day(side, query->day_first)
+                                              : query->day_first,
+                         (uint32_t)(last < today ? last : today)};
+}
+
+struct days days_all(const struct figures *figures)
+{
+    return (struct days){0, (uint32_t)(figures->source->now_ms / DAY_MS)};
+}
+
+static void say_days(struct figures *figures, struct days days)
+{
+    if (days.first > 0)
+        say_day(figures, "from", FIGURES_BY_DAY, days.first);
+    else
+        say_text(figures, "from", NULL);
+    say_day(figures, "to", FIGURES_BY_DAY, days.last);
+}
+
 /* --- parts -------------------------------------------------------------------------------- */
 
 void summary_begin(struct figures *figures)
@@ -182,13 +210,20 @@ static void item_begin(struct figures *figures)
     text_string(out, out->length > 0 && out->bytes[out->length - 1] == '[' ? "{" : ",{");
 }
 
-void table_begin(struct figures *figures, const char *name, const char *title, const char *bar)
+void table_begin_over(struct figures *figures, struct days days, const char *name,
+                      const char *title, const char *bar)
 {
     item_begin(figures);
     say_text(figures, "name", name);
     say_text(figures, "title", title);
     say_text(figures, "bar", bar);
+    say_days(figures, days);
     text_string(figures->out, ",\"rows\":[");
+}
+
+void table_begin(struct figures *figures, const char *name, const char *title, const char *bar)
+{
+    table_begin_over(figures, days_of(figures, figures->query->side), name, title, bar);
 }
 
 void table_end(struct figures *figures)
@@ -230,17 +265,18 @@ void constant(struct figures *figures, const char *name, const char *unit, doubl
 
 /* --- the whole ------------------------------------------------------------------------------ */
 
+/* The days that were asked for, and those that the summary is about: the board's is of now. */
 static void write_scope(struct figures *figures)
 {
     const struct figures_query *query = figures->query;
-    uint64_t today = figures->source->now_ms / DAY_MS;
 
     say_text(figures, "about", reports[query->name].about);
-    if (query->day_first > 0)
-        say_day(figures, "from", FIGURES_BY_DAY, query->day_first);
-    else
-        say_text(figures, "from", NULL);
-    say_day(figures, "to", FIGURES_BY_DAY, query->day_last < today ? query->day_last : today);
+    say_days(figures, days_of(figures, TALLY_ALL));
+    say(figures, "covers");
+    text_char(figures->out, '{');
+    say_days(figures,
+             query->name == FIGURES_BOARD ? days_all(figures) : days_of(figures, query->side));
+    text_char(figures->out, '}');
 }
 
 enum status figures_write(const struct figures_source *source, const struct figures_query *query,

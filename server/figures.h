@@ -58,10 +58,14 @@ struct figures_query {
     uint64_t value;
     enum figures_by by;
     uint64_t after;       /* of a list: the cursor that the page before gave; 0: from the start */
+    uint32_t limit;       /* of a list: rows of a page */
     uint64_t price_cents; /* of dust: what a sale brings */
     uint32_t recoverable_parts; /* hundredths of a per cent */
     uint64_t cold_ms;           /* of graveyard; 0: as the playbook says */
 };
+
+#define FIGURES_LIMIT     100 /* where none is asked for */
+#define FIGURES_LIMIT_MAX 1000
 
 /* As the playbook says, too. */
 #define FIGURES_PRICE_OWN       UINT64_MAX

@@ -113,7 +113,7 @@ enum status figures_board(struct figures *figures)
         say_uint(figures, "people", stages->count + stages->bins[1]);
         summary_end(figures);
         tables_begin(figures);
-        table_begin(figures, "board", "By owner and stage", "people");
+        table_begin_over(figures, days_all(figures), "board", "By owner and stage", "people");
         status = write_owners(&board);
         write_unowned(&board, stages);
         table_end(figures);

@@ -4,8 +4,9 @@
 #include "proto/report.h"
 #include "server/figures_internal.h"
 
-static const enum tally_kind flow_kinds[] = {TALLY_OPTIN, TALLY_STANDING, TALLY_STAGE};
-#define FLOW_KINDS 3
+static const enum tally_kind flow_kinds[] = {TALLY_OPTIN, TALLY_STANDING, TALLY_STAGE,
+                                             TALLY_SETTLED};
+#define FLOW_KINDS 4
 
 static enum status read_flow(const struct figures *figures, enum tally_dimension side,
                              enum figures_by by, struct rows *rows)
@@ -13,11 +14,19 @@ static enum status read_flow(const struct figures *figures, enum tally_dimension
     return rows_read(figures, flow_kinds, FLOW_KINDS, side, by, rows);
 }
 
-/* Tables of time show the newest so many rows. */
 #define PERIODS_MAX 400
-static size_t first_shown(const struct rows *rows)
+size_t periods_first(const struct rows *rows)
 {
     return rows->count > PERIODS_MAX ? rows->count - PERIODS_MAX : 0;
+}
+
+struct days periods_days(const struct figures *figures, const struct rows *rows)
+{
+    struct days days = days_of(figures, figures->query->side);
+
+    if (periods_first(rows) > 0)
+        days.first = (uint32_t)rows->items[periods_first(rows)].key;
+    return days;
 }
 
 /* --- funnel ---------------------------------------------------------------------------- */
@@ -62,8 +71,9 @@ static void write_flow(struct figures *figures, const struct row *row)
 
 static void write_cohorts(struct figures *figures, enum figures_by by, const struct rows *rows)
 {
-    table_begin(figures, "cohorts", "By when they first opted in", "conversed_percent");
-    for (size_t i = first_shown(rows); i < rows->count; i++) {
+    table_begin_over(figures, periods_days(figures, rows), "cohorts", "By when they first opted in",
+                     "conversed_percent");
+    for (size_t i = periods_first(rows); i < rows->count; i++) {
         row_begin(figures);
         say_day(figures, "cohort", by, rows->items[i].key);
         write_flow(figures, &rows->items[i]);
@@ -134,9 +144,9 @@ enum figures_by period_of(const struct figures *figures, const struct rows *days
     uint64_t count = days->count == 0 ? 0 : days->items[days->count - 1].key - days->items[0].key;
 
     if (figures->query->by != FIGURES_BY_ITSELF)
-        return figures->query->by;
+        return period_known(figures, figures->query->by);
     if (count <= 31)
-        return FIGURES_BY_DAY;
+        return period_known(figures, FIGURES_BY_DAY);
     return count <= 26 * 7 ? FIGURES_BY_WEEK : FIGURES_BY_MONTH;
 }
 
@@ -291,20 +301,22 @@ enum status figures_attempts(struct figures *figures)
 
 /* --- mix -------------------------------------------------------------------------------------- */
 
-/* Who bought is closed, who talked is hot, all others are cold. */
+/* Who bought is closed, who talked is hot, whose first answer may still come in time is pending,
+ * all others are cold. */
 struct mix {
-    uint64_t people, closed, hot, cold;
+    uint64_t people, closed, hot, cold, pending;
 };
 
 static struct mix mix_of(const struct row *row)
 {
     uint64_t people = row->counts[MEASURE_PEOPLE], talked = row->counts[MEASURE_CONVERSED];
-    uint64_t closed = row->counts[MEASURE_SOLD];
+    uint64_t closed = row->counts[MEASURE_SOLD], pending = row_pending_people(row);
 
     return (struct mix){.people = people,
                         .closed = closed,
-                        .hot = talked > closed ? talked - closed : 0,
-                        .cold = people > talked ? people - talked : 0};
+                        .hot = left_of(talked, closed),
+                        .cold = left_of(people, talked + pending),
+                        .pending = pending};
 }
 
 static void write_mix(struct figures *figures, const struct mix *mix)
@@ -313,14 +325,15 @@ static void write_mix(struct figures *figures, const struct mix *mix)
     say_uint(figures, "closed", mix->closed);
     say_uint(figures, "hot", mix->hot);
     say_uint(figures, "cold", mix->cold);
-    say_share(figures, "closed", mix->closed, mix->people);
-    say_share(figures, "hot", mix->hot, mix->people);
-    say_share(figures, "cold", mix->cold, mix->people);
+    say_share(figures, "closed", mix->closed, left_of(mix->people, mix->pending));
+    say_share(figures, "hot", mix->hot, left_of(mix->people, mix->pending));
+    say_share(figures, "cold", mix->cold, left_of(mix->people, mix->pending));
+    say_uint(figures, "pending", mix->pending);
 }
 
 enum status figures_mix(struct figures *figures)
 {
-    enum figures_by by = figures->query->by;
+    enum figures_by by = period_known(figures, figures->query->by);
     struct rows rows = {0};
     enum status status = read_flow(figures, TALLY_ALL, by, &rows);
     struct row total = rows_total(&rows);
@@ -332,8 +345,9 @@ enum status figures_mix(struct figures *figures)
         write_mix(figures, &mix);
         summary_end(figures);
         tables_begin(figures);
-        table_begin(figures, "mix", "What became of whom opted in", "cold_percent");
-        for (size_t i = first_shown(&rows); i < rows.count; i++) {
+        table_begin_over(figures, periods_days(figures, &rows), "mix",
+                         "What became of whom opted in", "cold_percent");
+        for (size_t i = periods_first(&rows); i < rows.count; i++) {
             mix = mix_of(&rows.items[i]);
             row_begin(figures);
             say_day(figures, "cohort", by, rows.items[i].key);
@@ -351,12 +365,13 @@ enum status figures_mix(struct figures *figures)
  */
 
 /* Those of them who came so long ago that the playbook calls them cold for good. */
-static uint64_t count_long_cold(const struct rows *days, uint64_t before_ms)
+static uint64_t count_long_cold(const struct figures *figures, const struct rows *days,
+                                uint64_t before_ms)
 {
-    uint64_t count = 0;
+    uint64_t row_days = side_is_weekly(figures->query->side) ? 7 : 1, count = 0;
 
     for (size_t i = 0; i < days->count; i++)
-        if ((days->items[i].key + 1) * DAY_MS <= before_ms)
+        if ((days->items[i].key + row_days) * DAY_MS <= before_ms)
             count += mix_of(&days->items[i]).cold;
     return count;
 }
@@ -385,9 +400,10 @@ static void write_dust(struct figures *figures, const struct rows *days)
     say_uint(figures, "spent_on_cold_cents", mix.cold * money->optin_cents);
     say_slice(figures, "currency", money->currency);
     say_uint(figures, "cold_for_long",
-             count_long_cold(days, figures->source->now_ms > cold_after
-                                       ? figures->source->now_ms - cold_after
-                                       : 0));
+             count_long_cold(
+                 figures, days,
+                 figures->source->now_ms > cold_after ? figures->source->now_ms - cold_after : 0));
+    say_uint(figures, "pending", mix.pending);
     summary_end(figures);
     tables_begin(figures);
     tables_end(figures);
@@ -452,7 +468,8 @@ enum status figures_campaigns(struct figures *figures)
         summary_end(figures);
         rows_by_count(&rows, MEASURE_OPTINS, CAMPAIGNS_SHOWN);
         tables_begin(figures);
-        table_begin(figures, "campaigns", "By campaign (utm_campaign)", "conversed_percent");
+        table_begin_over(figures, days_of(figures, TALLY_CAMPAIGN), "campaigns",
+                         "By campaign (utm_campaign)", "conversed_percent");
         for (size_t i = 0; i < rows.count; i++)
             write_campaign(figures, &rows.items[i], money->optin_cents);
         table_end(figures);

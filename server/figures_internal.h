@@ -21,8 +21,9 @@ figures_fn figures_speed, figures_conversation_time, figures_funnel, figures_att
 
 /* --- figures_sum.c: reading the tally ------------------------------------------------------- */
 
-/* All of a kind together. Bins of several parts are split: the upper one is the class. */
-#define SUM_CLASSES 8
+/* All of a kind together. Of bins of several parts the lower one is in `bins`, the next one is the
+ * class. */
+#define SUM_CLASSES (1u << TALLY_CLASS_BITS)
 struct sum {
     uint64_t count, total, max, aside;
     uint64_t classes[SUM_CLASSES];
@@ -47,8 +48,14 @@ enum measure {
     MEASURE_PEOPLE,
     MEASURE_OWED, /* a first response */
     MEASURE_ANSWERED,
-    MEASURE_KEPT, /* within the business day */
     MEASURE_UNANSWERED,
+    MEASURE_SETTLED,     /* of those owed: answered, ended or late; the others are pending */
+    MEASURE_NEW_OWED,    /* to people who are new */
+    MEASURE_NEW_SETTLED, /* of these */
+    MEASURE_PROMISED,    /* for the end of the business day */
+    MEASURE_KEPT,
+    MEASURE_BROKEN,    /* answered later */
+    MEASURE_FORGOTTEN, /* ended with no answer */
     MEASURE_CONTACTED,
     MEASURE_LEADS, /* beyond the first stage */
     MEASURE_CONVERSED,
@@ -71,6 +78,16 @@ struct rows {
  * query's own side) for each period of `by`. */
 enum status rows_read(const struct figures *figures, const enum tally_kind *kinds, size_t count,
                       enum tally_dimension dimension, enum figures_by by, struct rows *rows);
+/* What is left of a count; 0 where there is more of the other one: records of before an answer was
+ * counted where its opt-in is may have it elsewhere. */
+static inline uint64_t left_of(uint64_t count, uint64_t less)
+{
+    return count > less ? count - less : 0;
+}
+/* First responses that nobody has answered yet and that are not late either, and the people who are
+ * new by them: nothing can be said of these yet. */
+uint64_t row_pending(const struct row *row);
+uint64_t row_pending_people(const struct row *row);
 void rows_by_key(struct rows *rows);
 /* The largest first; all behind the first `most` are joined in the last. */
 void rows_by_count(struct rows *rows, enum measure measure, size_t most);
@@ -81,8 +98,20 @@ void rows_free(struct rows *rows);
 enum status rows_read_sums(const struct figures *figures, enum tally_kind kind,
                            enum tally_dimension dimension, size_t most, struct rows *rows);
 
+/* What is counted from that side is counted by the week. */
+bool side_is_weekly(enum tally_dimension side);
+/* That period, or a week where the query's side knows of no shorter ones. */
+enum figures_by period_known(const struct figures *figures, enum figures_by by);
 /* The query's own period, else what suits the days that it asks for. */
 enum figures_by period_of(const struct figures *figures, const struct rows *days);
+
+/* Since 1970, both included; first 0: from the beginning. */
+struct days {
+    uint32_t first, last;
+};
+/* What is really counted of the days that are asked for: of a weekly side whole weeks. */
+struct days days_of(const struct figures *figures, enum tally_dimension side);
+struct days days_all(const struct figures *figures);
 
 /* --- figures_time.c -------------------------------------------------------------------------- */
 
@@ -93,6 +122,10 @@ uint32_t odds_after(const struct playbook *playbook, uint64_t ms);
 
 /* How many stand in each stage, under its number in `bins`. */
 enum status stages_read(const struct figures *figures, struct sum *out);
+/* Tables of time show the newest so many rows: from which one on, and the days of these. */
+size_t periods_first(const struct rows *rows);
+struct days periods_days(const struct figures *figures, const struct rows *rows);
+
 /* --- figures_list.c: lists of people -----------------------------------------------------------
  */
 
@@ -119,6 +152,9 @@ void tables_begin(struct figures *figures);
 void tables_end(struct figures *figures);
 /* `bar`: the member whose size a picture shows, or NULL. */
 void table_begin(struct figures *figures, const char *name, const char *title, const char *bar);
+/* The same of other days than the query's side has. */
+void table_begin_over(struct figures *figures, struct days days, const char *name,
+                      const char *title, const char *bar);
 void table_end(struct figures *figures);
 void row_begin(struct figures *figures);
 void row_end(struct figures *figures);

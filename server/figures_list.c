@@ -4,7 +4,6 @@
 #include "server/engine.h"
 #include "server/figures_internal.h"
 
-#define LIST_SHOWN 100
 #define LIST_LOOKS 20000 /* rows that one page may pass over: some ms */
 
 struct list {
@@ -105,7 +104,7 @@ static bool list_person(void *owner, uint64_t number, const struct person_row *r
         !is_in_scope(list, row, task))
         return true;
     write_person(list->figures, number, row, task);
-    return ++list->shown < LIST_SHOWN;
+    return ++list->shown < list->figures->query->limit;
 }
 
 enum status list_people(struct figures *figures, const char *title, bool any,
@@ -115,7 +114,7 @@ enum status list_people(struct figures *figures, const char *title, bool any,
     enum status status = STATUS_OK;
 
     *next_out = 0;
-    table_begin(figures, "people", title, NULL);
+    table_begin_over(figures, days_of(figures, TALLY_ALL), "people", title, NULL);
     if (any)
         status = state_read_people(figures->source->state, figures->query->after, LIST_LOOKS,
                                    list_person, &list, next_out);
@@ -139,12 +138,18 @@ static bool is_somebody(const struct person_row *row)
     return row->optins > 0 && row->closed != PERSON_NOT_STARTED;
 }
 
+/* As TALLY_SETTLED tells of people. */
+static bool is_pending(const struct person_row *row, const struct task_row *task)
+{
+    return task->number != 0 && task->kind == TASK_FIRST_RESPONSE &&
+           task->optin_seq == row->first_seq && !(task->flags & TASK_BREACHED);
+}
+
 static bool is_untried(const struct figures *figures, const struct person_row *row,
                        const struct task_row *task)
 {
     (void)figures;
-    (void)task;
-    return is_somebody(row) && row->contact_ms == 0;
+    return is_somebody(row) && row->contact_ms == 0 && !is_pending(row, task);
 }
 
 /* Who was to be called: a list that was imported, and who cannot be reached, has no such clock. */
@@ -157,33 +162,32 @@ static bool is_late(const struct figures *figures, const struct person_row *row,
            odds_after(figures->source->playbook, waited_ms(figures, row)) > 1;
 }
 
-static uint64_t count_people(struct figures *figures, uint64_t *contacted_out,
-                             enum status *status_out)
+static enum status count_people(struct figures *figures, struct row *total_out)
 {
-    static const enum tally_kind kinds[] = {TALLY_OPTIN, TALLY_STANDING};
+    static const enum tally_kind kinds[] = {TALLY_OPTIN, TALLY_STANDING, TALLY_SETTLED};
     struct rows rows = {0};
-    struct row total;
+    enum status status = rows_read(figures, kinds, 3, TALLY_ALL, FIGURES_BY_MONTH, &rows);
 
-    *status_out = rows_read(figures, kinds, 2, TALLY_ALL, FIGURES_BY_MONTH, &rows);
-    total = rows_total(&rows);
+    *total_out = rows_total(&rows);
     rows_free(&rows);
-    *contacted_out = total.counts[MEASURE_CONTACTED];
-    return total.counts[MEASURE_PEOPLE];
+    return status;
 }
 
 enum status figures_no_response(struct figures *figures)
 {
     const struct list_of untried = {.wanted = is_untried};
-    enum status status;
-    uint64_t contacted, people = count_people(figures, &contacted, &status), next = 0;
-    uint64_t count = people > contacted ? people - contacted : 0;
+    struct row total;
+    enum status status = count_people(figures, &total);
+    uint64_t people = total.counts[MEASURE_PEOPLE], pending = row_pending_people(&total), next = 0;
+    uint64_t count = left_of(people, total.counts[MEASURE_CONTACTED] + pending);
 
     if (status != STATUS_OK)
         return status;
     summary_begin(figures);
     say_uint(figures, "people", people);
     say_uint(figures, "no_response", count);
-    say_share(figures, "no_response", count, people);
+    say_share(figures, "no_response", count, left_of(people, pending));
+    say_uint(figures, "pending", pending);
     summary_end(figures);
     tables_begin(figures);
     status = list_people(figures, "Whom nobody has tried to reach", count > 0, &untried, &next);

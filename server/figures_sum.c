@@ -54,7 +54,7 @@ static void sum_add(struct sum *sum, const struct tally_view *cell)
         unsigned bin = tally_bin_of(entry);
         sum->count += count;
         sum->bins[bin & TALLY_SPAN_MASK] += count;
-        sum->classes[(bin >> TALLY_SPAN_BITS) % SUM_CLASSES] += count;
+        sum->classes[bin >> TALLY_SPAN_BITS & (SUM_CLASSES - 1)] += count;
     }
     sum->total += cell->sum;
     sum->aside += cell->aside;
@@ -237,11 +237,16 @@ static void count_optin(struct row *row, unsigned bin, uint64_t count)
 
     if (reason == NO_TASK_TEST || reason == NO_TASK_SUSPECT)
         return;
-    row->counts[MEASURE_OPTINS] += count;
+    if (!(bin & TALLY_OPTIN_SINCE))
+        row->counts[MEASURE_OPTINS] += count;
     if (bin & TALLY_OPTIN_NEW)
         row->counts[MEASURE_PEOPLE] += count;
     if (bin & TALLY_OPTIN_OPENED)
         row->counts[MEASURE_OWED] += count;
+    if (bin & TALLY_OPTIN_PROMISED)
+        row->counts[MEASURE_PROMISED] += count;
+    if (bin & TALLY_OPTIN_FIRST)
+        row->counts[MEASURE_NEW_OWED] += count;
 }
 
 static void count_standing(struct row *row, unsigned bin, uint64_t count)
@@ -267,11 +272,20 @@ static void count_entry(struct row *row, enum tally_kind kind, uint64_t entry)
         break;
     case TALLY_ANSWER:
         row->counts[MEASURE_ANSWERED] += count;
-        if (bin >> TALLY_SPAN_BITS <= TALLY_BUSINESS_DAY)
+        if (tally_promise_of(bin) == TALLY_PROMISE_KEPT)
             row->counts[MEASURE_KEPT] += count;
+        if (tally_promise_of(bin) == TALLY_PROMISE_BROKEN)
+            row->counts[MEASURE_BROKEN] += count;
         break;
     case TALLY_UNANSWERED:
         row->counts[MEASURE_UNANSWERED] += count;
+        if (bin != 0)
+            row->counts[MEASURE_FORGOTTEN] += count;
+        break;
+    case TALLY_SETTLED:
+        row->counts[MEASURE_SETTLED] += count;
+        if (bin != 0)
+            row->counts[MEASURE_NEW_SETTLED] += count;
         break;
     case TALLY_STANDING:
         count_standing(row, bin, count);
@@ -324,6 +338,27 @@ enum status rows_read(const struct figures *figures, const enum tally_kind *kind
     for (size_t i = 0; status == STATUS_OK && i < count; i++)
         status = read_cells(figures, kinds[i], dimension, add_to_rows, &gathering);
     return gathering.exhausted ? STATUS_BUSY : status;
+}
+
+bool side_is_weekly(enum tally_dimension side)
+{
+    return side == TALLY_HOUR || side == TALLY_SOURCE || side == TALLY_CAMPAIGN ||
+           side == TALLY_AGENT;
+}
+
+enum figures_by period_known(const struct figures *figures, enum figures_by by)
+{
+    return side_is_weekly(figures->query->side) && by < FIGURES_BY_WEEK ? FIGURES_BY_WEEK : by;
+}
+
+uint64_t row_pending(const struct row *row)
+{
+    return left_of(row->counts[MEASURE_OWED], row->counts[MEASURE_SETTLED]);
+}
+
+uint64_t row_pending_people(const struct row *row)
+{
+    return left_of(row->counts[MEASURE_NEW_OWED], row->counts[MEASURE_NEW_SETTLED]);
 }
 
 static int compare_keys(const void *a, const void *b)

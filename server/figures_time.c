@@ -40,7 +40,7 @@ static enum status write_side(struct figures *figures, enum tally_kind kind,
     enum status status = rows_read_sums(figures, kind, side, SIDE_ROWS, &rows);
 
     if (status == STATUS_OK && rows.count > 0) {
-        table_begin(figures, name, title, "p50_ms");
+        table_begin_over(figures, days_of(figures, side), name, title, "p50_ms");
         for (size_t i = 0; i < rows.count; i++) {
             row_begin(figures);
             say_label(figures, name, side, &rows.items[i]);
@@ -66,7 +66,20 @@ uint32_t odds_after(const struct playbook *playbook, uint64_t ms)
     return times;
 }
 
-static void write_classes(struct figures *figures, const struct sum *answers, uint64_t owed)
+/* First responses: of those that were owed some are answered, some ended without, the rest is open;
+ * of that what is not late is pending. */
+struct owed {
+    uint64_t all, ended, pending;
+};
+
+/* Whom shares are of. */
+static uint64_t due(const struct owed *owed)
+{
+    return owed->all - owed->pending;
+}
+
+static void write_classes(struct figures *figures, const struct sum *answers,
+                          const struct owed *owed)
 {
     const struct playbook *playbook = figures->source->playbook;
 
@@ -75,32 +88,32 @@ static void write_classes(struct figures *figures, const struct sum *answers, ui
         row_begin(figures);
         say_text(figures, "class", class_names[class]);
         say_uint(figures, "count", answers->classes[class]);
-        say_share(figures, "of_all", answers->classes[class], owed);
+        say_share(figures, "of_all", answers->classes[class], due(owed));
         say_uint(figures, "odds_lost_times", odds_after(playbook, class_begins_ms[class]));
         row_end(figures);
     }
     row_begin(figures);
     say_text(figures, "class", "never");
-    say_uint(figures, "count", owed - answers->count);
-    say_share(figures, "of_all", owed - answers->count, owed);
+    say_uint(figures, "count", left_of(due(owed), answers->count));
+    say_share(figures, "of_all", left_of(due(owed), answers->count), due(owed));
     say_ms(figures, "odds_lost_times", false, 0);
     row_end(figures);
     table_end(figures);
 }
 
 /* The system's own part is until the task stood in its queue; all that comes then is people's. */
-static void write_speed(struct figures *figures, const struct sum *answers, uint64_t owed,
-                        uint64_t ended)
+static void write_speed(struct figures *figures, const struct sum *answers, const struct owed *owed)
 {
     bool known = answers->count > 0;
     uint64_t count = known ? answers->count : 1;
 
     summary_begin(figures);
-    say_uint(figures, "owed", owed);
+    say_uint(figures, "owed", owed->all);
     say_uint(figures, "answered", answers->count);
-    say_share(figures, "answered", answers->count, owed);
-    say_uint(figures, "ended_unanswered", ended);
-    say_uint(figures, "open", owed - answers->count - ended);
+    say_share(figures, "answered", answers->count, due(owed));
+    say_uint(figures, "ended_unanswered", owed->ended);
+    say_uint(figures, "open", left_of(owed->all, answers->count + owed->ended));
+    say_uint(figures, "of_these_pending", owed->pending);
     write_lengths(figures, answers);
     say_ms(figures, "system_mean_ms", known, answers->aside / count);
     say_ms(figures, "human_mean_ms", known, (answers->total - answers->aside) / count);
@@ -125,20 +138,25 @@ static void write_speed_constants(struct figures *figures)
     constants_end(figures);
 }
 
-/* First responses that were owed, from the opt-ins that made them. */
-static enum status read_owed(struct figures *figures, uint64_t *owed_out)
+/* Of an agent only the answers are known, not what he was to answer. */
+static enum status read_owed(struct figures *figures, const struct sum *answers, struct owed *out)
 {
-    const enum tally_kind kind = TALLY_OPTIN;
+    static const enum tally_kind kinds[] = {TALLY_OPTIN, TALLY_UNANSWERED, TALLY_SETTLED};
     struct rows rows = {0};
-    enum status status = rows_read(figures, &kind, 1, TALLY_ALL, FIGURES_BY_MONTH, &rows);
+    enum status status = rows_read(figures, kinds, 3, TALLY_ALL, FIGURES_BY_MONTH, &rows);
+    struct row total = rows_total(&rows);
 
-    *owed_out = rows_total(&rows).counts[MEASURE_OWED];
+    *out = (struct owed){.all = total.counts[MEASURE_OWED],
+                         .ended = total.counts[MEASURE_UNANSWERED],
+                         .pending = row_pending(&total)};
+    if (figures->query->side == TALLY_AGENT)
+        *out = (struct owed){.all = answers->count};
     rows_free(&rows);
     return status;
 }
 
 static enum status write_speed_tables(struct figures *figures, const struct sum *answers,
-                                      uint64_t owed)
+                                      const struct owed *owed)
 {
     static const struct {
         enum tally_dimension side;
@@ -163,20 +181,15 @@ static enum status write_speed_tables(struct figures *figures, const struct sum 
 
 enum status figures_speed(struct figures *figures)
 {
-    struct sum *answers = malloc(2 * sizeof(*answers)), *ended = answers + 1;
-    uint64_t owed;
+    struct sum *answers = malloc(sizeof(*answers));
+    struct owed owed;
     enum status status = answers ? sum_read(figures, TALLY_ANSWER, answers) : STATUS_BUSY;
 
     if (status == STATUS_OK)
-        status = sum_read(figures, TALLY_UNANSWERED, ended);
-    if (status == STATUS_OK)
-        status = read_owed(figures, &owed);
+        status = read_owed(figures, answers, &owed);
     if (status == STATUS_OK) {
-        /* Whose answer it was is known of an agent, not what he was to answer. */
-        if (owed < answers->count + ended->count)
-            owed = answers->count + ended->count;
-        write_speed(figures, answers, owed, ended->count);
-        status = write_speed_tables(figures, answers, owed);
+        write_speed(figures, answers, &owed);
+        status = write_speed_tables(figures, answers, &owed);
         write_speed_constants(figures);
     }
     free(answers);

@@ -29,8 +29,8 @@ static enum status write_explained(struct figures *figures)
                 "count");
     for (unsigned reason = NO_TASK_HAS_ONE + 1; reason < NO_TASK_END; reason++) {
         uint64_t count = 0;
-        for (unsigned made = 0; made < 4; made++)
-            count += optins->bins[reason | made * TALLY_OPTIN_NEW];
+        for (unsigned made = 0; made < TALLY_OPTIN_SINCE; made += TALLY_OPTIN_NEW)
+            count += optins->bins[reason | made];
         if (count == 0)
             continue;
         row_begin(figures);
@@ -109,25 +109,24 @@ static uint64_t missed_at(const struct figures *figures, const struct person_row
     return is_overdue(figures, task) ? task->promise_ms : row->missed_s * 1000ull;
 }
 
-#define PROMISE_ROWS 400
 static const enum tally_kind promise_kinds[] = {TALLY_OPTIN, TALLY_ANSWER, TALLY_UNANSWERED};
 
 static void write_promises(struct figures *figures, const struct row *row)
 {
-    uint64_t owed = row->counts[MEASURE_OWED], answered = row->counts[MEASURE_ANSWERED];
-    uint64_t kept = row->counts[MEASURE_KEPT], ended = row->counts[MEASURE_UNANSWERED];
+    uint64_t promised = row->counts[MEASURE_PROMISED], kept = row->counts[MEASURE_KEPT];
+    uint64_t late = row->counts[MEASURE_BROKEN], ended = row->counts[MEASURE_FORGOTTEN];
 
-    say_uint(figures, "promised", owed);
+    say_uint(figures, "promised", promised);
     say_uint(figures, "kept", kept);
-    say_uint(figures, "late", answered - kept);
-    say_uint(figures, "unanswered", owed > answered ? owed - answered : 0);
-    say_uint(figures, "of_these_open", owed > answered + ended ? owed - answered - ended : 0);
-    say_share(figures, "kept", kept, owed);
+    say_uint(figures, "late", late);
+    say_uint(figures, "unanswered", left_of(promised, kept + late));
+    say_uint(figures, "of_these_open", left_of(promised, kept + late + ended));
+    say_share(figures, "kept", kept, promised);
 }
 
 enum status figures_promises(struct figures *figures)
 {
-    enum figures_by by = figures->query->by;
+    enum figures_by by = period_known(figures, figures->query->by);
     struct rows rows = {0};
     uint64_t next = 0;
     enum status status = rows_read(figures, promise_kinds, 3, TALLY_ALL, by, &rows);
@@ -139,9 +138,9 @@ enum status figures_promises(struct figures *figures)
         write_promises(figures, &total);
         summary_end(figures);
         tables_begin(figures);
-        table_begin(figures, "days", "By the day that they came in", "kept_percent");
-        for (size_t i = rows.count > PROMISE_ROWS ? rows.count - PROMISE_ROWS : 0; i < rows.count;
-             i++) {
+        table_begin_over(figures, periods_days(figures, &rows), "days",
+                         "By the day that they came in", "kept_percent");
+        for (size_t i = periods_first(&rows); i < rows.count; i++) {
             row_begin(figures);
             say_day(figures, "day", by, rows.items[i].key);
             write_promises(figures, &rows.items[i]);

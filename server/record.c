@@ -16,7 +16,7 @@ struct effect_head {
 
 _Static_assert(sizeof(struct effect_head) == 4, "stored");
 _Static_assert(sizeof(struct effect_person) == 280, "stored");
-_Static_assert(sizeof(struct effect_task) == 208, "stored");
+_Static_assert(sizeof(struct effect_task) == 216, "stored");
 _Static_assert(sizeof(struct effect_task_end) == 24, "stored");
 _Static_assert(sizeof(struct effect_popped) == 24, "stored");
 _Static_assert(sizeof(struct effect_genesis) == 40, "stored");

@@ -137,13 +137,13 @@ struct task_row {
     uint8_t kind;
     uint8_t stage; /* as rendered into the member */
     uint8_t renderer;
-    uint8_t reserved;
-    uint64_t more_seq; /* the record whose payload says what the opt-in's lacks: a later one about
-                        * it, or an earlier one of the person; 0: none */
-    uint32_t playbook; /* the version that it is worked by */
-    uint32_t tiers;    /* bit n: tier n is missed, or is the deadline itself */
-    uint32_t zone;     /* zone_code of the window; 0: it has none */
-    uint8_t cadence;   /* whose step opened it; 0: none did */
+    uint8_t own_source; /* its opt-in came from elsewhere than the person's first one: `source` */
+    uint64_t more_seq;  /* the record whose payload says what the opt-in's lacks: a later one about
+                         * it, or an earlier one of the person; 0: none */
+    uint32_t playbook;  /* the version that it is worked by */
+    uint32_t tiers;     /* bit n: tier n is missed, or is the deadline itself */
+    uint32_t zone;      /* zone_code of the window; 0: it has none */
+    uint8_t cadence;    /* whose step opened it; 0: none did */
     uint8_t step;
     uint8_t segment;
     uint8_t rung; /* of its escalation: the next one; of what a rung opened: that one; 0: none */
@@ -154,6 +154,8 @@ struct task_row {
     uint32_t team;        /* the queue that it goes back to; 0: it stands on that one */
     uint32_t with;        /* number of the agent whose own queue it is on, or who has claimed it */
     uint64_t known_seq;   /* the record whose payload holds what is known of the person; 0: none */
+    uint32_t source;      /* hashes as its opt-in has them, where they are its own; else 0 */
+    uint32_t campaign;
 };
 
 enum person_flag {
@@ -584,7 +586,7 @@ _Static_assert(sizeof(struct effect_signal) == 40, "stored");
 _Static_assert(sizeof(struct effect_woken) == 16, "stored");
 _Static_assert(sizeof(struct record_header) == 72, "stored");
 /* Records of earlier versions have rows that end sooner; the rest reads as 0. */
-_Static_assert(sizeof(struct task_row) == 192, "stored");
+_Static_assert(sizeof(struct task_row) == 200, "stored");
 _Static_assert(sizeof(struct person_row) == 272, "stored");
 _Static_assert(sizeof(struct effect_step) == 32, "stored");
 _Static_assert(sizeof(struct effect_parked) == 64, "stored");

@@ -60,6 +60,7 @@ static void print_task_row(FILE *out, const struct task_row *row)
     FIELD(out, row, kind);
     FIELD(out, row, stage);
     FIELD(out, row, renderer);
+    FIELD(out, row, own_source);
     FIELD(out, row, more_seq);
     FIELD(out, row, closes_ms);
     FIELD(out, row, playbook);
@@ -74,6 +75,8 @@ static void print_task_row(FILE *out, const struct task_row *row)
     FIELD(out, row, team);
     FIELD(out, row, with);
     FIELD(out, row, known_seq);
+    FIELD(out, row, source);
+    FIELD(out, row, campaign);
 }
 
 static void print_person_row(FILE *out, const struct person_row *row)

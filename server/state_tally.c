@@ -95,6 +95,38 @@ static bool take_value(struct state *state, struct tally_key key)
     return change(state, values, &(struct tally_add){0}) == STATUS_OK;
 }
 
+/* What goes back to an opt-in is counted where that is: else a campaign could have conversations
+ * and no people. */
+static bool goes_back_to_optin(const struct tally_key *key)
+{
+    switch ((enum tally_kind)key->kind) {
+    case TALLY_ANSWER:
+    case TALLY_UNANSWERED:
+    case TALLY_BREACH:
+    case TALLY_STANDING:
+    case TALLY_CONVERSED:
+    case TALLY_STAGE:
+    case TALLY_TIER:
+    case TALLY_RUNG:
+    case TALLY_SETTLED:
+        return key->dimension != TALLY_AGENT;
+    default:
+        return false;
+    }
+}
+
+/* Whether the value has a cell of its own, or gets one. */
+static bool is_told_apart(struct state *state, struct tally_key key)
+{
+    struct tally_cell *optins;
+
+    if (!goes_back_to_optin(&key))
+        return take_value(state, key);
+    key.kind = TALLY_OPTIN;
+    optins = cell_of(state, &key);
+    return optins && optins->count > 0;
+}
+
 /* The value's own cell, or the one of all others. Something that is taken away lies where it was
  * put: once there are too many values, none that had no cell gets one any more. */
 static struct tally_cell *made_up_cell(struct state *state, struct tally_key key, bool less)
@@ -103,7 +135,7 @@ static struct tally_cell *made_up_cell(struct state *state, struct tally_key key
 
     if (!cell || cell->count > 0)
         return cell;
-    if (less || !take_value(state, key))
+    if (less || !is_told_apart(state, key))
         key.value = TALLY_VALUES_OTHER;
     /* Asked for again, because in between memory may have been cleared. */
     return state->broken == STATUS_OK ? cell_of(state, &key) : NULL;

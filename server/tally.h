@@ -22,9 +22,9 @@
  *
  * kind          day, hour of        bin                            sum, max, aside
  * OPTIN         the opt-in          tally_optin_bin                max: its seq
- * ANSWER        the opt-in          class and span                 ms until the first attempt;
+ * ANSWER        the opt-in          promise, class and span        ms until the first attempt;
  *                                                                  aside: until it was in its queue
- * UNANSWERED    the opt-in          0                              its task ended with no attempt
+ * UNANSWERED    the opt-in          1: an answer was promised      its task ended with no attempt
  * BREACH        the opt-in          enum tally_breach
  * STANDING      the first opt-in    tally_standing_bin
  * CONVERSED     the first opt-in    span                           ms until the first conversation
@@ -39,6 +39,8 @@
  * BOARD         0                   tally_board_bin, of people with an owner
  * WOKEN         0                   0                              max: the newest moment that a
  *                                                                  call out of the graveyard has
+ * SETTLED       the opt-in          1: it is its person's first    its first response is not
+ * pending any more: answered, ended, late
  *
  * STANDING, CONVERSED, STAGE and BOARD follow from a person's row: whatever takes a row back takes
  * them back too. */
@@ -59,6 +61,7 @@ enum tally_kind {
     TALLY_RUNG,
     TALLY_BOARD,
     TALLY_WOKEN,
+    TALLY_SETTLED,
     TALLY_KIND_END
 };
 
@@ -108,7 +111,8 @@ uint16_t tally_span_bin(uint64_t ms);
 uint64_t tally_span_first(uint16_t bin);
 uint64_t tally_span_last(uint16_t bin);
 
-/* Classes of the first answer; they stand over the span in the bin of an ANSWER. */
+/* Classes of the first answer; they stand over the span in the bin of an ANSWER, and over them what
+ * became of the promise of an answer by the end of the business day. */
 enum tally_class {
     TALLY_5_MIN,
     TALLY_10_MIN,
@@ -121,10 +125,21 @@ enum tally_class {
 /* `promise_ms`: the end of that day; 0: nothing was promised. */
 enum tally_class tally_class_of(uint64_t received_ms, uint64_t answered_ms, uint64_t promise_ms);
 
-/* An opt-in: why it has no task (enum no_task), and what it made. */
-#define TALLY_OPTIN_REASON 0x0fu
-#define TALLY_OPTIN_NEW    0x10u /* a person */
-#define TALLY_OPTIN_OPENED 0x20u /* a first response */
+#define TALLY_CLASS_BITS 3
+enum tally_promise { TALLY_PROMISE_NONE, TALLY_PROMISE_KEPT, TALLY_PROMISE_BROKEN };
+static inline enum tally_promise tally_promise_of(unsigned answer_bin)
+{
+    return (enum tally_promise)(answer_bin >> (TALLY_SPAN_BITS + TALLY_CLASS_BITS));
+}
+
+/* An opt-in: why it has no task (enum no_task), and what it made. What it made only later, by what
+ * was learnt since, is counted apart (SINCE), and is no opt-in more. */
+#define TALLY_OPTIN_REASON   0x0fu
+#define TALLY_OPTIN_NEW      0x10u /* a person: one of whom there were no more than tests before */
+#define TALLY_OPTIN_OPENED   0x20u /* a first response */
+#define TALLY_OPTIN_PROMISED 0x40u /* by the end of the business day */
+#define TALLY_OPTIN_FIRST    0x80u /* to the first opt-in of its person */
+#define TALLY_OPTIN_SINCE    0x100u
 
 /* A step or a rung that a robot's task was opened for. */
 #define TALLY_BY_ROBOT 0x100u

@@ -120,6 +120,8 @@ static void what_cannot_be_asked_is_named(void **state)
         {"speed?to=2026-13-01", "to"},
         {"funnel?by=year", "by"},
         {"cracks?after=x", "after"},
+        {"cracks?limit=0", "limit"},
+        {"cracks?limit=1001", "limit"},
         {"dust?price=-1", "price"},
         {"dust?price=1.005", "price"},
         {"dust?recoverable=101", "recoverable"},
@@ -194,8 +196,13 @@ static void a_list_names_people_by_their_public_ids(void **state)
 
 static void dust_takes_a_price(void **state)
 {
+    char line[128], calls[64];
+
     (void)state;
     assert_answer(ask_as(sk, "POST /v1/optins", "{\"phone\":\"+14155552672\"}"), 201);
+    told("task", calls, sizeof(calls));
+    snprintf(line, sizeof(line), "POST /v1/tasks/%s/outcome", calls);
+    assert_answer(ask_as(agent, line, "{\"delivery\":1,\"outcome\":\"no_answer\"}"), 200);
     assert_answer(get(manager, "dust?price=1234.5&recoverable=50"), 200);
     assert_body_has("\"cold\":1,\"recoverable_percent\":50.00,\"price_cents\":123450,"
                     "\"dust_cents\":61725,");

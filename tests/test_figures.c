@@ -57,6 +57,8 @@ static void report_asked(struct figures_query query)
         query.side = TALLY_ALL;
     if (query.day_last == 0)
         query.day_last = UINT32_MAX;
+    if (query.limit == 0)
+        query.limit = FIGURES_LIMIT;
     assert_status(figures_write(&source, &query, &out), STATUS_OK);
     assert_false(out.overflow);
     out.bytes[out.length] = '\0';
@@ -169,8 +171,14 @@ static void speed_has_the_classes_and_never(void **unused)
                   STATUS_OK);
     opt_in(11); /* and is still waiting */
     report(FIGURES_SPEED);
+    assert_says("\"summary\":{\"owed\":12,\"answered\":10,\"answered_percent\":90.91,"
+                "\"ended_unanswered\":1,\"open\":1,\"of_these_pending\":1,");
+    assert_says("{\"class\":\"never\",\"count\":1,\"of_all_percent\":9.09,"
+                "\"odds_lost_times\":null}]");
+    world_pass(&world, 5 * MINUTE); /* too long */
+    report(FIGURES_SPEED);
     assert_says("\"summary\":{\"owed\":12,\"answered\":10,\"answered_percent\":83.33,"
-                "\"ended_unanswered\":1,\"open\":1,");
+                "\"ended_unanswered\":1,\"open\":1,\"of_these_pending\":0,");
     assert_says("{\"class\":\"0-5 min\",\"count\":3,\"of_all_percent\":25.00,"
                 "\"odds_lost_times\":1}");
     assert_says("{\"class\":\"5-10 min\",\"count\":2,\"of_all_percent\":16.67,"
@@ -267,6 +275,92 @@ static void speed_of_one_agent_is_his_alone(void **unused)
     report_asked(query);
     assert_says("\"owed\":1,\"answered\":1,");
     assert_says("\"mean_ms\":1200000,");
+}
+
+static void assert_speed_from(uint32_t source, const char *part)
+{
+    report_asked(
+        (struct figures_query){.name = FIGURES_SPEED, .side = TALLY_SOURCE, .value = source});
+    assert_says(part);
+}
+
+/* A person stays the first source's; an answer is of the opt-in that it was given to. */
+static void an_answer_counts_for_the_source_of_its_own_optin(void **unused)
+{
+    uint64_t task;
+
+    (void)unused;
+    world.source = 7;
+    live(1, MINUTE, OUTCOME_NO_ANSWER);
+    world_pass(&world, DAY);
+    world.source = 8;
+    task = opt_in(1); /* the call that was to come again */
+    world.now_ms += 7 * MINUTE;
+    assert_status(world_report(&world, task,
+                               world.operations[world.operation_count - 1].task.delivery,
+                               REPORT_CLAIM, 0, "a42"),
+                  STATUS_OK);
+    world_reopen(&world, true, false);
+    assert_status(world_report(&world, task, 1, REPORT_OUTCOME, OUTCOME_CONVERSATION, "a42"),
+                  STATUS_OK);
+    assert_speed_from(7, "\"summary\":{\"owed\":1,\"answered\":1,\"answered_percent\":100.00,");
+    assert_says("\"max_ms\":60000,");
+    assert_speed_from(8, "\"summary\":{\"owed\":1,\"answered\":1,\"answered_percent\":100.00,");
+    assert_says("\"max_ms\":420000,");
+    report_asked((struct figures_query){.name = FIGURES_FUNNEL, .side = TALLY_SOURCE, .value = 7});
+    assert_says("\"people\":1,");
+    assert_says("\"conversed\":1,");
+}
+
+/* From some sides only whole weeks are known; what is about other days than were asked for says so.
+ */
+static void the_days_that_are_really_counted_are_told(void **unused)
+{
+    struct figures_query one_day = {
+        .name = FIGURES_SPEED, .day_first = 19676, .day_last = 19676, .by = FIGURES_BY_DAY};
+
+    (void)unused;
+    world.source = 7;
+    world.now_ms = 19676 * DAY; /* a Wednesday */
+    live(1, MINUTE, OUTCOME_NO_ANSWER);
+    world.now_ms = 19678 * DAY;
+    live(2, MINUTE, OUTCOME_NO_ANSWER);
+    world.now_ms = 19690 * DAY;
+    report_asked(one_day);
+    assert_says("\"from\":\"2023-11-15\",\"to\":\"2023-11-15\","
+                "\"covers\":{\"from\":\"2023-11-15\",\"to\":\"2023-11-15\"},"
+                "\"summary\":{\"owed\":1,");
+    assert_says("{\"name\":\"source\",\"title\":\"By source\",\"bar\":\"p50_ms\","
+                "\"from\":\"2023-11-13\",\"to\":\"2023-11-19\",\"rows\":[{\"source\":\"4:7\","
+                "\"count\":2,");
+    one_day.side = TALLY_SOURCE;
+    one_day.value = 7;
+    report_asked(one_day);
+    assert_says("\"from\":\"2023-11-15\",\"to\":\"2023-11-15\","
+                "\"covers\":{\"from\":\"2023-11-13\",\"to\":\"2023-11-19\"},"
+                "\"summary\":{\"owed\":2,");
+    one_day.name = FIGURES_MIX;
+    report_asked(one_day);
+    assert_says("\"from\":\"2023-11-13\",\"to\":\"2023-11-19\",\"rows\":["
+                "{\"cohort\":\"2023-11-13\",\"people\":2,");
+    one_day.name = FIGURES_LATE; /* whose list is of the very day */
+    report_asked(one_day);
+    assert_says("\"name\":\"people\",\"title\":\"Who waited too long, or still does\","
+                "\"bar\":null,\"from\":\"2023-11-15\",\"to\":\"2023-11-15\",");
+}
+
+static void a_table_of_the_newest_days_says_from_when_on(void **unused)
+{
+    (void)unused;
+    world.now_ms = 19690 * DAY;
+    for (unsigned i = 0; i < 402; i++) {
+        live(i, 1000, OUTCOME_NO_ANSWER);
+        world.now_ms += DAY - 1000;
+    }
+    report_asked((struct figures_query){.name = FIGURES_MIX, .by = FIGURES_BY_DAY});
+    assert_says("\"covers\":{\"from\":null,");
+    assert_says("\"bar\":\"cold_percent\",\"from\":\"2023-12-01\",\"to\":\"2025-01-04\",\"rows\":["
+                "{\"cohort\":\"2023-12-01\",");
 }
 
 /* --- conversation-time -------------------------------------------------------------------- */
@@ -438,7 +532,8 @@ static void who_comes_again_is_of_the_first_cohort(void **unused)
     live(1, MINUTE, OUTCOME_SOLD);
     report_asked((struct figures_query){.name = FIGURES_FUNNEL, .by = FIGURES_BY_MONTH});
     assert_says("\"cohorts\",\"title\":\"By when they first opted in\","
-                "\"bar\":\"conversed_percent\",\"rows\":[{\"cohort\":\"2023-11\",\"people\":1,");
+                "\"bar\":\"conversed_percent\",\"from\":null,\"to\":\"2025-01-13\",\"rows\":["
+                "{\"cohort\":\"2023-11\",\"people\":1,");
     assert_says("\"sold\":1,\"sold_percent\":100.00,");
 }
 
@@ -452,6 +547,85 @@ static void tests_and_suspects_are_nobody(void **unused)
     assert_says("\"summary\":{\"people\":1,");
     report(FIGURES_CRACKS);
     assert_says("{\"reason\":\"test\",\"count\":1},{\"reason\":\"suspect\",\"count\":1}");
+}
+
+/* Whoever opts in for real after that is somebody, in the cohort that all is counted in. */
+static void who_was_a_test_first_is_counted_once_it_is_real(void **unused)
+{
+    (void)unused;
+    world_optin(&world, "+12150000001", NULL, NULL, "s", INTAKE_SUSPECT);
+    world_optin(&world, "+12150000001", NULL, NULL, "t", INTAKE_TEST);
+    world.now_ms += 2 * DAY;
+    live(1, MINUTE, OUTCOME_CONVERSATION);
+    live(1, MINUTE, OUTCOME_SOLD);
+    live(2, MINUTE, OUTCOME_CONVERSATION);
+    report_asked((struct figures_query){.name = FIGURES_FUNNEL, .by = FIGURES_BY_DAY});
+    assert_says("\"summary\":{\"people\":2,\"contacted\":2,\"contacted_percent\":100.00,");
+    assert_says("\"conversed\":2,\"conversed_percent\":100.00,");
+    assert_says("{\"cohort\":\"2023-11-14\",\"people\":1,\"contacted\":1,"
+                "\"contacted_percent\":100.00,");
+    assert_says("{\"cohort\":\"2023-11-16\",\"people\":1,");
+    report(FIGURES_CAMPAIGNS);
+    assert_says("\"optins\":3,\"people\":2,");
+}
+
+/* What an opt-in lacked came later, and with it the call that it is owed. */
+static void a_call_that_became_possible_later_is_owed(void **unused)
+{
+    (void)unused;
+    world.credential = CREDENTIAL_PUBLIC;
+    world.name = "Ada";
+    world_optin(&world, NULL, NULL, "form", "1", 0);
+    assert_int_equal(world.settlement.optin.task, 0);
+    report(FIGURES_SPEED);
+    assert_says("\"summary\":{\"owed\":0,");
+    world_optin(&world, "+12155550147", NULL, "form", "2", 0);
+    report(FIGURES_SPEED);
+    assert_says("\"summary\":{\"owed\":1,\"answered\":0,\"answered_percent\":null,"
+                "\"ended_unanswered\":0,\"open\":1,\"of_these_pending\":1,");
+    report(FIGURES_CAMPAIGNS);
+    assert_says("\"optins\":1,\"people\":1,");
+}
+
+/* A late call that is about a newer opt-in is owed to that one; the older one had none. */
+static void a_late_call_about_a_newer_optin_is_owed_once_more(void **unused)
+{
+    (void)unused;
+    opt_in(1);
+    world_pass(&world, 6 * MINUTE);
+    world.now_ms += DAY;
+    live(1, 2 * MINUTE, OUTCOME_CONVERSATION);
+    report_asked((struct figures_query){.name = FIGURES_SPEED, .day_last = 19675});
+    assert_says("\"summary\":{\"owed\":1,\"answered\":0,\"answered_percent\":0.00,"
+                "\"ended_unanswered\":1,\"open\":0,\"of_these_pending\":0,");
+    report_asked((struct figures_query){.name = FIGURES_SPEED, .day_first = 19676});
+    assert_says("\"summary\":{\"owed\":1,\"answered\":1,\"answered_percent\":100.00,"
+                "\"ended_unanswered\":0,\"open\":0,\"of_these_pending\":0,");
+}
+
+/* Anybody makes up campaigns; one that comes when there are too many is among the others with all
+ * that becomes of it. */
+static void people_and_what_becomes_of_them_are_in_the_same_campaign(void **unused)
+{
+    struct figures_query one = {.name = FIGURES_FUNNEL, .side = TALLY_CAMPAIGN};
+
+    (void)unused;
+    for (unsigned i = 1; i <= TALLY_VALUES_MAX; i++) {
+        world.campaign = i;
+        opt_in(i);
+    }
+    live(TALLY_VALUES_MAX, MINUTE, OUTCOME_CONVERSATION);
+    one.value = world.campaign;
+    report_asked(one);
+    assert_says("\"summary\":{\"people\":1,\"contacted\":1,");
+    one.value = world.campaign = 999;
+    live(999, MINUTE, OUTCOME_CONVERSATION);
+    report_asked(one);
+    assert_says("\"summary\":{\"people\":0,\"contacted\":0,");
+    one.value = TALLY_VALUES_OTHER;
+    report_asked(one);
+    assert_says("\"summary\":{\"people\":1,\"contacted\":1,\"contacted_percent\":100.00,");
+    assert_says("\"conversed\":1,\"conversed_percent\":100.00,");
 }
 
 /* --- money
@@ -471,15 +645,34 @@ static void ten_a_day_are_one_closed_one_hot_eight_cold_and_a_years_cold_are_dus
     report(FIGURES_MIX);
     assert_says("\"summary\":{\"periods\":250,\"people\":2500,\"closed\":250,\"hot\":250,"
                 "\"cold\":2000,\"closed_percent\":10.00,\"hot_percent\":10.00,"
-                "\"cold_percent\":80.00}");
+                "\"cold_percent\":80.00,\"pending\":0}");
     assert_says("{\"cohort\":\"2023-11-14\",\"people\":10,\"closed\":1,\"hot\":1,\"cold\":8,");
     report(FIGURES_DUST);
     assert_says("\"summary\":{\"cold\":2000,\"recoverable_percent\":20.00,\"price_cents\":50000,"
                 "\"dust_cents\":20000000,\"spent_on_cold_cents\":8000000,\"currency\":\"USD\","
-                "\"cold_for_long\":544}");
+                "\"cold_for_long\":544,\"pending\":0}");
     report_asked((struct figures_query){
         .name = FIGURES_DUST, .price_cents = 10050, .recoverable_parts = 1250});
     assert_says("\"recoverable_percent\":12.50,\"price_cents\":10050,\"dust_cents\":2512500,");
+}
+
+/* Nobody can say of them yet whether they are answered in time. */
+static void who_has_only_just_come_is_not_cold(void **unused)
+{
+    (void)unused;
+    live(1, MINUTE, OUTCOME_NO_ANSWER);
+    live(2, MINUTE, OUTCOME_CONVERSATION);
+    opt_in(3);
+    report(FIGURES_MIX);
+    assert_says("\"people\":3,\"closed\":0,\"hot\":1,\"cold\":1,\"closed_percent\":0.00,"
+                "\"hot_percent\":50.00,\"cold_percent\":50.00,\"pending\":1}");
+    report(FIGURES_DUST);
+    assert_says("\"summary\":{\"cold\":1,");
+    assert_says("\"pending\":1}");
+    world_pass(&world, 5 * MINUTE);
+    report(FIGURES_DUST);
+    assert_says("\"summary\":{\"cold\":2,");
+    assert_says("\"pending\":0}");
 }
 
 /* --- trouble
@@ -529,6 +722,8 @@ static void a_long_list_comes_in_pages(void **unused)
         assert_int_equal(query.after != 0, page < 2);
     }
     assert_int_equal(people, 250);
+    report_asked((struct figures_query){.name = FIGURES_CRACKS, .limit = 249});
+    assert_says("\"next\":\"249\"}");
 }
 
 static void promises_are_kept_late_or_open(void **unused)
@@ -553,6 +748,39 @@ static void promises_are_kept_late_or_open(void **unused)
     report(FIGURES_PROMISES);
     assert_lacks("\"outcome\":null,"); /* the open one's day is not over */
     world.now_ms += 10 * HOUR;
+}
+
+static void a_promise_that_was_broken_soon_is_broken(void **unused)
+{
+    const uint64_t closes_ms = 1700085600000; /* a Wednesday, 17:00 in New York */
+    uint64_t tasks[3];
+
+    (void)unused;
+    world.now_ms = closes_ms - 2 * MINUTE;
+    for (unsigned i = 0; i < 3; i++)
+        tasks[i] = opt_in(i);
+    world.now_ms = closes_ms;
+    tell(tasks[0], OUTCOME_NO_ANSWER);
+    world.now_ms = closes_ms + 1;
+    tell(tasks[1], OUTCOME_NO_ANSWER);
+    world.now_ms = closes_ms + 30 * MINUTE;
+    tell(tasks[2], OUTCOME_NO_ANSWER);
+    report(FIGURES_PROMISES);
+    assert_says("\"summary\":{\"promised\":3,\"kept\":1,\"late\":2,\"unanswered\":0,"
+                "\"of_these_open\":0,\"kept_percent\":33.33}");
+    assert_says("{\"day\":\"2023-11-15\",\"promised\":3,\"kept\":1,\"late\":2,");
+}
+
+static void a_promise_to_whom_nobody_answers_is_not_kept_by_its_end(void **unused)
+{
+    (void)unused;
+    assert_int_not_equal(opt_in(1), 0);
+    assert_status(world_report(&world, world.settlement.optin.task, 1, REPORT_OUTCOME,
+                               OUTCOME_UNSUBSCRIBED, "a42"),
+                  STATUS_OK);
+    report(FIGURES_PROMISES);
+    assert_says("\"summary\":{\"promised\":1,\"kept\":0,\"late\":0,\"unanswered\":1,"
+                "\"of_these_open\":0,\"kept_percent\":0.00}");
 }
 
 static void unhappy_customers_are_named_until_they_are_not(void **unused)
@@ -697,6 +925,9 @@ int main(void)
         TEST(what_came_before_the_server_could_decide_counts_as_the_systems_time),
         TEST(an_answer_counts_from_when_it_began_not_from_when_it_was_told),
         TEST(speed_of_one_agent_is_his_alone),
+        TEST(an_answer_counts_for_the_source_of_its_own_optin),
+        TEST(the_days_that_are_really_counted_are_told),
+        TEST(a_table_of_the_newest_days_says_from_when_on),
         TEST(conversation_time_of_36_hours_and_18_months),
         TEST(percentiles_are_right_within_three_per_cent),
         TEST(an_amended_conversation_was_none),
@@ -706,10 +937,17 @@ int main(void)
         TEST(a_rate_of_nobody_is_not_known),
         TEST(who_comes_again_is_of_the_first_cohort),
         TEST(tests_and_suspects_are_nobody),
+        TEST(who_was_a_test_first_is_counted_once_it_is_real),
+        TEST(a_call_that_became_possible_later_is_owed),
+        TEST(a_late_call_about_a_newer_optin_is_owed_once_more),
+        TEST(people_and_what_becomes_of_them_are_in_the_same_campaign),
         TEST(ten_a_day_are_one_closed_one_hot_eight_cold_and_a_years_cold_are_dust),
+        TEST(who_has_only_just_come_is_not_cold),
         TEST(cracks_name_who_has_no_next_step),
         TEST(a_long_list_comes_in_pages),
         TEST(promises_are_kept_late_or_open),
+        TEST(a_promise_that_was_broken_soon_is_broken),
+        TEST(a_promise_to_whom_nobody_answers_is_not_kept_by_its_end),
         TEST(unhappy_customers_are_named_until_they_are_not),
         TEST(score_says_what_is_not_known),
         TEST(what_a_playbook_does_by_itself_is_counted),

@@ -53,6 +53,7 @@ static void report_by(struct figures_query query, const struct playbook *playboo
     source.state = reader;
     query.side = query.side == 0 ? TALLY_ALL : query.side;
     query.day_last = query.day_last == 0 ? UINT32_MAX : query.day_last;
+    query.limit = query.limit == 0 ? FIGURES_LIMIT : query.limit;
     query.price_cents = FIGURES_PRICE_OWN;
     query.recoverable_parts = FIGURES_RECOVERABLE_OWN;
     assert_status(figures_write(&source, &query, &out), STATUS_OK);
@@ -136,7 +137,14 @@ static void whom_nobody_tried_is_counted_and_named(void **unused)
     opt_in(3);
     world_optin(&world, "+12155550149", NULL, NULL, "t", INTAKE_TEST);
     report(FIGURES_NO_RESPONSE);
-    assert_says("\"summary\":{\"people\":3,\"no_response\":2,\"no_response_percent\":66.67}");
+    assert_says("\"summary\":{\"people\":3,\"no_response\":0,\"no_response_percent\":0.00,"
+                "\"pending\":2}");
+    assert_int_equal(people_listed(), 0);
+    world_pass(&world, 6 * MINUTE);
+    opt_in(4); /* has not waited for long */
+    report(FIGURES_NO_RESPONSE);
+    assert_says("\"summary\":{\"people\":4,\"no_response\":2,\"no_response_percent\":66.67,"
+                "\"pending\":1}");
     assert_int_equal(people_listed(), 2);
     assert_says("{\"name\":\"usual\",\"value\":50,\"unit\":\"percent\"");
 }
@@ -270,7 +278,7 @@ static void words_and_numbers_are_the_playbooks_own(void **unused)
     report_by((struct figures_query){.name = FIGURES_DUST}, own);
     assert_says("\"summary\":{\"cold\":10,\"recoverable_percent\":10.00,\"price_cents\":100000,"
                 "\"dust_cents\":100000,\"spent_on_cold_cents\":1500,\"currency\":\"EUR\","
-                "\"cold_for_long\":10}");
+                "\"cold_for_long\":10,\"pending\":0}");
     report_by((struct figures_query){.name = FIGURES_LATE}, own);
     assert_says("\"odds_lost_times\":3,");
     report_by((struct figures_query){.name = FIGURES_GRAVEYARD}, own);

@@ -216,6 +216,8 @@ enum status world_optin(struct world *world, const char *phone, const char *emai
         .credential = (uint8_t)world->credential,
         .flags = flags,
         .said_before_min = world->said_before_min,
+        .source = world->source,
+        .campaign = world->campaign,
         .more = (uint8_t)((name_is_given(&optin) ? INTAKE_NAMED : 0) |
                           (world->referred_by != NULL ? INTAKE_REFERRED : 0)),
     };

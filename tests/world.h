@@ -30,6 +30,7 @@ struct world {
     const char *value;                                   /* of reports; NULL: not given */
     const char *answers, *finds;                         /* of reports; NULL: none */
     const char *referred_by;                             /* of opt-ins; NULL: nobody */
+    uint32_t source, campaign;                           /* the same: hashes; 0: not given */
     uint64_t stream_ms, stream_seq;                      /* of reports; 0: over HTTP */
     uint64_t call_at_ms;                                 /* of reports; 0: nothing was agreed */
     struct world_step {

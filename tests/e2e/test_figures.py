@@ -1,5 +1,6 @@
 """What happened, as figures: over HTTP, on the command line, and after a kill and a rebuild."""
 import csv
+import datetime
 import io
 import json
 import re
@@ -69,6 +70,34 @@ class Figures(Scenario):
         self.assertIn("per_", self.command("report", "unhappy", "--agency", "acme"))
         wrong = self.server.run("report", "weather", "--data", self.server.data, check=False)
         self.assertEqual(2, wrong.returncode)
+
+    def test_csv_has_all_pages_of_a_list(self):
+        for number in range(120):
+            self.accept_optin(self.person_number(number))
+        self.clock.advance(6 * MINUTE)
+        wait_until(lambda: self.figures("no-response")["summary"]["no_response"] == 120, what="the deadlines have passed")
+        self.assertEqual(100, len(self.rows(self.figures("no-response"), "people")))
+        for more in ((), ("--limit", "50")):
+            rows = list(csv.reader(io.StringIO(self.command("report", "no-response", "--csv", *more))))
+            people = [row[1] for row in rows if row[0] == "people"]
+            self.assertEqual(120, len(people))
+            self.assertEqual(120, len(set(people)))
+            self.assertEqual(1, len([row for row in rows if row[:2] == ["table", "person"]]))
+
+    def test_a_side_counted_by_the_week_says_its_days(self):
+        self.lived()
+        today = datetime.datetime.fromtimestamp(self.figures("late")["tables"][0]["rows"][0]["first_ms"] / 1000,
+                                                datetime.timezone.utc).date()
+        monday = today - datetime.timedelta(days=today.weekday())
+        asked = ("--agency", "acme", "--source", "webinar", "--from", str(today), "--to", str(today))
+        report = json.loads(self.command("report", "funnel", *asked, "--json"))
+        self.assertEqual((str(today), str(today)), (report["from"], report["to"]))
+        self.assertEqual(str(monday), report["covers"]["from"])
+        covers = "/".join(report["covers"].values())
+        rows = list(csv.reader(io.StringIO(self.command("report", "funnel", *asked, "--csv"))))
+        self.assertIn(["covers", "summary", covers], rows)
+        told = self.command("report", "funnel", *asked)
+        self.assertEqual(str(monday) != str(today) or report["covers"]["to"] != str(today), "; counted are those from " in told)
 
     def test_every_report_comes_as_text_json_and_csv(self):
         self.lived()
