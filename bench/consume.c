@@ -4,7 +4,11 @@
  * the pops; to wake the loop for each pop would take from the sender the time that it needs.
  *
  * The lists grow: to hold consumers up would delay the pops that are measured, and to drop some
- * would make them lost. A pop is 24 bytes, and a queue holds no more tasks than were sent. */
+ * would make them lost. A pop is 24 bytes, and a queue holds no more tasks than were sent.
+ *
+ * The robot is one thread more, of the same kind. Nobody waits for an e-mail as for a call, so it
+ * takes many at a time, and lets them gather when there were few: that is cheap for Redis, as it is
+ * with a robot that sends. */
 #include "bench/consume.h"
 
 #include <hiredis/hiredis.h>
@@ -18,16 +22,13 @@
 #include "bench/link.h"
 #include "proto/must.h"
 
-#define AT_ONCE         64u
-#define AT_ONCE_MAX     1024u
+#define GATHER_MS       10u
 #define POPS_FIRST      4096u /* places in a list */
 #define HAND_OVER_MS    2u
-#define BLOCK_S         "0.05" /* so long may it take to end */
 #define BACK_OFF_MS     20u
 #define BACK_OFF_MS_MAX 100u /* what comes on top of the measured recovery of others */
 #define REFUSED_MS      100u
 #define END_NS_MAX      500000000ull /* of a thread that Redis answers */
-#define KEY_MAX         (TARGET_TEXT_MAX + 64)
 #define REDIS_MAJOR     7u
 
 struct pops {
@@ -37,6 +38,7 @@ struct pops {
 
 struct consumer {
     struct consume *consume;
+    const struct consume_queue *queue;
     uv_thread_t thread;
     char agent[32];
 
@@ -57,16 +59,14 @@ struct consumer {
 struct consume {
     const struct target *target;
     struct link_address address;
-    unsigned at_once;
     enum consume_mode mode;
     consume_popped_fn *on_popped;
     void *owner;
 
-    char *pop; /* the command, as it goes over the wire */
-    size_t pop_bytes;
-    struct consumer *consumers;
+    struct consume_queue calls, emails;
+    struct consumer *consumers; /* the last one may be the robot */
     unsigned count;
-    uint64_t popped;
+    uint64_t popped, emails_popped;
     uv_timer_t timer;
 
     uv_mutex_t lock; /* guards these two; `changed` tells of both */
@@ -108,7 +108,7 @@ static void empty_list(struct consumer *consumer)
     uv_mutex_unlock(&consumer->lock);
     if (list.count > 0)
         consume->on_popped(consume->owner, list.pops, list.count);
-    consume->popped += list.count;
+    *(consumer->queue->robots ? &consume->emails_popped : &consume->popped) += list.count;
     list.count = 0;
     consumer->emptied = list;
 }
@@ -202,8 +202,13 @@ static size_t write_reports(struct consumer *consumer, size_t count, struct text
         struct task_head head;
         if (!task_head_read(consumer->tasks[i], &head))
             continue;
-        task_reports_write(out, &head, slice_of(consumer->agent));
-        reports += REPORTS_PER_TASK;
+        if (consumer->queue->robots) {
+            task_sent_write(out, &head, slice_of(consumer->agent));
+            reports++;
+        } else {
+            task_reports_write(out, &head, slice_of(consumer->agent));
+            reports += REPORTS_PER_TASK;
+        }
     }
     return reports;
 }
@@ -239,15 +244,18 @@ static void report(struct consumer *consumer, size_t count)
 
 /* --- pops ------------------------------------------------------------------------------------ */
 
-static void note(const struct target *target, struct slice task, uint64_t popped_ns,
+static void note(const struct consumer *consumer, struct slice task, uint64_t popped_ns,
                  struct consume_pop *out)
 {
+    const struct target *target = consumer->consume->target;
     struct task_head head;
 
-    *out = (struct consume_pop){.popped_ns = popped_ns, .delivery = 1};
+    *out = (struct consume_pop){
+        .popped_ns = popped_ns, .delivery = 1, .email = consumer->queue->robots};
     out->strange = !target_key_of_task(target, task, &out->key);
     if (target->kind == TARGET_HOTLEAD && task_head_read(task, &head))
         out->delivery = head.delivery;
+    out->immediate = out->email && task_is_immediate(task);
 }
 
 /* Notes what stands in consumer->tasks. */
@@ -256,7 +264,7 @@ static void take_tasks(struct consumer *consumer, size_t count, uint64_t popped_
     const struct consume *consume = consumer->consume;
 
     for (size_t i = 0; i < count; i++)
-        note(consume->target, consumer->tasks[i], popped_ns, &consumer->popped[i]);
+        note(consumer, consumer->tasks[i], popped_ns, &consumer->popped[i]);
     hand_over(consumer, count);
     if (consume->mode == CONSUME_REPORT && consume->target->kind == TARGET_HOTLEAD)
         report(consumer, count);
@@ -266,7 +274,7 @@ static void take_tasks(struct consumer *consumer, size_t count, uint64_t popped_
 static void take_jobs(struct consumer *consumer, const redisReply *ids, uint64_t popped_ns)
 {
     const char *prefix = consumer->consume->target->key;
-    redisReply *jobs[AT_ONCE_MAX];
+    redisReply *jobs[CONSUME_AT_ONCE_MAX];
     size_t asked = ids->elements, count = 0;
 
     for (size_t i = 0; i < asked; i++) {
@@ -292,9 +300,9 @@ static void take_jobs(struct consumer *consumer, const redisReply *ids, uint64_t
 /* [key, [[member, score] ...]] of a ZSET, [key, [element ...]] of a list. */
 static void take(struct consumer *consumer, const redisReply *reply, uint64_t popped_ns)
 {
-    enum target_shape shape = consumer->consume->target->shape;
+    enum target_shape shape = consumer->queue->shape;
 
-    if (reply->elements != 2 || reply->element[1]->elements > consumer->consume->at_once)
+    if (reply->elements != 2 || reply->element[1]->elements > consumer->queue->at_once)
         return;
     const redisReply *items = reply->element[1];
     if (shape == TARGET_BULLMQ) {
@@ -307,13 +315,16 @@ static void take(struct consumer *consumer, const redisReply *reply, uint64_t po
         consumer->tasks[i] = text_of(pair ? item->element[0] : item);
     }
     take_tasks(consumer, items->elements, popped_ns);
+    if (consumer->queue->robots && items->elements < consumer->queue->at_once)
+        pause_for(consumer->consume, GATHER_MS);
 }
 
 static void pop(struct consumer *consumer)
 {
     struct consume *consume = consumer->consume;
 
-    redisAppendFormattedCommand(consumer->context, consume->pop, consume->pop_bytes);
+    redisAppendFormattedCommand(consumer->context, consumer->queue->pop,
+                                consumer->queue->pop_bytes);
     redisReply *reply = next_reply(consumer);
     uint64_t popped_ns = uv_hrtime();
     if (reply == NULL) {
@@ -345,32 +356,18 @@ static void consumer_main(void *argument)
 
 /* --- open and close -------------------------------------------------------------------------- */
 
-static bool write_pop(struct consume *consume)
-{
-    const struct target *target = consume->target;
-    bool zset = target->shape == TARGET_ZSET, bullmq = target->shape == TARGET_BULLMQ;
-    char key[KEY_MAX];
-
-    snprintf(key, sizeof(key), "%s%s", target->key, bullmq ? "wait" : "");
-    int bytes = redisFormatCommand(&consume->pop, "%s %s 1 %s %s COUNT %u",
-                                   zset ? "BZMPOP" : "BLMPOP", BLOCK_S, key,
-                                   zset                          ? "MIN"
-                                   : target->pop_left && !bullmq ? "LEFT"
-                                                                 : "RIGHT",
-                                   consume->at_once);
-    consume->pop_bytes = bytes > 0 ? (size_t)bytes : 0;
-    return bytes > 0;
-}
-
-static bool consumer_init(struct consume *consume, struct consumer *consumer, unsigned number)
+static bool consumer_init(struct consume *consume, struct consumer *consumer, bool robot)
 {
     consumer->consume = consume;
+    consumer->queue = robot ? &consume->emails : &consume->calls;
     consumer->socket = -1;
-    snprintf(consumer->agent, sizeof(consumer->agent), "bench-%u", number);
+    snprintf(consumer->agent, sizeof(consumer->agent), robot ? "bench-robot" : "bench-%u",
+             consume->count + 1);
     MUST(uv_mutex_init(&consumer->lock) == 0);
-    consumer->tasks = calloc(consume->at_once, sizeof(*consumer->tasks));
-    consumer->popped = calloc(consume->at_once, sizeof(*consumer->popped));
-    consumer->reports = malloc((size_t)consume->at_once * REPORTS_BYTES);
+    size_t at_once = consumer->queue->at_once;
+    consumer->tasks = calloc(at_once, sizeof(*consumer->tasks));
+    consumer->popped = calloc(at_once, sizeof(*consumer->popped));
+    consumer->reports = malloc(at_once * REPORTS_BYTES);
     return consumer->tasks && consumer->popped && consumer->reports;
 }
 
@@ -390,7 +387,8 @@ static void consume_free(struct consume *consume)
     for (unsigned i = 0; i < consume->count; i++)
         consumer_free(&consume->consumers[i]);
     free(consume->consumers);
-    free(consume->pop);
+    consume_queue_free(&consume->calls);
+    consume_queue_free(&consume->emails);
     uv_mutex_destroy(&consume->lock);
     uv_cond_destroy(&consume->changed);
     free(consume);
@@ -416,9 +414,10 @@ static enum status prepare(struct consume *consume, const struct consume_options
                            char why[LINK_WHY_MAX])
 {
     bool idle = options->mode == CONSUME_NOTHING || options->target->shape == TARGET_NOWHERE;
-    unsigned threads = idle ? 0 : options->consumers;
+    unsigned callers = idle ? 0 : options->consumers;
+    unsigned threads = callers + (options->target->emails[0] != '\0');
 
-    if (threads == 0)
+    if (callers == 0)
         return STATUS_OK;
     if (!link_address_parse(options->target->redis_url, &consume->address)) {
         snprintf(why, LINK_WHY_MAX, "it must be redis://host:port/db or unix:///path");
@@ -426,10 +425,13 @@ static enum status prepare(struct consume *consume, const struct consume_options
     }
     snprintf(why, LINK_WHY_MAX, "out of memory");
     consume->consumers = calloc(threads, sizeof(*consume->consumers));
-    if (consume->consumers == NULL || !write_pop(consume))
+    if (consume->consumers == NULL ||
+        !consume_queue_calls(options->target, options->at_once, &consume->calls) ||
+        !consume_queue_emails(options->target, &consume->emails))
         return STATUS_INTERNAL;
     for (bool made = true; consume->count < threads;) {
-        made = consumer_init(consume, &consume->consumers[consume->count], consume->count + 1);
+        made =
+            consumer_init(consume, &consume->consumers[consume->count], consume->count >= callers);
         consume->count++;
         if (!made)
             return STATUS_INTERNAL;
@@ -448,9 +450,6 @@ enum status consume_open(const struct consume_options *options, struct consume *
     if (consume == NULL)
         return STATUS_INTERNAL;
     consume->target = options->target;
-    consume->at_once = options->at_once == 0            ? AT_ONCE
-                       : options->at_once > AT_ONCE_MAX ? AT_ONCE_MAX
-                                                        : options->at_once;
     consume->mode = options->mode;
     consume->on_popped = options->on_popped;
     consume->owner = options->owner;
@@ -477,13 +476,29 @@ uint64_t consume_popped(const struct consume *consume)
     return consume->popped;
 }
 
-uint64_t consume_reported(const struct consume *consume)
+uint64_t consume_emails_popped(const struct consume *consume)
+{
+    return consume->emails_popped;
+}
+
+static uint64_t sum_reported(const struct consume *consume, bool robots)
 {
     uint64_t sum = 0;
 
     for (unsigned i = 0; i < consume->count; i++)
-        sum += atomic_load(&consume->consumers[i].reported);
+        if (consume->consumers[i].queue->robots == robots)
+            sum += atomic_load(&consume->consumers[i].reported);
     return sum;
+}
+
+uint64_t consume_reported(const struct consume *consume)
+{
+    return sum_reported(consume, false);
+}
+
+uint64_t consume_emails_reported(const struct consume *consume)
+{
+    return sum_reported(consume, true);
 }
 
 uint64_t consume_reconnects(const struct consume *consume)

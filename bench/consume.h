@@ -1,5 +1,6 @@
 /* Consumers: threads that pop tasks from Redis as dialers do, each on a blocking connection of its
- * own, and tell the loop's thread what they popped, when, and whose it was.
+ * own, and tell the loop's thread what they popped, when, and whose it was. Where the target names
+ * a queue of e-mails, one thread more takes them, as a robot that sends them.
  *
  * Of a BullMQ queue a task counts as popped when its job's id was; its data is fetched behind that.
  */
@@ -15,7 +16,8 @@
 
 enum consume_mode {
     CONSUME_POP,    /* pop, and nothing else: what the peers' consumers do */
-    CONSUME_REPORT, /* and XADD a claim and an outcome of each, as an agent would */
+    CONSUME_REPORT, /* and XADD a claim and an outcome of each, as an agent would; of an e-mail,
+                       that it was delivered */
     CONSUME_NOTHING /* leave them: a backlog */
 };
 
@@ -24,6 +26,8 @@ struct consume_pop {
     uint64_t popped_ns; /* uv_hrtime, when the reply that held it had been read */
     uint32_t delivery;  /* 1 for peers */
     bool strange;       /* no key could be read: a task of somebody else */
+    bool email;         /* taken by the robot */
+    bool immediate; /* an e-mail of the very moment of its opt-in, not a later one of its life */
 };
 /* Loop thread. */
 typedef void consume_popped_fn(void *owner, const struct consume_pop *pops, size_t count);
@@ -31,8 +35,8 @@ typedef void consume_popped_fn(void *owner, const struct consume_pop *pops, size
 struct consume_options {
     uv_loop_t *loop;
     const struct target *target;
-    unsigned consumers; /* threads */
-    unsigned at_once;   /* tasks a pop may bring; 0: 64 */
+    unsigned consumers; /* threads; 0: no robot either */
+    unsigned at_once;   /* tasks a pop may bring, but for the robot's; 0: 64 */
     enum consume_mode mode;
     consume_popped_fn *on_popped;
     void *owner;
@@ -48,16 +52,18 @@ enum status consume_open(const struct consume_options *options, struct consume *
                          const char **why_out);
 
 /* Tasks handed over so far, and reports that Redis has taken: two for each task, its claim and its
- * outcome. Loop thread. */
+ * outcome. E-mails apart, with one report each. Loop thread. */
 uint64_t consume_popped(const struct consume *consume);
 uint64_t consume_reported(const struct consume *consume);
+uint64_t consume_emails_popped(const struct consume *consume);
+uint64_t consume_emails_reported(const struct consume *consume);
 /* How often a link had to be made anew, and how often Redis answered with an error. Loop thread. */
 uint64_t consume_reconnects(const struct consume *consume);
 uint64_t consume_refused(const struct consume *consume);
 
 /* Ends the threads and waits for them (that is done within a second, or a few when Redis does not
- * answer), then hands over what is left. Freed when the loop has run on. Call it when nothing was
- * popped for a while. */
+ * answer), then hands over what is left. Freed when the loop has run on; until then its counts
+ * stand. Call it when nothing was popped for a while. */
 void consume_close(struct consume *consume);
 
 /* Tasks that wait in the queue of a hotlead or in a list; below 0: Redis cannot be asked. Blocking.

@@ -8,6 +8,7 @@
 
 #define TASK_ID_MAX    64
 #define TASK_QUEUE_MAX 256
+#define MOMENT_MS_MAX  (1ull << 50)
 
 static const char *behind_first(struct slice text, struct slice name)
 {
@@ -35,13 +36,13 @@ static bool string_at(struct slice text, const char *at, size_t most, struct sli
     return quote != NULL && out->length > 0 && out->length <= most;
 }
 
-static uint32_t number_at(struct slice text, const char *at)
+static uint64_t number_at(struct slice text, const char *at, uint64_t most)
 {
     const char *end = text.bytes + text.length;
-    uint32_t number = 0;
+    uint64_t number = 0;
 
-    for (; at < end && *at >= '0' && *at <= '9' && number < REPORT_DELIVERY_MAX; at++)
-        number = number * 10 + (uint32_t)(*at - '0');
+    for (; at < end && *at >= '0' && *at <= '9' && number < most; at++)
+        number = number * 10 + (uint64_t)(*at - '0');
     return number;
 }
 
@@ -51,9 +52,18 @@ bool task_head_read(struct slice task, struct task_head *out)
 
     if (delivery == NULL)
         return false;
-    out->delivery = number_at(task, delivery);
+    out->delivery = (uint32_t)number_at(task, delivery, REPORT_DELIVERY_MAX);
     return string_at(task, behind_first(task, SLICE("\"id\":\"")), TASK_ID_MAX, &out->id) &&
            string_at(task, behind_last(task, SLICE("\"report\":\"")), TASK_QUEUE_MAX, &out->report);
+}
+
+bool task_is_immediate(struct slice task)
+{
+    const char *received = behind_last(task, SLICE("\"received_ms\":"));
+    const char *due = behind_last(task, SLICE("\"not_before_ms\":"));
+
+    return received && due &&
+           number_at(task, received, MOMENT_MS_MAX) == number_at(task, due, MOMENT_MS_MAX);
 }
 
 static void put_word(struct text *out, struct slice word)
@@ -94,4 +104,10 @@ void task_reports_write(struct text *out, const struct task_head *task, struct s
     put_report(out, task, agent, REPORT_CLAIM, OUTCOME_NONE);
     put_report(out, task, agent, REPORT_OUTCOME, OUTCOME_CONVERSATION);
     MUST(!out->overflow); /* the parts were measured when they were read */
+}
+
+void task_sent_write(struct text *out, const struct task_head *task, struct slice robot)
+{
+    put_report(out, task, robot, REPORT_OUTCOME, OUTCOME_DELIVERED);
+    MUST(!out->overflow);
 }

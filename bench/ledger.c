@@ -15,17 +15,18 @@
 #define TABLES_MAX    (1u << 20)
 #define ENTRIES_MIN   16u
 #define TABLE_OPTINS  2048u /* that are expected in a table */
-#define MOMENT_NS_MAX ((1ull << 61) - 1)
+#define MOMENT_NS_MAX ((1ull << 60) - 1)
 
 struct entry {
     uint64_t key;
     uint64_t intended_ns;
-    /* When it was acknowledged; until it is, when it was popped. An entry that is neither is
-     * empty. */
-    uint64_t moment_ns : 61;
+    /* When it was acknowledged; until it is, when it was popped. An entry that is neither of these
+     * nor emailed is empty. */
+    uint64_t moment_ns : 60;
     uint64_t acked : 1;
     uint64_t popped : 1;
     uint64_t must_pop : 1;
+    uint64_t emailed : 1;
 };
 _Static_assert(sizeof(struct entry) == 24, "an opt-in costs 24 bytes");
 
@@ -38,8 +39,8 @@ struct table {
 struct ledger {
     struct table *tables;
     uint32_t table_count; /* a power of two */
-    uint64_t popped_unacked, popped_must;
-    struct ledger_counts counts; /* all but `lost` and `unclaimed` */
+    uint64_t popped_unacked, popped_must, emailed_must;
+    struct ledger_counts counts; /* all but `lost`, `unclaimed` and `emails_missing` */
 };
 
 /* The senders of peers are numbered: neighbours have to part. (The finalizer of MurmurHash3.) */
@@ -54,7 +55,7 @@ static uint64_t mix(uint64_t key)
 
 static bool is_empty(const struct entry *entry)
 {
-    return !entry->acked && !entry->popped;
+    return !entry->acked && !entry->popped && !entry->emailed;
 }
 
 static struct entry *place_of(const struct table *table, uint64_t key)
@@ -150,6 +151,7 @@ static void demand(struct ledger *ledger, struct entry *entry)
     entry->must_pop = true;
     ledger->counts.must_pop++;
     ledger->popped_must += entry->popped;
+    ledger->emailed_must += entry->emailed;
 }
 
 uint64_t ledger_acked(struct ledger *ledger, uint64_t key, bool must_pop, uint64_t intended_ns,
@@ -197,9 +199,23 @@ struct ledger_match ledger_popped(struct ledger *ledger, uint64_t key, uint32_t 
     return (struct ledger_match){0};
 }
 
+void ledger_emailed(struct ledger *ledger, uint64_t key, uint32_t delivery)
+{
+    struct entry *entry = entry_of(ledger, key);
+
+    if (entry->emailed) {
+        ledger->counts.emails_doubled += delivery <= 1;
+        return;
+    }
+    entry->emailed = true;
+    ledger->counts.emailed++;
+    ledger->emailed_must += entry->must_pop;
+}
+
 void ledger_count(const struct ledger *ledger, struct ledger_counts *out)
 {
     *out = ledger->counts;
     out->lost = ledger->counts.must_pop - ledger->popped_must;
     out->unclaimed = ledger->popped_unacked;
+    out->emails_missing = ledger->counts.must_pop - ledger->emailed_must;
 }

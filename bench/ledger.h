@@ -2,6 +2,8 @@
  * came out is lost; what came out twice is doubled. Either side may come first: a consumer can hold
  * a task before the sender has read its 201.
  *
+ * Of an opt-in's immediate e-mail is known whether it came out.
+ *
  * 24 bytes an entry, in small tables of which one at a time grows, so that no growth holds up the
  * loop for longer than a few dozen microseconds. One thread. */
 #ifndef HOTLEAD_BENCH_LEDGER_H
@@ -29,15 +31,21 @@ struct ledger_match {
 struct ledger_match ledger_popped(struct ledger *ledger, uint64_t key, uint32_t delivery,
                                   uint64_t popped_ns);
 
+/* The e-mail came out that an opt-in opened at once, beside its call. */
+void ledger_emailed(struct ledger *ledger, uint64_t key, uint32_t delivery);
+
 struct ledger_counts {
     uint64_t acked;       /* different opt-ins */
     uint64_t acked_again; /* answers that named one known already */
     uint64_t must_pop;
-    uint64_t popped;      /* different opt-ins whose task came out */
-    uint64_t lost;        /* must_pop and not popped */
-    uint64_t doubled;     /* delivery 1 popped once more */
-    uint64_t redelivered; /* pops of delivery 2 and more */
-    uint64_t unclaimed;   /* popped, never acknowledged: an answer was lost, its opt-in not */
+    uint64_t popped;         /* different opt-ins whose task came out */
+    uint64_t lost;           /* must_pop and not popped */
+    uint64_t doubled;        /* delivery 1 popped once more */
+    uint64_t redelivered;    /* pops of delivery 2 and more */
+    uint64_t unclaimed;      /* popped, never acknowledged: an answer was lost, its opt-in not */
+    uint64_t emailed;        /* different opt-ins whose e-mail came out */
+    uint64_t emails_missing; /* must_pop and not emailed: its playbook may want none */
+    uint64_t emails_doubled;
 };
 void ledger_count(const struct ledger *ledger, struct ledger_counts *out);
 

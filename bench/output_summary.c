@@ -15,7 +15,7 @@
 #define COLUMNS         100
 #define MARGIN          14 /* of what stands beside a label */
 #define CHECK_LINES_MAX 7
-#define NOTE_LINES_MAX  7
+#define NOTE_LINES_MAX  6
 
 /* --- lines --------------------------------------------------------------------- */
 
@@ -266,6 +266,11 @@ static void print_ledger(const struct result *result, FILE *out)
                words_count(result->popped).text, words_count(result->lost).text,
                words_count(result->doubled).text, words_count(result->redelivered).text,
                words_count(result->unclaimed).text, words_count(result->strange).text);
+    if (result->emails_popped > 0)
+        print_line(out, "e-mails", "%s taken by the robot, %s reported as sent, %s doubled",
+                   words_count(result->emails_popped).text,
+                   words_count(result->emails_reported).text,
+                   words_count(result->emails_doubled).text);
     if (result->popped > 0 && result->drain_s > 0)
         print_line(out, "drain", "the last task was popped %s after the last answer",
                    words_duration(1e9 * result->drain_s).text);

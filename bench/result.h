@@ -100,6 +100,8 @@ struct result {
     uint64_t acked_meanwhile;
     uint64_t returned; /* opt-ins by somebody known */
     uint64_t popped, lost, doubled, redelivered, unclaimed, strange;
+    /* The robot's e-mails, the warm-up's too; doubled: popped twice as the same delivery. */
+    uint64_t emails_popped, emails_reported, emails_doubled;
     struct result_count answers[RESULT_STATUSES_MAX]; /* by status, the most frequent first */
     unsigned answer_count;
     struct hist *latency[RESULT_LATENCY_COUNT];

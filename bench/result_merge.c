@@ -106,6 +106,9 @@ static void merge_counts(struct result *into, const struct result *from)
     into->redelivered += from->redelivered;
     into->unclaimed += from->unclaimed;
     into->strange += from->strange;
+    into->emails_popped += from->emails_popped;
+    into->emails_reported += from->emails_reported;
+    into->emails_doubled += from->emails_doubled;
     into->bench_cpu_us += from->bench_cpu_us;
     into->sites = (unsigned)greater(into->sites, from->sites);
     into->server_resident_bytes_max =

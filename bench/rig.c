@@ -77,6 +77,7 @@ static enum status prepare(struct rig *rig, FILE *talk)
     target->pop_left = true; /* hotlead puts a task at the right end */
     strcpy(target->key, "hl:{bench.calls}:tasks");
     strcpy(target->reports, "hl:{bench.calls}:reports:n1");
+    strcpy(target->emails, "bench.email");
     target->site_count = rig->options.sites;
     target->sites = calloc(target->site_count, sizeof *target->sites);
     find_hotlead(rig->options.hotlead, rig->hotlead);

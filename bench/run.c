@@ -30,19 +30,24 @@
 
 /* --- the drain ------------------------------------------------------------------------------- */
 
-/* Where answers were lost, or persons known already opted in, nobody knows how many tasks are to
- * come: then it has to be quiet for longer. What was left would come out in the next run. */
+static uint64_t later(uint64_t a_ns, uint64_t b_ns)
+{
+    return a_ns > b_ns ? a_ns : b_ns;
+}
+
+/* Where answers were lost, persons known already opted in, or some have had an e-mail and others
+ * not, nobody knows how many tasks are to come: then it has to be quiet for longer. What was left
+ * would come out in the next run. */
 static bool is_drained(const struct run *run, uint64_t now_ns)
 {
-    bool unsure = run->unanswered > 0 || run->returning > 0;
-    uint64_t quiet_since_ns = run->done_ns;
+    uint64_t quiet_since_ns = later(run->done_ns, later(run->last_pop_ns, run->last_email_ns));
     struct ledger_counts counts;
 
     if (run->options->mode == CONSUME_NOTHING || run->options->consumers == 0)
         return true;
     ledger_count(run->ledger, &counts);
-    if (run->last_pop_ns > quiet_since_ns)
-        quiet_since_ns = run->last_pop_ns;
+    bool unsure = run->unanswered > 0 || run->returning > 0 ||
+                  (counts.emailed > 0 && counts.emails_missing > 0);
     return counts.lost == 0 && now_ns - quiet_since_ns > (unsure ? QUIET_NS_UNSURE : QUIET_NS);
 }
 
@@ -309,6 +314,7 @@ static void measure(struct run *run)
     load_count(run->load, &run->load_counts);
     run_live_end(run);
     consume_close(run->consume);
+    run->result->emails_reported = consume_emails_reported(run->consume);
     run->consume = NULL;
     run_metrics_after(run);
     run_seconds_end(run);

@@ -31,7 +31,7 @@ static bool has_no_task(struct slice body)
     return memmem(body.bytes, body.length, "\"task\":null", strlen("\"task\":null")) != NULL;
 }
 
-static bool is_consumed(const struct run *run)
+bool run_is_consumed(const struct run *run)
 {
     return run->options->mode != CONSUME_NOTHING && run->options->consumers > 0 &&
            run->target->shape != TARGET_NOWHERE;
@@ -41,7 +41,7 @@ static bool is_consumed(const struct run *run)
  * repetition has that of the first. */
 static bool must_pop(struct run *run, const struct load_answer *answer)
 {
-    if (answer->what != PEOPLE_NEW || answer->replayed || !is_consumed(run))
+    if (answer->what != PEOPLE_NEW || answer->replayed || !run_is_consumed(run))
         return false;
     if (run->target->kind != TARGET_HOTLEAD || !has_no_task(answer->body))
         return true;
@@ -125,6 +125,20 @@ void run_on_answer(void *owner, const struct load_answer *answer)
     run->result->failed += measured;
 }
 
+/* Of the robot: in no figure of time, since nobody waits for it. */
+static void emailed(struct run *run, const struct consume_pop *pop)
+{
+    run->result->emails_popped++;
+    if (pop->popped_ns > run->last_email_ns)
+        run->last_email_ns = pop->popped_ns;
+    if (pop->strange)
+        run->result->strange++;
+    else if (pop->immediate)
+        ledger_emailed(run->ledger, pop->key, pop->delivery);
+    else
+        run->later_emails += pop->delivery <= 1;
+}
+
 static void popped(struct run *run, const struct consume_pop *pop)
 {
     run->sums.popped++;
@@ -141,6 +155,10 @@ static void popped(struct run *run, const struct consume_pop *pop)
 
 void run_on_popped(void *owner, const struct consume_pop *pops, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        popped(owner, &pops[i]);
+    for (size_t i = 0; i < count; i++) {
+        if (pops[i].email)
+            emailed(owner, &pops[i]);
+        else
+            popped(owner, &pops[i]);
+    }
 }

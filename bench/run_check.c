@@ -60,22 +60,46 @@ static void check_stored(struct run *run, const struct metrics *after,
                  (number)run->unanswered);
 }
 
+/* Different ones. */
+static uint64_t emails(const struct run *run, const struct ledger_counts *counts)
+{
+    return counts->emailed + run->later_emails;
+}
+
 /* Each task that came out has its one outcome. A task that was delivered twice is reported twice,
  * and ends once. */
 static void check_outcomes(struct run *run, const struct metrics *after,
                            const struct ledger_counts *counts)
 {
     double ended = risen(run, after, "hotlead_tasks_ended_total");
+    uint64_t sent = emails(run, counts);
 
-    result_check(run->result, ended == (double)counts->popped, "each task has one outcome",
-                 "%.0f ended, %llu popped", ended, (number)counts->popped);
+    result_check(run->result, ended == (double)(counts->popped + sent), "each task has one outcome",
+                 "%.0f ended; %llu popped, and %llu e-mails", ended, (number)counts->popped,
+                 (number)sent);
+}
+
+/* What the server thinks is open in the robots' queue is what was taken and not reported: else one
+ * never came out. Of those that an earlier run left behind there may be fewer now. */
+static void check_emails(struct run *run, const struct metrics *after,
+                         const struct ledger_counts *counts)
+{
+    bool reported = run->options->mode == CONSUME_REPORT;
+    uint64_t sent = emails(run, counts);
+    char sample[TARGET_TEXT_MAX + 64];
+
+    snprintf(sample, sizeof(sample), "hotlead_queue_depth{queue=\"%s\"}", run->target->emails);
+    double left = risen(run, after, sample) - (reported ? 0 : (double)sent);
+    result_check(run->result, left <= 0, "no e-mail is lost", "%llu taken by the robot, %.0f lost",
+                 (number)sent, fmax(left, 0));
 }
 
 static bool reports_are_read(const struct run *run, const struct metrics *after,
                              const struct ledger_counts *counts)
 {
     return run->options->mode != CONSUME_REPORT ||
-           risen(run, after, "hotlead_tasks_ended_total") >= (double)counts->popped;
+           risen(run, after, "hotlead_tasks_ended_total") >=
+               (double)(counts->popped + emails(run, counts));
 }
 
 /* The server reads reports as they come; so when the last task is popped, some are on their way.
@@ -121,6 +145,8 @@ static void check_by_metrics(struct run *run, const struct ledger_counts *counts
         check_stored(run, after, counts);
         if (run->options->mode == CONSUME_REPORT)
             check_outcomes(run, after, counts);
+        if (run->target->emails[0] && run_is_consumed(run))
+            check_emails(run, after, counts);
     }
 }
 
@@ -130,15 +156,16 @@ static void check_tasks(struct run *run, const struct ledger_counts *counts)
 {
     struct result *result = run->result;
 
-    if (run->options->mode == CONSUME_NOTHING || run->options->consumers == 0 ||
-        run->target->shape == TARGET_NOWHERE)
+    if (!run_is_consumed(run))
         return;
     result_check(result, counts->lost == 0, "no task is lost",
                  "%llu were due, the warm-up's too; %llu lost", (number)counts->must_pop,
                  (number)counts->lost);
     if (!run->options->faults)
-        result_check(result, counts->doubled == 0, "no task comes out twice",
-                     "%llu popped, %llu doubled", (number)counts->popped, (number)counts->doubled);
+        result_check(result, counts->doubled + counts->emails_doubled == 0,
+                     "no task comes out twice", "%llu popped, %llu doubled; %llu e-mails doubled",
+                     (number)counts->popped, (number)counts->doubled,
+                     (number)counts->emails_doubled);
     result_check(result,
                  counts->unclaimed <= run->unanswered + run->nameless && result->strange == 0,
                  "each task belongs to an opt-in of this run",
@@ -342,6 +369,7 @@ static void take_ledger(struct result *result, const struct ledger_counts *count
     result->doubled = counts->doubled;
     result->redelivered = counts->redelivered;
     result->unclaimed = counts->unclaimed;
+    result->emails_doubled = counts->emails_doubled;
 }
 
 void run_finish(struct run *run)

@@ -54,7 +54,7 @@ struct run {
     uint64_t start_ns, measure_ns; /* of the plan, and behind its warm-up; 0: not begun */
     bool sending, measuring, interrupted, over;
     uint64_t done_ns; /* the load has all its answers */
-    uint64_t last_sent_ns, last_ack_ns, last_pop_ns;
+    uint64_t last_sent_ns, last_ack_ns, last_pop_ns, last_email_ns;
 
     /* Of the whole run, the warm-up too, which the ledger knows of. */
     uint64_t warm_answers; /* to requests of the warm-up */
@@ -62,6 +62,7 @@ struct run {
     uint64_t returning;    /* acknowledged, by somebody known: they may have a task */
     uint64_t nameless;     /* a 2xx of hotlead that names no opt-in */
     uint64_t taskless;     /* a new opt-in that was given no task */
+    uint64_t later_emails; /* taken by the robot, each once, and not of the moment of an opt-in */
     struct run_sums sums;
 
     struct hist *late; /* of what was measured: the sender's own share of intended -> sent */
@@ -83,6 +84,8 @@ struct run {
 
 void run_on_answer(void *owner, const struct load_answer *answer);
 void run_on_popped(void *owner, const struct consume_pop *pops, size_t count);
+/* Whether anybody takes what comes out. */
+bool run_is_consumed(const struct run *run);
 /* Adds to the table of answers: `error` counts when `status` is 0. */
 void run_count_answers(struct result *result, int status, const char *error, uint64_t count);
 

@@ -48,7 +48,8 @@ struct target {
     char reports[TARGET_TEXT_MAX]; /* "hl:{acme.calls}:reports:n1", a fallback: a task names its own
                                     */
 
-    char playbook[64]; /* "default", "calls (1a2b3c4d)"; "" unknown */
+    char emails[TARGET_TEXT_MAX]; /* the robots' queue: "acme.email"; "": it is left alone */
+    char playbook[64];            /* "default", "calls (1a2b3c4d)"; "" unknown */
 
     /* a peer */
     char method[8];
