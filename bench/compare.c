@@ -115,9 +115,9 @@ static enum status add_hotlead(struct comparison *comparison, const struct peer_
         snprintf(shown->name, sizeof shown->name, "hotlead-%u%s", number + 1,
                  mode == CONSUME_REPORT ? WITH_REPORTS : "");
     snprintf(shown->does, sizeof shown->does,
-             "checks the opt-in, matches it to a person, has it on disk, then puts a task on a "
-             "queue; consumers %s",
-             mode == CONSUME_REPORT ? "claim each and report its outcome" : "only pop");
+             "checks the opt-in, matches it to a person, has it on disk, then puts its tasks on "
+             "queues; the consumer, and a robot for e-mails, %s",
+             mode == CONSUME_REPORT ? "report what came of each" : "only pop");
     shown->durable = true;
     return STATUS_OK;
 }

@@ -124,7 +124,7 @@ static int run_at(const struct run_asked *asked, const struct target *target, co
 }
 
 /* They will be popped and told an outcome as if they were of this run. */
-static void warn_of_backlog(const struct target *target)
+static void warn_of_tasks(const struct target *target)
 {
     int64_t waiting = consume_waiting(target);
 
@@ -134,6 +134,18 @@ static void warn_of_backlog(const struct target *target)
             "hotlead-bench: %lld tasks stand in %s already: they are popped too, and are not of "
             "this run\n",
             (long long)waiting, target->key);
+}
+
+static void warn_of_backlog(const struct target *target)
+{
+    struct target emails = *target;
+
+    warn_of_tasks(target);
+    if (!target->emails[0])
+        return;
+    emails.shape = TARGET_ZSET;
+    snprintf(emails.key, sizeof emails.key, "hl:{%.200s}:tasks", target->emails);
+    warn_of_tasks(&emails);
 }
 
 /* Anybody may read them, but where an admin_listen is set they are only there; and a proxy may ask

@@ -22,7 +22,7 @@ struct run_asked {
     char command[RESULT_TEXT_MAX]; /* as typed, without secrets */
 
     /* a server that runs already; NULL: not given */
-    const char *url, *redis, *key, *public_key, *queue, *token, *admin_url;
+    const char *url, *redis, *key, *public_key, *queue, *email_queue, *token, *admin_url;
 };
 
 /* --- run_command_options.c: reads and checks everything. What is wrong is said, and ends the

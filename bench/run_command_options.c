@@ -37,6 +37,7 @@ enum option_key {
     KEY_KEY,
     KEY_PUBLIC_KEY,
     KEY_QUEUE,
+    KEY_EMAIL_QUEUE,
     KEY_TOKEN,
     KEY_ADMIN_URL,
     KEY_RATE,
@@ -129,6 +130,10 @@ static const struct argp_option options[] = {
     {"public-key", KEY_PUBLIC_KEY, "PK", 0, "and its public one: without it only JSON is sent", 0},
     {"redis", KEY_REDIS, "URL", 0, "where its queue is: redis://host:port/db or unix:///path", 0},
     {"queue", KEY_QUEUE, "Q", 0, "(<agency of the key>.calls)", 0},
+    {"email-queue", KEY_EMAIL_QUEUE, "Q", 0,
+     "such as <agency>.email: its e-mails are taken and reported as sent, whosever they are (left "
+     "alone)",
+     0},
     {"admin-url", KEY_ADMIN_URL, "URL", 0,
      "its admin_listen, when it has one: there are its metrics, which add commit and commit -> "
      "visible (--url)",
@@ -271,21 +276,14 @@ static bool keep_text(struct reading *reading, int key, const char *text)
         int key;
         const char **place;
     } texts[] = {
-        {KEY_URL, &asked->url},
-        {KEY_REDIS, &asked->redis},
-        {KEY_KEY, &asked->key},
-        {KEY_PUBLIC_KEY, &asked->public_key},
-        {KEY_QUEUE, &asked->queue},
-        {KEY_TOKEN, &asked->token},
-        {KEY_ADMIN_URL, &asked->admin_url},
-        {KEY_LIMIT, &asked->limit},
-        {KEY_JSON, &asked->files.json},
-        {KEY_HTML, &asked->files.html},
-        {KEY_HDR, &asked->files.hdr},
-        {KEY_NAME, &asked->name},
-        {KEY_HOTLEAD, &asked->rig.hotlead},
-        {KEY_LISTEN, &asked->rig.listen},
-        {KEY_MIX, &reading->mix},
+        {KEY_URL, &asked->url},           {KEY_REDIS, &asked->redis},
+        {KEY_KEY, &asked->key},           {KEY_PUBLIC_KEY, &asked->public_key},
+        {KEY_QUEUE, &asked->queue},       {KEY_EMAIL_QUEUE, &asked->email_queue},
+        {KEY_TOKEN, &asked->token},       {KEY_ADMIN_URL, &asked->admin_url},
+        {KEY_LIMIT, &asked->limit},       {KEY_JSON, &asked->files.json},
+        {KEY_HTML, &asked->files.html},   {KEY_HDR, &asked->files.hdr},
+        {KEY_NAME, &asked->name},         {KEY_HOTLEAD, &asked->rig.hotlead},
+        {KEY_LISTEN, &asked->rig.listen}, {KEY_MIX, &reading->mix},
     };
     const struct {
         int key;
@@ -323,8 +321,8 @@ static void add_threshold(struct argp_state *state, struct run_asked *asked, con
 
 static void refuse_without_url(const struct reading *reading, struct argp_state *state)
 {
-    static const enum option_key remote[] = {KEY_KEY,   KEY_PUBLIC_KEY, KEY_REDIS,
-                                             KEY_QUEUE, KEY_TOKEN,      KEY_ADMIN_URL};
+    static const enum option_key remote[] = {KEY_KEY,   KEY_PUBLIC_KEY, KEY_REDIS,      KEY_QUEUE,
+                                             KEY_TOKEN, KEY_ADMIN_URL,  KEY_EMAIL_QUEUE};
 
     for (size_t i = 0; i < sizeof remote / sizeof *remote; i++)
         if (is_given(reading, remote[i]))

@@ -90,6 +90,7 @@ enum status remote_target(const struct run_asked *asked, FILE *talk, struct targ
     copy(site->open, asked->public_key);
     copy(out->token, asked->token);
     copy(out->redis_url, asked->redis);
+    copy(out->emails, asked->email_queue);
     remote_agency_of(asked->key, agency);
     snprintf(queue, sizeof queue, asked->queue ? "%s" : "%s.calls",
              asked->queue ? asked->queue : agency);

@@ -63,6 +63,7 @@ static inline void results_make(struct result *result, double median_ns, uint64_
     strcpy(result->command, "hotlead-bench run --rate 1000 --duration 20");
     strcpy(result->versions, "hotlead 0.1.0, Redis 7.0.15, libuv 1.44.2");
     strcpy(result->redis_settings, "appendonly yes, appendfsync everysec");
+    strcpy(result->playbook, "default");
     strcpy(result->arrivals, "poisson");
     strcpy(result->consumer_mode, "report");
     strcpy(result->mix, "json=70,form=25,multipart=5");
@@ -74,6 +75,7 @@ static inline void results_make(struct result *result, double median_ns, uint64_
     result->disk = (struct machine_disk){"ext4", false, 410000, 2300000, 0};
     result->intended = result->sent = result->acked = result->acked_meanwhile = SECONDS * RATE;
     result->popped = result->acked;
+    result->emails_popped = result->emails_reported = result->acked;
     result->server_cpu_us = 14 * result->acked, result->redis_cpu_us = 6 * result->acked;
     result->bench_cpu_us = 9 * result->acked;
     result->server_resident_bytes_max = 96ull << 20;

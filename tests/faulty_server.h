@@ -24,8 +24,9 @@ static struct server redis;
 /* Every n-th request; 0: none. */
 struct faults {
     unsigned lose, redo, redeliver, refuse, hang_up, forget, taskless, replay, foreign;
-    unsigned stall_at;   /* once, for a second */
-    unsigned most_per_s; /* what is over it is refused */
+    unsigned email, redo_email; /* has an e-mail; has it twice */
+    unsigned stall_at;          /* once, for a second */
+    unsigned most_per_s;        /* what is over it is refused */
 };
 
 struct conn {
@@ -39,6 +40,7 @@ static struct faulty {
     int listener, port;
     atomic_bool closing;
     atomic_uint metrics_read;
+    unsigned emails_open; /* in its metrics, once there were requests */
     struct faults faults;
     atomic_uint requests;
     struct conn conns[CONNS_MAX];
@@ -61,11 +63,35 @@ static inline void put_task(redisContext *context, unsigned id, unsigned deliver
     freeReplyObject(reply);
 }
 
+/* `due_ms`: when it is to be sent; all opt-ins come at 1000. */
+static inline void put_email(redisContext *context, unsigned id, unsigned due_ms)
+{
+    redisReply *reply =
+        redisCommand(context,
+                     "ZADD hl:{acme.email}:tasks %d {\"id\":\"tsk_e%d-%d\",\"delivery\":1,"
+                     "\"optin\":\"opt_%d\",\"received_ms\":1000,\"not_before_ms\":%d,"
+                     "\"report\":\"sent\"}",
+                     id, id, (int)due_ms, id, due_ms);
+    MUST(reply != NULL);
+    freeReplyObject(reply);
+}
+
 static inline void put_tasks(redisContext *context, unsigned id)
 {
     if (each(faulty.faults.lose) || each(faulty.faults.replay))
         return;
     put_task(context, id, 1);
+    if (each(faulty.faults.email))
+        put_email(context, id, 1000);
+    if (each(faulty.faults.redo_email)) {
+        redisReply *reply = redisCommand(
+            context,
+            "ZADD hl:{acme.email}:tasks 1 {\"again\":1,\"id\":\"tsk_e\",\"delivery\":1,\"optin\":"
+            "\"opt_%d\",\"received_ms\":1000,\"not_before_ms\":1000,\"report\":\"sent\"}",
+            id);
+        freeReplyObject(reply);
+        put_email(context, id, 3601000); /* and another of it, an hour later */
+    }
     if (each(faulty.faults.redo)) { /* the same member would only be one */
         redisReply *reply =
             redisCommand(context, "ZADD tasks 1 {\"delivery\":1,\"optin\":\"opt_%d\"}", id);
@@ -92,11 +118,15 @@ static inline bool is_over_the_rate(void)
 /* It reads no reports. */
 static inline bool answer_metrics(struct conn *conn)
 {
-    static const char text[] = "HTTP/1.1 200 OK\r\nContent-Length: 28\r\n\r\n"
-                               "hotlead_tasks_ended_total 0\n";
+    char body[128], text[256];
 
     faulty.metrics_read++;
-    return send(conn->fd, text, sizeof(text) - 1, MSG_NOSIGNAL) == sizeof(text) - 1;
+    snprintf(body, sizeof(body),
+             "hotlead_tasks_ended_total 0\nhotlead_queue_depth{queue=\"acme.email\"} %u\n",
+             faulty.requests > 0 ? faulty.emails_open : 0);
+    int length = snprintf(text, sizeof(text), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+                          strlen(body), body);
+    return send(conn->fd, text, (size_t)length, MSG_NOSIGNAL) == length;
 }
 
 /* False: it hangs up. */

@@ -177,6 +177,17 @@ static void sender_that_was_the_limit_is_said(void **state)
     assert_has(printed(false), "note: hotlead, round 2: the sender was the limit: no time left\n");
 }
 
+static void playbook_is_named_of_each_side_that_has_one(void **state)
+{
+    (void)state;
+    add_side("webdis", (double[]){25000, 30000, 20000}, (double[]){48, 56, 52});
+    compare->sides[0].rounds[0].ran = false; /* and of it nothing is known */
+    strcpy(compare->sides[0].rounds[1].result.playbook, "calls (1a2b3c4d)");
+    const char *text = printed(false);
+    assert_has(text, "hotlead: does this and that; playbook calls (1a2b3c4d)\n");
+    assert_has(text, "webdis: does this and that\n");
+}
+
 static unsigned columns_of(const char *line)
 {
     unsigned columns = 0;
@@ -392,6 +403,7 @@ int main(void)
         TABLE(failed_round_is_named_and_in_no_figure),
         TABLE(side_without_any_figure_has_no_ratio_and_reaches_nothing),
         TABLE(sender_that_was_the_limit_is_said),
+        TABLE(playbook_is_named_of_each_side_that_has_one),
         TABLE(tables_fit_a_terminal_of_80_columns),
         TABLE(comparison_that_was_cut_short_says_so),
         TABLE(markdown_has_as_many_columns_in_every_row),

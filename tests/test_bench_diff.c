@@ -293,8 +293,9 @@ static void sides_measured_alike_are_not_warned_of(void **state)
 
 static void whatever_differs_is_named(void **state)
 {
-    static const char *const names[] = {"target", "versions",    "machine", "disk",     "Redis",
-                                        "rate",   "connections", "people",  "consumers"};
+    static const char *const names[] = {"target", "versions", "machine", "disk",
+                                        "Redis",  "playbook", "rate",    "connections",
+                                        "people", "consumers"};
 
     (void)state;
     add_run(&a, 900000, 1);
@@ -303,6 +304,7 @@ static void whatever_differs_is_named(void **state)
     strcpy(run->name, "webdis"), strcpy(run->versions, "webdis 0.1.22");
     run->machine.cores = 8, run->disk.simulated_us = 80;
     strcpy(run->redis_settings, "appendonly no"), run->rate = 2000;
+    strcpy(run->playbook, "calls (1a2b3c4d)");
     run->new_connections = true, run->returning = 0.2, run->consumers = 3;
     assert_int_equal(conditions(), sizeof names / sizeof *names);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {

@@ -19,6 +19,7 @@ static int make_findings(void **state)
     assert_status(result_init(&found.about), STATUS_OK);
     strcpy(found.about.command, "hotlead-bench growth --people 0,1000");
     strcpy(found.about.versions, "hotlead 0.1.0, Redis 7.0.15");
+    strcpy(found.about.playbook, "calls (1a2b3c4d)");
     found.about.machine.cores = 2;
     found.rows[0] = (struct growth_row){.people = 0, .rate = 100, .empty_rate = 100, .ratio = 1};
     found.rows[1] = (struct growth_row){
@@ -108,6 +109,7 @@ static void a_file_says_what_it_was_measured_on(void **state)
     fclose(out);
     json_t *root = json_loads(text, 0, NULL);
     json_t *about = json_object_get(root, "about");
+    assert_string_equal(json_string_value(json_object_get(about, "playbook")), "calls (1a2b3c4d)");
     assert_string_equal(json_string_value(json_object_get(about, "command")),
                         "hotlead-bench growth --people 0,1000");
     assert_int_equal(

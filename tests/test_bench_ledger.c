@@ -139,6 +139,54 @@ static void what_need_not_pop_is_never_lost(void **state)
     assert_int_equal(counts_of(ledger).popped, 1);
 }
 
+static void an_e_mail_comes_out_once_and_is_no_task_of_its_opt_in(void **state)
+{
+    struct ledger *ledger = *state;
+
+    ledger_acked(ledger, 7, true, 100, 200);
+    ledger_emailed(ledger, 7, 1);
+    struct ledger_counts counts = counts_of(ledger);
+    assert_int_equal(counts.emailed, 1);
+    assert_int_equal(counts.lost, 1);
+    ledger_emailed(ledger, 7, 2);
+    assert_int_equal(counts_of(ledger).emails_doubled, 0);
+    ledger_emailed(ledger, 7, 1);
+    assert_int_equal(counts_of(ledger).emails_doubled, 1);
+    assert_int_equal(counts_of(ledger).emailed, 1);
+    assert_true(ledger_popped(ledger, 7, 1, 300).matched);
+    assert_int_equal(counts_of(ledger).doubled, 0);
+}
+
+static void an_e_mail_may_come_out_before_all_else(void **state)
+{
+    struct ledger *ledger = *state;
+
+    ledger_emailed(ledger, 7, 1);
+    assert_int_equal(counts_of(ledger).unclaimed, 0);
+    assert_int_equal(ledger_acked(ledger, 7, true, 100, 200), 0);
+    assert_int_equal(counts_of(ledger).emails_missing, 0);
+    assert_int_equal(ledger_popped(ledger, 7, 1, 300).acked_ns, 200);
+
+    ledger_emailed(ledger, 8, 1);
+    ledger_popped(ledger, 8, 1, 300);
+    assert_int_equal(counts_of(ledger).unclaimed, 1);
+    assert_int_equal(ledger_acked(ledger, 8, true, 100, 320), 300);
+    assert_int_equal(counts_of(ledger).emailed, 2);
+}
+
+static void who_had_no_e_mail_is_known(void **state)
+{
+    struct ledger *ledger = *state;
+
+    ledger_acked(ledger, 7, true, 100, 200);
+    ledger_acked(ledger, 8, true, 100, 200);
+    ledger_acked(ledger, 9, false, 100, 200);
+    assert_int_equal(counts_of(ledger).emails_missing, 2);
+    ledger_emailed(ledger, 8, 1);
+    ledger_emailed(ledger, 9, 1);
+    assert_int_equal(counts_of(ledger).emails_missing, 1);
+}
+
 static void the_key_0_is_as_good_as_any(void **state)
 {
     struct ledger *ledger = *state;
@@ -218,6 +266,9 @@ int main(void)
         TEST(an_opt_in_acknowledged_twice_counts_once),
         TEST(a_repetition_answered_first_does_not_excuse_the_task),
         TEST(what_need_not_pop_is_never_lost),
+        TEST(an_e_mail_comes_out_once_and_is_no_task_of_its_opt_in),
+        TEST(an_e_mail_may_come_out_before_all_else),
+        TEST(who_had_no_e_mail_is_known),
         TEST(the_key_0_is_as_good_as_any),
         TEST(it_grows_without_losing_anybody),
         cmocka_unit_test(no_growth_holds_up_the_loop),

@@ -103,6 +103,8 @@ static void a_summary_with_everything_at_its_longest_fits_the_screen(void **stat
     memset(result.command, 'c', sizeof result.command - 1);
     memset(result.versions, 'v', sizeof result.versions - 1);
     memset(result.redis_settings, 'r', sizeof result.redis_settings - 1);
+    memset(result.playbook, 'b', sizeof result.playbook - 1);
+    result.emails_popped = result.emails_reported = result.emails_doubled = UINT64_MAX;
     memset(result.machine.processor, 'p', sizeof result.machine.processor - 1);
     result.answer_count = RESULT_STATUSES_MAX;
     for (unsigned i = 0; i < RESULT_STATUSES_MAX; i++)
@@ -214,6 +216,24 @@ static void cost_is_told_by_opt_in(void **state)
     assert_shows("server 96.0MiB at most");
     result.server_cpu_us = 0;
     assert_shows("server unknown, Redis 6.00us");
+}
+
+static void playbook_stands_with_the_versions(void **state)
+{
+    (void)state;
+    assert_shows("libuv 1.44.2; playbook default\n");
+    result.playbook[0] = '\0'; /* of a peer, or of a server that somebody else started */
+    assert_shows("libuv 1.44.2\n");
+}
+
+static void e_mails_have_a_line_where_there_were_some(void **state)
+{
+    (void)state;
+    result.emails_reported = 19999;
+    result.emails_doubled = 2;
+    assert_shows("  e-mails     20,000 taken by the robot, 19,999 reported as sent, 2 doubled\n");
+    result.emails_popped = 0;
+    assert_shows_not("e-mails");
 }
 
 static void failed_checks_come_first_and_the_title_says_so(void **state)
@@ -380,6 +400,8 @@ int main(void)
         TEST(throughput_is_compared_with_what_was_wanted),
         TEST(errors_are_all_that_was_sent_and_not_taken),
         TEST(cost_is_told_by_opt_in),
+        TEST(playbook_stands_with_the_versions),
+        TEST(e_mails_have_a_line_where_there_were_some),
         TEST(failed_checks_come_first_and_the_title_says_so),
         TEST(a_sound_run_on_a_disk_has_no_notes),
         TEST(whatever_takes_from_the_figures_is_said),

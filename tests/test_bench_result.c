@@ -98,6 +98,8 @@ static void what_is_read_is_what_was_written(void **state)
     assert_true(again.seed == UINT64_MAX);
     assert_true(again.rate == result.rate);
     assert_string_equal(again.limit_why, result.limit_why);
+    assert_string_equal(again.playbook, "default");
+    assert_int_equal(again.emails_reported, 20000);
     assert_string_equal(again.answers[1].error, "time-out");
     assert_string_equal(again.checks[0].detail, result.checks[0].detail);
     assert_string_equal(again.machine.processor, "AMD EPYC 7B13");
@@ -134,7 +136,7 @@ static void every_field_has_a_line_of_its_own(void **state)
 {
     (void)state;
     char *text = results_text(write_json, &result);
-    assert_non_null(strstr(text, "{\n\"version\": 2,\n\"name\": \"hotlead\",\n"));
+    assert_non_null(strstr(text, "{\n\"version\": 3,\n\"name\": \"hotlead\",\n"));
     assert_non_null(strstr(text, "\n\"acked\": 20000,\n"));
     assert_non_null(strstr(text, "\n\"seed\": \"7\",\n"));
     free(text);
@@ -418,6 +420,30 @@ static void different_versions_are_not_merged(void **state)
     assert_string_equal(why, "they measured different versions");
 }
 
+static void different_playbooks_are_not_merged(void **state)
+{
+    const char *why = NULL;
+
+    (void)state;
+    results_make(&again, 900000, 8);
+    strcpy(again.playbook, "calls (1a2b3c4d)");
+    assert_status(result_merge(&result, &again, &why), STATUS_INVALID);
+    assert_string_equal(why, "their playbooks differ");
+}
+
+static void e_mails_are_added(void **state)
+{
+    const char *why = NULL;
+
+    (void)state;
+    results_make(&again, 900000, 8);
+    again.emails_popped = 5, again.emails_reported = 4, again.emails_doubled = 1;
+    assert_status(result_merge(&result, &again, &why), STATUS_OK);
+    assert_int_equal(result.emails_popped, 20005);
+    assert_int_equal(result.emails_reported, 20004);
+    assert_int_equal(result.emails_doubled, 1);
+}
+
 /* --- figures ------------------------------------------------------------------- */
 
 static void an_empty_result_has_no_figures_that_are_no_numbers(void **state)
@@ -472,6 +498,8 @@ int main(void)
         TEST(a_limit_of_one_sender_is_a_limit_of_all),
         TEST(different_targets_are_not_merged_and_nothing_changes),
         TEST(different_versions_are_not_merged),
+        TEST(different_playbooks_are_not_merged),
+        TEST(e_mails_are_added),
         TEST(a_simulated_disk_is_not_merged_with_a_real_one),
         TEST(an_empty_result_has_no_figures_that_are_no_numbers),
     };

@@ -147,6 +147,60 @@ static void queue_can_be_a_list(void **state)
     rig_close(rig);
 }
 
+#define CALLS_YAML SOURCE_DIR "/bench/calls.yaml"
+
+static void shipped_playbook_opens_a_call_and_an_e_mail(void **state)
+{
+    (void)state;
+    struct rig *rig = usual_rig();
+
+    assert_string_equal(rig_target(rig)->playbook, "default");
+    post(rig, rig_target(rig)->sites[0].secret, "/v1/optins", 1, 201);
+    wait_for_tasks(rig, "ZCARD hl:{bench.calls}:tasks", 1);
+    wait_for_tasks(rig, "ZCARD hl:{bench.email}:tasks", 1);
+    assert_string_equal(rig_target(rig)->emails, "bench.email");
+    rig_close(rig);
+}
+
+static void agency_goes_by_the_playbook_that_is_given(void **state)
+{
+    (void)state;
+    struct rig_options options = *usual();
+    struct metrics *metrics;
+    struct rig *rig;
+
+    options.playbook = CALLS_YAML;
+    assert_status(open_rig(&options, &rig), STATUS_OK);
+    if (strncmp(rig_target(rig)->playbook, "calls (", 7) != 0)
+        fail_msg("it is called '%s'", rig_target(rig)->playbook);
+    post(rig, rig_target(rig)->sites[0].secret, "/v1/optins", 1, 201);
+    wait_for_tasks(rig, "ZCARD hl:{bench.calls}:tasks", 1);
+    assert_status(metrics_read(rig_target(rig), &metrics), STATUS_OK);
+    assert_float_equal(metrics_value(metrics, "hotlead_tasks_opened_total"), 1, 0);
+    metrics_close(metrics);
+    rig_close(rig);
+}
+
+static void playbook_that_is_none_is_refused_with_what_is_wrong(void **state)
+{
+    (void)state;
+    struct rig_options options = *usual();
+    struct folder folder = folder_make();
+    const char *path = folder_path(&folder, "wrong.yaml");
+    struct rig *rig;
+
+    FILE *file = fopen(path, "w");
+    fputs("based_on: default\nname: wrong\ncadence: {}\n", file);
+    fclose(file);
+    options.playbook = path;
+    assert_status(open_rig(&options, &rig), STATUS_INVALID);
+    assert_talk("wrong.yaml:3:1: ");
+    options.playbook = "/no/such/playbook";
+    assert_status(open_rig(&options, &rig), STATUS_IO);
+    assert_talk("/no/such/playbook: No such file or directory");
+    folder_remove(&folder);
+}
+
 /* Whether the program has loaded what simulates a disk. */
 static bool has_loaded(const struct process *process, const char *name)
 {
@@ -491,6 +545,9 @@ int main(void)
         cmocka_unit_test(rig_takes_optins_and_brings_their_tasks),
         cmocka_unit_test(forms_have_no_limit_that_makes_them_suspect),
         cmocka_unit_test(queue_can_be_a_list),
+        cmocka_unit_test(shipped_playbook_opens_a_call_and_an_e_mail),
+        cmocka_unit_test(agency_goes_by_the_playbook_that_is_given),
+        cmocka_unit_test(playbook_that_is_none_is_refused_with_what_is_wrong),
         cmocka_unit_test(disk_is_simulated_for_the_server_alone),
         cmocka_unit_test(times_of_a_disk_have_a_unit),
         cmocka_unit_test(server_and_redis_come_back_as_the_same_target),

@@ -191,6 +191,72 @@ static void a_backlog_is_left_alone_and_not_lost(void **state)
     assert_int_equal(server_number(&redis, "ZCARD tasks"), 100);
 }
 
+static void e_mails_are_taken_and_counted_apart(void **state)
+{
+    struct world *world = *state;
+
+    faulty.faults.email = 1;
+    strcpy(world->target.emails, "acme.email");
+    world->options.mode = CONSUME_REPORT;
+    run(world);
+    assert_int_equal(world->result.popped, 100);
+    assert_int_equal(world->result.emails_popped, 100);
+    assert_int_equal(world->result.emails_reported, 100);
+    assert_int_equal(world->result.emails_doubled, 0);
+    assert_int_equal(hist_count(world->result.latency[RESULT_LEAD]), 100);
+    assert_int_equal(world->result.seconds[0].popped, 100);
+    assert_int_equal(server_number(&redis, "ZCARD hl:{acme.email}:tasks"), 0);
+    assert_int_equal(server_number(&redis, "XLEN sent"), 100);
+    assert_check(world, DOUBLED, true);
+}
+
+static void a_doubled_e_mail_is_counted_and_a_later_one_is_none(void **state)
+{
+    struct world *world = *state;
+
+    faulty.faults.email = 1;
+    faulty.faults.redo_email = 25;
+    strcpy(world->target.emails, "acme.email");
+    run(world);
+    assert_int_equal(world->result.emails_popped, 108);
+    assert_int_equal(world->result.emails_doubled, 4);
+    assert_int_equal(world->result.emails_reported, 0);
+    assert_int_equal(world->result.doubled, 0);
+    assert_check(world, DOUBLED, false);
+}
+
+/* What the server has open is what was taken, where nothing is reported. */
+static void an_e_mail_that_never_came_out_is_lost(void **state)
+{
+    struct world *world = *state;
+
+    faulty.faults.email = 1;
+    faulty.emails_open = 100;
+    strcpy(world->target.emails, "acme.email");
+    strcpy(world->target.token, "tk_x");
+    world->target.server.pid = getpid(); /* as of a rig: its counts are of this run alone */
+    run(world);
+    assert_check(world, "no e-mail is lost", true);
+    world->result.check_count = 0;
+    world->options.mode = CONSUME_REPORT; /* then they should have ended */
+    world->options.people.first = 1000;
+    faulty.requests = 0;
+    run(world);
+    assert_check(world, "no e-mail is lost", false);
+}
+
+static void a_run_waits_for_its_last_e_mails(void **state)
+{
+    struct world *world = *state;
+
+    faulty.faults.email = 1;
+    world->options.duration_s = 0.5;
+    world->options.rate = 8000; /* hundreds gather while the robot looks away */
+    strcpy(world->target.emails, "acme.email");
+    run(world);
+    assert_int_equal(world->result.emails_popped, world->result.acked);
+}
+
 static void a_closed_loop_has_no_schedule_to_keep(void **state)
 {
     struct world *world = *state;
@@ -423,6 +489,10 @@ int main(void)
         TEST(reports_are_sent_for_each_task),
         TEST(reports_are_waited_for_no_longer_than_tasks),
         TEST(a_backlog_is_left_alone_and_not_lost),
+        TEST(e_mails_are_taken_and_counted_apart),
+        TEST(a_doubled_e_mail_is_counted_and_a_later_one_is_none),
+        TEST(an_e_mail_that_never_came_out_is_lost),
+        TEST(a_run_waits_for_its_last_e_mails),
         TEST(a_closed_loop_has_no_schedule_to_keep),
         TEST(a_stall_is_charged_for_all_that_was_due_meanwhile),
         TEST(a_sender_that_was_held_up_is_to_blame),

@@ -110,6 +110,14 @@ static void mix_that_cannot_be_is_explained(void **state)
     assert_non_null(strstr(why, "over 0"));
 }
 
+static void playbook_is_looked_at_before_anything_starts(void **state)
+{
+    (void)state;
+    assert_true(playbook_is_sound(SOURCE_DIR "/bench/calls.yaml"));
+    assert_false(playbook_is_sound(SOURCE_DIR "/bench/README.md"));
+    assert_false(playbook_is_sound("/no/such/playbook"));
+}
+
 static void assert_command(const char *const *words, const char *wanted)
 {
     char command[RESULT_TEXT_MAX];
@@ -257,6 +265,7 @@ int main(void)
         cmocka_unit_test(mix_gives_weights_and_leaves_out_the_rest),
         cmocka_unit_test(hooks_of_a_mix_are_left_out_with_a_remark),
         cmocka_unit_test(mix_that_cannot_be_is_explained),
+        cmocka_unit_test(playbook_is_looked_at_before_anything_starts),
         cmocka_unit_test(command_is_as_typed),
         cmocka_unit_test(secrets_are_masked),
         cmocka_unit_test(secret_is_masked_from_its_beginning),

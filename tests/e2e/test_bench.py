@@ -14,10 +14,11 @@ import time
 import unittest
 
 from harness import Scenario
-from servers import HOTLEAD, free_port, wait_until
+from servers import HOTLEAD, ROOT, free_port, wait_until
 
 # Not HOTLEAD_...: those are settings of the server, which refuses one that it does not know.
 BENCH = os.environ.get("BENCH", str(pathlib.Path(HOTLEAD).with_name("hotlead-bench")))
+CALLS = str(ROOT / "bench" / "calls.yaml")
 SHORT = ("--rate", "300", "--duration", "2s", "--warmup", "500ms", "--connections", "16")
 
 
@@ -94,6 +95,10 @@ class OwnServer(Bench):
         self.assertGreater(result["acked"], 400)
         self.assertGreater(result["duplicates"], 0)
         self.assertGreater(result["returned"], 0)
+        self.assertEqual("default", result["playbook"])
+        self.assertGreater(result["emails_popped"], 400)
+        self.assertEqual((result["emails_popped"], 0), (result["emails_reported"], result["emails_doubled"]))
+        self.assertIn("no e-mail is lost", [check["what"] for check in result["checks"]])
         self.assertIn("appendonly yes", result["redis_settings"])
         self.assertRegex(result["versions"], r"hotlead \d.*Redis \d.*libuv \d")
         self.assertGreater(result["disk"]["fdatasync_p50_ns"], 0)
@@ -133,6 +138,20 @@ class OwnServer(Bench):
         self.assertEqual(0, result["lost"])
         self.assertEqual("pop", result["consumer_mode"])
         self.assertIn("appendonly no", result["redis_settings"])
+        self.assertGreaterEqual(result["emails_popped"], result["popped"])
+        self.assertEqual(0, result["emails_reported"])
+
+    def test_playbook_that_is_given_is_gone_by_and_named(self):
+        path, page = self.folder / "json", self.folder / "html"
+        out, _ = self.run_bench(*SHORT, "--playbook", CALLS, "--json", str(path),
+                                "--html", str(page))  # fmt: skip
+        result = json.loads(path.read_text())
+        self.assertRegex(result["playbook"], r"^calls \([0-9a-f]{8}\)$")
+        self.assertIn("; playbook " + result["playbook"], out)
+        self.assertIn(result["playbook"], page.read_text())
+        self.assertEqual(0, result["emails_popped"])
+        self.assertGreater(result["popped"], 400)
+        self.assertTrue(all(check["holds"] for check in result["checks"]), result["checks"])
 
     def test_search_ends_by_itself_with_the_rate_and_what_broke_behind_it(self):
         path = self.folder / "json"
@@ -309,6 +328,9 @@ class Usage(Bench):
             (("--threshold", "speed<1ms"), "speed"),
             (("--limit", "p99<1ms"), "--max"),
             (("--max", "--rate", "0"), "cannot be 0"),
+            (("--playbook", "/no/such/playbook"), "/no/such/playbook: No such file"),
+            (("--playbook", str(ROOT / "README.md")), "a playbook that hotlead playbook check calls good"),
+            (("--email-queue", "acme.email"), "goes with --url"),
             (("--json", "/no/such/folder/file"), "cannot be written"),
             (("--json", "/tmp/x", "--html", "/tmp/x"), "a file each"),
             (("--json", "-"), "name a file"),
@@ -323,6 +345,7 @@ class Usage(Bench):
             ((*site, "--redis", "localhost"), "redis://"),
             ((*site, "--consumers", "0", "--mix", "form=1"), "--public-key"),
             ((*site, "--consumers", "0", "--sites", "3"), "does not go with --url"),
+            ((*site, "--consumers", "0", "--playbook", CALLS), "does not go with --url"),
             (("word",), "'word'"),
             (("--nonsense",), "nonsense"),
         ]:
@@ -380,6 +403,18 @@ class RunningServer(Scenario):
         for secret in (self.sk, self.admin):
             self.assertNotIn(secret, path.read_text())
         self.assertIn("sk_***", result["command"])
+
+    def test_e_mails_of_a_running_server_are_left_alone_unless_their_queue_is_named(self):
+        path = self.folder / "json"
+        emails = self.queue.split(".")[0] + ".email"
+        self.bench("--redis", self.redis.url, "--json", str(path))
+        result = json.loads(path.read_text())
+        self.assertEqual((600, 0), (result["popped"], result["emails_popped"]))
+        done = self.bench("--redis", self.redis.url, "--email-queue", emails, "--json", str(path))
+        self.assertRegex(done.stderr, r"[0-9]+ tasks stand in hl:\{%s\}:tasks already" % emails)
+        result = json.loads(path.read_text())
+        self.assertGreater(result["emails_popped"], 1200, "those that stood there too")
+        self.assertEqual((result["emails_popped"], 0), (result["emails_reported"], result["emails_doubled"]))
 
     def test_only_json_is_sent_without_a_public_key_and_a_backlog_is_left(self):
         path = self.folder / "json"

@@ -148,6 +148,33 @@ class Whole(Tier):
         self.assertIn("Redis gone for an hour", out)
 
 
+class Playbook(Tier):
+    """The others go by what they are given as `run` does."""
+
+    def test_growth_goes_by_it(self):
+        path = self.folder / "json"
+        words = (*GROWTH, "--idle", "0", "--backlog", "0", "--playbook", test_bench.CALLS)
+        process, _ = self.begin(*words, "--json", str(path))
+        out = self.finish(process, 0)
+        self.assertRegex(out, r"; playbook calls \([0-9a-f]{8}\); Redis: ")
+        self.assertRegex(json.loads(path.read_text())["about"]["playbook"], r"^calls \(")
+
+    def test_compare_goes_by_it(self):
+        path = self.folder / "json"
+        process, _ = self.begin(*COMPARE, "--duration", "1", "--rounds", "1", "--playbook", test_bench.CALLS,
+                                "--json", str(path))  # fmt: skip
+        out = self.finish(process, 0)
+        self.assertRegex(out, r"hotlead: .*; playbook calls \([0-9a-f]{8}\)\n")
+        (one,) = json.loads(path.read_text())["rounds"]
+        self.assertRegex(one["result"]["playbook"], r"^calls \(")
+        self.assertEqual(0, one["result"]["emails_popped"])
+
+    def test_soak_goes_by_it(self):
+        path = self.folder / "json"
+        self.end_in_order((*SOAK, "--playbook", test_bench.CALLS, "--json", str(path)), "5/60 s")
+        self.assertRegex(json.loads(path.read_text())["playbook"], r"^calls \(")
+
+
 class Missing(Tier):
     def test_peer_that_is_not_there_is_left_out_with_what_installs_it(self):
         bench = self.folder / "build" / "hotlead-bench"
@@ -187,6 +214,9 @@ class Usage(Tier):
             (("compare", "--json", "-"), "stdout is the summary's"),
             (("compare", "--peers", str(ROOT / "bench" / "peers"), "--only", "nobody"), "there is no peer 'nobody'"),
             (("compare", "--rounds", "0"), "a number from 1 to 100"),
+            (("compare", "--playbook", "/no/such/playbook"), "hotlead playbook check"),
+            (("growth", "--playbook", "/no/such/playbook"), "/no/such/playbook: No such file"),
+            (("soak", "--playbook", "/no/such/playbook"), "hotlead playbook check"),
             (("compare", "--consumer-mode", "eat"), "pop, report or both"),
         ]:
             with self.subTest(words=words):
