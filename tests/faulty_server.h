@@ -268,6 +268,7 @@ static inline int set_up(void **state)
     MUST(world != NULL && result_init(&world->result) == STATUS_OK);
     server_run(&redis, "FLUSHALL");
     memset(&faulty.faults, 0, sizeof(faulty.faults));
+    faulty.emails_open = 0;
     faulty_start();
     world->talk = open_memstream(&world->talk_text, &world->talk_length);
     strcpy(world->site.secret, "sk_bench_x");

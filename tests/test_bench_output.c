@@ -139,7 +139,7 @@ static void a_summary_names_machine_disk_versions_and_load(void **state)
     (void)state;
     assert_shows("hotlead, 2023-11-14 22:13 UTC\n");
     assert_shows("hotlead-bench run --rate 1000 --duration 20\n");
-    assert_shows("hotlead 0.1.0, Redis 7.0.15, libuv 1.44.2\n");
+    assert_shows("hotlead 0.1.0, Redis 7.0.15, libuv 1.44.2; playbook default\n");
     assert_shows(
         "4 cores, AMD EPYC 7B13, 8.00GiB, load 0.25 before; Debian 12, Linux 6.1.0-18-amd64");
     assert_shows("ext4, fdatasync p50 410us p99 2.30ms; Redis: appendonly yes");

@@ -248,8 +248,8 @@ static void buckets_that_do_not_come_to_their_count_are_refused(void **state)
 static void another_version_is_refused(void **state)
 {
     (void)state;
-    assert_refused("\"version\": 2", "\"version\": 3", STATUS_VERSION,
-                   "version is 3, and this hotlead-bench reads 2");
+    assert_refused("\"version\": 3", "\"version\": 2", STATUS_VERSION,
+                   "version is 2, and this hotlead-bench reads 3");
 }
 
 static void another_kind_of_file_is_refused(void **state)

@@ -225,23 +225,35 @@ static void a_doubled_e_mail_is_counted_and_a_later_one_is_none(void **state)
     assert_check(world, DOUBLED, false);
 }
 
-/* What the server has open is what was taken, where nothing is reported. */
-static void an_e_mail_that_never_came_out_is_lost(void **state)
+/* A hundred are taken; the server says how many it has open. */
+static void take_emails_of(struct world *world, unsigned open)
 {
-    struct world *world = *state;
-
     faulty.faults.email = 1;
-    faulty.emails_open = 100;
+    faulty.emails_open = open;
     strcpy(world->target.emails, "acme.email");
     strcpy(world->target.token, "tk_x");
     world->target.server.pid = getpid(); /* as of a rig: its counts are of this run alone */
     run(world);
-    assert_check(world, "no e-mail is lost", true);
-    world->result.check_count = 0;
-    world->options.mode = CONSUME_REPORT; /* then they should have ended */
-    world->options.people.first = 1000;
-    faulty.requests = 0;
-    run(world);
+}
+
+static void e_mails_that_were_taken_and_not_reported_are_open_and_not_lost(void **state)
+{
+    take_emails_of(*state, 100);
+    assert_check(*state, "no e-mail is lost", true);
+}
+
+static void an_e_mail_that_is_open_and_never_came_out_is_lost(void **state)
+{
+    take_emails_of(*state, 101);
+    assert_check(*state, "no e-mail is lost", false);
+}
+
+static void an_e_mail_that_was_reported_and_is_open_is_lost(void **state)
+{
+    struct world *world = *state;
+
+    world->options.mode = CONSUME_REPORT;
+    take_emails_of(world, 1);
     assert_check(world, "no e-mail is lost", false);
 }
 
@@ -491,7 +503,9 @@ int main(void)
         TEST(a_backlog_is_left_alone_and_not_lost),
         TEST(e_mails_are_taken_and_counted_apart),
         TEST(a_doubled_e_mail_is_counted_and_a_later_one_is_none),
-        TEST(an_e_mail_that_never_came_out_is_lost),
+        TEST(e_mails_that_were_taken_and_not_reported_are_open_and_not_lost),
+        TEST(an_e_mail_that_is_open_and_never_came_out_is_lost),
+        TEST(an_e_mail_that_was_reported_and_is_open_is_lost),
         TEST(a_run_waits_for_its_last_e_mails),
         TEST(a_closed_loop_has_no_schedule_to_keep),
         TEST(a_stall_is_charged_for_all_that_was_due_meanwhile),
