@@ -174,6 +174,21 @@ static void an_e_mail_may_come_out_before_all_else(void **state)
     assert_int_equal(counts_of(ledger).emailed, 2);
 }
 
+static void e_mails_that_came_out_first_are_kept_while_it_grows(void **state)
+{
+    struct ledger *ledger = *state;
+    enum { MANY = 100000 };
+
+    for (uint64_t key = 0; key < MANY; key++)
+        ledger_emailed(ledger, key, 1);
+    for (uint64_t key = 0; key < MANY; key++)
+        ledger_acked(ledger, key, true, 100, 200);
+    assert_int_equal(counts_of(ledger).emailed, MANY);
+    assert_int_equal(counts_of(ledger).emails_missing, 0);
+    ledger_emailed(ledger, MANY - 1, 1);
+    assert_int_equal(counts_of(ledger).emails_doubled, 1);
+}
+
 static void who_had_no_e_mail_is_known(void **state)
 {
     struct ledger *ledger = *state;
@@ -268,6 +283,7 @@ int main(void)
         TEST(what_need_not_pop_is_never_lost),
         TEST(an_e_mail_comes_out_once_and_is_no_task_of_its_opt_in),
         TEST(an_e_mail_may_come_out_before_all_else),
+        TEST(e_mails_that_came_out_first_are_kept_while_it_grows),
         TEST(who_had_no_e_mail_is_known),
         TEST(the_key_0_is_as_good_as_any),
         TEST(it_grows_without_losing_anybody),
