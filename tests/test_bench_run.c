@@ -257,16 +257,33 @@ static void an_e_mail_that_was_reported_and_is_open_is_lost(void **state)
     assert_check(world, "no e-mail is lost", false);
 }
 
+static void *put_late_emails(void *argument)
+{
+    redisContext *context = redisConnectUnix(redis.socket);
+
+    (void)argument;
+    usleep(300000);
+    put_email(context, 1, 1000);
+    usleep(400000);
+    put_email(context, 3, 1000);
+    redisFree(context);
+    return NULL;
+}
+
+/* Half of them have theirs, so the others' may be on its way. */
 static void a_run_waits_for_its_last_e_mails(void **state)
 {
     struct world *world = *state;
+    pthread_t thread;
 
-    faulty.faults.email = 1;
-    world->options.duration_s = 0.5;
-    world->options.rate = 8000; /* hundreds gather while the robot looks away */
+    faulty.faults.email = 2;
+    world->options.drain_s = 3;
     strcpy(world->target.emails, "acme.email");
+    MUST(pthread_create(&thread, NULL, put_late_emails, NULL) == 0);
     run(world);
-    assert_int_equal(world->result.emails_popped, world->result.acked);
+    pthread_join(thread, NULL);
+    assert_int_equal(world->result.emails_popped, 52);
+    assert_int_equal(world->result.emails_doubled, 0);
 }
 
 static void a_closed_loop_has_no_schedule_to_keep(void **state)
