@@ -71,6 +71,8 @@ static const struct route routes[] = {
     ROUTE(POST, "/v1/graveyard/wake", api_graveyard_wake, MANAGERS, 0, API_BODY_MAX, false),
     ROUTE(GET, "/v1/outcomes", api_outcome_list, READERS, 0, 0, false),
     ROUTE(GET, "/v1/agents/{}/worklist", api_agent_worklist, WORKERS, 0, 0, false),
+    ROUTE(POST, "/v1/agents/{}/availability", api_agent_availability, WORKERS, 0, API_BODY_MAX,
+          false),
     ROUTE(POST, "/v1/agents/{}/hand-over", api_agent_hand_over, MANAGERS, 0, API_BODY_MAX, false),
 
     ROUTE(GET, "/v1/reports/{}", api_figures, READERS, 0, 0, false),

@@ -3,13 +3,14 @@
 
 #include "proto/form.h"
 #include "proto/id.h"
+#include "server/api_admin.h"
 #include "server/api_read.h"
 
 #define HANDED_AT_ONCE 64  /* people of one request: a batch of the writer's */
 #define WORKLIST_PAGE  100 /* tasks */
 
-/* The agent that the path names, if it is the caller's to ask about: a manager's own agency's, or
- * the agent whose token it is. 0: answered. */
+/* The agent that the path names, if it is the caller's to have to do with: a manager's own
+ * agency's, or the agent whose token it is. 0: answered. */
 static uint32_t agent_of_path(struct api *api, const struct api_call *call)
 {
     const struct registry *registry = api->options.registry;
@@ -23,7 +24,7 @@ static uint32_t agent_of_path(struct api *api, const struct api_call *call)
     if (call->caller.who != WHO_AGENT || call->caller.token->agent_number == number)
         return number;
     api_problem(api, call->request->ticket, STATUS_FORBIDDEN,
-                "an agent's token sees the worklist of that agent only");
+                "an agent's token has to do with that agent only");
     return 0;
 }
 
@@ -307,4 +308,39 @@ void api_agent_worklist(struct api *api, const struct api_call *call)
         }
     }
     read_work(api, call, agent, deadline_ms, task, run_worklist);
+}
+
+/* --- whether somebody is there --------------------------------------------------------------- */
+
+/* All else of an agent is for managers to say. */
+static bool says_presence_only(struct json_value body, struct slice *field)
+{
+    struct json_walk walk = json_walk(body);
+    struct json_value value;
+    bool says_it = false;
+
+    while (json_next(&walk, field, &value)) {
+        if (!slice_equal(*field, SLICE("available")) && !slice_equal(*field, SLICE("away_until")))
+            return false;
+        says_it = true;
+    }
+    if (!says_it)
+        *field = SLICE("available");
+    return says_it;
+}
+
+void api_agent_availability(struct api *api, const struct api_call *call)
+{
+    struct json_value body;
+    struct slice field = {0};
+
+    if (!api_admin_begin(api, call->request))
+        return;
+    uint32_t number = agent_of_path(api, call);
+    if (number == 0 || !api_body_object(api, call, &body))
+        return;
+    if (says_presence_only(body, &field))
+        api_admin_change(api, call, ENTITY_AGENT, number, body, (struct slice){0}, 200);
+    else
+        api_problem_field(api, call->request->ticket, STATUS_INVALID, field);
 }

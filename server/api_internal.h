@@ -247,7 +247,7 @@ route_fn api_key_add, api_key_retire;
 route_fn api_playbook_list, api_playbook_create, api_playbook_show, api_playbook_change,
     api_playbook_remove;
 route_fn api_livez, api_readyz, api_metrics, api_openapi, api_tag, api_demo;
-route_fn api_person_assign, api_agent_hand_over, api_agent_worklist;
+route_fn api_person_assign, api_agent_hand_over, api_agent_worklist, api_agent_availability;
 route_fn api_clock_get, api_clock_accept, api_figures;
 route_fn api_signal_post, api_people_cold, api_graveyard_wake, api_outcome_list;
 

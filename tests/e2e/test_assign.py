@@ -178,13 +178,18 @@ class Silence(Assign):
         optins = [self.accept_optin(self.person_number(n)) for n in range(1, 8)]
         self.wait_task_count(7)
         self.wait_task_count(7, "acme.email")
+        mails = {}  # that stood there for a robot, until it was too late to send them
         for day in range(1, 8):
             self.clock.advance(DAY)
             if day == 3:
                 self.server.kill()
                 self.start_server()
+            if day in (1, 3, 5):
+                self.wait_task_count(14 if day == 1 else 7, "acme.email")
+            mails.update((id, task["template"]) for id, (task, _) in self.tasks("acme.email").items())
         self.wait_task_count(7)
-        templates = [task["template"] for task, _ in self.tasks("acme.email").values()]
+        self.wait_task_count(0, "acme.email")
+        templates = list(mails.values())
         self.assertEqual({"free-report": 7, "resources": 7, "tips": 7, "we-will-call-you": 7},
                          {name: templates.count(name) for name in templates})  # fmt: skip
         self.assert_no_orphans()
@@ -197,6 +202,40 @@ class Silence(Assign):
         self.clock.advance(2 * DAY)
         both = [self.accept_optin(self.person_number(n)) for n in (10, 11)]
         self.assertEqual({"ann", "ben"}, {self.person(optin)["owner"] for optin in both})  # he is back
+
+
+class Presence(Assign):
+    def presence(self, agent, body, who=None):
+        return self.as_agent(who or agent, f"/v1/agents/{agent}/availability", body)
+
+    def queues_of(self, *numbers):
+        return [self.call(self.accept_optin(self.person_number(number)))["queue"] for number in numbers]
+
+    def test_agents_say_themselves_whether_they_are_there(self):
+        self.set("queues", self.queue, assign="round_robin")
+        answer = self.presence("ann", {"available": False})
+        self.assertEqual((200, False), (answer.status, answer.json["available"]), answer)
+        self.assertEqual({"acme.a-ben"}, set(self.queues_of(1, 2, 3)))
+        answer = self.presence("ben", {"away_until": self.clock.now_ms + 3_600_000})
+        self.assertEqual(200, answer.status, answer)
+        self.assertEqual([self.queue], self.queues_of(4), "nobody is there: the team's")
+        self.server.kill()
+        self.start_server()
+        self.assertEqual(200, self.presence("ann", {"available": True}).status)
+        self.assertEqual({"acme.a-ann"}, set(self.queues_of(5, 6)))
+        self.assertEqual(200, self.presence("ben", {"away_until": None}).status)
+        self.assertEqual({"acme.a-ann", "acme.a-ben"}, set(self.queues_of(7, 8, 9, 10)))
+        self.assert_no_orphans()
+
+    def test_nobody_says_it_of_another_or_says_more(self):
+        self.assertEqual(403, self.presence("ben", {"available": False}, who="ann").status)
+        for body in ({"available": False, "capacity": 9}, {"role": "manager"}, {}, {"available": "no"}):
+            self.assertEqual(422, self.presence("ann", body).status, body)
+        self.assertEqual(403, self.web.request("PATCH", "/v1/agents/ann", {"available": False}, bearer=self.tokens["ann"]).status)
+        self.set_up_agency("rival")
+        rival = self.create("tokens", id="boss", role="manager", agency="rival")["token"]
+        self.assertEqual(404, self.web.post("/v1/agents/ann/availability", {"available": False}, bearer=rival).status)
+        self.assertTrue(self.get("/v1/agents/ann", self.admin)["available"])
 
 
 class HandOver(Assign):
