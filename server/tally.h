@@ -88,7 +88,7 @@ static inline uint32_t tally_day(enum tally_dimension dimension, uint32_t day)
 }
 
 /* What anybody may make up (sources, campaigns, agents) is told apart up to so many values a kind
- * and a week; the rest is one. */
+ * and a week; the rest is one. What goes back to an opt-in is where the opt-in is. */
 #define TALLY_VALUES_MAX   256
 #define TALLY_VALUES_OTHER UINT64_MAX
 #define TALLY_VALUES_COUNT (UINT64_MAX - 1) /* not a value: how many there are, in bin 0 */
