@@ -200,8 +200,8 @@ const struct playbook_version *registry_playbook_version(const struct registry *
                                                          uint32_t number);
 uint32_t registry_count(const struct registry *registry,
                         enum entity_kind kind); /* highest number */
-/* What a person who is pinned to that version goes by; unknown: the shipped default. Never NULL, and
- * valid as long as the registry. */
+/* What a person who is pinned to that version goes by; unknown: the shipped default. Never NULL,
+ * and valid as long as the registry. */
 const struct playbook *registry_playbook(const struct registry *registry, uint32_t number);
 /* The version that a new person of the site is pinned to: the newest of the playbook that the site
  * names, else of the agency's. 0: the shipped default. */
