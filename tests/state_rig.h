@@ -105,9 +105,9 @@ static inline bool has_person(uint64_t number)
 /* The dump as a string, to be freed. */
 static inline char *dump(void)
 {
+    static char *text; /* static, because gcc 12 takes its address for what it points to */
+    static size_t length;
     struct state_reader *reader;
-    char *text = NULL;
-    size_t length = 0;
     FILE *out = open_memstream(&text, &length);
 
     assert_ok(state_reader_open(rows, &reader));
