@@ -279,6 +279,7 @@ static struct cohort cohort_of_task(const struct engine *engine, const struct re
                                     const struct task_row *task)
 {
     const struct person_row *person = &engine->person.row;
+
     return (struct cohort){.ms = task->received_ms,
                            .agency = record->header.agency,
                            .site = task->site,
