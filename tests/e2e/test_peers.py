@@ -16,7 +16,7 @@ from harness import LONG, Scenario
 from servers import IS_SANITIZED, wait_until
 
 IS_LONG = LONG and not IS_SANITIZED
-PAIRS = 11 if IS_LONG else 5  # of windows, one without and one with the attack
+PAIRS = 11 if IS_LONG else 3  # of windows, one without and one with the attack
 PAUSE_S = 1 if IS_LONG else 0.3  # between an attack whose connections are gone and the next calm window
 WINDOW_S = 2 if IS_LONG else 1  # of good requests: whole periods of the slow peers, who send once a second
 SLOW = 1000 if IS_LONG else 300  # connections
