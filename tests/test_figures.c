@@ -1,42 +1,6 @@
 /* Lives that are lived through the engine, and the figures that must come of them, to the last
  * digit. Every test ends by comparing state, with all that was counted, with a rebuild. */
-#include "proto/report.h"
-#include "proto/task.h"
-#include "server/figures.h"
-#include "server/site.h"
-#include "tests/unit.h"
-#include "tests/world.h"
-
-#define MINUTE 60000ull
-#define HOUR   (60 * MINUTE)
-#define DAY    (24 * HOUR)
-
-static struct world world;
-static char document[1024 * 1024];
-static unsigned serial; /* makes every opt-in another one */
-
-static int set_up(void **unused)
-{
-    (void)unused;
-    world_open(&world);
-    serial = 0;
-    return 0;
-}
-
-static int tear_down(void **unused)
-{
-    (void)unused;
-    world_close(&world);
-    return 0;
-}
-
-static void write_label(void *owner, enum tally_dimension dimension, uint64_t value,
-                        const uint64_t seqs[FIGURES_SEQS], struct text *out)
-{
-    (void)owner;
-    (void)seqs;
-    text_printf(out, "\"%d:%llx\"", dimension, (unsigned long long)value);
-}
+#include "tests/figures_rig.h"
 
 /* The report as it stands now, of all days. */
 static void report_asked(struct figures_query query)
@@ -70,12 +34,6 @@ static void report(enum figures_name name)
     report_asked((struct figures_query){.name = name,
                                         .price_cents = FIGURES_PRICE_OWN,
                                         .recoverable_parts = FIGURES_RECOVERABLE_OWN});
-}
-
-static void assert_says(const char *part)
-{
-    if (!strstr(document, part))
-        fail_msg("'%s' is not in: %s", part, document);
 }
 
 static void assert_lacks(const char *part)

@@ -1,41 +1,5 @@
 /* Reports about people by name: who waits, who is whose, who went cold; and who does the work. */
-#include "proto/report.h"
-#include "proto/task.h"
-#include "server/figures.h"
-#include "server/site.h"
-#include "tests/unit.h"
-#include "tests/world.h"
-
-#define MINUTE 60000ull
-#define HOUR   (60 * MINUTE)
-#define DAY    (24 * HOUR)
-
-static struct world world;
-static char document[1024 * 1024];
-static unsigned serial;
-
-static int set_up(void **unused)
-{
-    (void)unused;
-    world_open(&world);
-    serial = 0;
-    return 0;
-}
-
-static int tear_down(void **unused)
-{
-    (void)unused;
-    world_close(&world);
-    return 0;
-}
-
-static void write_label(void *owner, enum tally_dimension dimension, uint64_t value,
-                        const uint64_t seqs[FIGURES_SEQS], struct text *out)
-{
-    (void)owner;
-    (void)seqs;
-    text_printf(out, "\"%d:%llx\"", dimension, (unsigned long long)value);
-}
+#include "tests/figures_rig.h"
 
 static void report_by(struct figures_query query, const struct playbook *playbook)
 {
@@ -65,12 +29,6 @@ static void report_by(struct figures_query query, const struct playbook *playboo
 static void report(enum figures_name name)
 {
     report_by((struct figures_query){.name = name}, playbook_shipped());
-}
-
-static void assert_says(const char *part)
-{
-    if (!strstr(document, part))
-        fail_msg("'%s' is not in: %s", part, document);
 }
 
 static unsigned people_listed(void)
