@@ -1,8 +1,9 @@
 /* What to do where memory is missing and nobody can be told.
  *
- * Our own code gets its memory at start, and answers 503 where it has to ask for more. Some
+ * The way of an opt-in gets its memory at start, and answers 503 where it has to ask for more. Some
  * libraries have no such answer: libuv aborts, and libphonenumber's regular expressions stay
- * unusable for ever once their making failed, which would look like a wrong number. They ask here.
+ * unusable for ever once their making failed, which would look like a wrong number. They ask here,
+ * and so do a playbook that is read and the commands that run once and end.
  * The process ends then, and a supervisor starts it again: what was acknowledged is on disk, as
  * after a kill. Any thread. */
 #ifndef HOTLEAD_PROTO_MEMORY_H

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "proto/must.h"
+#include "proto/memory.h"
 #include "server/audit_internal.h"
 
 #define LOOKS_BESIDE                                                                               \
@@ -43,8 +43,7 @@ static void suspect(struct audit *audit, const struct audit_row *row, bool missi
         return;
     }
     if (!audit->suspects)
-        audit->suspects = malloc(AUDIT_SUSPECTS_MAX * sizeof *audit->suspects);
-    MUST(audit->suspects); /* touched only as far as it is filled */
+        audit->suspects = memory_take(AUDIT_SUSPECTS_MAX * sizeof *audit->suspects);
     found = &audit->suspects[audit->suspect_count++];
     *found = (struct audit_suspect){.about = {.person = row->person,
                                               .first_ms = row->first_ms,

@@ -1,5 +1,6 @@
 /* Redis, one question after the other: the link is the server's, and its loop is run here until the
  * answer is there. */
+#include "proto/memory.h"
 #include "proto/must.h"
 #include "server/audit_internal.h"
 #include "server/clock.h"
@@ -44,10 +45,10 @@ static void run_loop(struct audit_link *link)
 
 struct audit_link *audit_link_open(struct audit *audit)
 {
-    struct audit_link *link = calloc(1, sizeof *link);
+    struct audit_link *link = memory_take_zeroed(1, sizeof *link);
     uint64_t until_ms = clock_monotonic_ms() + CONNECT_MS;
 
-    MUST(link && uv_loop_init(&link->loop) == 0 && uv_timer_init(&link->loop, &link->timer) == 0);
+    MUST(uv_loop_init(&link->loop) == 0 && uv_timer_init(&link->loop, &link->timer) == 0);
     link->stats = stats_open();
     MUST(link->stats);
     const struct redis_options options = {.loop = &link->loop,

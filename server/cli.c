@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "proto/json.h"
+#include "proto/memory.h"
 #include "proto/must.h"
 #include "server/cli_internal.h"
 #include "server/config.h"
@@ -86,9 +87,8 @@ static void print_text(const struct text *text)
 static struct text document_over(size_t bytes)
 {
     size_t capacity = bytes * 4 + 64 * 1024;
-    char *buffer = malloc(capacity);
+    char *buffer = memory_take(capacity);
 
-    MUST(buffer);
     return text_over(buffer, capacity);
 }
 
@@ -224,8 +224,7 @@ static int list_pages(struct cli_call *call, const char *query)
         if (code != 0)
             break;
         size_t capacity = lines.length + 2 * answer.body.length + 64;
-        char *larger = realloc(lines.bytes, capacity);
-        MUST(larger);
+        char *larger = memory_resize(lines.bytes, capacity);
         lines.bytes = larger;
         lines.capacity = capacity;
         if (!gather_page(call, answer.body, &lines, next)) {

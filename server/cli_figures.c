@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "proto/json.h"
-#include "proto/must.h"
+#include "proto/memory.h"
 #include "server/cli_internal.h"
 #include "server/figures.h"
 
@@ -477,10 +477,9 @@ bool cli_write_figures(struct slice json, struct text *out)
 void cli_print_figures(struct slice json, bool as_json)
 {
     size_t capacity = json.length * 8 + 64 * 1024;
-    struct text out = text_over(malloc(capacity), capacity);
+    struct text out = text_over(memory_take(capacity), capacity);
     bool written;
 
-    MUST(out.bytes);
     written = cli_write_figures(json, &out);
     if (as_json || !written || out.overflow)
         printf("%.*s\n", (int)json.length, json.bytes);

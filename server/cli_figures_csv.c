@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "proto/json.h"
-#include "proto/must.h"
+#include "proto/memory.h"
 #include "server/cli_internal.h"
 
 /* What a visitor has made up must not be a formula where the table is opened. */
@@ -170,8 +170,7 @@ static int print_page(struct cli_call *call, const char *path, struct cli_csv *c
         return code;
     /* At most all of it is quotes, which are doubled, and the days of each table come on top. */
     size_t capacity = 3 * answer.body.length + 1024;
-    struct text out = text_over(malloc(capacity), capacity);
-    MUST(out.bytes);
+    struct text out = text_over(memory_take(capacity), capacity);
     if (cli_write_figures_csv(answer.body, csv, &out) && !out.overflow)
         fwrite(out.bytes, 1, out.length, stdout);
     else

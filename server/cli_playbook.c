@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "proto/must.h"
+#include "proto/memory.h"
 #include "server/cli_internal.h"
 #include "server/config.h"
 
@@ -51,9 +51,8 @@ int cli_playbook_usage(FILE *out)
 static char *read_file(const char *path, size_t *length_out)
 {
     FILE *file = fopen(path, "re");
-    char *bytes = malloc(PLAYBOOK_FILE_MAX + 1);
+    char *bytes = memory_take(PLAYBOOK_FILE_MAX + 1);
 
-    MUST(bytes);
     if (file)
         *length_out = fread(bytes, 1, PLAYBOOK_FILE_MAX + 1, file);
     if (!file || ferror(file)) {
@@ -72,8 +71,7 @@ char *cli_playbook_read(const char *file, size_t *length_out)
 
     if (strcmp(file, "default") != 0)
         return read_file(file, length_out);
-    char *bytes = malloc(shipped.length);
-    MUST(bytes);
+    char *bytes = memory_take(shipped.length);
     memcpy(bytes, shipped.bytes, shipped.length);
     *length_out = shipped.length;
     return bytes;
@@ -143,8 +141,7 @@ static int show(const struct playbook_call *call, const struct playbook *playboo
         return CLI_FAILED;
     for (size_t room = PLAYBOOK_FILE_MAX; out.overflow; room *= 2) {
         free(bytes);
-        bytes = malloc(room);
-        MUST(bytes);
+        bytes = memory_take(room);
         out = text_over(bytes, room);
         call->show(playbook, &out);
     }

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/must.h"
+#include "proto/memory.h"
 #include "server/cli_internal.h"
 
 #define SETTINGS_ROOM 4096 /* what stands beside the YAML */
@@ -35,12 +35,11 @@ static void print_warnings(const struct cli_call *call, struct slice body)
 static int send_file(struct cli_call *call, struct slice yaml)
 {
     size_t room = SETTINGS_ROOM + ESCAPED_MOST * yaml.length;
-    char *bytes = malloc(room), path[2048];
+    char *bytes = memory_take(room), path[2048];
     struct client_answer answer;
     const char *wrong;
     int code;
 
-    MUST(bytes);
     struct text body = text_over(bytes, room);
     cli_path(path, call, NULL, "");
     if (write_body(call, yaml, &body, &wrong))

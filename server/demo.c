@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "proto/json.h"
+#include "proto/memory.h"
 #include "proto/must.h"
 #include "proto/text.h"
 #include "server/client.h"
@@ -255,9 +256,8 @@ static void on_made(uv_work_t *work, int status)
 
 struct demo *demo_start(const struct demo_options *options)
 {
-    struct demo *demo = calloc(1, sizeof *demo);
+    struct demo *demo = memory_take_zeroed(1, sizeof *demo);
 
-    MUST(demo); /* at start: nothing is lost */
     demo->options = *options;
     demo->work.data = demo;
     MUST(uv_queue_work(options->loop, &demo->work, make_all, on_made) == 0);

@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "proto/id.h"
-#include "proto/must.h"
+#include "proto/memory.h"
 #include "server/maintain_retell.h"
 #include "server/simulate_retell.h"
 
@@ -244,12 +244,11 @@ static void on_complaint(void *owner, const struct playbook_complaint *complaint
 static bool open_playbook(struct run *run)
 {
     struct slice shipped = playbook_default();
-    char *bytes = malloc(PLAYBOOK_FILE_MAX + 1);
+    char *bytes = memory_take(PLAYBOOK_FILE_MAX + 1);
     bool is_shipped = strcmp(run->words->playbook, "default") == 0;
     FILE *file = is_shipped ? NULL : fopen(run->words->playbook, "re");
     enum status status = STATUS_NOT_FOUND;
 
-    MUST(bytes);
     if (is_shipped)
         status = playbook_open(shipped, on_complaint, run, &run->playbook);
     else if (file)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/must.h"
+#include "proto/memory.h"
 #include "server/memory.h"
 
 #define SPAN_MS   (INDEX_EVENT_DAYS * 86400000ull)
@@ -27,8 +27,7 @@ struct index {
 enum status index_open(const char *directory, bool fresh, struct index **out)
 {
     (void)directory, (void)fresh;
-    *out = calloc(1, sizeof(**out));
-    MUST(*out);
+    *out = memory_take_zeroed(1, sizeof(**out));
     return STATUS_OK;
 }
 
@@ -49,8 +48,7 @@ static void widen(struct table *table)
     struct table wider = {.capacity = table->capacity == 0 ? SLOTS_MIN : 2 * table->capacity,
                           .span = table->span};
 
-    wider.slots = calloc(wider.capacity, sizeof(*wider.slots));
-    MUST(wider.slots);
+    wider.slots = memory_take_zeroed(wider.capacity, sizeof(*wider.slots));
     for (uint64_t i = 0; i < table->capacity; i++)
         if (table->slots[i].number != 0)
             insert(&wider, table->slots[i].place, table->slots[i].number);

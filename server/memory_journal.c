@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/memory.h"
 #include "proto/must.h"
 #include "server/memory.h"
 
@@ -20,8 +21,7 @@ struct journal {
 enum status journal_open(const struct journal_options *options, struct journal **out)
 {
     (void)options;
-    *out = calloc(1, sizeof(**out));
-    MUST(*out);
+    *out = memory_take_zeroed(1, sizeof(**out));
     (*out)->piece_used = PIECE_BYTES;
     return STATUS_OK;
 }
@@ -46,8 +46,7 @@ static char *take_room(struct journal *journal, size_t bytes)
     if (journal->piece_used + bytes > PIECE_BYTES) {
         journal->pieces = reallocarray(journal->pieces, journal->piece_count + 1, sizeof(char *));
         MUST(journal->pieces);
-        journal->pieces[journal->piece_count] = malloc(PIECE_BYTES);
-        MUST(journal->pieces[journal->piece_count]);
+        journal->pieces[journal->piece_count] = memory_take(PIECE_BYTES);
         journal->piece_count++;
         journal->piece_used = 0;
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "proto/memory.h"
 #include "proto/must.h"
 #include "server/memory.h"
 #include "server/memory_dues.h"
@@ -56,8 +57,7 @@ static size_t grown(size_t capacity, size_t least)
 enum status state_open(const struct state_options *options, struct state **out)
 {
     (void)options;
-    *out = calloc(1, sizeof(**out));
-    MUST(*out);
+    *out = memory_take_zeroed(1, sizeof(**out));
     return STATUS_OK;
 }
 

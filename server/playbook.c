@@ -5,6 +5,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 
+#include "proto/memory.h"
 #include "proto/must.h"
 #include "server/embedded.h"
 #include "server/playbook_internal.h"
@@ -26,18 +27,16 @@ struct playbook_arena {
 
 static struct chunk *chunk_of(size_t bytes)
 {
-    struct chunk *chunk = calloc(1, sizeof(*chunk) + bytes);
+    struct chunk *chunk = memory_take_zeroed(1, sizeof(*chunk) + bytes);
 
-    MUST(chunk);
     chunk->bytes = bytes;
     return chunk;
 }
 
 struct playbook_arena *playbook_arena_open(void)
 {
-    struct playbook_arena *arena = calloc(1, sizeof(*arena));
+    struct playbook_arena *arena = memory_take_zeroed(1, sizeof(*arena));
 
-    MUST(arena);
     arena->chunks = chunk_of(CHUNK_BYTES);
     return arena;
 }
@@ -174,8 +173,7 @@ static bool make_canonical(struct playbook *playbook)
     struct text out = {.overflow = true};
 
     for (size_t room = CANONICAL_ROOM; out.overflow && room <= PLAYBOOK_FILE_MAX; room *= 2) {
-        char *larger = realloc(bytes, room);
-        MUST(larger);
+        char *larger = memory_resize(bytes, room);
         bytes = larger;
         out = text_over(bytes, room);
         playbook_write(playbook, &out);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <yaml.h>
 
-#include "proto/must.h"
+#include "proto/memory.h"
 #include "server/playbook_internal.h"
 
 #define DEPTH_MAX 12
@@ -54,6 +54,8 @@ static void advance(struct planting *planting)
     yaml_event_delete(&planting->event);
     if (planting->failed || yaml_parser_parse(parser, &planting->event))
         return;
+    if (parser->error == YAML_MEMORY_ERROR)
+        memory_missing(); /* not told apart, it would be a fault of who wrote the playbook */
     if (parser->error == YAML_READER_ERROR)
         fail(planting, mark_of_offset(planting->bytes, parser->problem_offset),
              "this is not UTF-8 text");
@@ -199,7 +201,8 @@ struct tree *playbook_tree(struct reading *reading, struct slice bytes, bool bas
     struct planting planting = {.reading = reading, .bytes = bytes, .base = base};
     struct tree *root;
 
-    MUST(yaml_parser_initialize(&planting.parser));
+    if (!yaml_parser_initialize(&planting.parser))
+        memory_missing();
     yaml_parser_set_encoding(&planting.parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&planting.parser, (const unsigned char *)bytes.bytes,
                                  bytes.length);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proto/memory.h"
 #include "proto/must.h"
 #include "server/simulate_internal.h"
 
@@ -103,8 +104,8 @@ static void add_up(const struct run *run, struct simulate_figures *sum, struct h
 
     for (unsigned i = 0; i < run->town_count; i++)
         conversed += run->figures[i].conversed_count;
-    *sum = (struct simulate_figures){.conversed_ms = calloc(conversed + 1, sizeof(uint64_t))};
-    MUST(sum->conversed_ms);
+    *sum = (struct simulate_figures){.conversed_ms =
+                                         memory_take_zeroed(conversed + 1, sizeof(uint64_t))};
     *digest = (struct hash){{0}};
     for (unsigned i = 0; i < run->town_count; i++) {
         const struct simulate_figures *one = &run->figures[i];
@@ -132,9 +133,8 @@ enum status simulate_run(const struct simulate_options *options, struct simulate
     /* What a town leaves the next one takes, rather than ask the system for new pages. */
     mallopt(M_MMAP_THRESHOLD, 32 << 20);
     mallopt(M_TRIM_THRESHOLD, 1 << 30);
-    run.figures = calloc(run.town_count, sizeof(*run.figures));
-    run.digests = calloc(run.town_count, sizeof(*run.digests));
-    MUST(run.figures && run.digests);
+    run.figures = memory_take_zeroed(run.town_count, sizeof(*run.figures));
+    run.digests = memory_take_zeroed(run.town_count, sizeof(*run.digests));
     live_on_threads(&run);
     add_up(&run, figures, digest);
     for (unsigned i = 0; i < run.town_count; i++)

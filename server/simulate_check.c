@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/must.h"
+#include "proto/memory.h"
 #include "server/simulate_internal.h"
 
 static pthread_mutex_t telling = PTHREAD_MUTEX_INITIALIZER;
@@ -87,9 +87,8 @@ static bool add_place(uint64_t *places, size_t capacity, uint64_t place)
 static void widen_steps(struct town *town)
 {
     size_t capacity = town->step_capacity == 0 ? 4096 : 2 * town->step_capacity;
-    uint64_t *wider = calloc(capacity, sizeof(*wider));
+    uint64_t *wider = memory_take_zeroed(capacity, sizeof(*wider));
 
-    MUST(wider);
     for (size_t i = 0; i < town->step_capacity; i++)
         if (town->steps_done[i] != 0)
             (void)add_place(wider, capacity, town->steps_done[i]);

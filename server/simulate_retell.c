@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "proto/email.h"
+#include "proto/memory.h"
 #include "proto/must.h"
 #include "proto/task.h"
 #include "server/memory_room.h"
@@ -189,11 +190,10 @@ static enum status add_playbook(struct retell *retell, struct slice agency, uint
     struct memory_room *room = &retell->room;
     struct effect_admin effect = {.entity = ENTITY_PLAYBOOK,
                                   .number = SITE_PLAYBOOK_NUMBER_MAX - retell->playbooks++};
-    char *bytes = malloc(SITE_PLAYBOOK_SETTINGS_MAX);
+    char *bytes = memory_take(SITE_PLAYBOOK_SETTINGS_MAX);
     struct text settings = text_over(bytes, SITE_PLAYBOOK_SETTINGS_MAX);
     enum status status = STATUS_CORRUPT;
 
-    MUST(bytes);
     text_printf(&settings,
                 "{\"id\":\"%.*s." ID_OF_ITS_OWN "\",\"agency\":\"%.*s\",\"version\":1,"
                 "\"yaml\":",
@@ -508,9 +508,8 @@ void retell_name(const struct retell *retell, const struct retold *entry, struct
 
 struct retell *retell_open(const struct effect_genesis *genesis, const struct playbook *playbook)
 {
-    struct retell *retell = calloc(1, sizeof(*retell));
+    struct retell *retell = memory_take_zeroed(1, sizeof(*retell));
 
-    MUST(retell);
     retell->playbook = playbook;
     memory_room_open(&retell->room, genesis, 0);
     return retell;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/memory.h"
 #include "proto/must.h"
 #include "proto/optin.h"
 #include "server/simulate_internal.h"
@@ -275,11 +276,10 @@ static uint32_t make_queue(struct town *town, const char *name)
 /* Each version is stored as its canonical YAML, in JSON. */
 static void make_playbook(struct town *town)
 {
-    char *bytes = malloc(SITE_PLAYBOOK_SETTINGS_MAX + 1);
+    char *bytes = memory_take(SITE_PLAYBOOK_SETTINGS_MAX + 1);
     struct text settings = text_over(bytes, SITE_PLAYBOOK_SETTINGS_MAX);
     struct slice field;
 
-    MUST(bytes);
     MUST(registry_check_playbook(town->room.registry, SLICE("acme.own"), SLICE("acme"),
                                  town->options->playbook, &settings, &field) == STATUS_OK);
     bytes[settings.length] = '\0';
@@ -331,8 +331,7 @@ static void draw_people(struct town *town, unsigned people)
 {
     uint64_t days = (town->until_ms - SIMULATE_FROM_MS) / DAY_MS;
 
-    town->residents = calloc(people, sizeof(*town->residents));
-    MUST(town->residents);
+    town->residents = memory_take_zeroed(people, sizeof(*town->residents));
     town->resident_count = people;
     for (unsigned i = 0; i < people; i++) {
         struct resident *resident = &town->residents[i];
@@ -349,8 +348,7 @@ static void draw_outages(struct town *town)
 {
     uint64_t years = town->options->years;
 
-    town->outages = calloc(years * OUTAGES_A_YEAR, sizeof(*town->outages));
-    MUST(town->outages);
+    town->outages = memory_take_zeroed(years * OUTAGES_A_YEAR, sizeof(*town->outages));
     for (uint64_t year = 0; year < years; year++) {
         uint64_t length = 10 * MINUTE_MS << chance_below(&town->chance, 9);
         uint64_t from =
@@ -372,8 +370,7 @@ static void draw_restarts(struct town *town, unsigned people)
     struct chance chance = {town->options->seed * 31 + town->number + 77};
     unsigned count = town->options->restarts;
 
-    town->restart_at = calloc(count + 1, sizeof(*town->restart_at));
-    MUST(town->restart_at);
+    town->restart_at = memory_take_zeroed(count + 1, sizeof(*town->restart_at));
     for (unsigned i = 0; i < count; i++)
         town->restart_at[i] = 1 + chance_below(&chance, people * 40ull);
     qsort(town->restart_at, count, sizeof(*town->restart_at), compare_numbers);
@@ -440,8 +437,7 @@ static void count_people(struct town *town)
     uint64_t people = state_meta(town->room.state)->people;
 
     figures->people = people;
-    figures->conversed_ms = calloc(people + 1, sizeof(*figures->conversed_ms));
-    MUST(figures->conversed_ms);
+    figures->conversed_ms = memory_take_zeroed(people + 1, sizeof(*figures->conversed_ms));
     for (uint64_t number = 1; number <= people; number++) {
         struct person_row row;
         struct task_row task;
@@ -471,9 +467,8 @@ static void close_town(struct town *town)
 void simulate_town(const struct simulate_options *options, unsigned number, unsigned people,
                    struct simulate_figures *figures, struct hash *digest)
 {
-    struct town *town = calloc(1, sizeof(*town));
+    struct town *town = memory_take_zeroed(1, sizeof(*town));
 
-    MUST(town);
     town->options = options;
     town->playbook = options->playbook ? options->playbook : playbook_shipped();
     town->figures = figures;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "proto/id.h"
+#include "proto/memory.h"
 #include "proto/must.h"
 #include "server/simulate_internal.h"
 
@@ -59,8 +60,7 @@ static void draw_shifts(struct town *town, struct caller *agent, const struct wo
     uint64_t first = SIMULATE_FROM_MS / DAY_MS, last = town->until_ms / DAY_MS;
     uint64_t away_from = 0, year = 0;
 
-    agent->shifts = calloc(last - first + 1, sizeof(*agent->shifts));
-    MUST(agent->shifts);
+    agent->shifts = memory_take_zeroed(last - first + 1, sizeof(*agent->shifts));
     for (uint64_t day = first; day <= last; day++) {
         struct civil date;
 

@@ -11,6 +11,7 @@ from nth import FROM_THEN_ON, ONCE, SHORT, Nth, Work, name_of
 from servers import wait_until
 
 MOST = 200
+A_START_TAKES = 20000  # pieces of memory, most of them for the playbook that is shipped
 FEW = 4  # values of N in the short run
 STEPS_BEHIND = 6  # the work that goes on behind the first failure
 STEPS_MOST = 400
@@ -192,7 +193,9 @@ class Starts(Nths):
     """A start in which a call fails ends with a word about it, or goes on; the next one finds everything."""
 
     def numbers(self):
-        return range(1, MOST + 1) if LONG else [1, self.chance.randrange(2, 100)]
+        if LONG:
+            return [*range(1, MOST + 1), *range(MOST + 1, A_START_TAKES, 97)]
+        return [1, self.chance.randrange(2, 100), self.chance.randrange(100, A_START_TAKES)]
 
     def test_start_that_fails_says_so_and_loses_nothing(self):
         self.optins = {}
