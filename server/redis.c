@@ -27,51 +27,7 @@
 
 static void on_timer(uv_timer_t *timer);
 
-/* --- replies ----------------------------------------------------------------------------- */
-
-struct redis_reply redis_reply_of(const void *hiredis_reply)
-{
-    const redisReply *from = hiredis_reply;
-
-    if (from == NULL)
-        return (struct redis_reply){.type = REDIS_UNKNOWN};
-
-    struct redis_reply reply = {.text = {from->str, from->len}};
-    switch (from->type) {
-    case REDIS_REPLY_NIL:
-        return (struct redis_reply){.type = REDIS_NIL};
-    case REDIS_REPLY_INTEGER:
-        return (struct redis_reply){.type = REDIS_INTEGER, .integer = from->integer};
-    case REDIS_REPLY_ARRAY:
-        return (struct redis_reply){
-            .type = REDIS_ARRAY, .count = from->elements, .items = from->element};
-    case REDIS_REPLY_STRING:
-        reply.type = REDIS_STRING;
-        return reply;
-    case REDIS_REPLY_STATUS:
-        reply.type = REDIS_STATUS;
-        return reply;
-    case REDIS_REPLY_ERROR:
-        reply.type = REDIS_ERROR;
-        return reply;
-    default: /* RESP3, which is never asked for */
-        return (struct redis_reply){.type = REDIS_ERROR, .text = SLICE("ERR unknown type")};
-    }
-}
-
-struct redis_reply redis_item(const struct redis_reply *array, size_t index)
-{
-    MUST(array->type == REDIS_ARRAY && index < array->count);
-    return redis_reply_of(((redisReply *const *)array->items)[index]);
-}
-
-bool redis_reply_is_error(const struct redis_reply *reply, const char *code)
-{
-    size_t length = strlen(code);
-
-    return reply->type == REDIS_ERROR && reply->text.length >= length &&
-           memcmp(reply->text.bytes, code, length) == 0;
-}
+/* --- which server it is ------------------------------------------------------------------ */
 
 bool redis_server_equal(const struct redis_server *a, const struct redis_server *b)
 {
@@ -323,6 +279,7 @@ void redis_free_when_unused(struct redis *redis)
     if (redis->handles > 0 || redis->resolving)
         return;
     redis_commands_close(&redis->commands);
+    redis_replies_close(&redis->replies);
     explicit_bzero(&redis->address, sizeof(redis->address));
     free(redis);
 }
@@ -372,6 +329,7 @@ static void use_context(struct redis *redis, redisAsyncContext *context)
         set_tcp_options(context->c.fd);
     redis->context = context;
     context->data = redis;
+    redis_replies_use(&redis->replies, context->c.reader);
     redisAsyncSetConnectCallback(context, on_connected);
     redisAsyncSetDisconnectCallback(context, on_disconnected);
 }
@@ -526,8 +484,13 @@ enum status redis_open(const struct redis_options *options, struct redis **out)
         free(redis);
         return STATUS_INVALID;
     }
+    if (!redis_replies_open(&redis->replies)) {
+        free(redis);
+        return STATUS_INTERNAL;
+    }
     if (!redis_commands_open(&redis->commands, redis,
                              options->in_flight_max + REDIS_OWN_COMMANDS)) {
+        redis_replies_close(&redis->replies);
         free(redis);
         return STATUS_INTERNAL;
     }

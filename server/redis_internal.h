@@ -1,6 +1,7 @@
 /* What the link is made of: redis.c (the states), redis_socket.c (hiredis on libuv),
- * redis_command.c (commands in flight and their bytes), redis_greet.c (what is asked before a link
- * is up), redis_script.c. Nobody else includes this but their tests. */
+ * redis_command.c (commands in flight and their bytes), redis_reply.c (replies), redis_greet.c
+ * (what is asked before a link is up), redis_script.c. Nobody else includes this but their tests.
+ */
 #ifndef HOTLEAD_SERVER_REDIS_INTERNAL_H
 #define HOTLEAD_SERVER_REDIS_INTERNAL_H
 
@@ -46,6 +47,24 @@ bool redis_command_write_script(struct redis_command *command, const struct redi
                                 size_t key_count, const struct slice *arguments, size_t count);
 bool redis_command_write_text(struct redis_command *command); /* EVAL in place of EVALSHA */
 
+/* --- redis_reply.c ----------------------------------------------------------------------- */
+
+/* Where the objects of one reply lie while it is read and during its callback. */
+struct redis_replies {
+    struct redis_piece *pieces; /* being filled first */
+};
+
+/* False: out of memory. */
+bool redis_replies_open(struct redis_replies *replies);
+void redis_replies_close(struct redis_replies *replies);
+
+/* Has a new context's reader put its replies there; it is the only one that does. */
+struct redisReader;
+void redis_replies_use(struct redis_replies *replies, struct redisReader *reader);
+
+/* A reply of hiredis (NULL: the link broke) as ours. */
+struct redis_reply redis_reply_of(const void *hiredis_reply);
+
 /* --- redis.c ----------------------------------------------------------------------------- */
 
 /*   RESTING -> RESOLVING -> CONNECTING -> GREETING -> UP
@@ -76,11 +95,9 @@ struct redis {
     char trouble[REDIS_TROUBLE_MAX]; /* what was logged last; "": nothing since it was up */
 
     struct redis_commands commands;
+    struct redis_replies replies;
     unsigned in_flight; /* of the owner's */
 };
-
-/* A reply of hiredis (NULL: the link broke) as ours. */
-struct redis_reply redis_reply_of(const void *hiredis_reply);
 
 /* Something is wrong, seen in a callback: from now on nothing is sent, and the timer drops the
  * link once the stack is clean. */
