@@ -19,15 +19,18 @@ static bool is_letter(unsigned char byte)
 /* What people type where they have to type something. */
 static bool is_filler(struct slice name)
 {
-    static const char *const fillers[] = {
-        "test",  "testing", "tester",  "test test", "n/a",  "na",         "none",
-        "null",  "nil",     "name",    "unknown",   "anon", "anonymous",  "undefined",
-        "asdf",  "qwerty",  "xxx",     "first",     "last", "first name", "your name",
-        "blank", "nobody",  "no name", "not given", "abc",  "aaa",        "user",
+    static const struct slice fillers[] = {
+        SLICE("test"),      SLICE("testing"),   SLICE("tester"),  SLICE("test test"),
+        SLICE("n/a"),       SLICE("na"),        SLICE("none"),    SLICE("null"),
+        SLICE("nil"),       SLICE("name"),      SLICE("unknown"), SLICE("anon"),
+        SLICE("anonymous"), SLICE("undefined"), SLICE("asdf"),    SLICE("qwerty"),
+        SLICE("xxx"),       SLICE("first"),     SLICE("last"),    SLICE("first name"),
+        SLICE("your name"), SLICE("blank"),     SLICE("nobody"),  SLICE("no name"),
+        SLICE("not given"), SLICE("abc"),       SLICE("aaa"),     SLICE("user"),
     };
 
     for (size_t i = 0; i < sizeof(fillers) / sizeof(fillers[0]); i++) {
-        if (slice_equal_ignoring_case(name, slice_of(fillers[i])))
+        if (slice_equal_ignoring_case(name, fillers[i]))
             return true;
     }
     return false;

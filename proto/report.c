@@ -8,20 +8,21 @@
 /* What an id can hold: no time of ours is over it. */
 #define MS_MAX (((uint64_t)1 << 48) - 1)
 
-static const char *const op_names[REPORT_OP_END] = {
-    [REPORT_CLAIM] = "claim",     [REPORT_EXTEND] = "extend", [REPORT_RELEASE] = "release",
-    [REPORT_OUTCOME] = "outcome", [REPORT_AMEND] = "amend",   [REPORT_SIGNAL] = "signal",
+static const struct slice op_names[REPORT_OP_END] = {
+    [REPORT_CLAIM] = SLICE("claim"),     [REPORT_EXTEND] = SLICE("extend"),
+    [REPORT_RELEASE] = SLICE("release"), [REPORT_OUTCOME] = SLICE("outcome"),
+    [REPORT_AMEND] = SLICE("amend"),     [REPORT_SIGNAL] = SLICE("signal"),
 };
 
-static const char *const signal_names[SIGNAL_END] = {
-    [SIGNAL_OPEN] = "open",
-    [SIGNAL_CLICK] = "click",
-    [SIGNAL_VISIT] = "visit",
-    [SIGNAL_REPLY] = "reply",
+static const struct slice signal_names[SIGNAL_END] = {
+    [SIGNAL_OPEN] = SLICE("open"),
+    [SIGNAL_CLICK] = SLICE("click"),
+    [SIGNAL_VISIT] = SLICE("visit"),
+    [SIGNAL_REPLY] = SLICE("reply"),
 };
 
-static const char *const outcome_names[OUTCOME_END] = {
-#define XX(number, name, text) [OUTCOME_##name] = (text),
+static const struct slice outcome_names[OUTCOME_END] = {
+#define XX(number, name, text) [OUTCOME_##name] = SLICE(text),
     OUTCOME_MAP(XX)
 #undef XX
 };
@@ -29,13 +30,13 @@ static const char *const outcome_names[OUTCOME_END] = {
 const char *outcome_name(enum outcome outcome)
 {
     MUST(outcome > OUTCOME_NONE && outcome < OUTCOME_END);
-    return outcome_names[outcome];
+    return outcome_names[outcome].bytes;
 }
 
 enum outcome outcome_of(struct slice name)
 {
     for (int outcome = OUTCOME_NONE + 1; outcome < OUTCOME_END; outcome++)
-        if (slice_equal(name, slice_of(outcome_names[outcome])))
+        if (slice_equal(name, outcome_names[outcome]))
             return (enum outcome)outcome;
     return OUTCOME_NONE;
 }
@@ -43,13 +44,13 @@ enum outcome outcome_of(struct slice name)
 const char *report_op_name(enum report_op op)
 {
     MUST(op >= REPORT_CLAIM && op < REPORT_OP_END);
-    return op_names[op];
+    return op_names[op].bytes;
 }
 
 enum report_op report_op_of(struct slice name)
 {
     for (int op = REPORT_CLAIM; op < REPORT_OP_END; op++)
-        if (slice_equal(name, slice_of(op_names[op])))
+        if (slice_equal(name, op_names[op]))
             return (enum report_op)op;
     return (enum report_op)0;
 }
@@ -57,13 +58,13 @@ enum report_op report_op_of(struct slice name)
 const char *signal_kind_name(enum signal_kind kind)
 {
     MUST(kind > SIGNAL_NONE && kind < SIGNAL_END);
-    return signal_names[kind];
+    return signal_names[kind].bytes;
 }
 
 enum signal_kind signal_kind_of(struct slice name)
 {
     for (int kind = SIGNAL_NONE + 1; kind < SIGNAL_END; kind++)
-        if (slice_equal(name, slice_of(signal_names[kind])))
+        if (slice_equal(name, signal_names[kind]))
             return (enum signal_kind)kind;
     return SIGNAL_NONE;
 }
@@ -96,22 +97,22 @@ enum field {
     FIELD_END
 };
 
-static const char *const field_names[FIELD_END] = {
-    [FIELD_AGENT] = "agent",
-    [FIELD_NOTE] = "note",
-    [FIELD_VALUE] = "value",
-    [FIELD_CHANNEL] = "channel",
-    [FIELD_ANSWERS] = "answers",
-    [FIELD_FINDS] = "finds",
-    [FIELD_KNOWN] = "",
-    [FIELD_TASK] = "task",
-    [FIELD_OP] = "op",
-    [FIELD_DELIVERY] = "delivery",
-    [FIELD_OUTCOME] = "outcome",
-    [FIELD_STARTED_MS] = "started_ms",
-    [FIELD_ENDED_MS] = "ended_ms",
-    [FIELD_CALL_AT_MS] = "call_at_ms",
-    [FIELD_SIGNAL] = "signal",
+static const struct slice field_names[FIELD_END] = {
+    [FIELD_AGENT] = SLICE("agent"),
+    [FIELD_NOTE] = SLICE("note"),
+    [FIELD_VALUE] = SLICE("value"),
+    [FIELD_CHANNEL] = SLICE("channel"),
+    [FIELD_ANSWERS] = SLICE("answers"),
+    [FIELD_FINDS] = SLICE("finds"),
+    [FIELD_KNOWN] = SLICE(""),
+    [FIELD_TASK] = SLICE("task"),
+    [FIELD_OP] = SLICE("op"),
+    [FIELD_DELIVERY] = SLICE("delivery"),
+    [FIELD_OUTCOME] = SLICE("outcome"),
+    [FIELD_STARTED_MS] = SLICE("started_ms"),
+    [FIELD_ENDED_MS] = SLICE("ended_ms"),
+    [FIELD_CALL_AT_MS] = SLICE("call_at_ms"),
+    [FIELD_SIGNAL] = SLICE("signal"),
 };
 
 /* Bytes a text field may have; 0: it is no text. */
@@ -126,7 +127,7 @@ static const size_t text_max[FIELD_END] = {
 static enum field field_of(struct slice name)
 {
     for (int field = FIELD_UNKNOWN + 1; field < FIELD_END; field++)
-        if (slice_equal(name, slice_of(field_names[field])))
+        if (slice_equal(name, field_names[field]))
             return (enum field)field;
     return FIELD_UNKNOWN;
 }
@@ -308,7 +309,7 @@ const char *report_optional_field(struct slice field_name)
     case FIELD_STARTED_MS:
     case FIELD_ENDED_MS:
     case FIELD_CALL_AT_MS:
-        return field_names[field];
+        return field_names[field].bytes;
     default:
         return NULL;
     }
@@ -433,7 +434,7 @@ enum status report_check(const struct report *report, struct slice *field_out)
         field = long_field(report);
     if (field == FIELD_UNKNOWN)
         return STATUS_OK;
-    *field_out = slice_of(field_names[field]);
+    *field_out = field_names[field];
     return STATUS_INVALID;
 }
 
