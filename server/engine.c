@@ -29,10 +29,11 @@ enum status engine_open(const struct engine_options *options, struct engine **ou
     engine->known_bytes = malloc(2 * KNOWN_BYTES_MAX);
     engine->news_bytes = malloc(4 * KNOWN_BYTES_MAX);
     engine->told_bytes = malloc(REPORT_STORED_MAX);
+    engine->origins = calloc(ORIGINS_KEPT, sizeof(*engine->origins));
     if (engine->json == NULL || engine->padded == NULL || engine->optin == NULL ||
         engine->words == NULL || engine->known == NULL || engine->words_bytes == NULL ||
         engine->rest == NULL || engine->known_bytes == NULL || engine->news_bytes == NULL ||
-        engine->told_bytes == NULL) {
+        engine->told_bytes == NULL || engine->origins == NULL) {
         engine_close(engine);
         return STATUS_BUSY;
     }
@@ -57,6 +58,7 @@ void engine_close(struct engine *engine)
     free(engine->known_bytes);
     free(engine->news_bytes);
     free(engine->told_bytes);
+    free(engine->origins);
     free(engine);
 }
 

@@ -153,6 +153,7 @@ static enum status apply_task(struct engine *engine, const struct record_view *r
         TRY(engine_drop_put(engine, record, effect->drop_seq, &old));
     TRY(engine_install(engine, record, &effect->row));
     TRY(move_work(engine, &old, &effect->row));
+    engine_note_origin(engine, record, &effect->row);
     return keep_row(engine, is_old, &effect->row);
 }
 
@@ -496,6 +497,7 @@ enum status engine_apply(struct engine *engine, const struct record_view *record
     MUST(record->header.seq == meta->folded_seq + 1);
     MUST(!state_lacks_rows(engine->options.state));
     TRY(state_begin(engine->options.state));
+    engine_keep_origins(engine, record->header.seq);
     engine->person.number = 0;
     engine->report.op = 0;
     engine->opened = 0;

@@ -40,6 +40,8 @@ struct day_ends {
     unsigned last, oldest; /* the one that was asked for last; the next one to go */
 };
 
+struct task_origin;
+
 struct engine {
     struct engine_options options;
     struct engine_person person;     /* apply's */
@@ -57,6 +59,8 @@ struct engine {
     char *told_bytes;    /* a payload that is the engine's own */
     struct record *rest; /* effects that stand behind the person's in the record at hand */
     struct day_ends day_ends;
+    struct task_origin *origins; /* ORIGINS_KEPT */
+    uint64_t origins_seq;        /* the record that was applied last */
 };
 
 /* A task as it stands, and whose. */
@@ -81,6 +85,25 @@ bool engine_find_identity(struct engine *engine, struct hash hash, bool phone,
 void engine_begin(struct record *record, enum record_kind kind, const struct turn *turn,
                   uint64_t person, uint64_t person_prev, uint32_t agency);
 void engine_effect(struct record *record, enum effect_kind kind, const void *effect, size_t bytes);
+
+/* --- where a task came from (engine_origin.c) ------------------------------------------------- */
+
+#define ORIGINS_KEPT 8192
+
+/* Of the record that opened it. */
+struct task_origin {
+    uint64_t task, person, opened_ms;
+    uint32_t agency, queue;
+    uint8_t channel; /* enum task_channel */
+};
+/* False: there was never such a task. */
+bool engine_find_origin(struct engine *engine, uint64_t task, struct task_origin *out);
+/* As a record is applied: before all of it, and for each task's row in it. */
+void engine_keep_origins(struct engine *engine, uint64_t seq);
+void engine_note_origin(struct engine *engine, const struct record_view *record,
+                        const struct task_row *row);
+/* The row that the record gave a task. */
+bool engine_find_opened(const struct record_view *record, uint64_t task, struct effect_task *out);
 
 /* --- a life (engine_life.c) ------------------------------------------------------------------ */
 
@@ -431,9 +454,6 @@ bool engine_was_noticed(struct engine *engine, const struct noticed *noticed,
                         const struct engine_person *who);
 /* Score, segment, and the call that is hastened when somebody is hot. */
 void life_notice(struct life *life, const struct noticed *noticed, struct effect_signal *effect);
-/* The row that the record gave a task. */
-bool engine_find_opened(const struct record_view *record, uint64_t task, struct effect_task *out);
-
 /* --- what came before an amendment (engine_past.c) -------------------------------------------- */
 
 #define AMEND_LOOKS_BACK 1000 /* records of one person */

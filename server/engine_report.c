@@ -75,22 +75,6 @@ static bool was_heard(struct hearing *hearing)
     return false;
 }
 
-bool engine_find_opened(const struct record_view *record, uint64_t task, struct effect_task *out)
-{
-    struct slice body;
-    size_t offset = 0;
-    enum effect_kind kind = effect_next(record, &offset, &body);
-
-    for (; kind != 0; kind = effect_next(record, &offset, &body)) {
-        if (kind != EFFECT_TASK)
-            continue;
-        effect_copy(body, out, sizeof(*out));
-        if (out->row.number == task)
-            return true;
-    }
-    return false;
-}
-
 /* The task was put on that queue once, and has gone on since. */
 static bool was_on(struct hearing *hearing, uint32_t queue)
 {
@@ -109,34 +93,31 @@ static bool was_on(struct hearing *hearing, uint32_t queue)
     return false;
 }
 
-/* Finds the task's person through the record that opened it, and the task if it is open. A journal
+/* Finds the task's person by where it came from, and the task if it is open. A journal
  * that was restored or copied gives numbers a second time: the time in the id tells whose task is
  * meant. */
 static enum status find_task(struct hearing *hearing)
 {
     struct engine *engine = hearing->engine;
-    struct record_view opened;
-    struct effect_task task;
+    struct task_origin origin;
 
-    if (journal_batch_read(engine->options.journal, hearing->report->task >> 3, &opened) !=
-            STATUS_OK ||
-        !engine_find_opened(&opened, hearing->report->task, &task))
+    if (!engine_find_origin(engine, hearing->report->task, &origin))
         return STATUS_NOT_FOUND;
-    if (hearing->report->opened_ms != 0 && hearing->report->opened_ms != task.row.opened_ms)
+    if (hearing->report->opened_ms != 0 && hearing->report->opened_ms != origin.opened_ms)
         return STATUS_NOT_FOUND;
-    if (hearing->report->agency != 0 && hearing->report->agency != opened.header.agency)
+    if (hearing->report->agency != 0 && hearing->report->agency != origin.agency)
         return STATUS_NOT_FOUND;
-    hearing->queue = task.row.queue;
-    hearing->opened_ms = task.row.opened_ms;
-    hearing->channel = (enum task_channel)task.row.channel;
-    if (!engine_load_person(engine, opened.header.person, &hearing->who))
+    hearing->queue = origin.queue;
+    hearing->opened_ms = origin.opened_ms;
+    hearing->channel = (enum task_channel)origin.channel;
+    if (!engine_load_person(engine, origin.person, &hearing->who))
         return STATUS_CORRUPT;
     if (!engine_open_task(engine, &hearing->who, hearing->report->task, &hearing->row))
         hearing->row.number = 0;
     if (hearing->row.number != 0)
         hearing->queue = hearing->row.queue;
     if (hearing->report->queue != 0 && hearing->report->queue != hearing->queue) {
-        if (hearing->report->queue != task.row.queue && !was_on(hearing, hearing->report->queue))
+        if (hearing->report->queue != origin.queue && !was_on(hearing, hearing->report->queue))
             return STATUS_FORBIDDEN;
         hearing->queue = hearing->report->queue;
     }

@@ -95,13 +95,10 @@ void life_notice(struct life *life, const struct noticed *noticed, struct effect
 
 static bool is_the_persons(struct engine *engine, const struct command_signal *signal)
 {
-    struct record_view opened;
-    struct effect_task task;
+    struct task_origin origin;
 
-    return journal_batch_read(engine->options.journal, signal->task >> 3, &opened) == STATUS_OK &&
-           opened.header.person == signal->person &&
-           engine_find_opened(&opened, signal->task, &task) &&
-           task.row.opened_ms == signal->task_opened_ms;
+    return engine_find_origin(engine, signal->task, &origin) && origin.person == signal->person &&
+           origin.opened_ms == signal->task_opened_ms;
 }
 
 enum status engine_decide_signal(struct engine *engine, const struct command *command,
