@@ -176,6 +176,7 @@ static void forget(struct state *state)
     memset(state->committed_agents, 0, state->agent_count * sizeof state->agents[0]);
     state->agent_count = 0;
     state_forget_young(state);
+    state_forget_people(state);
     tally_clear(&state->tally);
     state->queue_count = 0;
     state->people_top = 0;
@@ -371,7 +372,6 @@ static int put_agents(struct state *state)
 static void forget_transaction(struct state *state)
 {
     state->txn = NULL;
-    state->found.person = 0;
     memset(state->cursors, 0, sizeof state->cursors);
 }
 
@@ -409,6 +409,8 @@ static enum status commit(struct state *state, uint64_t settle_until_seq, unsign
         if (status == STATUS_OK)
             status = state_settle(state, settle_until_seq, most);
         if (status == STATUS_OK)
+            status = state_put_people(state);
+        if (status == STATUS_OK)
             status = state_put_tally(state);
         if (status == STATUS_OK)
             status = lmdb_env_failed(&state->lmdb, "mdb_txn_commit", put_memory_and_commit(state));
@@ -436,6 +438,7 @@ void state_abort(struct state *state)
 {
     end_transaction(state);
     state_forget_young(state);
+    state_forget_people(state);
     tally_clear(&state->tally); /* what is committed is read again when it is asked for */
     state->meta = state->committed_meta;
     state->settled_seq = state->committed_settled_seq;

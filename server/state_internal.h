@@ -33,6 +33,8 @@ enum state_table {
     TABLE_COUNT
 };
 
+#define STATE_PEOPLE_KEPT 1024
+
 struct state {
     struct lmdb_env lmdb;
     MDB_dbi tables[TABLE_COUNT];
@@ -44,14 +46,8 @@ struct state {
     MDB_cursor *cursors[TABLE_COUNT]; /* of it, opened when first needed; LMDB closes them */
     MDB_txn *peek;                    /* for finds while none is; reset between them */
     bool changed;                     /* a row, in the open transaction */
-    struct state_found {              /* the person that was found last: */
-        uint64_t person;              /* 0: none, or it was put since */
-        uint64_t last_seq;
-        struct person_row row;
-        struct task_row task;
-    } found;
-    enum status broken;  /* of the first put or find that failed; OK: none did */
-    uint64_t people_top; /* highest number in the person table: behind it is APPEND */
+    enum status broken;               /* of the first put or find that failed; OK: none did */
+    uint64_t people_top;              /* highest number in the person table: behind it is APPEND */
     uint64_t committed_people_top;
     struct state_meta meta;
     struct state_meta committed_meta;
@@ -77,6 +73,15 @@ struct state {
     uint64_t settled_seq, committed_settled_seq;
     uint64_t turn_ms;            /* folded_ms at the last turn: */
     uint64_t turn_seq, aged_seq; /* the record of then, and of the turn before */
+
+    /* Writer thread. By the low bits of their numbers. */
+    struct state_kept {
+        uint64_t person; /* 0: nobody */
+        uint64_t last_seq;
+        bool changed; /* what its table has is older */
+        struct person_row row;
+        struct task_row task; /* number 0: none */
+    } people[STATE_PEOPLE_KEPT];
 
     struct tally tally; /* writer thread: cells, of which the changed ones go with a commit */
 
@@ -367,6 +372,18 @@ enum status state_put_row(struct state *state, enum state_table table, struct st
 enum status state_reserve_row(struct state *state, enum state_table table, struct state_key key,
                               size_t bytes, char **row_out);
 enum status state_delete_row(struct state *state, enum state_table table, struct state_key key);
+
+/* --- people at hand (state_people.c) ------------------------------------------ */
+
+/* Those that changed go to their table. */
+enum status state_put_people(struct state *state);
+void state_forget_people(struct state *state);
+
+/* To and from the table (state_rows.c). */
+enum status state_store_person(struct state *state, uint64_t person, const struct person_row *row,
+                               const struct task_row *task, uint64_t last_seq);
+bool state_load_person(struct state *state, uint64_t person, struct person_row *row_out,
+                       struct task_row *task_out, uint64_t *last_seq_out);
 
 /* Puts the cells that have changed into the open transaction (state_tally.c). */
 enum status state_put_tally(struct state *state);

@@ -165,27 +165,14 @@ static int find_person(struct state *state, MDB_txn *txn, uint64_t person, MDB_v
                      : code;
 }
 
-/* Whom a record is about is asked when it is decided, and again when it is applied. */
-bool state_person_find(struct state *state, uint64_t person, struct person_row *row_out,
+bool state_load_person(struct state *state, uint64_t person, struct person_row *row_out,
                        struct task_row *task_out, uint64_t *last_seq_out)
 {
-    struct state_found *found = &state->found;
     MDB_txn *txn = look(state);
     MDB_val value = {0, NULL};
-    int code = txn ? 0 : MDB_NOTFOUND;
+    int code = txn ? find_person(state, txn, person, &value) : MDB_NOTFOUND;
 
-    if (txn && (found->person != person || person == 0)) {
-        code = find_person(state, txn, person, &value);
-        code = person_found(code, value, &found->row, &found->task, &found->last_seq);
-        found->person = code == 0 ? person : 0;
-    }
-    if (code == 0) {
-        *row_out = found->row;
-        *task_out = found->task;
-        *last_seq_out = found->last_seq;
-    } else {
-        (void)person_found(code, value, row_out, task_out, last_seq_out);
-    }
+    code = person_found(code, value, row_out, task_out, last_seq_out);
     return txn && looked(state, "person", code);
 }
 
@@ -385,16 +372,14 @@ static bool delete_young(struct state *state, enum state_table table, uint32_t q
     return true;
 }
 
-enum status state_person_put(struct state *state, uint64_t person, const struct person_row *row,
-                             const struct task_row *task, uint64_t last_seq)
+enum status state_store_person(struct state *state, uint64_t person, const struct person_row *row,
+                               const struct task_row *task, uint64_t last_seq)
 {
     struct state_key key = key_of_person(person);
     char bytes[STATE_PACKED_MAX];
     MDB_val value = {state_pack_person(bytes, row, task, last_seq), bytes};
     bool is_new = person > state->people_top;
 
-    if (state->found.person == person)
-        state->found.person = 0;
     enum status status = put(state, TABLE_PERSON, &key, &value, is_new ? MDB_APPEND : 0);
 
     if (status == STATUS_OK && is_new)

@@ -70,6 +70,7 @@ static void failed_look_at_a_person_is_no_damage(void **unused)
 
     (void)unused;
     assert_status(world_optin(&world, "+12155550147", NULL, NULL, "x", 0), STATUS_OK);
+    world_reopen(&world, true, false); /* nobody is at hand */
     store_fails(&store_faults.state_cursors, 0, 1);
     assert_status(apply(EFFECT_TASK_END, &effect, sizeof(effect)), STATUS_BUSY);
 }
