@@ -18,20 +18,20 @@ static void add_back(uint64_t *words, const struct state_twin *twins, size_t cou
         words[twins[i].place] ^= words[twins[i].like];
 }
 
-/* Without branches, of which every row would have others: a word that is left out lies where the
- * next one is put. */
+/* Which words stay is found out first: a branch for each of them would go another way in every row.
+ */
 static size_t pack(char *out, const uint64_t *words, size_t from, size_t to, uint64_t always)
 {
-    uint64_t present = 0;
+    uint64_t present = always;
     char *at = out + STATE_WORD;
 
-    for (size_t i = from; i < to; i++) {
-        uint64_t stays = (words[i] != 0) | (always >> i & 1);
-        memcpy(at, &words[i], STATE_WORD);
-        at += stays * STATE_WORD;
-        present |= stays << i;
-    }
+    for (size_t i = from; i < to; i++)
+        present |= (uint64_t)(words[i] != 0) << i;
     memcpy(out, &present, STATE_WORD);
+    for (uint64_t left = present; left != 0; left &= left - 1) {
+        memcpy(at, &words[__builtin_ctzll(left)], STATE_WORD);
+        at += STATE_WORD;
+    }
     return (size_t)(at - out);
 }
 
