@@ -148,20 +148,14 @@ struct slice life_field(struct life *life, struct slice name)
     return (struct slice){0};
 }
 
-/* Fields of a form, and answers; where a form asks what the playbook does, the newer word counts.
- * Texts only. */
+/* What a form's field says, and what was answered to a question. A field of the question's name is
+ * no answer: agreement is heard in a conversation, and anybody can send a form. Texts only. */
 static struct slice answer_of(void *owner, enum playbook_fact kind, struct slice name)
 {
     struct life *life = owner;
-    bool form_is_newer = life->who->row.optin_seq > life->who->row.known_seq;
-    struct slice told;
 
-    if (kind == PLAYBOOK_FACT_FIELD)
-        return life_field(life, name);
-    told = form_is_newer ? life_field(life, name) : known_of(life_known(life), KNOWN_ANSWER, name);
-    if (told.length > 0)
-        return told;
-    return form_is_newer ? known_of(life_known(life), KNOWN_ANSWER, name) : life_field(life, name);
+    return kind == PLAYBOOK_FACT_FIELD ? life_field(life, name)
+                                       : known_of(life_known(life), KNOWN_ANSWER, name);
 }
 
 static const struct {

@@ -94,6 +94,38 @@ static void an_earlier_answer_counts_and_the_newest_goes_before_it(void **unused
     assert_stage("opportunity");
 }
 
+/* Neither before a conversation nor after it does a form agree to anything. */
+static void a_forms_field_of_the_same_name_is_no_answer(void **unused)
+{
+    (void)unused;
+    world.field = "agrees_to_change";
+    world.field_json = "\"yes\"";
+    world.call_at_ms = world.now_ms + 21 * HOUR;
+    answer(opt_in("one"), OUTCOME_CONVERSATION, "{\"agrees_to_change\":\"no\"}");
+    world.now_ms += HOUR;
+    opt_in("two");
+    answer(next_call(), OUTCOME_CONVERSATION, NULL);
+    assert_stage("lead");
+    world.call_at_ms = 0;
+    answer(next_call(), OUTCOME_CONVERSATION, "{\"agrees_to_change\":\"yes\"}");
+    assert_stage("opportunity");
+}
+
+static void rules_ask_for_a_forms_field_by_its_own_name(void **unused)
+{
+    (void)unused;
+    use_playbook(BASED "segments:\n"
+                       "  - {id: asked, when: timeframe known, cadence: nurture, sla: hour, "
+                       "escalation: usual}\n"
+                       "  - {id: said, when: field.timeframe known, cadence: nurture, sla: hour, "
+                       "escalation: usual}\n"
+                       "  - {id: all, cadence: new_lead, sla: hour, escalation: usual}\n");
+    world.field = "timeframe";
+    world.field_json = "\"by May\"";
+    opt_in("one");
+    assert_int_equal(person().segment, 2);
+}
+
 static void null_takes_an_answer_back(void **unused)
 {
     (void)unused;
@@ -262,6 +294,8 @@ int main(void)
         TEST(a_lead_that_agrees_to_change_is_an_opportunity),
         TEST(without_the_answer_it_stays_a_lead),
         TEST(an_earlier_answer_counts_and_the_newest_goes_before_it),
+        TEST(a_forms_field_of_the_same_name_is_no_answer),
+        TEST(rules_ask_for_a_forms_field_by_its_own_name),
         TEST(null_takes_an_answer_back),
         TEST(a_question_that_nobody_asks_is_refused_and_named),
         TEST(over_a_stream_it_is_kept_with_a_flag_and_counts_for_nothing),

@@ -31,15 +31,19 @@ class Hand(Scenario):
 
 
 class Answers(Hand):
-    def test_answers_open_the_way_and_are_shown_to_the_next_agent(self):
-        optin = self.accept_optin(self.person_number(1))
-        self.outcome(optin["task"], "conversation", answers={"needs": "two bikes"}, call_at_ms=self.clock.now_ms + 3_600_000 * 12)
+    def second_call(self, optin, **said):
+        """Ends the first call with a conversation and an agreed time; the task of the call at that time."""
+        self.outcome(optin["task"], "conversation", call_at_ms=self.clock.now_ms + 3_600_000 * 12, **said)
         self.assertEqual("lead", self.person(optin["person"])["stage"])
         self.clock.advance(3600)
         wait_until(lambda: self.history(optin["person"])[0]["kind"] in ("step", "skipped"), what="the summary")
         self.clock.advance(3600 * 11)
         self.wait_task_count(1)
-        task = next(iter(self.tasks().values()))[0]
+        return next(iter(self.tasks().values()))[0]
+
+    def test_answers_open_the_way_and_are_shown_to_the_next_agent(self):
+        optin = self.accept_optin(self.person_number(1))
+        task = self.second_call(optin, answers={"needs": "two bikes"})
         self.assertEqual({"needs": "two bikes"}, task["context"]["answers"])
         self.outcome(task["id"], "conversation", answers=CHANGE)
         person = self.person(optin["person"])
@@ -47,6 +51,12 @@ class Answers(Hand):
         self.assertEqual({"needs": "two bikes", **CHANGE}, person["answers"])
         said = [event["answers"] for event in self.history(optin["person"]) if "answers" in event]
         self.assertEqual([CHANGE, {"needs": "two bikes"}], said)
+
+    def test_what_a_form_sends_makes_nobody_an_opportunity(self):
+        optin = self.accept_optin({**self.person_number(1), "fields": {"agrees_to_change": "yes"}})
+        self.outcome(self.second_call(optin)["id"], "conversation")
+        person = self.person(optin["person"])
+        self.assertEqual(("lead", {}), (person["stage"], person["answers"]))
 
     def test_an_answer_that_cannot_be_is_refused_over_http_and_flagged_over_redis(self):
         optin = self.accept_optin(self.person_number(1))
