@@ -6,6 +6,7 @@
 
 #define CHANNELS_LEAST 2
 #define DAY_MS         86400000ull
+#define LATE_LEAST_MS  60000 /* a step is given out when it is due, and done after that */
 
 #define SAY(reading, at, ...) playbook_complain(reading, at, __VA_ARGS__)
 
@@ -55,6 +56,9 @@ static void check_step_form(struct reading *reading, const struct playbook_step 
         SAY(reading, step->at, "step '%s': %s needs a `%s` and no `%s`", id, channel,
             is_human(step->channel) ? "script" : "template",
             is_human(step->channel) ? "template" : "script");
+    if (playbook_span_about(step->late_max) < LATE_LEAST_MS)
+        SAY(reading, step->at, "step '%s' has no time to be done in: `late_max` is at least 1m",
+            id);
 }
 
 static void check_order(struct reading *reading, const struct playbook_step *before,

@@ -383,6 +383,17 @@ static void a_step_without_its_time_or_its_words_is_told(void **state)
                       "5:3: cadence 'x' has no steps\n");
 }
 
+static void a_step_without_time_to_be_done_in_is_told(void **state)
+{
+    (void)state;
+    assert_complaints(BASED "cadences:\n  x: {" CADENCE ", steps: [\n"
+                            "    {id: a, after: 1d, " STEP ", late_max: 0s},\n"
+                            "    {id: b, after: 2d, " STEP ", late_max: 59s},\n"
+                            "    {id: c, after: 3d, " STEP ", late_max: 1m}]}\n",
+                      "6:5: step 'a' has no time to be done in: `late_max` is at least 1m\n"
+                      "7:5: step 'b' has no time to be done in: `late_max` is at least 1m\n");
+}
+
 static void a_cadence_without_end_is_told(void **state)
 {
     (void)state;
@@ -586,6 +597,7 @@ int main(void)
         cmocka_unit_test(words_and_questions_are_looked_at),
         cmocka_unit_test(a_step_earlier_than_the_one_before_is_told),
         cmocka_unit_test(a_step_without_its_time_or_its_words_is_told),
+        cmocka_unit_test(a_step_without_time_to_be_done_in_is_told),
         cmocka_unit_test(a_cadence_without_end_is_told),
         cmocka_unit_test(too_few_attempts_are_told_unless_said_so),
         cmocka_unit_test(writing_off_too_soon_is_told),

@@ -72,6 +72,11 @@ class Playbooks(Scenario):
         self.assertEqual(422, answer.status)
         self.assertEqual("application/problem+json", answer.headers["content-type"])
         self.assertEqual([(4, 1)], [(error["line"], error["column"]) for error in answer.json["errors"]])
+        hasty = 'cadences:\n  x:\n    {title: X, for: customers, then: loyalty,\n     steps: [\n      {id: a, after: 1d, channel: sms,'
+        hasty += " kind: offer, template: now, late_max: 0s}]}\n"
+        answer = self.web.post("/v1/playbooks", {"id": "acme.main", "yaml": own("One", hasty)}, bearer=self.admin)
+        told = [(error["line"], "at least 1m" in error["text"]) for error in answer.json["errors"]]
+        self.assertEqual((422, [(8, True)]), (answer.status, told))
         self.shown(status=404)
 
     def test_versions_outlive_restart_kill_rebuild_backup_and_copy(self):
