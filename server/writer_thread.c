@@ -154,21 +154,20 @@ static struct command *postponed_at(struct postponed *postponed, unsigned index)
     return &postponed->commands[(postponed->first + index) % POSTPONED_MAX];
 }
 
-static bool is_due(const struct writer *writer)
+static bool is_due(const struct writer *writer, uint64_t now_ms)
 {
-    return engine_next_due_ms(writer->engine) <= clock_now_ms(writer->options.clock);
+    return engine_next_due_ms(writer->engine) <= now_ms;
 }
 
 /* What is due may hang on whether it was popped, so then it can wait no longer. */
-static bool may_note(struct writer *writer, const struct command_batch *batch)
+static bool may_note(struct writer *writer, const struct command_batch *batch, uint64_t now_ms)
 {
     struct postponed *postponed = &writer->postponed;
 
     if (postponed->count == 0)
         return false;
-    return batch->count == 0 || postponed->count > POSTPONED_MAX / 2 || is_due(writer) ||
-           clock_now_ms(writer->options.clock) >=
-               postponed_at(postponed, 0)->now_ms + NOTED_WITHIN_MS;
+    return batch->count == 0 || postponed->count > POSTPONED_MAX / 2 || is_due(writer, now_ms) ||
+           now_ms >= postponed_at(postponed, 0)->now_ms + NOTED_WITHIN_MS;
 }
 
 static enum status note_popped(struct writer *writer)
@@ -359,12 +358,15 @@ static void process_batch(struct writer *writer, const struct command_batch *bat
             engine_expect(writer->engine, &batch->commands[i + EXPECTED_AHEAD]);
         result = process(writer, &batch->commands[i]);
     }
-    if (result == STATUS_OK && may_note(writer, batch))
+    /* One look at the clock, behind the commands: what falls due after it is the next batch's,
+     * which comes at once. */
+    uint64_t now_ms = clock_now_ms(writer->options.clock);
+    if (result == STATUS_OK && may_note(writer, batch, now_ms))
         result = note_popped(writer);
     if (result == STATUS_OK)
-        result = process_due(writer, clock_now_ms(writer->options.clock));
+        result = process_due(writer, now_ms);
     if (result == STATUS_OK)
-        result = process_adoption(writer, clock_now_ms(writer->options.clock));
+        result = process_adoption(writer, now_ms);
     if (result == STATUS_OK)
         result = writer_commit_journal(writer, state_meta(writer->state)->folded_seq - before);
     writer_count_breaches(writer, result == STATUS_OK);
@@ -384,10 +386,10 @@ static void process_batch(struct writer *writer, const struct command_batch *bat
 
 /* A look at what is due that failed says nothing of it: the batch that is made then finds that out,
  * and ends the process. */
-static bool has_work(const struct writer *writer)
+static bool has_work(const struct writer *writer, uint64_t now_ms)
 {
     return writer->postponed.count > 0 ||
-           (may_judge(writer) && (is_due(writer) || !engine_has_adopted(writer->engine))) ||
+           (may_judge(writer) && (is_due(writer, now_ms) || !engine_has_adopted(writer->engine))) ||
            state_failure(writer->state) != STATUS_OK;
 }
 
@@ -398,7 +400,7 @@ static uint64_t sleep_ms(struct writer *writer)
 
     if (atomic_load(&writer->stalled))
         return WRITER_STATE_RETRY_MS;
-    if (writer->behind || has_work(writer))
+    if (writer->behind || has_work(writer, now_ms))
         return 0;
     due_ms = engine_next_due_ms(writer->engine);
     if (clock_is_test(writer->options.clock))
@@ -466,7 +468,7 @@ void *writer_run(void *argument)
     writer_result_open(writer);
     writer_catch_up_all(writer);
     while ((batch = writer_take(writer, sleep_ms(writer))) != NULL) {
-        bool idle = batch->count == 0 && !has_work(writer);
+        bool idle = batch->count == 0 && !has_work(writer, clock_now_ms(writer->options.clock));
 
         if (writer->behind) {
             writer_receive(writer, batch);
