@@ -382,6 +382,8 @@ static void write_report_event(struct reading *reading, struct text *out,
     write_member_ms(out, "call_at_ms", effect->call_at_ms);
     if (said.word.length > 0)
         write_member_text(out, "word", said.word);
+    if (effect->unknown_word)
+        text_string(out, ",\"unknown_word\":true");
 }
 
 /* It happened to somebody who is the same one now. */

@@ -311,9 +311,10 @@ static const char *state_after(enum report_op op)
     }
 }
 
-static void count_report(struct api *api, enum status status, enum report_op op)
+static void count_report(struct api *api, const struct settlement *settlement, enum report_op op)
 {
     enum stats_counter counter = STATS_REPORTS_REFUSED;
+    enum status status = settlement->status;
 
     if (status == STATUS_OK)
         counter = STATS_REPORTS_APPLIED;
@@ -322,6 +323,8 @@ static void count_report(struct api *api, enum status status, enum report_op op)
     else if (status == STATUS_CONFLICT && op == REPORT_OUTCOME)
         counter = STATS_REPORTS_LATE;
     stats_add(api->options.stats, counter, 1);
+    if (status == STATUS_OK && settlement->unknown_word)
+        stats_add(api->options.stats, STATS_REPORT_WORDS_UNKNOWN, 1);
 }
 
 /* What the code alone does not say. */
@@ -399,7 +402,7 @@ static void report_settled(struct api *api, struct pending *pending,
     bool is_open = http_is_open(api->http, ticket);
 
     (void)item;
-    count_report(api, settlement->status, op);
+    count_report(api, settlement, op);
     text_string(&body, "{\"status\":\"");
     text_string(&body, state_after(op));
     text_char(&body, '"');
@@ -409,6 +412,8 @@ static void report_settled(struct api *api, struct pending *pending,
         text_string(&body, ",\"lease_until_ms\":");
         text_uint(&body, settlement->lease_until_ms);
     }
+    if (settlement->unknown_word)
+        text_string(&body, ",\"outcome\":\"no_answer\",\"unknown_word\":true");
     text_char(&body, '}');
     api_release(api, pending);
     if (settlement->status == STATUS_OK || settlement->status == STATUS_DUPLICATE)

@@ -143,6 +143,7 @@ struct settlement {
     uint64_t waited_ms;             /* REPORT: claim, outcome: from the opt-in to it */
     unsigned odd_item;              /* REPORT, when INVALID: the first of its answers and finds that
                                      * cannot be, from 1; 0: something else is wrong */
+    bool unknown_word;              /* REPORT: counted as no_answer, see effect_report */
     enum denial denial;             /* MOVE, MERGE */
     struct effect_moved moved;      /* MOVE */
     uint64_t other, other_first_ms; /* MERGE: who is not left; who is, stands in optin */

@@ -29,6 +29,7 @@ struct hearing {
     struct life *life;
     struct report words; /* what the report says */
     struct news news;    /* of it: what is found out */
+    bool unknown_word;   /* its outcome is a dialer's word that means nothing to the playbook */
 };
 
 /* Only an extend may be said twice and mean it. */
@@ -43,7 +44,9 @@ static struct hash report_identity(const struct engine *engine, const struct com
                    (struct slice){(const char *)words, sizeof(words)});
 }
 
-/* A dialer's own word means what the person's playbook says. */
+/* A dialer's own word means what the person's playbook says. The call that was made counts whatever
+ * it was called: one that is not known is no answer, flagged, because nobody hears of a refusal
+ * over a stream. Robots do not dial, and who amends does it by hand. */
 static enum status understand(struct hearing *hearing)
 {
     struct report words;
@@ -54,7 +57,14 @@ static enum status understand(struct hearing *hearing)
     if (report_decode(hearing->command->payload, &words) != STATUS_OK)
         return STATUS_INVALID;
     hearing->said.outcome = (uint8_t)playbook_outcome_of(hearing->life->playbook, words.word);
-    return hearing->said.outcome != OUTCOME_NONE ? STATUS_OK : STATUS_INVALID;
+    if (hearing->said.outcome != OUTCOME_NONE)
+        return STATUS_OK;
+    if (words.word.length == 0 || hearing->said.op != REPORT_OUTCOME ||
+        hearing->channel != TASK_CALL)
+        return STATUS_INVALID;
+    hearing->said.outcome = OUTCOME_NO_ANSWER;
+    hearing->unknown_word = true;
+    return STATUS_OK;
 }
 
 static bool was_heard(struct hearing *hearing)
@@ -144,6 +154,7 @@ static void begin(struct hearing *hearing, enum record_kind kind, uint64_t conta
         .call_at_ms = report->call_at_ms,
         .contact_ms = contact_ms,
         .odd = hearing->news.odd,
+        .unknown_word = hearing->unknown_word,
     };
 
     engine_begin(hearing->record, kind, hearing->turn, hearing->who.number, hearing->who.last_seq,
@@ -182,6 +193,7 @@ static enum status finish(struct hearing *hearing, enum status answer)
     life_end(hearing->life, hearing->record, false);
     record_seal(hearing->record);
     hearing->settlement->status = answer;
+    hearing->settlement->unknown_word = hearing->unknown_word;
     return STATUS_OK;
 }
 

@@ -199,9 +199,10 @@ static bool take_streams(struct inbox *inbox, const struct redis_reply *reply)
     return true;
 }
 
-static void count_report(struct inbox *inbox, enum status status, uint8_t op)
+static void count_report(struct inbox *inbox, const struct settlement *settlement, uint8_t op)
 {
     enum stats_counter counter = STATS_REPORTS_REFUSED;
+    enum status status = settlement->status;
 
     if (status == STATUS_OK)
         counter = STATS_REPORTS_APPLIED;
@@ -210,6 +211,8 @@ static void count_report(struct inbox *inbox, enum status status, uint8_t op)
     else if (status == STATUS_CONFLICT && op == REPORT_OUTCOME)
         counter = STATS_REPORTS_LATE;
     stats_add(inbox->options.stats, counter, 1);
+    if (status == STATUS_OK && settlement->unknown_word)
+        stats_add(inbox->options.stats, STATS_REPORT_WORDS_UNKNOWN, 1);
 }
 
 void inbox_on_settled(struct inbox *inbox, const struct settlement *settlement)
@@ -226,7 +229,7 @@ void inbox_on_settled(struct inbox *inbox, const struct settlement *settlement)
         stream->failed = true;
         inbox->turning = true;
     } else {
-        count_report(inbox, settlement->status, sent->op);
+        count_report(inbox, settlement, sent->op);
     }
     sent->stream = NULL;
     sent->next_free = inbox->free_sent;

@@ -413,11 +413,12 @@ struct effect_report {
     uint16_t delivery;
     uint8_t op;
     uint8_t outcome;
-    uint64_t call_at_ms; /* agreed with the person; 0: nothing was */
-    uint64_t contact_ms; /* when the person was tried, as it counts; 0: not, or before it was noted
-                          */
-    uint8_t odd;         /* of its answers, so many fit no question: kept, and not known by them */
-    uint8_t reserved[7];
+    uint64_t call_at_ms;  /* agreed with the person; 0: nothing was */
+    uint64_t contact_ms;  /* when the person was tried, as it counts; 0: not, or before it was noted
+                           */
+    uint8_t odd;          /* of its answers, so many fit no question: kept, and not known by them */
+    uint8_t unknown_word; /* 1: a dialer's, which the playbook does not know, so NO_ANSWER */
+    uint8_t reserved[6];
 };
 
 /* Why a step, a call or a rung came to nothing. Stored; append only. */

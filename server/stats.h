@@ -46,6 +46,8 @@
     XX(REPORTS_REFUSED, "hotlead_reports_total", "result=\"refused\"", "")                         \
     XX(REPORT_FIELDS_LEFT_OUT, "hotlead_report_fields_left_out_total", "",                         \
        "Reports whose bad note, value, channel or time was left out.")                             \
+    XX(REPORT_WORDS_UNKNOWN, "hotlead_report_words_unknown_total", "",                             \
+       "Outcomes counted as no_answer because no playbook knows the dialer's word.")               \
     XX(COMMITS, "hotlead_journal_commits_total", "", "Commits of the journal.")                    \
     XX(COMMIT_RECORDS, "hotlead_journal_records_total", "", "Records in committed batches.")       \
     XX(COMMIT_FAILURES, "hotlead_journal_failures_total", "",                                      \

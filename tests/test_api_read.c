@@ -179,6 +179,18 @@ static void the_first_outcome_counts(void **state)
     assert_int_equal(stats_count(rig.stats, STATS_REPORTS_REFUSED), 2);
 }
 
+static void a_dialers_unknown_word_is_answered_with_a_flag(void **state)
+{
+    (void)state;
+    assert_answer(report(agent, "outcome", "{\"delivery\":1,\"outcome\":\"a word\"}"), 422);
+    assert_answer(report(agent, "outcome", "{\"delivery\":1,\"outcome\":\"maybe\"}"), 200);
+    assert_body_has("\"outcome\":\"no_answer\",\"unknown_word\":true}");
+    assert_int_equal(stats_count(rig.stats, STATS_REPORT_WORDS_UNKNOWN), 1);
+    assert_answer(report(agent, "amend", "{\"delivery\":1,\"outcome\":\"perhaps\"}"), 422);
+    assert_body_has("aliases");
+    assert_int_equal(stats_count(rig.stats, STATS_REPORT_WORDS_UNKNOWN), 1);
+}
+
 static void a_release_puts_it_back_with_the_next_delivery(void **state)
 {
     (void)state;
@@ -195,7 +207,6 @@ static void what_a_report_lacks_is_named(void **state)
     assert_body_has("the value of outcome cannot be used");
     assert_answer(report(agent, "outcome", "{\"outcome\":\"sold\"}"), 422);
     assert_body_has("the value of delivery cannot be used");
-    assert_answer(report(agent, "outcome", "{\"delivery\":1,\"outcome\":\"maybe\"}"), 422);
     assert_answer(report(agent, "outcome", "{\"delivery\":1,\"outcome\":\"dead\"}"), 422);
     assert_body_has("too_few_attempts");
     assert_answer(report(agent, "outcome", "[]"), 400);
@@ -583,6 +594,7 @@ int main(void)
         TEST(a_task_is_shown_from_queue_to_end),
         TEST(a_breach_is_remembered_after_the_end),
         TEST(the_first_outcome_counts),
+        TEST(a_dialers_unknown_word_is_answered_with_a_flag),
         TEST(a_release_puts_it_back_with_the_next_delivery),
         TEST(what_a_report_lacks_is_named),
         TEST(a_call_is_agreed_for_five_years_ahead_at_most),

@@ -180,6 +180,55 @@ static void what_was_promised_waits_for_nothing_but_the_opening(void **unused)
     }
 }
 
+static enum status report_word(uint64_t task, unsigned op, const char *word)
+{
+    world.word = word;
+    enum status status = world_report(&world, task, 1, op, OUTCOME_NONE, "a1");
+    world.word = NULL;
+    return status;
+}
+
+static void assert_heard(enum outcome outcome, bool unknown_word, const char *word)
+{
+    struct record_view record;
+    struct effect_report effect;
+    struct report said;
+
+    record_view_of(&world.record, &record);
+    assert_true(effect_find(&record, EFFECT_REPORT, &effect, sizeof(effect)));
+    assert_int_equal(effect.outcome, outcome);
+    assert_int_equal(effect.unknown_word, unknown_word);
+    assert_int_equal(world.settlement.unknown_word, unknown_word);
+    assert_int_equal(report_decode(record.payload, &said), STATUS_OK);
+    assert_true(slice_equal(said.word, slice_of(word)));
+}
+
+static void a_dialers_word_that_nobody_knows_is_no_answer_with_a_flag(void **unused)
+{
+    (void)unused;
+    assert_int_equal(report_word(opt_in("one"), REPORT_OUTCOME, "LUNCH"), STATUS_OK);
+    assert_heard(OUTCOME_NO_ANSWER, true, "LUNCH");
+    assert_int_equal(person().attempts, 1);
+    assert_int_equal(person().call_why, CALL_RETRY);
+    world_live(&world, person().call_ms);
+    assert_int_equal(report_word(open_call().number, REPORT_OUTCOME, "B"), STATUS_OK);
+    assert_heard(OUTCOME_BUSY, false, "B");
+}
+
+static void an_unknown_word_of_a_robot_or_an_amendment_is_refused(void **unused)
+{
+    struct task_row mail;
+
+    (void)unused;
+    uint64_t call = opt_in("one");
+    assert_true(open_of(TASK_EMAIL, &mail));
+    assert_int_equal(report_word(mail.number, REPORT_OUTCOME, "LUNCH"), STATUS_INVALID);
+    assert_int_equal(person().attempts, 0);
+    report(call, OUTCOME_CONVERSATION);
+    assert_int_equal(report_word(call, REPORT_AMEND, "LUNCH"), STATUS_INVALID);
+    assert_int_equal(person().end, OUTCOME_CONVERSATION);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +240,8 @@ int main(void)
         LIFE(a_nights_calls_are_put_one_after_the_other),
         LIFE(more_than_fit_into_a_short_window_share_its_first_quarter),
         LIFE(what_was_promised_waits_for_nothing_but_the_opening),
+        LIFE(a_dialers_word_that_nobody_knows_is_no_answer_with_a_flag),
+        LIFE(an_unknown_word_of_a_robot_or_an_amendment_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -236,6 +236,7 @@ enum status world_report(struct world *world, uint64_t task, unsigned delivery, 
     report.value = slice_of(world->value);
     report.answers = slice_of(world->answers);
     report.finds = slice_of(world->finds);
+    report.word = slice_of(world->word);
     command.payload = (struct slice){payload, report_encode(&report, payload, sizeof(payload))};
     command.report = (struct command_report){
         .task = task,

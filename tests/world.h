@@ -29,6 +29,7 @@ struct world {
     const char *field, *field_json;                      /* the same: one that no other field is */
     const char *value;                                   /* of reports; NULL: not given */
     const char *answers, *finds;                         /* of reports; NULL: none */
+    const char *word;                                    /* of reports: a dialer's; NULL: none */
     const char *referred_by;                             /* of opt-ins; NULL: nobody */
     uint32_t source, campaign;                           /* the same: hashes; 0: not given */
     uint64_t stream_ms, stream_seq;                      /* of reports; 0: over HTTP */

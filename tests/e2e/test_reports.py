@@ -58,8 +58,8 @@ class Streams(Scenario):
     def test_a_dialers_word_means_what_the_playbook_says(self):
         task = self.one_task()
         path = f"/v1/tasks/{task['id']}/outcome"
-        refused = self.web.post(path, {"delivery": 1, "agent": "a42", "outcome": "INVENTED"}, bearer=self.admin)
-        self.assertEqual((422, True), (refused.status, "aliases" in refused.json["detail"]), refused)
+        refused = self.web.post(path, {"delivery": 1, "agent": "a42", "outcome": "NO WORD"}, bearer=self.admin)
+        self.assertEqual(422, refused.status, refused)
         self.pop()
         self.report(task, "outcome", outcome="NA")
         self.wait_applied(1)
@@ -71,6 +71,20 @@ class Streams(Scenario):
         answer = self.web.post(f"/v1/tasks/{other['task']}/outcome", said, bearer=self.admin)
         self.assertEqual(200, answer.status, answer)
         self.assertEqual("do_not_contact", self.get(f"/v1/people/{other['person']}")["closed"])
+
+    def test_a_dialers_word_that_nobody_knows_is_no_answer_with_a_flag(self):
+        called = [self.accept_optin(self.person_number(number)) for number in (1, 2)]
+        said = {"delivery": 1, "agent": "a42", "outcome": "LUNCH"}
+        answer = self.web.post(f"/v1/tasks/{called[0]['task']}/outcome", said, bearer=self.admin)
+        self.assertEqual((200, "no_answer", True), (answer.status, answer.json["outcome"], answer.json["unknown_word"]), answer)
+        self.report(self.wait_task(called[1]["task"]), "outcome", outcome="LUNCH")
+        self.wait_applied(2)
+        for optin in called:
+            self.assertEqual("no_answer", self.get(f"/v1/tasks/{optin['task']}")["outcome"])
+            (heard,) = [e for e in self.get(f"/v1/people/{optin['person']}/history")["history"] if e["kind"] == "outcome"]
+            self.assertEqual(("no_answer", "LUNCH", True), (heard["outcome"], heard["word"], heard["unknown_word"]))
+            self.assertEqual("retry", self.get(f"/v1/people/{optin['person']}")["next_call"]["why"])
+        self.assertEqual(2, self.metric("hotlead_report_words_unknown_total"))
 
     def test_reports_that_mean_nothing_stop_nothing(self):
         task = self.one_task()
@@ -230,7 +244,7 @@ class Http(Scenario):
     def test_reports_with_missing_or_unknown_words_are_named(self):
         self.accept_optin(self.person_number(1))
         task = self.claim().json
-        for body in ({"outcome": "invented"}, {}, {"outcome": "sold", "delivery": 0}, {"outcome": "sold", "started_ms": "x"}):
+        for body in ({"outcome": "in vented"}, {}, {"outcome": "sold", "delivery": 0}, {"outcome": "sold", "started_ms": "x"}):
             answer = self.tell(task, "outcome", **body)
             self.assertEqual((422, "invalid"), (answer.status, answer.json["code"]), body)
         answer = self.web.post("/v1/tasks/tsk_" + "0" * 26 + "/outcome", {"delivery": 1, "outcome": "sold", "agent": "x"},
