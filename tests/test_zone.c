@@ -224,6 +224,19 @@ static const char *const several[] = {"America/New_York",    "Europe/London",   
                                       "Antarctica/Troll",    "Pacific/Chatham", "Asia/Pyongyang"};
 
 /* The C library reads the same data with other code. */
+static void assert_as_libc(const struct zone *zone, uint64_t ms)
+{
+    struct tm should = libc_civil(ms);
+    struct civil is;
+
+    zone_civil(zone, ms, &is);
+    if (is.year != should.tm_year + 1900 || is.month != should.tm_mon + 1 ||
+        is.day != should.tm_mday || is.hour != should.tm_hour || is.minute != should.tm_min ||
+        is.second != should.tm_sec || is.weekday % 7 != should.tm_wday ||
+        is.day_number != civil_day_number(is.year, is.month, is.day))
+        fail_msg("%s at %ju", zone_name(zone), (uintmax_t)ms);
+}
+
 static void civil_times_are_the_c_librarys(void **state)
 {
     (void)state;
@@ -231,15 +244,45 @@ static void civil_times_are_the_c_librarys(void **state)
         const struct zone *zone = zone_named(several[i]);
         libc_zone(several[i]);
         for (uint64_t ms = 0; ms < UINT64_C(4102444800000); ms += 7919 * MINUTE_MS + 13007) {
-            struct civil is;
-            struct tm should = libc_civil(ms);
-            zone_civil(zone, ms, &is);
-            if (is.year != should.tm_year + 1900 || is.month != should.tm_mon + 1 ||
-                is.day != should.tm_mday || is.hour != should.tm_hour ||
-                is.minute != should.tm_min || is.second != should.tm_sec ||
-                is.weekday % 7 != should.tm_wday)
-                fail_msg("%s at %ju", several[i], (uintmax_t)ms);
+            assert_as_libc(zone, ms);
         }
+    }
+}
+
+/* Up to and over the year in which one way to know it gives way to another. */
+static void clocks_are_moved_at_the_c_librarys_second(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(several) / sizeof(several[0]); i++) {
+        const struct zone *zone = zone_named(several[i]);
+        uint64_t ms = 0;
+        libc_zone(several[i]);
+        for (; ms < utc("2110-01-01 00:00"); ms = zone_steady_until(zone, ms)) {
+            if (ms > 0)
+                assert_as_libc(zone, ms - 1000);
+            assert_as_libc(zone, ms);
+        }
+        for (ms = utc("2099-12-30 00:00"); ms < utc("2100-01-03 00:00"); ms += HOUR_MS / 2)
+            assert_as_libc(zone, ms);
+    }
+}
+
+/* Dates of 400 years and more, one day behind the other. */
+static void dates_are_counted_through(void **state)
+{
+    (void)state;
+    static const uint8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int32_t number = -171; /* 1969-07-14 */
+    struct civil is = {.year = 1969, .month = 7, .day = 14};
+
+    for (; is.year < 2420; number++) {
+        bool is_leap = is.year % 4 == 0 && (is.year % 100 != 0 || is.year % 400 == 0);
+        assert_int_equal(civil_day_number(is.year, is.month, is.day), number);
+        if (is.day++ < days[is.month - 1] + (is.month == 2 && is_leap))
+            continue;
+        is.day = 1;
+        is.year += is.month == 12;
+        is.month = (uint8_t)(is.month % 12 + 1);
     }
 }
 
@@ -356,6 +399,8 @@ int main(void)
         cmocka_unit_test(time_has_a_beginning_and_an_end),
         cmocka_unit_test(steady_until_names_each_change_of_the_clocks),
         cmocka_unit_test(civil_times_are_the_c_librarys),
+        cmocka_unit_test(clocks_are_moved_at_the_c_librarys_second),
+        cmocka_unit_test(dates_are_counted_through),
         cmocka_unit_test(every_civil_time_leads_back_to_its_moment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
