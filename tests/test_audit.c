@@ -12,6 +12,7 @@
 
 static struct world world;
 static char journal[128], rows[128];
+static struct task_row parked;
 
 #define OPTIN(n, flags) assert_status(world_optin(&world, n, NULL, NULL, n, flags), STATUS_OK)
 
@@ -55,6 +56,22 @@ static void add_company(void)
     world.referred_by = NULL;
 }
 
+/* Somebody for whom it is too late to be called before the morning. */
+static void add_parked(void)
+{
+    uint32_t first = world.site;
+
+    world_admin(&world, ENTITY_QUEUE, "{\"id\":\"acme.late\",\"agency\":\"acme\"}");
+    world.site = world_admin(&world, ENTITY_SITE,
+                             "{\"id\":\"late\",\"agency\":\"acme\",\"queue\":\"acme.late\","
+                             "\"hours_policy\":\"always\"}");
+    world.now_ms += 6 * 3600000; /* past eleven at night */
+    OPTIN("+12155550009", 0);
+    world.site = first;
+    assert_true(world_task(&world, 12, newest_task(), &parked));
+    assert_int_equal(parked.state, TASK_PARKED);
+}
+
 static int open_world(void **state)
 {
     (void)state;
@@ -79,6 +96,7 @@ static int open_world(void **state)
     (void)world_pass(&world, 1);
     assert_status(world_optin(&world, "+12155550006", NULL, NULL, "again", 0), STATUS_OK);
     add_company();
+    add_parked();
     snprintf(journal, sizeof journal, "%s/journal", world.directory);
     snprintf(rows, sizeof rows, "%s/state/rows", world.directory);
     recovery_close(world.recovery, true);
@@ -121,10 +139,10 @@ static void assert_sound(size_t sort_bytes)
 
     assert_string_equal(said, "");
     assert_int_equal(result.orphans, 0);
-    assert_int_equal(result.optins, 14);
-    assert_int_equal(result.people, 11);
+    assert_int_equal(result.optins, 15);
+    assert_int_equal(result.people, 12);
     assert_int_equal(result.ended, 2);
-    assert_int_equal(result.open, 12); /* who was talked with has a follow-up */
+    assert_int_equal(result.open, 13); /* who was talked with has a follow-up */
     assert_true(result.has_state);
     free(said);
 }
@@ -276,8 +294,8 @@ static unsigned damage_all(const char *folder, const char *table, unsigned whole
 static void every_row_that_is_gone_or_changed_is_named(void **state)
 {
     (void)state;
-    assert_int_equal(damage_all(rows, "person", 2), 11);
-    assert_int_equal(damage_all(rows, "due", 1), 18); /* of tasks and of people */
+    assert_int_equal(damage_all(rows, "person", 2), 12);
+    assert_int_equal(damage_all(rows, "due", 1), 20); /* of tasks and of people */
     assert_true(damage_all(rows, "outbox", 1) >= 2);
     assert_true(damage_all(rows, "visible", 1) >= 2);
     assert_int_equal(damage_all(rows, "suspect", 1), 1);
@@ -286,8 +304,8 @@ static void every_row_that_is_gone_or_changed_is_named(void **state)
     assert_int_equal(damage_all(rows, "edge", 3), 3);
     assert_int_equal(damage_all(rows, "review", 1), 1);
     assert_int_equal(damage_all(rows, "agent", 2), 2);
-    assert_int_equal(damage_all(rows, "queue", 1), 2);
-    assert_int_equal(damage_all(rows, "entity", 1), 9); /* agency, 2 sites, 2 agents, 4 queues */
+    assert_int_equal(damage_all(rows, "queue", 3), 3);
+    assert_int_equal(damage_all(rows, "entity", 1), 11); /* agency, 3 sites, 2 agents, 5 queues */
     assert_sound(1 << 20);
 }
 
