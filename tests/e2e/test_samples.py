@@ -5,6 +5,7 @@ changes (and may be added whenever they say something new)."""
 import re
 import shutil
 import tempfile
+import time
 import unittest
 import pathlib
 
@@ -40,6 +41,8 @@ class Samples(unittest.TestCase):
                 TestClock(folder / "clock", newest_ms + 3_600_000)
                 server.arguments += ["--test-clock", str(folder / "clock")]
                 server.start()
+                time.sleep(0.3)  # Redis is away, and what waits there may be known in some seconds still
+                self.assertNotIn(ADOPTED, server.log.read_text())
                 wait_until(lambda: ADOPTED in server.log.read_text(), timeout=20, what="all to be adopted")
                 self.assertEqual(0, server.stop())
                 told = self.dump(server)
