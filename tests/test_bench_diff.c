@@ -267,81 +267,6 @@ static void what_one_side_lacks_is_unknown(void **state)
     assert_true(estimate("cpu").known);
 }
 
-/* --- conditions ---------------------------------------------------------------- */
-
-static unsigned conditions(void)
-{
-    size_t length = 0;
-    FILE *out;
-
-    free(said);
-    said = NULL;
-    out = open_memstream(&said, &length);
-    unsigned lines = diff_conditions(&a, &b, out);
-    fclose(out);
-    return lines;
-}
-
-static void sides_measured_alike_are_not_warned_of(void **state)
-{
-    (void)state;
-    add_run(&a, 900000, 1);
-    add_run(&b, 1200000, 2);
-    assert_int_equal(conditions(), 0);
-    assert_string_equal(said, "");
-}
-
-static void whatever_differs_is_named(void **state)
-{
-    static const char *const names[] = {"target", "versions", "machine", "disk",
-                                        "Redis",  "playbook", "rate",    "connections",
-                                        "people", "consumers"};
-
-    (void)state;
-    add_run(&a, 900000, 1);
-    add_run(&b, 900000, 2);
-    struct result *run = &b.runs[0];
-    strcpy(run->name, "webdis"), strcpy(run->versions, "webdis 0.1.22");
-    run->machine.cores = 8, run->disk.simulated_us = 80;
-    strcpy(run->redis_settings, "appendonly no"), run->rate = 2000;
-    strcpy(run->playbook, "calls (1a2b3c4d)");
-    run->new_connections = true, run->returning = 0.2, run->consumers = 3;
-    assert_int_equal(conditions(), sizeof names / sizeof *names);
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char line[64];
-        snprintf(line, sizeof line, "  ! %s differs: A's is ", names[i]);
-        if (!strstr(said, line))
-            fail_msg("'%s' is not in\n%s", line, said);
-    }
-    assert_non_null(strstr(said, "A's is 1,000/s poisson; B's is 2,000/s poisson\n"));
-    assert_non_null(strstr(said, "A's is 64 kept; B's is 64 new\n"));
-}
-
-static void runs_of_one_side_must_be_alike_too(void **state)
-{
-    (void)state;
-    add_run(&a, 900000, 1);
-    add_run(&a, 900000, 2);
-    add_run(&b, 900000, 3);
-    a.runs[1].rate = 500;
-    assert_int_equal(conditions(), 1);
-    assert_non_null(strstr(said, "A's is 1,000/s poisson; another of A's is 500/s poisson"));
-}
-
-static void an_unsound_limited_or_disturbed_run_is_named(void **state)
-{
-    (void)state;
-    add_run(&a, 900000, 1);
-    add_run(&b, 900000, 2);
-    a.runs[0].checks[0].holds = false;
-    b.runs[0].bench_was_the_limit = true;
-    b.runs[0].machine.load1 = 4;
-    assert_int_equal(conditions(), 3);
-    assert_non_null(strstr(said, "a run of A is not sound"));
-    assert_non_null(strstr(said, "the bench was the limit in a run of B"));
-    assert_non_null(strstr(said, "busy before a run of B: load 4.00 on 4 cores"));
-}
-
 /* --- thresholds ---------------------------------------------------------------- */
 
 static enum status threshold(const char *text, struct diff_threshold *out)
@@ -560,10 +485,6 @@ int main(void)
         TEST(a_second_that_was_just_begun_is_none),
         TEST(bounds_of_a_tail_are_binomial_ranks),
         TEST(what_one_side_lacks_is_unknown),
-        TEST(sides_measured_alike_are_not_warned_of),
-        TEST(whatever_differs_is_named),
-        TEST(runs_of_one_side_must_be_alike_too),
-        TEST(an_unsound_limited_or_disturbed_run_is_named),
         TEST(a_threshold_is_a_change_in_percent),
         TEST(a_threshold_is_not_missed_by_what_may_be_chance),
         TEST(a_threshold_that_cannot_be_read_is_refused_with_an_example),

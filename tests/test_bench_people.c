@@ -127,8 +127,8 @@ static void an_optin_says_the_same_in_every_kind_of_body(void **state)
     }
 }
 
-static void
-json_goes_to_the_site_of_its_secret_key_and_forms_to_that_of_the_public_one(void **state)
+/* JSON by the secret key, forms by the public one. */
+static void each_site_is_sent_to_by_its_own_keys(void **state)
 {
     struct people *people = people_of((struct people_options){.json = 1, .form = 1});
     unsigned json[3] = {0}, forms[2] = {0};
@@ -376,7 +376,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup(name, reset)
     const struct CMUnitTest tests[] = {
         TEST(an_optin_says_the_same_in_every_kind_of_body),
-        TEST(json_goes_to_the_site_of_its_secret_key_and_forms_to_that_of_the_public_one),
+        TEST(each_site_is_sent_to_by_its_own_keys),
         TEST(kinds_of_body_come_as_often_as_they_weigh),
         TEST(a_peer_gets_the_body_that_hotlead_gets),
         TEST(a_connection_for_one_request_says_so),

@@ -38,14 +38,13 @@ static void begin_record(enum record_kind kind)
     world.record.header.person_prev = last_seq;
 }
 
-/* Nothing was planned for them; their tasks have ended. */
-static void make_it_before(enum outcome end, enum no_task reason)
+/* Into the record at hand: nothing was planned for them. */
+static void forget_plans(enum outcome end, enum no_task reason)
 {
     struct effect_person effect = {.person = 1, .row = person()};
     struct person_row *row = &effect.row;
-    struct task_row task;
 
-    begin_record(RECORD_OUTCOME);
+    row->flags &= (uint8_t)~PERSON_IMPORTED;
     row->end = (uint8_t)end;
     row->reason = (uint8_t)reason;
     row->segment = row->cadence = row->step = row->closed = row->call_why = 0;
@@ -53,6 +52,15 @@ static void make_it_before(enum outcome end, enum no_task reason)
     row->playbook = row->site = row->score_s = row->score_hundredths = 0;
     memset(row->touches, 0, sizeof(row->touches));
     assert_true(record_effect(&world.record, EFFECT_PERSON, &effect, sizeof(effect)));
+}
+
+/* And their tasks have ended. */
+static void make_it_before(enum outcome end, enum no_task reason)
+{
+    struct task_row task;
+
+    begin_record(RECORD_OUTCOME);
+    forget_plans(end, reason);
     for (int channel = TASK_CALL; channel < TASK_CHANNEL_END; channel++)
         if (open_of((enum task_channel)channel, &task)) {
             struct effect_task_end ended = {.person = 1, .task = task.number};
@@ -63,7 +71,9 @@ static void make_it_before(enum outcome end, enum no_task reason)
     keep_record();
 }
 
-/* All that there is to do; how many people got something. */
+#define MOST 20 /* more than any of these lives takes */
+
+/* All that there is to do; how many records that takes beside the last one. */
 static unsigned adopt(void)
 {
     uint64_t after = 0;
@@ -79,7 +89,7 @@ static unsigned adopt(void)
         keep_record();
         if (world.record.header.person == 0)
             return count;
-        count++;
+        assert_in_range(++count, 1, MOST); /* else it would go on for ever */
     }
 }
 
@@ -158,27 +168,226 @@ static void who_only_tried_the_form_is_not_worked(void **unused)
     assert_int_equal(person().closed, PERSON_NOT_STARTED);
 }
 
-/* A mail as it was before it had to be done in time, and the person is planned for. */
-static void what_a_robot_has_is_to_be_done_in_time(void **unused)
+static void a_suspect_whom_nobody_looked_at_is_not_worked(void **unused)
 {
-    struct effect_task effect = {.person = 1};
+    (void)unused;
+    opt_in_as(PHONE, EMAIL, "suspect", INTAKE_SUSPECT);
+    make_it_before(OUTCOME_NONE, NO_TASK_SUSPECT);
+    assert_int_equal(adopt(), 1);
+    assert_int_equal(person().closed, PERSON_NOT_STARTED);
+}
 
+static void who_was_called_and_tried_the_form_since_is_called_again(void **unused)
+{
+    (void)unused;
+    report(opt_in("one"), OUTCOME_NO_ANSWER);
+    make_it_before(OUTCOME_NONE, NO_TASK_TEST);
+    assert_int_equal(adopt(), 1);
+    assert_int_equal(person().closed, PERSON_WORKED);
+    assert_int_not_equal(person().call_ms, 0);
+}
+
+static void who_was_given_up_and_tried_the_form_since_stays_so(void **unused)
+{
     (void)unused;
     opt_in("one");
-    assert_true(open_of(TASK_EMAIL, &effect.row));
+    make_it_before(OUTCOME_DEAD, NO_TASK_TEST);
+    assert_int_equal(person().attempts, 0);
+    assert_int_equal(adopt(), 1);
+    assert_int_equal(person().closed, PERSON_GIVEN_UP);
+}
+
+static void a_customer_who_said_never_again_hears_nothing(void **unused)
+{
+    struct task_row mail;
+
+    (void)unused;
+    report(opt_in("one"), OUTCOME_SOLD);
+    assert_true(open_of(TASK_EMAIL, &mail)); /* that thanks for the order */
+    report(mail.number, OUTCOME_DO_NOT_CONTACT);
+    make_it_before(OUTCOME_DO_NOT_CONTACT, NO_TASK_HAS_ONE);
+    assert_true(person().flags & PERSON_CUSTOMER);
+    assert_int_equal(adopt(), 1);
+    assert_int_equal(person().closed, PERSON_STOPPED);
+}
+
+static void who_is_to_be_called_still_gets_no_second_plan(void **unused)
+{
+    (void)unused;
+    opt_in("one");
+    begin_record(RECORD_OUTCOME);
+    forget_plans(OUTCOME_NONE, NO_TASK_HAS_ONE);
+    record_seal(&world.record);
+    keep_record();
+    assert_int_not_equal(open_call().number, 0);
+    assert_int_equal(adopt(), 0);
+}
+
+/* --- where an opt-in came in ----------------------------------------------------------------- */
+
+/* It came while the server could not decide, and its site stands in the record that it came with.
+ */
+static void the_site_of_what_was_received_at_first_is_known(void **unused)
+{
+    static struct record received;
+    struct command command = {.kind = COMMAND_OPTIN, .now_ms = world.now_ms};
+    struct turn turn = next_turn();
+    struct record_view view;
+
+    (void)unused;
+    command.optin = (struct effect_received){.site = world.site,
+                                             .credential = CREDENTIAL_SECRET,
+                                             .phone.bytes = {1},
+                                             .content.bytes = {1}};
+    assert_int_equal(engine_receive(world.engine, &command, &turn, &received, &world.settlement),
+                     STATUS_OK);
+    world.record = received;
+    keep_record();
+    record_view_of(&received, &view);
+    turn = next_turn();
+    assert_int_equal(engine_decide_received(world.engine, &view, &turn, &world.record), STATUS_OK);
+    keep_record();
+    make_it_before(OUTCOME_NO_ANSWER, NO_TASK_HAS_ONE);
+    assert_int_equal(person().site, 0);
+    assert_int_equal(adopt(), 1);
+    assert_int_equal(person().site, world.site);
+}
+
+/* --- what robots have ------------------------------------------------------------------------ */
+
+/* As it was before it had to be done in time. */
+static void undate(struct task_row row, uint64_t deadline_ms)
+{
+    struct effect_task effect = {.person = 1, .row = row};
+
+    effect.row.deadline_ms = deadline_ms;
     effect.row.due_ms = 0;
     effect.row.due_kind = DUE_NONE;
     begin_record(RECORD_OPENED);
     assert_true(record_effect(&world.record, EFFECT_TASK, &effect, sizeof(effect)));
     record_seal(&world.record);
     keep_record();
+}
+
+static bool has_undated(void)
+{
+    struct task_row mail;
+
+    return open_of(TASK_EMAIL, &mail) && mail.due_kind == DUE_NONE;
+}
+
+static void what_a_robot_has_is_to_be_done_in_time(void **unused)
+{
+    struct task_row mail;
+
+    (void)unused;
+    opt_in("one");
+    assert_true(open_of(TASK_EMAIL, &mail));
+    undate(mail, mail.deadline_ms);
     world_live(&world, WORLD_START_MS + 3 * DAY);
-    assert_true(open_of(TASK_EMAIL, &effect.row));
+    assert_true(has_undated());
     assert_int_equal(adopt(), 1);
     world_live(&world, world.now_ms);
-    assert_false(state_task_find(world.state, 1, effect.row.number, &effect.row));
+    assert_false(state_task_find(world.state, 1, mail.number, &mail));
     assert_int_equal(state_meta(world.state)->skipped_by[SKIP_UNDONE],
                      2); /* and the escalation's */
+}
+
+/* Where the person's own row has room for one task, the call's is free again. */
+static void what_a_robot_has_is_found_when_the_call_has_ended(void **unused)
+{
+    uint64_t call = opt_in("one"), last_seq;
+    struct person_row row;
+    struct task_row mail, first;
+
+    (void)unused;
+    assert_true(open_of(TASK_EMAIL, &mail));
+    undate(mail, mail.deadline_ms);
+    report(call, OUTCOME_NO_ANSWER);
+    assert_true(state_person_find(world.state, 1, &row, &first, &last_seq));
+    assert_int_equal(first.number, 0);
+    assert_true(has_undated());
+    assert_int_equal(adopt(), 1);
+    assert_false(has_undated());
+}
+
+static void what_a_robot_has_is_found_behind_a_newer_call(void **unused)
+{
+    uint64_t call = opt_in("one");
+    struct task_row mail;
+
+    (void)unused;
+    assert_true(open_of(TASK_EMAIL, &mail));
+    undate(mail, mail.deadline_ms);
+    report(call, OUTCOME_NO_ANSWER);
+    world_live(&world, person().call_ms);
+    assert_true(open_call().number > mail.number);
+    assert_true(has_undated());
+    assert_int_equal(adopt(), 1);
+    assert_false(has_undated());
+}
+
+/* Nothing would follow from it, and it would be looked at for ever. */
+static void what_has_no_deadline_stays_as_it_is(void **unused)
+{
+    struct task_row mail;
+
+    (void)unused;
+    opt_in("one");
+    assert_true(open_of(TASK_EMAIL, &mail));
+    undate(mail, 0);
+    assert_int_equal(adopt(), 0);
+    assert_true(has_undated());
+}
+
+/* A record has room for eight; the others come in further ones. */
+static void all_of_many_mails_are_to_be_done_in_time(void **unused)
+{
+    enum { MAILS = 12, OF_A_RECORD = 8 };
+    struct effect_task effect = {.person = 1};
+    struct task_row mail;
+
+    (void)unused;
+    opt_in("one");
+    assert_true(open_of(TASK_EMAIL, &effect.row));
+    effect.row.due_ms = 0;
+    effect.row.due_kind = DUE_NONE;
+    effect.row.put_seq = state_queue(world.state, effect.row.queue)->outbox_seq;
+    for (unsigned i = 0; i < MAILS; i++) {
+        if (i % OF_A_RECORD == 0)
+            begin_record(RECORD_OPENED);
+        effect.row.number = world.record.header.seq << 3 | i % OF_A_RECORD;
+        effect.row.first_put_seq = ++effect.row.put_seq;
+        assert_true(record_effect(&world.record, EFFECT_TASK, &effect, sizeof(effect)));
+        if (i % OF_A_RECORD == OF_A_RECORD - 1 || i == MAILS - 1) {
+            record_seal(&world.record);
+            keep_record();
+        }
+    }
+    assert_int_equal(adopt(), 2);
+    for (uint64_t after = 0; state_task_next(world.state, 1, after, &mail); after = mail.number)
+        assert_int_not_equal(mail.due_kind, DUE_NONE);
+}
+
+/* --- whom it is about ------------------------------------------------------------------------ */
+
+static void some_people_are_looked_at_at_a_time(void **unused)
+{
+    struct turn turn;
+    uint64_t after = 0;
+
+    (void)unused;
+    opt_in_as("+12155550001", NULL, "one", 0);
+    opt_in_as("+12155550002", NULL, "two", 0);
+    opt_in_as("+12155550003", NULL, "three", 0);
+    turn = next_turn();
+    assert_int_equal(engine_decide_adoption(world.engine, &turn, &after, 2, &world.record),
+                     STATUS_NOT_FOUND);
+    assert_int_equal(after, 2);
+    assert_int_equal(engine_decide_adoption(world.engine, &turn, &after, 2, &world.record),
+                     STATUS_OK);
+    assert_int_equal(world.record.header.kind, RECORD_ADOPTED);
+    assert_int_equal(world.record.header.person, 0); /* that is all of them */
 }
 
 static void who_is_planned_for_is_left_alone(void **unused)
@@ -208,7 +417,18 @@ int main(void)
         LIFE(a_customer_hears_what_customers_do),
         LIFE(whom_a_list_brought_is_kept_in_touch_with),
         LIFE(who_only_tried_the_form_is_not_worked),
+        LIFE(a_suspect_whom_nobody_looked_at_is_not_worked),
+        LIFE(who_was_called_and_tried_the_form_since_is_called_again),
+        LIFE(who_was_given_up_and_tried_the_form_since_stays_so),
+        LIFE(a_customer_who_said_never_again_hears_nothing),
+        LIFE(who_is_to_be_called_still_gets_no_second_plan),
+        LIFE(the_site_of_what_was_received_at_first_is_known),
         LIFE(what_a_robot_has_is_to_be_done_in_time),
+        LIFE(what_a_robot_has_is_found_when_the_call_has_ended),
+        LIFE(what_a_robot_has_is_found_behind_a_newer_call),
+        LIFE(what_has_no_deadline_stays_as_it_is),
+        LIFE(all_of_many_mails_are_to_be_done_in_time),
+        LIFE(some_people_are_looked_at_at_a_time),
         LIFE(who_is_planned_for_is_left_alone),
         LIFE(a_new_journal_has_nobody_to_adopt),
     };

@@ -358,14 +358,14 @@ static void an_owner_who_is_away_is_not_waited_for_until_then(void **unused)
 
     (void)unused;
     snprintf(settings, sizeof(settings), "{\"id\":\"ann\",\"agency\":\"acme\",\"away_until\":%llu}",
-             (unsigned long long)(WORLD_START_MS + 7 * DAY));
+             (unsigned long long)(WORLD_START_MS + 7 * DAY + 16 * HOUR));
     assert_goes_to_team(settings);
     call = open_call(1);
     claim(call.number, call.delivery, "x"); /* one who is not registered: Ann stays the owner */
     world.call_at_ms = WORLD_START_MS + 7 * DAY + 16 * HOUR;
     assert_int_equal(say(call.number, call.delivery, OUTCOME_NOT_NOW, "x"), STATUS_OK);
     assert_int_equal(owner_of(1), ANN);
-    world_live(&world, world.call_at_ms);
+    world_live(&world, world.call_at_ms); /* at which she is back */
     assert_int_equal(open_call(1).queue, own_queue(ANN));
 }
 
@@ -412,6 +412,7 @@ static void turns_pass_over_who_is_away_or_full_or_works_elsewhere(void **unused
     make_agent("cat", ",\"queues\":[\"acme.other\"]");
     make_agent("dan", ",\"available\":false");
     make_agent("eve", ",\"role\":\"manager\"");
+    world_admin(&world, ENTITY_AGENT, "{\"id\":\"fay\",\"agency\":\"acme\"}"); /* without a queue */
     set(ENTITY_AGENT, BEN, "{\"id\":\"ben\",\"agency\":\"acme\",\"capacity\":2}");
     assign_by("round_robin");
     for (unsigned i = 1; i <= 6; i++)

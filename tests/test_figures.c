@@ -153,6 +153,7 @@ static void speed_has_the_classes_and_never(void **unused)
                 "\"odds_lost_times\":null}");
     assert_says("\"max_ms\":172800000,\"system_mean_ms\":0,\"human_mean_ms\":");
     assert_says("{\"name\":\"odds_lost_after_5_min\",\"value\":4,\"unit\":\"times\"");
+    assert_says("{\"name\":\"odds_lost_after_30_min\",\"value\":21,\"unit\":\"times\"");
     assert_says("{\"name\":\"usual_mean\",\"value\":172800000,\"unit\":\"ms\"");
     assert_says("{\"name\":\"usually_answered\",\"value\":50,\"unit\":\"percent\"");
     assert_says("{\"agent\":\"6:");

@@ -58,24 +58,23 @@ static void live(unsigned person, uint64_t after_ms, enum outcome outcome)
     assert_status(world_report(&world, task, 1, REPORT_OUTCOME, outcome, "a42"), STATUS_OK);
 }
 
-/* Gives the person to an agent, as an assignment does. */
-static void give(uint64_t person, uint32_t owner)
+/* One that no command makes. */
+static void keep_record(uint64_t person, enum effect_kind kind, const void *effect, size_t bytes)
 {
     struct journal *journal = recovery_journal(world.recovery);
     const struct state_meta *meta = state_meta(world.state);
-    struct effect_person effect = {.person = person};
     struct record_view view;
+    struct person_row row;
     struct task_row task;
     uint64_t last_seq;
 
-    assert_true(state_person_find(world.state, person, &effect.row, &task, &last_seq));
-    effect.row.owner = owner;
-    record_begin(&world.record, RECORD_LATE, world.now_ms, effect.row.agency);
+    assert_true(state_person_find(world.state, person, &row, &task, &last_seq));
+    record_begin(&world.record, RECORD_LATE, world.now_ms, row.agency);
     world.record.header.seq = meta->folded_seq + 1;
     world.record.header.admin_prev = meta->admin_seq;
     world.record.header.person = person;
     world.record.header.person_prev = last_seq;
-    assert_true(record_effect(&world.record, EFFECT_PERSON, &effect, sizeof(effect)));
+    assert_true(record_effect(&world.record, kind, effect, bytes));
     record_seal(&world.record);
     record_view_of(&world.record, &view);
     assert_status(journal_begin(journal), STATUS_OK);
@@ -83,6 +82,27 @@ static void give(uint64_t person, uint32_t owner)
     assert_status(engine_apply(world.engine, &view), STATUS_OK);
     assert_status(journal_append(journal, &world.record), STATUS_OK);
     assert_status(journal_commit(journal), STATUS_OK);
+}
+
+/* Gives the person to an agent, as an assignment does. */
+static void give(uint64_t person, uint32_t owner)
+{
+    struct effect_person effect = {.person = person};
+
+    assert_true(world_person(&world, person, &effect.row));
+    effect.row.owner = owner;
+    keep_record(person, EFFECT_PERSON, &effect, sizeof(effect));
+}
+
+/* As where a playbook promises nothing by the day. */
+static void forget_promise(uint64_t person, uint64_t task)
+{
+    struct effect_task effect = {.person = person};
+
+    assert_true(world_task(&world, person, task, &effect.row));
+    assert_int_not_equal(effect.row.promise_ms, 0);
+    effect.row.promise_ms = 0;
+    keep_record(person, EFFECT_TASK, &effect, sizeof(effect));
 }
 
 /* --- late, and never -------------------------------------------------------------------- */
@@ -120,7 +140,9 @@ static void each_late_answer_shows_its_odds(void **unused)
     assert_int_equal(people_listed(), 2); /* whom nobody was to call is not late */
     assert_says("\"waited_ms\":360000,\"odds_lost_times\":4,");
     assert_says("\"waited_ms\":2700000,\"odds_lost_times\":21,");
+    assert_says("\"summary\":{\"late_after_ms\":300000}");
     assert_says("{\"name\":\"odds_lost\",\"value\":4,\"unit\":\"times\"");
+    assert_says("{\"name\":\"odds_lost\",\"value\":21,\"unit\":\"times\"");
 }
 
 static void a_missed_promise_stays_on_its_days_list(void **unused)
@@ -151,6 +173,34 @@ static void a_missed_promise_stays_on_its_days_list(void **unused)
         playbook_shipped());
     assert_int_equal(people_listed(), 1);
     assert_says("\"promised_ms\":1700517600000}]");
+}
+
+static void of_two_promises_the_newer_one_is_shown(void **unused)
+{
+    (void)unused;
+    world.now_ms = 1700056800000; /* a Wednesday, 09:00 in New York */
+    live(1, 10 * HOUR, OUTCOME_NO_ANSWER);
+    world.now_ms = 1700056800000 + DAY;
+    assert_int_not_equal(opt_in(1), 0);
+    world.now_ms += 9 * HOUR; /* the office has closed, and nobody has noticed yet */
+    report_by(
+        (struct figures_query){.name = FIGURES_PROMISES, .day_first = 19677, .day_last = 19677},
+        playbook_shipped());
+    assert_int_equal(people_listed(), 1);
+    assert_says("\"promised_ms\":1700172000000}]"); /* Thursday */
+    report_by(
+        (struct figures_query){.name = FIGURES_PROMISES, .day_first = 19676, .day_last = 19676},
+        playbook_shipped());
+    assert_int_equal(people_listed(), 0);
+}
+
+static void to_whom_nothing_was_promised_nothing_was_broken(void **unused)
+{
+    (void)unused;
+    forget_promise(1, opt_in(1));
+    world.now_ms += 2 * DAY;
+    report(FIGURES_PROMISES);
+    assert_int_equal(people_listed(), 0);
 }
 
 /* --- board and pipelines ------------------------------------------------------------------ */
@@ -324,6 +374,8 @@ int main(void)
         TEST(whom_nobody_tried_is_counted_and_named),
         TEST(each_late_answer_shows_its_odds),
         TEST(a_missed_promise_stays_on_its_days_list),
+        TEST(of_two_promises_the_newer_one_is_shown),
+        TEST(to_whom_nothing_was_promised_nothing_was_broken),
         TEST(the_board_follows_owner_and_stage),
         TEST(a_board_is_of_one_agency),
         TEST(each_pipeline_has_its_report),
