@@ -272,13 +272,12 @@ class CutOff(Hostile):
 
     def assert_cut_off(self, attacker):
         self.web.close()
-        good = Good(self.server.port, self.sk)
-        self.addCleanup(good.link.close)
-        good.post()
         before = self.connections()
         with attacker():
             self.wait_alone(before)
-        self.assert_served_again(good)
+            good = Good(self.server.port, self.sk)
+            self.addCleanup(good.link.close)
+            self.assert_served_again(good)
         self.assertEqual(0, good.refused, "good requests that were refused")
 
     def test_slow_headers(self):
