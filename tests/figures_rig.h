@@ -6,29 +6,15 @@
 #include "proto/task.h"
 #include "server/figures.h"
 #include "server/site.h"
-#include "tests/unit.h"
-#include "tests/world.h"
+#include "tests/engine_rig.h"
 
-#define MINUTE 60000ull
-#define HOUR   (60 * MINUTE)
-#define DAY    (24 * HOUR)
-
-static struct world world;
 static char document[1024 * 1024];
 static unsigned serial; /* makes every opt-in another one */
 
 static inline int set_up(void **unused)
 {
-    (void)unused;
-    world_open(&world);
+    set_up_world(unused);
     serial = 0;
-    return 0;
-}
-
-static inline int tear_down(void **unused)
-{
-    (void)unused;
-    world_close(&world);
     return 0;
 }
 

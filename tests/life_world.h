@@ -4,18 +4,14 @@
 
 #include "proto/known.h"
 #include "proto/report.h"
+#include "tests/engine_rig.h"
 #include "tests/playbooks.h"
-#include "tests/world.h"
 
-#define MINUTE 60000ull
-#define HOUR   (60 * MINUTE)
-#define DAY    (24 * HOUR)
-#define PHONE  "+12155550147" /* Philadelphia */
-#define EMAIL  "dana@example.com"
+#define PHONE "+12155550147" /* Philadelphia */
+#define EMAIL "dana@example.com"
 
 #define MAYBE __attribute__((unused)) static
 
-static struct world world;
 static uint32_t emails, postcards, research;
 
 MAYBE uint32_t make_queue(const char *id)
@@ -29,19 +25,11 @@ MAYBE uint32_t make_queue(const char *id)
 /* Robots' queues for e-mail and postcards, and one for research. */
 MAYBE int set_up(void **unused)
 {
-    (void)unused;
-    world_open(&world);
+    set_up_world(unused);
     world.name = "Dana Rivera";
     emails = make_queue("acme.email");
     postcards = make_queue("acme.postcard");
     research = make_queue("acme.research");
-    return 0;
-}
-
-MAYBE int tear_down(void **unused)
-{
-    (void)unused;
-    world_close(&world);
     return 0;
 }
 

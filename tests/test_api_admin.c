@@ -1,33 +1,19 @@
 /* Administration over HTTP: who may do what to which agency's things, and secrets told once. */
 #include <unistd.h>
 
-#include "tests/api_rig.h"
-
-static char manager[SECRET_TEXT_MAX], agent[SECRET_TEXT_MAX], rival[SECRET_TEXT_MAX];
-static char sk[SECRET_TEXT_MAX];
-
-static void add(const char *plural, const char *settings)
-{
-    char line[64];
-
-    snprintf(line, sizeof(line), "POST /v1/%s", plural);
-    assert_answer(ask_as(rig.token, line, settings), 201);
-}
+#include "tests/api_tokens.h"
 
 /* acme has a site, an agent and tokens; the rival agency has a manager. */
 static int set_up(void **state)
 {
     rig_open(state);
-    add("sites", "{\"id\":\"www\",\"agency\":\"acme\",\"queue\":\"acme.calls\"}");
-    told("sk", sk, sizeof(sk));
+    add_told("sites", "{\"id\":\"www\",\"agency\":\"acme\",\"queue\":\"acme.calls\"}", "sk", sk);
     add("agents", "{\"id\":\"a42\",\"agency\":\"acme\",\"name\":\"Ann\"}");
-    add("tokens", "{\"id\":\"m\",\"role\":\"manager\",\"agency\":\"acme\"}");
-    told("token", manager, sizeof(manager));
-    add("tokens", "{\"id\":\"t42\",\"role\":\"agent\",\"agency\":\"acme\",\"agent\":\"a42\"}");
-    told("token", agent, sizeof(agent));
+    add_told("tokens", "{\"id\":\"m\",\"role\":\"manager\",\"agency\":\"acme\"}", "token", manager);
+    add_told("tokens", "{\"id\":\"t42\",\"role\":\"agent\",\"agency\":\"acme\",\"agent\":\"a42\"}",
+             "token", agent);
     add("agencies", "{\"id\":\"rival\"}");
-    add("tokens", "{\"id\":\"r\",\"role\":\"manager\",\"agency\":\"rival\"}");
-    told("token", rival, sizeof(rival));
+    add_told("tokens", "{\"id\":\"r\",\"role\":\"manager\",\"agency\":\"rival\"}", "token", rival);
     return 0;
 }
 
@@ -279,8 +265,8 @@ static void a_queue_with_open_tasks_stays(void **state)
     (void)state;
     add("queues", "{\"id\":\"rival.calls\",\"agency\":\"rival\"}");
     add("queues", "{\"id\":\"rival.two\",\"agency\":\"rival\"}");
-    add("sites", "{\"id\":\"r-www\",\"agency\":\"rival\",\"queue\":\"rival.calls\"}");
-    told("sk", key, sizeof(key));
+    add_told("sites", "{\"id\":\"r-www\",\"agency\":\"rival\",\"queue\":\"rival.calls\"}", "sk",
+             key);
     assert_answer(ask_as(key, "POST /v1/optins", "{\"phone\":\"+14155552671\"}"), 201);
     assert_answer(ask_as(rig.token, "DELETE /v1/queues/rival.calls", ""), 409);
     assert_body_has("remove first what depends on it");

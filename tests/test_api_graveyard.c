@@ -1,32 +1,13 @@
 /* Signals, people by page, and the graveyard over HTTP. */
-#include "tests/api_rig.h"
+#include "tests/api_tokens.h"
 
 #define DAY 86400000ull
 
-static char sk[SECRET_TEXT_MAX], manager[SECRET_TEXT_MAX], agent[SECRET_TEXT_MAX],
-    rival[SECRET_TEXT_MAX];
 static char task[64], person[64];
-
-static void add(const char *plural, const char *settings, const char *secret, char *out)
-{
-    char line[64];
-
-    snprintf(line, sizeof(line), "POST /v1/%s", plural);
-    assert_answer(ask_as(rig.token, line, settings), 201);
-    if (secret)
-        told(secret, out, SECRET_TEXT_MAX);
-}
 
 static int set_up(void **state)
 {
-    rig_open(state);
-    add("sites", "{\"id\":\"www\",\"agency\":\"acme\",\"queue\":\"acme.calls\"}", "sk", sk);
-    add("agents", "{\"id\":\"a42\",\"agency\":\"acme\"}", NULL, NULL);
-    add("tokens", "{\"id\":\"m\",\"role\":\"manager\",\"agency\":\"acme\"}", "token", manager);
-    add("tokens", "{\"id\":\"t\",\"role\":\"agent\",\"agency\":\"acme\",\"agent\":\"a42\"}",
-        "token", agent);
-    add("agencies", "{\"id\":\"rival\"}", NULL, NULL);
-    add("tokens", "{\"id\":\"r\",\"role\":\"manager\",\"agency\":\"rival\"}", "token", rival);
+    set_up_tokens(state);
     assert_answer(ask_as(sk, "POST /v1/optins", "{\"phone\":\"+14155552671\"}"), 201);
     told("task", task, sizeof(task));
     told("person", person, sizeof(person));

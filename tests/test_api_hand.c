@@ -1,17 +1,7 @@
 /* What managers do by hand, over HTTP: moves of one person and of all, merges and their undo. */
-#include "tests/api_rig.h"
+#include "tests/api_tokens.h"
 
-static char sk[SECRET_TEXT_MAX], manager[SECRET_TEXT_MAX], agent[SECRET_TEXT_MAX],
-    rival[SECRET_TEXT_MAX];
 static char person[64], task[64];
-
-static void add(const char *plural, const char *settings)
-{
-    char line[64];
-
-    snprintf(line, sizeof(line), "POST /v1/%s", plural);
-    assert_answer(ask_as(rig.token, line, settings), 201);
-}
 
 static void opt_in(const char *body)
 {
@@ -23,15 +13,11 @@ static void opt_in(const char *body)
 static int set_up(void **state)
 {
     rig_open(state);
-    add("sites", "{\"id\":\"www\",\"agency\":\"acme\",\"queue\":\"acme.calls\"}");
-    told("sk", sk, sizeof(sk));
-    add("tokens", "{\"id\":\"m\",\"role\":\"manager\",\"agency\":\"acme\"}");
-    told("token", manager, sizeof(manager));
-    add("tokens", "{\"id\":\"a\",\"role\":\"agent\",\"agency\":\"acme\"}");
-    told("token", agent, sizeof(agent));
+    add_told("sites", "{\"id\":\"www\",\"agency\":\"acme\",\"queue\":\"acme.calls\"}", "sk", sk);
+    add_told("tokens", "{\"id\":\"m\",\"role\":\"manager\",\"agency\":\"acme\"}", "token", manager);
+    add_told("tokens", "{\"id\":\"a\",\"role\":\"agent\",\"agency\":\"acme\"}", "token", agent);
     add("agencies", "{\"id\":\"rival\"}");
-    add("tokens", "{\"id\":\"r\",\"role\":\"manager\",\"agency\":\"rival\"}");
-    told("token", rival, sizeof(rival));
+    add_told("tokens", "{\"id\":\"r\",\"role\":\"manager\",\"agency\":\"rival\"}", "token", rival);
     opt_in("{\"phone\":\"+12155550147\",\"name\":\"Dana\"}");
     told("task", task, sizeof(task));
     return 0;

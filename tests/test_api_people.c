@@ -1,16 +1,7 @@
 /* People and people, over HTTP: who another one is, who referred whom, whom a manager looks at. */
-#include "tests/api_rig.h"
+#include "tests/api_tokens.h"
 
-static char sk[SECRET_TEXT_MAX], manager[SECRET_TEXT_MAX], rival[SECRET_TEXT_MAX];
 static char one[64], other[64];
-
-static void add(const char *plural, const char *settings)
-{
-    char line[64];
-
-    snprintf(line, sizeof(line), "POST /v1/%s", plural);
-    assert_answer(ask_as(rig.token, line, settings), 201);
-}
 
 static void opt_in(const char *body, char person[64])
 {
@@ -25,13 +16,10 @@ static int set_up(void **state)
     char both[64];
 
     rig_open(state);
-    add("sites", "{\"id\":\"www\",\"agency\":\"acme\",\"queue\":\"acme.calls\"}");
-    told("sk", sk, sizeof(sk));
-    add("tokens", "{\"id\":\"m\",\"role\":\"manager\",\"agency\":\"acme\"}");
-    told("token", manager, sizeof(manager));
+    add_told("sites", "{\"id\":\"www\",\"agency\":\"acme\",\"queue\":\"acme.calls\"}", "sk", sk);
+    add_told("tokens", "{\"id\":\"m\",\"role\":\"manager\",\"agency\":\"acme\"}", "token", manager);
     add("agencies", "{\"id\":\"rival\"}");
-    add("tokens", "{\"id\":\"r\",\"role\":\"manager\",\"agency\":\"rival\"}");
-    told("token", rival, sizeof(rival));
+    add_told("tokens", "{\"id\":\"r\",\"role\":\"manager\",\"agency\":\"rival\"}", "token", rival);
     opt_in("{\"phone\":\"+12155550147\",\"name\":\"Dana\"}", one);
     opt_in("{\"email\":\"dana@example.com\",\"name\":\"D. Rivera\"}", other);
     opt_in("{\"phone\":\"+12155550147\",\"email\":\"dana@example.com\"}", both);

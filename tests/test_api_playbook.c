@@ -1,31 +1,18 @@
 /* Playbooks over HTTP: versions, what is wrong with which line, whose they are; and the queues that
  * come with an agency. What is stored is compared with a rebuild at the end of each test. */
-#include "tests/api_rig.h"
+#include "tests/api_tokens.h"
 
 #define OWN       "based_on: default\\nname: own\\ntitle: "
 #define YAML(end) "\"yaml\":\"" OWN end "\\n\""
-
-static char manager[SECRET_TEXT_MAX], rival[SECRET_TEXT_MAX], agent[SECRET_TEXT_MAX];
-
-static void add(const char *plural, const char *settings)
-{
-    char line[64];
-
-    snprintf(line, sizeof(line), "POST /v1/%s", plural);
-    assert_answer(ask_as(rig.token, line, settings), 201);
-}
 
 static int set_up(void **state)
 {
     rig_open(state);
     add("sites", "{\"id\":\"www\",\"agency\":\"acme\",\"queue\":\"acme.calls\"}");
-    add("tokens", "{\"id\":\"m\",\"role\":\"manager\",\"agency\":\"acme\"}");
-    told("token", manager, sizeof(manager));
-    add("tokens", "{\"id\":\"a\",\"role\":\"agent\",\"agency\":\"acme\"}");
-    told("token", agent, sizeof(agent));
+    add_told("tokens", "{\"id\":\"m\",\"role\":\"manager\",\"agency\":\"acme\"}", "token", manager);
+    add_told("tokens", "{\"id\":\"a\",\"role\":\"agent\",\"agency\":\"acme\"}", "token", agent);
     add("agencies", "{\"id\":\"rival\"}");
-    add("tokens", "{\"id\":\"r\",\"role\":\"manager\",\"agency\":\"rival\"}");
-    told("token", rival, sizeof(rival));
+    add_told("tokens", "{\"id\":\"r\",\"role\":\"manager\",\"agency\":\"rival\"}", "token", rival);
     return 0;
 }
 

@@ -1,20 +1,8 @@
 /* Tasks over HTTP, and reading back what is stored: opt-ins, tasks, people, histories. */
-#include "tests/api_rig.h"
+#include "tests/api_tokens.h"
 
-static char sk[SECRET_TEXT_MAX], pk[SECRET_TEXT_MAX], manager[SECRET_TEXT_MAX],
-    agent[SECRET_TEXT_MAX];
-static char free_agent[SECRET_TEXT_MAX], rival[SECRET_TEXT_MAX];
+static char free_agent[SECRET_TEXT_MAX];
 static char optin[64], person[64], task[64];
-
-static void add(const char *plural, const char *settings, const char *secret, char *out)
-{
-    char line[64];
-
-    snprintf(line, sizeof(line), "POST /v1/%s", plural);
-    assert_answer(ask_as(rig.token, line, settings), 201);
-    if (secret)
-        told(secret, out, SECRET_TEXT_MAX);
-}
 
 #define ADA                                                                                        \
     "{\"name\":\"Ada \\\"L\\\"\",\"phone\":\"+14155552671\",\"email\":\"ada@example.com\","        \
@@ -23,16 +11,9 @@ static void add(const char *plural, const char *settings, const char *secret, ch
 /* One opt-in is in, with its task. */
 static int set_up(void **state)
 {
-    rig_open(state);
-    add("sites", "{\"id\":\"www\",\"agency\":\"acme\",\"queue\":\"acme.calls\"}", "sk", sk);
-    told("pk", pk, sizeof(pk));
-    add("agents", "{\"id\":\"a42\",\"agency\":\"acme\"}", NULL, NULL);
-    add("tokens", "{\"id\":\"m\",\"role\":\"manager\",\"agency\":\"acme\"}", "token", manager);
-    add("tokens", "{\"id\":\"t\",\"role\":\"agent\",\"agency\":\"acme\",\"agent\":\"a42\"}",
-        "token", agent);
-    add("tokens", "{\"id\":\"f\",\"role\":\"agent\",\"agency\":\"acme\"}", "token", free_agent);
-    add("agencies", "{\"id\":\"rival\"}", NULL, NULL);
-    add("tokens", "{\"id\":\"r\",\"role\":\"manager\",\"agency\":\"rival\"}", "token", rival);
+    set_up_tokens(state);
+    add_told("tokens", "{\"id\":\"f\",\"role\":\"agent\",\"agency\":\"acme\"}", "token",
+             free_agent);
     assert_answer(ask_as(sk, "POST /v1/optins", ADA), 201);
     told("id", optin, sizeof(optin));
     told("person", person, sizeof(person));

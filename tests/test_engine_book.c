@@ -1,42 +1,19 @@
 /* A person's life by a playbook of the agency's own. Every test ends by comparing state with a
  * rebuild. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
 #include "proto/report.h"
 #include "proto/task.h"
 #include "proto/text.h"
 #include "proto/zone.h"
+#include "tests/engine_rig.h"
 #include "tests/playbooks.h"
-#include "tests/world.h"
 
-#define MINUTE 60000ull
-#define HOUR   (60 * MINUTE)
-#define DAY    (24 * HOUR)
-#define PHONE  "+12155550147" /* Philadelphia */
-#define EMAIL  "dana@example.com"
-
-static struct world world;
+#define PHONE "+12155550147" /* Philadelphia */
+#define EMAIL "dana@example.com"
 
 static int set_up(void **unused)
 {
-    (void)unused;
-    world_open(&world);
+    set_up_world(unused);
     world.name = "Dana Rivera";
-    return 0;
-}
-
-static int tear_down(void **unused)
-{
-    (void)unused;
-    world_close(&world);
     return 0;
 }
 

@@ -3,30 +3,17 @@
 #include "proto/report.h"
 #include "proto/task.h"
 #include "server/site.h"
-#include "tests/unit.h"
-#include "tests/world.h"
+#include "tests/engine_rig.h"
 
-#define MINUTE 60000ull
-#define HOUR   (60 * MINUTE)
-#define DAY    (24 * HOUR)
-#define PHONE  "+12155550147" /* Philadelphia */
-#define EMAIL  "dana@example.com"
+#define PHONE "+12155550147" /* Philadelphia */
+#define EMAIL "dana@example.com"
 
-static struct world world;
 static unsigned serial;
 
 static int set_up(void **unused)
 {
-    (void)unused;
-    world_open(&world);
+    set_up_world(unused);
     serial = 0;
-    return 0;
-}
-
-static int tear_down(void **unused)
-{
-    (void)unused;
-    world_close(&world);
     return 0;
 }
 

@@ -1,30 +1,6 @@
 /* Where a task came from is kept in memory for the newest: the journal has the last word. */
 #include "proto/must.h"
-#include "tests/unit.h"
-#include "tests/world.h"
-
-static struct world world;
-
-static int set_up(void **unused)
-{
-    (void)unused;
-    world_open(&world);
-    return 0;
-}
-
-static int tear_down(void **unused)
-{
-    (void)unused;
-    world_close(&world);
-    return 0;
-}
-
-static uint64_t fresh_task(const char *phone)
-{
-    assert_status(world_optin(&world, phone, NULL, NULL, phone, 0), STATUS_OK);
-    assert_int_not_equal(world.settlement.optin.task, 0);
-    return world.settlement.optin.task;
-}
+#include "tests/engine_tasks.h"
 
 static enum status claim(uint64_t task)
 {
@@ -114,8 +90,6 @@ static void a_start_knows_them_from_the_journal(void **unused)
     world_reopen(&world, true, false);
     assert_status(claim(task), STATUS_OK);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {

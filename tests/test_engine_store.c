@@ -1,25 +1,13 @@
 /* Apply when state cannot be read for want of memory: what it does not find then says nothing about
  * state. */
 #include "proto/must.h"
+#include "tests/engine_rig.h"
 #include "tests/store_faults.h"
-#include "tests/unit.h"
-#include "tests/world.h"
 
-static struct world world;
-
-static int set_up(void **unused)
+static int heal_and_tear_down(void **unused)
 {
-    (void)unused;
-    world_open(&world);
-    return 0;
-}
-
-static int tear_down(void **unused)
-{
-    (void)unused;
     store_heal();
-    world_close(&world);
-    return 0;
+    return tear_down(unused);
 }
 
 /* Applies a record of the first person's with one effect, and takes it back. */
@@ -75,7 +63,7 @@ static void failed_look_at_a_person_is_no_damage(void **unused)
     assert_status(apply(EFFECT_TASK_END, &effect, sizeof(effect)), STATUS_BUSY);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_world, heal_and_tear_down)
 
 int main(void)
 {

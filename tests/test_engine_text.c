@@ -1,19 +1,6 @@
 /* Steps by text and voicemail, for which the law and the caps have hours as for calls. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
 #include "proto/report.h"
-#include "tests/world.h"
-
-#define HOUR 3600000ull
-#define DAY  (24 * HOUR)
+#include "tests/engine_rig.h"
 
 /* One text, at noon of the second day. */
 #define PLAYBOOK                                                                                   \
@@ -21,13 +8,11 @@
     "    title: Texts\\n    for: prospects\\n    then: nurture\\n    steps:\\n"                    \
     "      - {id: first, day: 1, at: \\\"12:00\\\", channel: sms, kind: helpful, template: a}\\n"
 
-static struct world world;
 static uint32_t texts;
 
 static int set_up(void **unused)
 {
-    (void)unused;
-    world_open(&world);
+    set_up_world(unused);
     texts = world_admin(&world, ENTITY_QUEUE, "{\"id\":\"acme.sms\",\"agency\":\"acme\"}");
     world_admin(&world, ENTITY_PLAYBOOK,
                 "{\"id\":\"acme.texts\",\"agency\":\"acme\",\"version\":1,\"yaml\":\"" PLAYBOOK
@@ -37,13 +22,6 @@ static int set_up(void **unused)
         .payload = SLICE("{\"id\":\"acme\",\"name\":\"Acme\",\"playbook\":\"acme.texts\"}"),
         .admin = {.entity = ENTITY_AGENCY, .number = 1}};
     assert_int_equal(world_do(&world, &command), STATUS_OK);
-    return 0;
-}
-
-static int tear_down(void **unused)
-{
-    (void)unused;
-    world_close(&world);
     return 0;
 }
 

@@ -47,8 +47,13 @@ static void open_recovery(struct world *world, bool rebuild)
 
 void world_open(struct world *world)
 {
+    const char *parent = getenv("WORLDS");
+    int length;
+
     memset(world, 0, sizeof(*world));
-    snprintf(world->directory, sizeof(world->directory), "/var/tmp/hotlead-world-XXXXXX");
+    length = snprintf(world->directory, sizeof(world->directory), "%s/hotlead-world-XXXXXX",
+                      parent != NULL ? parent : "/var/tmp");
+    MUST(length > 0 && (size_t)length < sizeof(world->directory));
     MUST(mkdtemp(world->directory) != NULL);
     world->log = log_open(STDERR_FILENO, LOG_ERROR);
     world->now_ms = WORLD_START_MS;

@@ -43,7 +43,9 @@ struct world {
 
 #define WORLD_START_MS 1700000000000ull
 
-void world_open(struct world *world);  /* agency acme, queue acme.calls, site main */
+/* Agency acme, queue acme.calls, site main. The folder is made in that of the environment's WORLDS,
+ * else in /var/tmp: what is decided and applied does not depend on where the files lie. */
+void world_open(struct world *world);
 void world_close(struct world *world); /* compares with a rebuild, removes the folder */
 void world_reopen(struct world *world, bool clean, bool rebuild);
 

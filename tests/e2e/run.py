@@ -73,7 +73,8 @@ def main():
     # Who is started in the background of a shell has it ignored, and so would all that is tested.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = argparse.ArgumentParser()
-    parser.add_argument("--jobs", type=int, default=max(2, os.cpu_count() or 2))
+    # One more than there are processors: many wait, for seconds that must be real.
+    parser.add_argument("--jobs", type=int, default=1 + max(2, os.cpu_count() or 2))
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
     sys.path.insert(0, str(HERE))

@@ -151,6 +151,19 @@ class Hostile(Scenario):
         wanted = self.connections() + connections * 9 // 10
         return Attacker([str(word) for word in command], lambda child: self.wait_connections(wanted))
 
+    def slow_headers(self):
+        return self.slow_test("-H", SLOW, "-x", 10)
+
+    def slow_bodies(self):
+        return self.slow_test("-B", SLOW, "-s", 8192, "-x", 10, "-f", "application/json")
+
+    def slow_readers(self):
+        """The kernel keeps what they do not read: to the server these are idle soon."""
+        return self.slow_test("-X", SLOW, "-w", 10, "-y", 20, "-n", 1, "-z", 5, "-k", 3, path="/openapi.yaml")
+
+    def unread_pipeline(self):
+        return self.attack("pipeline", 100_000, 0)
+
     def wait_connections(self, least):
         wait_until(lambda: self.connections() >= least, 20, f"{least} connections")
 
@@ -210,23 +223,14 @@ class Hostile(Scenario):
 class Peers(Hostile):
     # --- slow -------------------------------------------------------------------------
 
-    def slow(self, name, attacker):
-        self.endure(name, attacker, held=SLOW)
-        before = self.connections()
-        with attacker():
-            self.wait_alone(before)  # by the time-outs: the attacker is still there
-
     def test_slow_headers(self):
-        self.slow("slow headers", lambda: self.slow_test("-H", SLOW, "-x", 10))
+        self.endure("slow headers", self.slow_headers, held=SLOW)
 
     def test_slow_bodies(self):
-        more = ("-s", 8192, "-x", 10, "-f", "application/json")
-        self.slow("slow bodies", lambda: self.slow_test("-B", SLOW, *more))
+        self.endure("slow bodies", self.slow_bodies, held=SLOW)
 
     def test_slow_readers(self):
-        """The kernel keeps what they do not read: to the server these are idle soon."""
-        more = ("-w", 10, "-y", 20, "-n", 1, "-z", 5, "-k", 3)
-        self.slow("slow readers", lambda: self.slow_test("-X", SLOW, *more, path="/openapi.yaml"))
+        self.endure("slow readers", self.slow_readers, held=SLOW)
 
     # --- silent, and too many -----------------------------------------------------------
 
@@ -252,13 +256,41 @@ class Peers(Hostile):
         self.assertEqual({"200"}, set(on.answers))
 
     def test_pipeline_that_is_not_read(self):
-        self.slow("pipeline of 100,000, not read", lambda: self.attack("pipeline", 100_000, 0))
+        self.endure("pipeline of 100,000, not read", self.unread_pipeline, held=SLOW)
 
     # --- too large ----------------------------------------------------------------------
 
     def test_zip_bombs(self):
         on = self.endure("zip bombs", lambda: self.attack("bombs", self.sk, 100))
         self.assertEqual({"413"}, set(on.answers))
+
+
+class CutOff(Hostile):
+    """Who is slow is cut off by the time-outs, while it is still there. No speeds are compared."""
+
+    alone = False
+
+    def assert_cut_off(self, attacker):
+        self.web.close()
+        before = self.connections()
+        with attacker():
+            self.wait_alone(before)
+            good = Good(self.server.port, self.sk)
+            self.addCleanup(good.link.close)
+            self.assert_served_again(good)
+        self.assertEqual(0, good.refused, "good requests that were refused")
+
+    def test_slow_headers(self):
+        self.assert_cut_off(self.slow_headers)
+
+    def test_slow_bodies(self):
+        self.assert_cut_off(self.slow_bodies)
+
+    def test_slow_readers(self):
+        self.assert_cut_off(self.slow_readers)
+
+    def test_pipeline_that_is_not_read(self):
+        self.assert_cut_off(self.unread_pipeline)
 
 
 class FewFiles(Hostile):

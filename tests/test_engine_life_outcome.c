@@ -1,0 +1,193 @@
+/* What an outcome makes of the plans, and what amending it gives back. */
+#include "tests/campaign_world.h"
+
+static void a_conversation_makes_a_lead_and_begins_the_follow_up(void **unused)
+{
+    const struct zone *zone = zone_find(SLICE("America/New_York"));
+    struct person_row row;
+    struct civil civil;
+
+    (void)unused;
+    report(opt_in("one"), OUTCOME_CONVERSATION);
+    row = person();
+    assert_int_equal(row.stage, STAGE_LEAD);
+    assert_true(row.flags & PERSON_CONVERSED);
+    assert_int_equal(row.step_ms, WORLD_START_MS + HOUR);
+    world_forget_steps(&world);
+    world_live(&world, WORLD_START_MS + 3 * DAY);
+    assert_int_equal(world.step_count, 2);
+    assert_step(0, "follow_up", 1, WORLD_START_MS + HOUR, SKIP_NONE);
+    zone_civil(zone, world.steps[1].now_ms, &civil);
+    assert_int_equal(civil.day, 16);
+    assert_int_equal(civil.hour, 10);
+    assert_int_equal(civil.minute, 0);
+    assert_int_equal(open_call().state, TASK_QUEUED);
+}
+
+static void a_sale_is_kept_with_its_value_and_attempt(void **unused)
+{
+    struct person_row row;
+
+    (void)unused;
+    report(opt_in("one"), OUTCOME_NO_ANSWER);
+    world_live(&world, WORLD_START_MS + HOUR);
+    world.value = "1200.5";
+    report(open_call().number, OUTCOME_SOLD);
+    row = person();
+    assert_int_equal(row.sold_cents, 120050);
+    assert_int_equal(row.sold_attempt, 2);
+    assert_int_equal(row.stage, STAGE_CUSTOMER);
+    world_forget_steps(&world);
+    world_live(&world, WORLD_START_MS + 3 * HOUR);
+    assert_step(0, "new_customer", 1, WORLD_START_MS + 2 * HOUR, SKIP_NONE);
+}
+
+static void a_customer_who_comes_again_stays_in_its_cadence(void **unused)
+{
+    (void)unused;
+    report(opt_in("one"), OUTCOME_SOLD);
+    world_live(&world, WORLD_START_MS + 8 * DAY);
+    uint8_t cadence = person().cadence, step = person().step;
+    assert_int_equal(world_optin(&world, PHONE, EMAIL, NULL, "two", 0), STATUS_OK);
+    assert_int_equal(world.settlement.optin.reason, NO_TASK_CUSTOMER);
+    assert_int_equal(person().cadence, cadence);
+    assert_int_equal(person().step, step);
+}
+
+static void never_again_ends_everything_at_once(void **unused)
+{
+    uint64_t task = opt_in("one");
+
+    (void)unused;
+    assert_int_equal(world_visible(&world, emails), 1);
+    report(task, OUTCOME_DO_NOT_CONTACT);
+    assert_int_equal(world_visible(&world, emails), 0);
+    assert_int_equal(world_visible(&world, world.queue), 0);
+    assert_int_equal(person().due_ms, 0);
+    assert_int_equal(person().closed, PERSON_STOPPED);
+    assert_int_equal(engine_next_due_ms(world.engine), UINT64_MAX);
+}
+
+static void a_wrong_number_is_not_called_again_but_written_to(void **unused)
+{
+    (void)unused;
+    report(opt_in("one"), OUTCOME_WRONG_NUMBER);
+    assert_true(person().silenced & 1 << TASK_CALL);
+    assert_int_equal(person().call_ms, 0);
+    world_forget_steps(&world);
+    world_live(&world, WORLD_START_MS + 3 * DAY);
+    assert_int_equal(world.steps[world.step_count - 1].effect.skip, SKIP_NONE);
+    assert_int_equal(world.steps[world.step_count - 1].effect.channel, TASK_EMAIL);
+}
+
+static void who_unsubscribes_gets_no_mail_and_is_called_all_the_same(void **unused)
+{
+    uint64_t task = opt_in("one");
+
+    (void)unused;
+    assert_int_equal(world_report(&world, world.steps[0].effect.task, 1, REPORT_OUTCOME,
+                                  OUTCOME_UNSUBSCRIBED, "robot"),
+                     STATUS_OK);
+    report(task, OUTCOME_NO_ANSWER);
+    assert_int_not_equal(person().call_ms, 0);
+    world_live(&world, WORLD_START_MS + 3 * DAY);
+    for (unsigned i = 1; i < world.step_count; i++)
+        if (world.steps[i].effect.channel == TASK_EMAIL)
+            assert_int_equal(world.steps[i].effect.skip, SKIP_SILENCED);
+}
+
+static void an_amended_outcome_takes_its_plans_back(void **unused)
+{
+    struct person_row before, after;
+    uint64_t task = opt_in("one");
+
+    (void)unused;
+    before = person();
+    report(task, OUTCOME_CONVERSATION);
+    world.now_ms += MINUTE;
+    assert_int_equal(world_report(&world, task, 1, REPORT_AMEND, OUTCOME_NO_ANSWER, "a1"),
+                     STATUS_OK);
+    after = person();
+    assert_int_equal(after.stage, STAGE_OPTIN);
+    assert_int_equal(after.cadence, before.cadence);
+    assert_int_equal(after.step_ms, before.step_ms);
+    assert_int_equal(after.calls, 1);
+    assert_int_equal(after.call_ms, world.now_ms + HOUR);
+    assert_int_equal(after.attempts, 1);
+}
+
+/* A manager corrects what was said of an earlier call: the later word stands. */
+static void amending_an_earlier_outcome_takes_back_no_later_one(void **unused)
+{
+    uint64_t first = opt_in("one");
+
+    (void)unused;
+    report(first, OUTCOME_NO_ANSWER);
+    world_live(&world, WORLD_START_MS + HOUR);
+    report(open_call().number, OUTCOME_DO_NOT_CONTACT);
+    world.manager = true;
+    assert_int_equal(world_report(&world, first, 1, REPORT_AMEND, OUTCOME_CONVERSATION, "m1"),
+                     STATUS_OK);
+    assert_int_equal(person().stage, STAGE_LEAD);
+    assert_true(person().flags & PERSON_DO_NOT_CONTACT);
+    assert_int_equal(person().closed, PERSON_STOPPED);
+    assert_int_equal(person().cadence, 0);
+    assert_int_equal(person().due_ms, 0);
+}
+
+/* What was taken back by a consent does not come back with a correction of what came after. */
+static void never_again_said_by_mistake_is_taken_back_whatever_was_before(void **unused)
+{
+    uint64_t second;
+
+    (void)unused;
+    report(opt_in("one"), OUTCOME_DO_NOT_CONTACT);
+    world.now_ms += DAY;
+    assert_int_equal(world_optin(&world, PHONE, EMAIL, NULL, "two", INTAKE_CONSENT), STATUS_OK);
+    second = world.settlement.optin.task;
+    report(second, OUTCOME_DO_NOT_CONTACT);
+    world.manager = true;
+    assert_int_equal(world_report(&world, second, 1, REPORT_AMEND, OUTCOME_WRONG_NUMBER, "m1"),
+                     STATUS_OK);
+    assert_false(person().flags & PERSON_DO_NOT_CONTACT);
+    assert_int_equal(person().closed, PERSON_WORKED);
+    assert_int_not_equal(person().step_ms, 0);
+}
+
+static void amending_an_earlier_outcome_leaves_the_plans(void **unused)
+{
+    struct person_row before, after;
+    uint64_t first = opt_in("one");
+
+    (void)unused;
+    report(first, OUTCOME_NO_ANSWER);
+    world_live(&world, WORLD_START_MS + HOUR);
+    report(open_call().number, OUTCOME_WRONG_NUMBER);
+    before = person();
+    world.manager = true;
+    world.now_ms += MINUTE;
+    assert_int_equal(world_report(&world, first, 1, REPORT_AMEND, OUTCOME_BUSY, "m1"), STATUS_OK);
+    after = person();
+    assert_int_equal(after.silenced, before.silenced);
+    assert_int_equal(after.call_ms, 0);
+    assert_int_equal(after.step_ms, before.step_ms);
+    assert_int_equal(after.end, OUTCOME_WRONG_NUMBER);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_conversation_makes_a_lead_and_begins_the_follow_up),
+        TEST(a_sale_is_kept_with_its_value_and_attempt),
+        TEST(a_customer_who_comes_again_stays_in_its_cadence),
+        TEST(never_again_ends_everything_at_once),
+        TEST(a_wrong_number_is_not_called_again_but_written_to),
+        TEST(who_unsubscribes_gets_no_mail_and_is_called_all_the_same),
+        TEST(an_amended_outcome_takes_its_plans_back),
+        TEST(amending_an_earlier_outcome_takes_back_no_later_one),
+        TEST(amending_an_earlier_outcome_leaves_the_plans),
+        TEST(never_again_said_by_mistake_is_taken_back_whatever_was_before),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
