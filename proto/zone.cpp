@@ -10,7 +10,6 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <vector>
 
 #include <cctz/time_zone.h>
 
@@ -18,18 +17,12 @@
 
 using Seconds = cctz::time_point<cctz::seconds>;
 
-/* From a moment on a zone's clocks are so far ahead of UTC, both in seconds. */
-struct stretch {
-    int64_t from, ahead;
-};
-
 struct zone {
     const char *name;
     std::string stands_for; /* the zone that it is another name of, else itself */
     std::once_flag tried;
     bool known = false;
     cctz::time_zone rules;
-    std::vector<stretch> stretches; /* from 1970 to LISTED_UNTIL, in order */
 };
 
 namespace
@@ -98,19 +91,17 @@ catalog &all()
     return *only;
 }
 
-constexpr int64_t DAY = 86400;
-/* The year 2100: what is asked about is nearly always before, and is looked up here in a tenth of
- * the time that the library takes. Later moments are asked of the library. */
-constexpr int64_t LISTED_UNTIL = 4102444800;
-
-Seconds point_at(int64_t seconds)
+/* Some distributions keep the files of old names in a package of their own, while browsers go on
+ * sending them. */
+void read_rules(zone *zone)
 {
-    return Seconds(cctz::seconds(seconds));
+    zone->known = cctz::load_time_zone(zone->name, &zone->rules) ||
+                  cctz::load_time_zone(zone->stands_for, &zone->rules);
 }
 
-int64_t seconds_of(uint64_t ms)
+Seconds point_of(uint64_t ms)
 {
-    return static_cast<int64_t>(std::min(ms, ZONE_MS_MAX) / 1000);
+    return Seconds(cctz::seconds(std::min(ms, ZONE_MS_MAX) / 1000));
 }
 
 uint64_t ms_of(Seconds point)
@@ -119,104 +110,23 @@ uint64_t ms_of(Seconds point)
     return since_1970 < 0 ? 0 : static_cast<uint64_t>(since_1970) * 1000;
 }
 
-/* The first moment after `point` at which clocks are moved; false: none is known. */
-bool next_change(const zone *zone, Seconds *point)
+int32_t day_number_of(cctz::civil_day day)
 {
-    cctz::time_zone::civil_transition change;
-
-    while (zone->rules.next_transition(*point, &change)) {
-        *point = zone->rules.lookup(change.to).trans;
-        if (change.from != change.to) /* else only the zone's abbreviation changes */
-            return true;
-    }
-    return false;
-}
-
-void list_stretches(zone *zone)
-{
-    Seconds point = point_at(0);
-
-    do
-        zone->stretches.push_back(
-            {point.time_since_epoch().count(), zone->rules.lookup(point).offset});
-    while (next_change(zone, &point) && point < point_at(LISTED_UNTIL));
-}
-
-/* Some distributions keep the files of old names in a package of their own, while browsers go on
- * sending them. */
-void read_rules(zone *zone)
-{
-    zone->known = cctz::load_time_zone(zone->name, &zone->rules) ||
-                  cctz::load_time_zone(zone->stands_for, &zone->rules);
-    if (zone->known)
-        list_stretches(zone);
-}
-
-/* The first one that begins after that second. */
-std::vector<stretch>::const_iterator next_stretch(const zone *zone, int64_t seconds)
-{
-    return std::upper_bound(zone->stretches.begin(), zone->stretches.end(), seconds,
-                            [](int64_t sought, const stretch &at) { return sought < at.from; });
-}
-
-/* How far its clocks are ahead of UTC at that second. */
-int64_t ahead_at(const zone *zone, int64_t seconds)
-{
-    return seconds < LISTED_UNTIL ? std::prev(next_stretch(zone, seconds))->ahead
-                                  : zone->rules.lookup(point_at(seconds)).offset;
-}
-
-int64_t floor_of(int64_t number, int64_t by)
-{
-    return number / by - (number % by < 0);
-}
-
-/* Years begin in March here, so that the leap day is the last one, and 400 of them are always as
- * many days. Day 0 is 1970-01-01, which was the day 719468 of these years. */
-constexpr int64_t DAYS_OF_400_YEARS = 146097, FIRST_DAY = 719468;
-
-int64_t day_of(int64_t year, int64_t month, int64_t day)
-{
-    int64_t months = month - 3; /* since March; what is out of range carries over */
-    int64_t years = year + floor_of(months, 12), age = floor_of(years, 400);
-    int64_t of_age = years - age * 400, of_year = months - floor_of(months, 12) * 12;
-
-    return age * DAYS_OF_400_YEARS + of_age * 365 + of_age / 4 - of_age / 100 +
-           (153 * of_year + 2) / 5 + day - 1 - FIRST_DAY;
-}
-
-void set_date(int64_t day, civil *out)
-{
-    int64_t age = floor_of(day + FIRST_DAY, DAYS_OF_400_YEARS);
-    int64_t of_age = day + FIRST_DAY - age * DAYS_OF_400_YEARS;
-    int64_t years = (of_age - of_age / 1460 + of_age / 36524 - of_age / 146096) / 365;
-    int64_t of_year = of_age - (365 * years + years / 4 - years / 100);
-    int64_t months = (5 * of_year + 2) / 153; /* since March */
-
-    out->day = static_cast<uint8_t>(of_year - (153 * months + 2) / 5 + 1);
-    out->month = static_cast<uint8_t>(months < 10 ? months + 3 : months - 9);
-    out->year = static_cast<int32_t>(years + age * 400 + (months >= 10));
-    out->day_number = static_cast<int32_t>(day);
-    out->weekday = static_cast<uint8_t>(civil_weekday(out->day_number));
-}
-
-/* The entry of that code, once it is read; NULL: it cannot be. */
-const zone *readied(zone *zone)
-{
-    std::call_once(zone->tried, read_rules, zone);
-    return zone->known ? zone : nullptr;
+    return static_cast<int32_t>(day - cctz::civil_day(1970, 1, 1));
 }
 
 } // namespace
 
-/* No two names share a code, but what is no name may have a name's. */
 const zone *zone_find(slice name)
 {
-    std::string_view sought(name.bytes, name.length);
-    auto found = all().by_code.find(code_of(sought));
+    auto &zones = all().zones;
+    auto found = zones.find(std::string_view(name.bytes, name.length));
+    if (found == zones.end())
+        return nullptr;
 
-    return found != all().by_code.end() && sought == found->second->name ? readied(found->second)
-                                                                         : nullptr;
+    zone *zone = &found->second;
+    std::call_once(zone->tried, read_rules, zone);
+    return zone->known ? zone : nullptr;
 }
 
 const zone *zone_utc()
@@ -239,7 +149,10 @@ const zone *zone_of_code(uint32_t code)
 {
     auto found = all().by_code.find(code);
 
-    return found != all().by_code.end() ? readied(found->second) : nullptr;
+    if (found == all().by_code.end())
+        return nullptr;
+    std::string_view name = found->second->name;
+    return zone_find({name.data(), name.size()});
 }
 
 const char *zone_data_version()
@@ -249,13 +162,16 @@ const char *zone_data_version()
 
 void zone_civil(const zone *zone, uint64_t ms, civil *out)
 {
-    int64_t seconds = seconds_of(ms), local = seconds + ahead_at(zone, seconds);
-    int64_t day = floor_of(local, DAY), of_day = local - day * DAY;
+    cctz::civil_second local = cctz::convert(point_of(ms), zone->rules);
 
-    set_date(day, out);
-    out->hour = static_cast<uint8_t>(of_day / 3600);
-    out->minute = static_cast<uint8_t>(of_day / 60 % 60);
-    out->second = static_cast<uint8_t>(of_day % 60);
+    out->year = static_cast<int32_t>(local.year());
+    out->month = static_cast<uint8_t>(local.month());
+    out->day = static_cast<uint8_t>(local.day());
+    out->hour = static_cast<uint8_t>(local.hour());
+    out->minute = static_cast<uint8_t>(local.minute());
+    out->second = static_cast<uint8_t>(local.second());
+    out->day_number = day_number_of(cctz::civil_day(local));
+    out->weekday = static_cast<uint8_t>(civil_weekday(out->day_number));
 }
 
 uint64_t zone_moment(const zone *zone, const civil *civil)
@@ -268,18 +184,20 @@ uint64_t zone_moment(const zone *zone, const civil *civil)
 
 uint64_t zone_steady_until(const zone *zone, uint64_t ms)
 {
-    int64_t seconds = seconds_of(ms);
-    Seconds point = point_at(seconds);
-    auto later = next_stretch(zone, seconds);
+    Seconds point = point_of(ms);
+    cctz::time_zone::civil_transition change;
 
-    if (later != zone->stretches.end())
-        return static_cast<uint64_t>(later->from) * 1000;
-    return next_change(zone, &point) ? ms_of(point) : UINT64_MAX;
+    while (zone->rules.next_transition(point, &change)) {
+        point = zone->rules.lookup(change.to).trans;
+        if (change.from != change.to) /* else only the zone's abbreviation changes */
+            return ms_of(point);
+    }
+    return UINT64_MAX;
 }
 
 int32_t civil_day_number(int32_t year, int month, int day)
 {
-    return static_cast<int32_t>(day_of(year, month, day));
+    return day_number_of(cctz::civil_day(year, month, day));
 }
 
 int civil_weekday(int32_t day_number)

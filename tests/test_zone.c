@@ -249,7 +249,7 @@ static void civil_times_are_the_c_librarys(void **state)
     }
 }
 
-/* Up to and over the year in which one way to know it gives way to another. */
+/* From 1970 on, and far beyond what anybody plans. */
 static void clocks_are_moved_at_the_c_librarys_second(void **state)
 {
     (void)state;
