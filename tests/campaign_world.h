@@ -9,10 +9,16 @@
 
 static uint32_t letters;
 
-static inline int set_up_with_robots(void **unused)
+static inline int set_up_without_robots(void **unused)
 {
     set_up_world(unused);
     world.name = "Dana Rivera";
+    return 0;
+}
+
+static inline int set_up_with_robots(void **unused)
+{
+    set_up_without_robots(unused);
     emails = make_queue("acme.email");
     postcards = make_queue("acme.postcard");
     letters = make_queue("acme.letter");

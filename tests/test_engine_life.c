@@ -267,8 +267,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_campaign_comes_at_day_0_3_5_7_and_14_and_nothing_else),
-        cmocka_unit_test_setup_teardown(a_step_without_a_queue_is_left_out_and_life_goes_on, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_step_without_a_queue_is_left_out_and_life_goes_on,
+                                        set_up_without_robots, tear_down),
         TEST(a_step_that_is_later_than_its_late_max_is_left_out),
         TEST(a_step_that_a_crash_lost_is_made_again),
         TEST(a_postcard_waits_for_no_name),

@@ -271,9 +271,12 @@ class CutOff(Hostile):
     alone = False
 
     def assert_cut_off(self, attacker):
+        with_ours = self.connections()
         self.web.close()
-        before = self.connections()
+        before = with_ours - 1
+        wait_until(lambda: self.connections() == before, what="our own connection to be gone")
         with attacker():
+            self.wait_connections(before + 1)
             self.wait_alone(before)
             good = Good(self.server.port, self.sk)
             self.addCleanup(good.link.close)
