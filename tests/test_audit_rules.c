@@ -40,30 +40,6 @@ static int close_world(void **state)
 
 /* --- records --------------------------------------------------------------------------------- */
 
-static struct turn next_turn(void)
-{
-    const struct state_meta *meta = state_meta(world.state);
-
-    return (struct turn){
-        .seq = meta->folded_seq + 1, .admin_seq = meta->admin_seq, .now_ms = world.now_ms};
-}
-
-static struct person_row begin_record(enum record_kind kind)
-{
-    const struct turn turn = next_turn();
-    struct person_row row;
-    struct task_row task;
-    uint64_t last_seq;
-
-    assert_true(state_person_find(world.state, 1, &row, &task, &last_seq));
-    record_begin(&world.record, kind, turn.now_ms, row.agency);
-    world.record.header.seq = turn.seq;
-    world.record.header.admin_prev = turn.admin_seq;
-    world.record.header.person = 1;
-    world.record.header.person_prev = last_seq;
-    return row;
-}
-
 static void add(enum effect_kind kind, const void *effect, size_t bytes)
 {
     assert_true(record_effect(&world.record, kind, effect, bytes));
@@ -124,7 +100,7 @@ static void assert_sound(void)
 /* The call has ended, nothing is planned, and this is what the row says of it. */
 static void leave(uint8_t segment, enum person_end closed, enum outcome end, uint8_t flags)
 {
-    struct effect_person effect = {.person = 1, .row = begin_record(RECORD_OUTCOME)};
+    struct effect_person effect = {.person = 1, .row = world_begin_record(&world, RECORD_OUTCOME)};
     struct effect_task_end ended = {.person = 1, .task = call.number};
 
     effect.row.segment = segment;
@@ -184,7 +160,7 @@ static void put_task(enum task_channel channel, enum task_state in, enum due_kin
 {
     struct effect_task effect = {.person = 1, .row = call};
 
-    begin_record(RECORD_OPENED);
+    world_begin_record(&world, RECORD_OPENED);
     effect.row.channel = (uint8_t)channel;
     effect.row.state = (uint8_t)in;
     effect.row.flags |= flags;
@@ -256,7 +232,7 @@ static void a_task_that_was_told_and_never_opened_is_named(void **state)
     struct effect_optin effect = {.person = 1, .site = world.site};
 
     (void)state;
-    begin_record(RECORD_OPTIN);
+    world_begin_record(&world, RECORD_OPTIN);
     effect.optin_seq = world.record.header.seq;
     effect.received_ms = world.now_ms;
     effect.task = world.record.header.seq << 3;
@@ -271,7 +247,7 @@ static struct record received;
 static void receive(void)
 {
     struct command command = {.kind = COMMAND_OPTIN, .now_ms = world.now_ms};
-    const struct turn turn = next_turn();
+    const struct turn turn = world_turn(&world);
 
     command.optin = (struct effect_received){.site = world.site,
                                              .credential = CREDENTIAL_SECRET,
@@ -309,7 +285,7 @@ static void what_was_decided_twice_is_named(void **state)
     effect.optin_seq = received.header.seq;
     effect.received_ms = received.header.now_ms;
     for (unsigned i = 0; i < 2; i++) {
-        begin_record(RECORD_DECIDED);
+        world_begin_record(&world, RECORD_DECIDED);
         add(EFFECT_OPTIN, &effect, sizeof effect);
         keep_record();
     }

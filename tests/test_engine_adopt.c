@@ -15,29 +15,6 @@ static void keep_record(void)
     assert_int_equal(journal_commit(journal), STATUS_OK);
 }
 
-static struct turn next_turn(void)
-{
-    const struct state_meta *meta = state_meta(world.state);
-
-    return (struct turn){
-        .seq = meta->folded_seq + 1, .admin_seq = meta->admin_seq, .now_ms = world.now_ms};
-}
-
-static void begin_record(enum record_kind kind)
-{
-    const struct turn turn = next_turn();
-    struct person_row row;
-    struct task_row task;
-    uint64_t last_seq;
-
-    assert_true(state_person_find(world.state, 1, &row, &task, &last_seq));
-    record_begin(&world.record, kind, turn.now_ms, row.agency);
-    world.record.header.seq = turn.seq;
-    world.record.header.admin_prev = turn.admin_seq;
-    world.record.header.person = 1;
-    world.record.header.person_prev = last_seq;
-}
-
 /* Into the record at hand: nothing was planned for them. */
 static void forget_plans(enum outcome end, enum no_task reason)
 {
@@ -59,7 +36,7 @@ static void make_it_before(enum outcome end, enum no_task reason)
 {
     struct task_row task;
 
-    begin_record(RECORD_OUTCOME);
+    world_begin_record(&world, RECORD_OUTCOME);
     forget_plans(end, reason);
     for (int channel = TASK_CALL; channel < TASK_CHANNEL_END; channel++)
         if (open_of((enum task_channel)channel, &task)) {
@@ -80,7 +57,7 @@ static unsigned adopt(void)
     unsigned count = 0;
 
     for (;;) {
-        const struct turn turn = next_turn();
+        const struct turn turn = world_turn(&world);
         enum status status = engine_decide_adoption(world.engine, &turn, &after, 1, &world.record);
         if (status == STATUS_NOT_FOUND)
             continue;
@@ -215,7 +192,7 @@ static void who_is_to_be_called_still_gets_no_second_plan(void **unused)
 {
     (void)unused;
     opt_in("one");
-    begin_record(RECORD_OUTCOME);
+    world_begin_record(&world, RECORD_OUTCOME);
     forget_plans(OUTCOME_NONE, NO_TASK_HAS_ONE);
     record_seal(&world.record);
     keep_record();
@@ -231,7 +208,7 @@ static void the_site_of_what_was_received_at_first_is_known(void **unused)
 {
     static struct record received;
     struct command command = {.kind = COMMAND_OPTIN, .now_ms = world.now_ms};
-    struct turn turn = next_turn();
+    struct turn turn = world_turn(&world);
     struct record_view view;
 
     (void)unused;
@@ -244,7 +221,7 @@ static void the_site_of_what_was_received_at_first_is_known(void **unused)
     world.record = received;
     keep_record();
     record_view_of(&received, &view);
-    turn = next_turn();
+    turn = world_turn(&world);
     assert_int_equal(engine_decide_received(world.engine, &view, &turn, &world.record), STATUS_OK);
     keep_record();
     make_it_before(OUTCOME_NO_ANSWER, NO_TASK_HAS_ONE);
@@ -263,7 +240,7 @@ static void undate(struct task_row row, uint64_t deadline_ms)
     effect.row.deadline_ms = deadline_ms;
     effect.row.due_ms = 0;
     effect.row.due_kind = DUE_NONE;
-    begin_record(RECORD_OPENED);
+    world_begin_record(&world, RECORD_OPENED);
     assert_true(record_effect(&world.record, EFFECT_TASK, &effect, sizeof(effect)));
     record_seal(&world.record);
     keep_record();
@@ -355,7 +332,7 @@ static void all_of_many_mails_are_to_be_done_in_time(void **unused)
     effect.row.put_seq = state_queue(world.state, effect.row.queue)->outbox_seq;
     for (unsigned i = 0; i < MAILS; i++) {
         if (i % OF_A_RECORD == 0)
-            begin_record(RECORD_OPENED);
+            world_begin_record(&world, RECORD_OPENED);
         effect.row.number = world.record.header.seq << 3 | i % OF_A_RECORD;
         effect.row.first_put_seq = ++effect.row.put_seq;
         assert_true(record_effect(&world.record, EFFECT_TASK, &effect, sizeof(effect)));
@@ -380,7 +357,7 @@ static void some_people_are_looked_at_at_a_time(void **unused)
     opt_in_as("+12155550001", NULL, "one", 0);
     opt_in_as("+12155550002", NULL, "two", 0);
     opt_in_as("+12155550003", NULL, "three", 0);
-    turn = next_turn();
+    turn = world_turn(&world);
     assert_int_equal(engine_decide_adoption(world.engine, &turn, &after, 2, &world.record),
                      STATUS_NOT_FOUND);
     assert_int_equal(after, 2);

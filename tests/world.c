@@ -102,7 +102,7 @@ void world_close(struct world *world)
     MUST(system(command) == 0);
 }
 
-static struct turn next_turn(const struct world *world)
+struct turn world_turn(const struct world *world)
 {
     const struct state_meta *meta = state_meta(world->state);
 
@@ -110,6 +110,22 @@ static struct turn next_turn(const struct world *world)
                          .admin_seq = meta->admin_seq,
                          .now_ms =
                              world->now_ms > meta->folded_ms ? world->now_ms : meta->folded_ms};
+}
+
+struct person_row world_begin_record(struct world *world, enum record_kind kind)
+{
+    const struct turn turn = world_turn(world);
+    struct person_row row;
+    struct task_row task;
+    uint64_t last_seq;
+
+    MUST(state_person_find(world->state, 1, &row, &task, &last_seq));
+    record_begin(&world->record, kind, turn.now_ms, row.agency);
+    world->record.header.seq = turn.seq;
+    world->record.header.admin_prev = turn.admin_seq;
+    world->record.header.person = 1;
+    world->record.header.person_prev = last_seq;
+    return row;
 }
 
 static void note_steps(struct world *world, const struct record_view *record)
@@ -157,7 +173,7 @@ enum status world_do(struct world *world, const struct command *command)
     assert_int_equal(journal_begin(journal), STATUS_OK);
     assert_int_equal(state_begin(world->state), STATUS_OK);
     while (more) {
-        struct turn turn = next_turn(world);
+        struct turn turn = world_turn(world);
 
         if (engine_decide(world->engine, command, &turn, &world->record, &world->settlement,
                           &more) != STATUS_OK)
@@ -275,7 +291,7 @@ unsigned world_pass(struct world *world, uint64_t ms)
     world->now_ms += ms;
     forget_records(world);
     for (;;) {
-        struct turn turn = next_turn(world);
+        struct turn turn = world_turn(world);
 
         assert_int_equal(state_begin(world->state), STATUS_OK);
         if (engine_decide_due(world->engine, &turn, &world->record) != STATUS_OK)

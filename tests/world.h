@@ -49,6 +49,12 @@ void world_open(struct world *world);
 void world_close(struct world *world); /* compares with a rebuild, removes the folder */
 void world_reopen(struct world *world, bool clean, bool rebuild);
 
+/* What a decision is told that is made now. */
+struct turn world_turn(const struct world *world);
+/* Begins world->record as one of the first person's, whose row it returns: for records that no
+ * decision makes. */
+struct person_row world_begin_record(struct world *world, enum record_kind kind);
+
 enum status world_do(struct world *world, const struct command *command);
 uint32_t world_admin(struct world *world, enum entity_kind entity, const char *settings);
 
