@@ -41,6 +41,7 @@ static struct rig {
     bool said_all; /* it has closed its sending side alone */
     bool ready, redis_up;
     const char *trouble;       /* of publish; NULL: none */
+    uint64_t oldest_ms;        /* when the oldest opt-in of the queue came */
     enum status submit_status; /* of the next submits */
     bool receiving;            /* opt-ins are journalled only */
     struct settlement settled[RIG_COMMANDS_MAX];
@@ -227,7 +228,7 @@ uint64_t publish_lag_ms(const struct publish *publish)
     return 1250;
 }
 
-/* One queue has three open tasks, of which the oldest came 90 s ago. */
+/* One queue has three open tasks. */
 bool publish_backlog_next(struct publish *publish, struct publish_backlog *out)
 {
     (void)publish;
@@ -241,7 +242,7 @@ uint64_t publish_oldest_ms(struct publish *publish, uint32_t queue, unsigned loo
 {
     (void)publish;
     MUST(queue == 1 && looks > 0);
-    return clock_now_ms(rig.clock) - 90000;
+    return rig.oldest_ms;
 }
 
 void publish_backlog_end(struct publish *publish)
