@@ -221,6 +221,7 @@ static void look(struct audit *audit)
     audit_walk(audit, add_fact);
     audit->result->has_state = audit->snapshot != NULL;
     judge_meta(audit);
+    audit_drops(audit);
     audit_people(audit);
     audit_tables(audit);
     if (audit->snapshot)

@@ -137,6 +137,8 @@ struct audit_queue {
     uint64_t open_tasks;            /* the next four by the journal, up to where state has come */
     uint64_t parked_tasks;          /* of these, they wait for their window */
     uint64_t outbox_seq;            /* newest operation */
+    uint64_t kept_drop;             /* of state: its oldest drop; 0: it has none */
+    uint64_t gone_drop;             /* the newest one before that */
     uint64_t heard_ms, heard_seq;   /* newest report */
     uint64_t mark;                  /* of Redis: operations up to here were pushed; 0: none were */
     uint64_t report_ms, report_seq; /* state has all reports up to this one */
@@ -225,6 +227,9 @@ bool audit_read_person(MDB_val stored, uint64_t *last_seq_out, struct person_row
 bool audit_read_task(MDB_val stored, uint64_t number, struct task_row *out);
 
 /* --- audit_people.c, audit_tables.c */
+
+/* Notes the oldest drop that state has of each queue: before audit_people. */
+void audit_drops(struct audit *audit);
 
 /* Reads the facts in order: counts and judges opt-ins, people and tasks, and adds the rows. */
 void audit_people(struct audit *audit);

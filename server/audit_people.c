@@ -237,6 +237,14 @@ static void fold_task(struct fold *fold, const struct audit_fact *fact)
     fold->seq = be64toh(fact->seq);
 }
 
+static void note_drop(struct audit_queue *queue, uint64_t seq)
+{
+    if (seq > queue->outbox_seq)
+        queue->outbox_seq = seq;
+    if ((queue->kept_drop == 0 || seq < queue->kept_drop) && seq > queue->gone_drop)
+        queue->gone_drop = seq;
+}
+
 /* Where the queues stand after it: `before` is the task as it was. */
 static void note_operations(struct audit *audit, const struct fold *before,
                             const struct audit_fact *fact)
@@ -257,8 +265,8 @@ static void note_operations(struct audit *audit, const struct fold *before,
             heard->heard_seq = fact->heard.seq;
         }
     }
-    if (queue < AUDIT_QUEUES_MAX && drop_seq > audit->queues[queue].outbox_seq)
-        audit->queues[queue].outbox_seq = drop_seq;
+    if (queue < AUDIT_QUEUES_MAX)
+        note_drop(&audit->queues[queue], drop_seq);
     if (put_seq != 0)
         queue = fact->task_row.queue;
     if (queue < AUDIT_QUEUES_MAX && put_seq > audit->queues[queue].outbox_seq)

@@ -109,7 +109,7 @@ static struct audit_about about_stored(enum audit_table table, const struct audi
     return about;
 }
 
-/* A drop is the trace of a put that is out no more; it goes an hour later, and nothing waits for
+/* A drop is the trace of a put that is out no more; it goes within an hour, and nothing waits for
  * it. */
 static bool is_drop(enum audit_table table, const struct audit_cursor *cursor)
 {
@@ -244,6 +244,9 @@ static void judge_queue(struct audit *audit, const struct audit_cursor *cursor)
         audit_tell(audit, &nobody, "state has come to operation %llu of %s, the journal to %llu",
                    (unsigned long long)row.outbox_seq, queue->name,
                    (unsigned long long)queue->outbox_seq);
+    if (row.trimmed_seq != queue->gone_drop)
+        audit_tell(audit, &nobody, "state says wrongly which withdrawals from %s it has no more",
+                   queue->name);
     if (!is_stored_so_far(audit, &row))
         audit_tell(audit, &nobody, "state says wrongly how far the outbox of %s is stored",
                    queue->name);
@@ -251,6 +254,20 @@ static void judge_queue(struct audit *audit, const struct audit_cursor *cursor)
         audit_tell(audit, &nobody,
                    "state has read the reports on %s to another one than the journal", queue->name);
     queue->open_tasks = queue->outbox_seq = queue->heard_ms = 0; /* what is left over shows */
+}
+
+void audit_drops(struct audit *audit)
+{
+    struct audit_cursor cursor;
+
+    audit_cursor_open(audit, "dropped", &cursor);
+    for (; cursor.has; audit_cursor_next(audit, &cursor)) {
+        const char *key = cursor.key.mv_data;
+        uint32_t number = cursor.key.mv_size == 20 ? audit_be32(key + 8) : AUDIT_QUEUES_MAX;
+        if (number < AUDIT_QUEUES_MAX && audit->queues[number].kept_drop == 0)
+            audit->queues[number].kept_drop = audit_be64(key + 12);
+    }
+    audit_cursor_close(&cursor);
 }
 
 static void judge_queues(struct audit *audit)

@@ -23,7 +23,8 @@
 #define IDEMPOTENCY_MS    (7ull * 86400000)
 #define CONTENT_REPLAY_MS 300000ull
 #define AMEND_WITHIN_MS   300000ull
-#define DROPS_KEPT_MS     3600000ull
+#define DROPS_KEPT_MS     3600000ull /* and of all queues no more than: */
+#define DROPS_KEPT_MAX    65536
 #define POPPED_PER_RECORD 64
 
 enum command_kind {

@@ -2,7 +2,7 @@
  * due entry beside them. Whoever pushes to Redis is told of each as it is made. */
 #include "server/engine_internal.h"
 
-#define TRIM_PER_DROP 4 /* more than one, so that drops older than an hour run out */
+#define TRIM_PER_DROP 4 /* more than one, so that those that are too old run out */
 
 static uint64_t visible_rank(const struct task_row *row)
 {
@@ -37,7 +37,7 @@ enum status engine_drop_put(struct engine *engine, const struct record_view *rec
     TRY(state_outbox_put(state, old->queue, seq, &entry));
     TRY(state_dropped_put(state, now_ms, old->queue, seq));
     TRY(state_dropped_trim(state, now_ms > DROPS_KEPT_MS ? now_ms - DROPS_KEPT_MS : 0,
-                           TRIM_PER_DROP));
+                           DROPS_KEPT_MAX, TRIM_PER_DROP));
     state_queue(state, old->queue)->outbox_seq = seq;
     tell(engine, record, OUTBOX_DROP, seq, old);
     return STATUS_OK;

@@ -473,9 +473,9 @@ enum status state_dropped_put(struct state *state, uint64_t dropped_ms, uint32_t
     return STATUS_OK;
 }
 
-enum status state_dropped_trim(struct state *state, uint64_t before_ms, unsigned most)
+enum status state_dropped_trim(struct state *state, uint64_t before_ms, size_t keep, unsigned most)
 {
-    (void)state, (void)before_ms, (void)most;
+    (void)state, (void)before_ms, (void)keep, (void)most;
     return STATUS_OK;
 }
 

@@ -7,9 +7,6 @@
 #include "server/embedded.h"
 #include "server/publish_internal.h"
 
-/* A link that was away for long: drops are kept for an hour, and some may be gone unsent. */
-#define LONG_AWAY_MS 1800000ull
-
 /* At a start others wait to hear who is gone from the queues, but not for ever. */
 #define FIRST_WATCH_MS 50
 #define HURRY_MS       5000
@@ -180,7 +177,6 @@ static void meet_server(struct publish *publish, const struct redis_server *serv
 {
     bool first = publish->server.run_id[0] == '\0';
     bool same = redis_server_equal(&publish->server, server);
-    bool long_away = uv_now(publish->options.loop) - publish->down_since_ms >= LONG_AWAY_MS;
 
     publish->server = *server;
     for (uint32_t number = 1; number <= publish->highest; number++) {
@@ -188,7 +184,7 @@ static void meet_server(struct publish *publish, const struct redis_server *serv
         if (queue == NULL)
             continue;
         queue->taken = queue->taken && same;
-        queue->reconcile = queue->reconcile || !same || long_away;
+        queue->reconcile = queue->reconcile || !same;
         queue->head_settled = queue->head_settled && same;
     }
     if (!same && !first)
@@ -209,7 +205,6 @@ static void on_down(void *owner)
 {
     struct publish *publish = owner;
 
-    publish->down_since_ms = uv_now(publish->options.loop);
     stats_set(publish->options.stats, STATS_GAUGE_REDIS_UP, 0);
     writer_render(publish->options.writer, false);
     for (uint32_t number = 1; number <= publish->highest; number++) {
@@ -381,7 +376,6 @@ enum status publish_open(const struct publish_options *options, struct publish *
     start_timer(publish, &publish->watch_timer);
     start_timer(publish, &publish->claim_timer);
     uv_timer_start(&publish->watch_timer, on_watch, options->watch_ms, options->watch_ms);
-    publish->down_since_ms = uv_now(options->loop);
     publish->look_next = 1;
     *out = publish;
     return STATUS_OK;

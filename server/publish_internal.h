@@ -160,7 +160,6 @@ struct publish {
     } epoch;
 
     struct redis_server server; /* the last that was met; run_id "": none */
-    uint64_t down_since_ms;     /* uv_now */
     bool forgot;                /* on_forgot was called since the last watch */
     unsigned refused;           /* queues that Redis refuses */
 

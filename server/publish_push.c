@@ -205,6 +205,8 @@ static uint64_t read_stored(struct publish_queue *queue, uint64_t *shown_out)
     *shown_out = publish_read_queue(queue);
     if (!state_read_queue(queue->publish->state, queue->number, &row))
         return 0;
+    if (row.trimmed_seq > queue->acked) /* a drop is gone unsent: what it was to take out stands */
+        publish_reconcile_anew(queue);
     writer_store_outbox(queue->publish->options.writer);
     return row.outbox_stored_seq;
 }

@@ -5,7 +5,7 @@
  *   task        person, task             task_row: second and further open tasks
  *   due         due_ms, person, task     enum due_kind; task 0: the person's own
  *   outbox      queue, seq               puts until withdrawn or gone: person, task
- *                                        drops for an hour after they were made: outbox_row
+ *                                        the newest drops of an hour: outbox_row
  *   visible     queue, rank_ms, task     person, outbox seq: the puts by rank
  *   dropped     dropped_ms, queue, seq   (nothing): drops by age, for trimming
  *   suspect     agency, ~optin seq       suspect_row: newest first, for review
@@ -45,7 +45,7 @@
 #include "server/record.h"
 #include "server/tally.h"
 
-#define STATE_VERSION 8 /* another one in the file: rebuild */
+#define STATE_VERSION 9 /* another one in the file: rebuild */
 
 struct log;
 struct state;
@@ -104,6 +104,7 @@ struct state_meta {
 struct state_queue {                /* index: queue number */
     uint64_t outbox_seq;            /* newest operation */
     uint64_t outbox_stored_seq;     /* as committed, the table lacks no operation up to here */
+    uint64_t trimmed_seq;           /* newest drop that the table has no more */
     uint64_t report_ms, report_seq; /* newest stream entry whose effect is in */
     uint64_t open_tasks;
     uint64_t parked_tasks; /* of these, they wait for their window */
@@ -219,8 +220,9 @@ bool state_visible_next(struct state *state, uint32_t queue, uint64_t rank_ms, u
                         struct state_visible *out);
 enum status state_dropped_put(struct state *state, uint64_t dropped_ms, uint32_t queue,
                               uint64_t seq);
-/* Deletes up to `most` drops made before `before_ms`, with their outbox rows. */
-enum status state_dropped_trim(struct state *state, uint64_t before_ms, unsigned most);
+/* Deletes up to `most` of the oldest drops, with their outbox rows: those made before `before_ms`,
+ * and those that are over `keep` in all queues together. */
+enum status state_dropped_trim(struct state *state, uint64_t before_ms, size_t keep, unsigned most);
 
 /* What is with an agent, and its people. The first of each: of the earliest deadline, of the lowest
  * number. */

@@ -181,6 +181,7 @@ static int print_queue(FILE *out, const void *key, MDB_val value)
         return code;
     print_number(out, "queue", key_part32(key, 0));
     FIELD(out, &row, outbox_seq);
+    FIELD(out, &row, trimmed_seq);
     FIELD(out, &row, report_ms);
     FIELD(out, &row, report_seq);
     FIELD(out, &row, open_tasks);

@@ -309,7 +309,7 @@ static inline struct tally_key tally_key_of(const void *key)
 #define TALLY_KEY_BYTES 18
 
 _Static_assert(sizeof(struct outbox_row) == 224, "stored");
-_Static_assert(sizeof(struct state_queue) == 48, "stored");
+_Static_assert(sizeof(struct state_queue) == 56, "stored");
 _Static_assert(sizeof(struct state_agent) == 24, "stored");
 
 /* Fixed-size rows of another size are damage. */

@@ -470,32 +470,42 @@ enum status state_dropped_put(struct state *state, uint64_t dropped_ms, uint32_t
     return state_put_row(state, TABLE_DROPPED, key_of_dropped(dropped_ms, queue, seq), "", 0);
 }
 
-/* The oldest drop if it was made before then; MDB_NOTFOUND: there is none. */
-static int get_dropped(const struct state *state, MDB_txn *txn, uint64_t before_ms,
+/* The oldest drop if it is to go; MDB_NOTFOUND: there is none. */
+static int get_dropped(const struct state *state, uint64_t before_ms, size_t keep,
                        struct state_key *out)
 {
     struct state_key first = key_of_dropped(0, 0, 0);
+    MDB_stat table;
     MDB_val value;
-    int code = state_get_from(state, txn, TABLE_DROPPED, &first, out, &value);
+    int code = state_get_from(state, state->txn, TABLE_DROPPED, &first, out, &value);
 
-    if (code == 0 && key_part64(out->bytes, 0) >= before_ms)
+    if (code == 0)
+        code = mdb_stat(state->txn, state->tables[TABLE_DROPPED], &table);
+    if (code == 0 && key_part64(out->bytes, 0) >= before_ms && table.ms_entries <= keep)
         code = MDB_NOTFOUND;
     return code;
 }
 
-enum status state_dropped_trim(struct state *state, uint64_t before_ms, unsigned most)
+static enum status delete_drop(struct state *state, struct state_key key)
+{
+    uint32_t queue = key_part32(key.bytes, 8);
+    uint64_t seq = key_part64(key.bytes, 12);
+
+    state_queue(state, queue)->trimmed_seq = seq;
+    enum status status = state_outbox_delete(state, queue, seq);
+    return status == STATUS_OK ? delete_row(state, TABLE_DROPPED, key) : status;
+}
+
+enum status state_dropped_trim(struct state *state, uint64_t before_ms, size_t keep, unsigned most)
 {
     enum status status = state->broken;
 
     MUST(state->txn || status != STATUS_OK);
     for (unsigned i = 0; status == STATUS_OK && i < most; i++) {
         struct state_key key;
-        int code = get_dropped(state, state->txn, before_ms, &key);
-        if (!looked(state, "dropped", code))
+        if (!looked(state, "dropped", get_dropped(state, before_ms, keep, &key)))
             return state->broken;
-        status = state_outbox_delete(state, key_part32(key.bytes, 8), key_part64(key.bytes, 12));
-        if (status == STATUS_OK)
-            status = delete_row(state, TABLE_DROPPED, key);
+        status = delete_drop(state, key);
     }
     return status;
 }

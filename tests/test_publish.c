@@ -147,6 +147,33 @@ static void what_state_has_not_committed_yet_is_waited_for(void **state)
     assert_int_equal(publish_lag(outlet->publish), 0);
 }
 
+static bool wants_no_reconcile(void *owner)
+{
+    (void)owner;
+    return outlet_is_reconciled(NULL) && !outlet->publish->queues[1]->reconcile &&
+           outlet->publish->reconcile.queue == NULL;
+}
+
+/* State keeps drops for so long only, however short Redis was away by our clock. */
+static void drop_that_is_gone_before_it_was_sent_is_made_up_for(void **state)
+{
+    (void)state;
+    outlet_meet();
+    outlet_put(1, 100);
+    outlet_put(2, 200);
+    outlet_catch_up();
+    assert_true(outlet_until(wants_no_reconcile, NULL, 6000)); /* as at each start */
+    outlet->rendering = false;                                 /* as while Redis was away */
+    outlet->holding_commits = true;
+    outlet_drop(2); /* not the head, which is looked at all the time */
+    assert_status(state_dropped_put(outlet->state, 1000, 1, 3), STATUS_OK);
+    assert_status(state_dropped_trim(outlet->state, 2000, 100, 1), STATUS_OK);
+    outlet_commit();
+    outlet->rendering = true;
+    outlet_put(3, 300);
+    assert_queue("1 3", 6000);
+}
+
 /* State has committed more than it has stored: what is between may be open all the same. */
 static void what_state_has_not_stored_yet_is_waited_for(void **state)
 {
@@ -314,6 +341,7 @@ int main(void)
         TEST(nothing_is_lost_while_redis_is_away),
         LIST_TEST(more_than_memory_holds_arrives_once),
         TEST(what_state_has_not_committed_yet_is_waited_for),
+        TEST(drop_that_is_gone_before_it_was_sent_is_made_up_for),
         TEST(what_state_has_not_stored_yet_is_waited_for),
         TEST(how_long_redis_lacks_an_operation_is_known),
         TEST(way_of_each_task_into_redis_is_timed_once),

@@ -191,7 +191,18 @@ static void operations_of_a_queue_are_read_in_order(void **state)
     state_reader_close(reader);
 }
 
-static void drops_are_trimmed_by_age_a_few_at_a_time(void **state)
+static uint64_t trimmed_of_queue_3(void)
+{
+    struct state_reader *reader;
+    struct state_queue row;
+
+    assert_ok(state_reader_open(rows, &reader));
+    (void)state_read_queue(reader, 3, &row); /* all of it is 0 when there is none */
+    state_reader_close(reader);
+    return row.trimmed_seq;
+}
+
+static void drops_are_trimmed_by_age_and_number_a_few_at_a_time(void **state)
 {
     (void)state;
     for (uint64_t seq = 1; seq <= 10; seq++) {
@@ -199,27 +210,39 @@ static void drops_are_trimmed_by_age_a_few_at_a_time(void **state)
         assert_ok(state_dropped_put(rows, 1000 + seq, 3, seq));
     }
     put_outbox(3, 11, OUTBOX_PUT);
-    assert_ok(state_dropped_trim(rows, 1000, 100));
+    assert_ok(state_dropped_trim(rows, 1000, 10, 100));
     assert_ok(state_commit(rows));
     char *before = dump();
     assert_int_equal(count_lines(before, "dropped "), 10);
+    assert_int_equal(trimmed_of_queue_3(), 0);
 
     assert_ok(state_begin(rows));
-    assert_ok(state_dropped_trim(rows, 1006, 3)); /* 1001..1005 are older: three of them */
+    assert_ok(state_dropped_trim(rows, 1006, 10, 3)); /* 1001..1005 are older: three of them */
     assert_ok(state_commit(rows));
     char *some = dump();
     assert_int_equal(count_lines(some, "dropped "), 7);
     assert_int_equal(count_lines(some, "outbox "), 8);
     assert_null(strstr(some, "outbox queue=3 seq=3 "));
     assert_non_null(strstr(some, "outbox queue=3 seq=4 "));
+    assert_int_equal(trimmed_of_queue_3(), 3);
 
     assert_ok(state_begin(rows));
-    assert_ok(state_dropped_trim(rows, 1006, 100));
+    assert_ok(state_dropped_trim(rows, 1006, 10, 100));
     assert_ok(state_commit(rows));
     char *after = dump();
     assert_int_equal(count_lines(after, "dropped "), 5);
     assert_non_null(strstr(after, "dropped dropped_ms=1006 queue=3 seq=6\n"));
     assert_non_null(strstr(after, "outbox queue=3 seq=11 op=1 "));
+
+    assert_ok(state_begin(rows));
+    assert_ok(state_dropped_trim(rows, 1006, 2, 100)); /* young, and three too many */
+    assert_ok(state_commit(rows));
+    char *few = dump();
+    assert_int_equal(count_lines(few, "dropped "), 2);
+    assert_null(strstr(few, "outbox queue=3 seq=8 "));
+    assert_non_null(strstr(few, "outbox queue=3 seq=9 "));
+    assert_int_equal(trimmed_of_queue_3(), 8);
+    free(few);
     free(before);
     free(some);
     free(after);
@@ -335,7 +358,7 @@ int main(void)
         TEST(visible_puts_come_by_rank_and_stay_within_their_queue),
         TEST(a_put_is_read_with_the_row_of_its_task),
         TEST(operations_of_a_queue_are_read_in_order),
-        TEST(drops_are_trimmed_by_age_a_few_at_a_time),
+        TEST(drops_are_trimmed_by_age_and_number_a_few_at_a_time),
         TEST(a_reset_leaves_nothing),
         TEST(a_removed_state_is_new),
         TEST(a_state_of_another_version_is_made_anew),
