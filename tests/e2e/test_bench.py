@@ -252,7 +252,7 @@ class Honesty(Bench):
         latency, out = self.stall(b"hotlead")
         self.assertGreaterEqual(latency["ack"]["p99.9_ns"], 0.8e9, out)
         self.assertGreater(slow_share(latency["ack"]), 0.08, out)
-        self.assertLess(slow_share(latency["ack_raw"]), 0.01, out)
+        self.assertLess(slow_share(latency["ack_raw"]), slow_share(latency["ack"]) / 4, out)
         self.assertGreaterEqual(latency["speed_to_lead"]["p99.9_ns"], 0.8e9, out)
         self.assertIn("corrected counts", unfolded(out))
 
@@ -260,7 +260,7 @@ class Honesty(Bench):
         latency, out = self.stall(b"redis-server")
         self.assertGreaterEqual(latency["speed_to_lead"]["p99.9_ns"], 0.8e9, out)
         self.assertGreater(slow_share(latency["after_ack"]), 0.08, out)
-        self.assertLess(latency["ack"]["p99_ns"], 0.1e9, out)
+        self.assertLess(slow_share(latency["ack"]), slow_share(latency["after_ack"]) / 4, out)
 
 
 def slow_share(latency):
