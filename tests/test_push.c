@@ -1,55 +1,13 @@
-/* push.lua and claim.lua in a real Redis. The last tests run a push.lua that was broken on
- * purpose: they show that the tests before them would notice. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+/* push.lua in a real Redis. The last tests run one that was broken on purpose: they show that the
+ * tests before them would notice. */
+#include "tests/script_server.h"
 
-#include <cmocka.h>
-
-#include "tests/redis_server.h"
-
-#define TASKS   "hl:{acme.calls}:tasks"
-#define MARK    "hl:{acme.calls}:mark:n1:e1"
-#define REPORTS "hl:{acme.calls}:reports:n1"
-
-static struct server server;
-static char *push_lua, *claim_lua;
-
-static char *read_text(const char *path)
-{
-    FILE *file = fopen(path, "r");
-    char *text = calloc(1, 65536);
-
-    MUST(file != NULL && text != NULL);
-    MUST(fread(text, 1, 65535, file) > 0);
-    fclose(file);
-    return text;
-}
+#define MARK "hl:{acme.calls}:mark:n1:e1"
 
 static int set_up_all(void **state)
 {
     (void)state;
-    push_lua = read_text(SOURCE_DIR "/proto/push.lua");
-    claim_lua = read_text(SOURCE_DIR "/proto/claim.lua");
-    server_start(&server);
-    return 0;
-}
-
-static int tear_down_all(void **state)
-{
-    (void)state;
-    server_end(&server);
-    free(push_lua);
-    free(claim_lua);
-    return 0;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    server_run(&server, "FLUSHALL");
-    return 0;
+    return start_for(SOURCE_DIR "/proto/push.lua");
 }
 
 /* --- a push ------------------------------------------------------------------------------ */
@@ -82,7 +40,7 @@ static const char *push_by(const char *script, const char *call)
 
 static const char *push(const char *call)
 {
-    return push_by(push_lua, call);
+    return push_by(script_text, call);
 }
 
 /* "member=score" of all, or the members of a list in order. */
@@ -389,7 +347,7 @@ static void largest_call_goes_through(void **state)
     static char texts[256][2][32];
 
     (void)state;
-    words[1] = push_lua;
+    words[1] = script_text;
     for (int i = 0; i < 256; i++) {
         snprintf(texts[i][0], sizeof(texts[i][0]), "%d", i + 1);
         snprintf(texts[i][1], sizeof(texts[i][1]), "member %d", i + 1);
@@ -413,106 +371,16 @@ static void seqs_stay_exact_far_beyond_32_bits(void **state)
     assert_string_equal(mark(), "4503599627370497 A");
 }
 
-/* --- claims ------------------------------------------------------------------------------ */
-
-#define MEMBER(id, reports)                                                                        \
-    "{\"v\":1,\"id\":\"tsk_" id "\",\"delivery\":3,\"queue\":\"acme.calls\",\"report\":\"" reports \
-    "\"}"
-
-static redisReply *claim(const char *agent, const char *now_ms)
-{
-    return server_do(&server, "EVAL %s 2 %s %s %s %s", claim_lua, TASKS, REPORTS, agent, now_ms);
-}
-
-static void assert_claims(const char *agent, const char *member)
-{
-    redisReply *reply = claim(agent, "1700000000000");
-
-    if (member == NULL)
-        assert_int_equal(reply->type, REDIS_REPLY_NIL);
-    else
-        assert_string_equal(reply->str, member);
-    freeReplyObject(reply);
-}
-
-/* The fields of the newest entry of a stream, or "". */
-static const char *newest_report(const char *stream)
-{
-    static char result[512];
-    redisReply *reply = server_do(&server, "XREVRANGE %s + - COUNT 1", stream);
-
-    result[0] = '\0';
-    for (size_t i = 0; reply->elements > 0 && i < reply->element[0]->element[1]->elements; i++) {
-        strcat(result, i > 0 ? " " : "");
-        strcat(result, reply->element[0]->element[1]->element[i]->str);
-    }
-    freeReplyObject(reply);
-    return result;
-}
-
-static void claim_takes_the_first_and_reports_to_its_node(void **state)
-{
-    (void)state;
-    server_run(&server, "ZADD %s 2 %s 1 %s", TASKS, MEMBER("B", REPORTS),
-               MEMBER("A", "hl:{acme.calls}:reports:n2"));
-    assert_claims("a42", MEMBER("A", "hl:{acme.calls}:reports:n2"));
-    assert_string_equal(newest_report("hl:{acme.calls}:reports:n2"),
-                        "task tsk_A delivery 3 op claim agent a42 started_ms 1700000000000");
-    assert_string_equal(newest_report(REPORTS), "");
-    assert_claims("a43", MEMBER("B", REPORTS));
-    assert_claims("a43", NULL);
-    assert_int_equal(server_number(&server, "XLEN %s", REPORTS), 1);
-}
-
-static void claim_works_on_a_list_and_without_a_time(void **state)
-{
-    (void)state;
-    server_run(&server, "RPUSH %s %s %s", TASKS, MEMBER("A", REPORTS), MEMBER("B", REPORTS));
-    redisReply *reply = claim("a42", "");
-    assert_string_equal(reply->str, MEMBER("A", REPORTS));
-    freeReplyObject(reply);
-    assert_string_equal(newest_report(REPORTS), "task tsk_A delivery 3 op claim agent a42");
-    assert_int_equal(server_number(&server, "LLEN %s", TASKS), 1);
-}
-
-static void member_of_somebody_else_is_handed_on_without_a_report(void **state)
-{
-    (void)state;
-    server_run(&server, "ZADD %s 1 %s 2 %s", TASKS, "not JSON", "[1]");
-    assert_claims("a42", "not JSON");
-    assert_claims("a42", "[1]");
-    assert_int_equal(server_number(&server, "EXISTS %s", REPORTS), 0);
-}
-
-static void claim_that_cannot_be_reported_takes_nothing(void **state)
-{
-    (void)state;
-    server_run(&server, "ZADD %s 1 %s", TASKS, MEMBER("A", REPORTS));
-    server_run(&server, "SET %s x", REPORTS);
-    redisReply *reply = claim("a42", "");
-    assert_int_equal(reply->type, REDIS_REPLY_ERROR);
-    freeReplyObject(reply);
-    reply = claim("", "");
-    assert_int_equal(reply->type, REDIS_REPLY_ERROR);
-    freeReplyObject(reply);
-    assert_int_equal(server_number(&server, "ZCARD %s", TASKS), 1);
-    server_run(&server, "DEL %s", TASKS);
-    server_run(&server, "SET %s x", TASKS);
-    reply = claim("a42", "");
-    assert_int_equal(reply->type, REDIS_REPLY_ERROR);
-    freeReplyObject(reply);
-}
-
 /* --- broken on purpose ------------------------------------------------------------------- */
 
 /* push.lua with one passage replaced, which must be in it. */
 static char *broken(const char *passage, const char *replacement)
 {
-    char *found = strstr(push_lua, passage), *text = calloc(1, 65536);
+    char *found = strstr(script_text, passage), *text = calloc(1, 65536);
 
     assert_non_null(found);
     assert_non_null(text);
-    snprintf(text, 65536, "%.*s%s%s", (int)(found - push_lua), push_lua, replacement,
+    snprintf(text, 65536, "%.*s%s%s", (int)(found - script_text), script_text, replacement,
              found + strlen(passage));
     return text;
 }
@@ -622,10 +490,6 @@ int main(void)
         cmocka_unit_test_setup(out_of_memory_refuses_the_whole_push, set_up),
         cmocka_unit_test_setup(largest_call_goes_through, set_up),
         cmocka_unit_test_setup(seqs_stay_exact_far_beyond_32_bits, set_up),
-        cmocka_unit_test_setup(claim_takes_the_first_and_reports_to_its_node, set_up),
-        cmocka_unit_test_setup(claim_works_on_a_list_and_without_a_time, set_up),
-        cmocka_unit_test_setup(member_of_somebody_else_is_handed_on_without_a_report, set_up),
-        cmocka_unit_test_setup(claim_that_cannot_be_reported_takes_nothing, set_up),
         cmocka_unit_test_setup(push_that_leaves_out_drops_would_be_noticed, set_up),
         cmocka_unit_test_setup(push_that_only_compares_seq_with_mark_would_be_noticed, set_up),
         cmocka_unit_test_setup(push_that_forgets_what_is_known_would_be_noticed, set_up),
