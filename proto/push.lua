@@ -21,7 +21,8 @@
 --         'withdraw'  no range: takes out the members named, as long as the mark is ours
 --   shape 'zset' or 'list';   op 'put', 'drop', or a seq: that of the put which this one moves to
 --         another score. If the queue had that put (it is not over the mark), a member that is not
---         there any more was popped, and is not put again.
+--         there any more was popped, and is not put again. Nothing else would tell: it is looked for
+--         where it would stand now. So its pop is reported to the stream that it names.
 --
 -- What a node sends from its disk (after a start, an absence, a loss) comes in the order of seqs, and
 -- of a put that was moved only the last one is there. So a mark in the middle of that gap says
@@ -112,6 +113,16 @@ local function drop(from, to)
   end
 end
 
+local function move(score, member)
+  if redis.call('ZADD', queue, 'XX', 'CH', score, member) > 0 then return end
+  if redis.call('ZSCORE', queue, member) then return end
+  local sound, task = pcall(cjson.decode, member)
+  if sound and type(task) == 'table' and type(task.id) == 'string' and type(task.report) == 'string' then
+    redis.pcall('XADD', task.report, '*', 'task', task.id,
+                'delivery', ('%d'):format(tonumber(task.delivery) or 1), 'op', 'popped')
+  end
+end
+
 local function apply(op, from, to)
   if op == 'drop' then
     drop(from, to)
@@ -119,7 +130,7 @@ local function apply(op, from, to)
     if mode ~= '' then drop(from, to) end
     redis.call('RPUSH', queue, unpack(ARGV, from, to))
   elseif op ~= 'put' and tonumber(op) <= at then
-    redis.call('ZADD', queue, 'XX', unpack(ARGV, from, to))
+    for i = from, to, 2 do move(ARGV[i], ARGV[i + 1]) end
   else
     redis.call('ZADD', queue, unpack(ARGV, from, to))
   end

@@ -12,6 +12,7 @@ static const struct slice op_names[REPORT_OP_END] = {
     [REPORT_CLAIM] = SLICE("claim"),     [REPORT_EXTEND] = SLICE("extend"),
     [REPORT_RELEASE] = SLICE("release"), [REPORT_OUTCOME] = SLICE("outcome"),
     [REPORT_AMEND] = SLICE("amend"),     [REPORT_SIGNAL] = SLICE("signal"),
+    [REPORT_POPPED] = SLICE("popped"),
 };
 
 static const struct slice signal_names[SIGNAL_END] = {

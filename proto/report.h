@@ -1,4 +1,4 @@
-/* What a consumer says about a task: a claim, an extend, a release, an outcome,
+/* What is said about a task: a pop, a claim, an extend, a release, an outcome,
  * an amend; from a Redis stream or over HTTP. Slices live as long as their source.
  * Any thread. */
 #ifndef HOTLEAD_PROTO_REPORT_H
@@ -31,6 +31,7 @@ enum report_op {
     REPORT_OUTCOME,
     REPORT_AMEND,
     REPORT_SIGNAL, /* the person did something with what the task has sent */
+    REPORT_POPPED, /* somebody has taken the task out of its queue: push.lua says so */
     REPORT_OP_END
 };
 

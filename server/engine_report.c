@@ -1,4 +1,4 @@
-/* What a consumer's report does to its task: claim, extend, release, outcome, amend.
+/* What a consumer's report does to its task: pop, claim, extend, release, outcome, amend.
  *
  * The first outcome of a task counts, whoever brings it and for whatever delivery; later ones
  * are kept and change nothing. Over HTTP the sender hears about it; a stream entry that is read
@@ -253,6 +253,22 @@ static bool is_out_of_hours(const struct hearing *hearing)
 
     return row->state == TASK_PARKED || (row->state != TASK_CLAIMED && row->closes_ms != 0 &&
                                          said_at(hearing) >= row->closes_ms);
+}
+
+/* It was moved in its queue, and was not there any more: who has it may be silent for as long as if
+ * the watch had found it gone. */
+static enum status hear_popped(struct hearing *hearing)
+{
+    struct task_row *row = &hearing->row;
+
+    if (row->number == 0 || row->delivery != hearing->report->delivery)
+        return refuse(hearing, STATUS_CONFLICT);
+    if (row->state != TASK_QUEUED)
+        return refuse(hearing, STATUS_DUPLICATE);
+    row->state = TASK_POPPED;
+    row->put_seq = 0;
+    row->lease_until_ms = hearing->turn->now_ms + engine_report_within_ms(hearing->engine, row);
+    return finish_task(hearing, RECORD_POPPED, 0);
 }
 
 /* The first claim of a delivery wins. */
@@ -569,6 +585,8 @@ enum status engine_decide_report(struct engine *engine, const struct command *co
         return hear_outcome(&hearing);
     case REPORT_AMEND:
         return hear_amend(&hearing);
+    case REPORT_POPPED:
+        return hear_popped(&hearing);
     case REPORT_SIGNAL:
     case REPORT_OP_END:
         break;

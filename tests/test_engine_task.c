@@ -112,6 +112,28 @@ static void rows_that_a_crash_lost_are_made_again(void **unused)
     assert_int_equal(world.made[RECORD_LEASE_ENDED], 2);
 }
 
+/* A breach moved it after the pop: it is looked for where it would stand now. */
+static void pop_that_the_watch_cannot_see_is_reported(void **unused)
+{
+    struct task_row task;
+    uint64_t number = fresh_task("+12155550147");
+
+    (void)unused;
+    assert_int_equal(made_by_passing(5 * MINUTE, RECORD_BREACH), 1);
+    assert_int_equal(world_report(&world, number, 2, REPORT_POPPED, 0, NULL), STATUS_CONFLICT);
+    assert_int_equal(world_report(&world, number, 1, REPORT_POPPED, 0, NULL), STATUS_OK);
+    assert_true(world_task(&world, 1, number, &task));
+    assert_int_equal(task.state, TASK_POPPED);
+    assert_int_equal(task.lease_until_ms, world.now_ms + 2 * MINUTE);
+    assert_int_equal(world_visible(&world, world.queue), 0);
+    assert_int_equal(made_by_passing(2 * MINUTE, RECORD_LEASE_ENDED), 1);
+    assert_true(world_task(&world, 1, number, &task));
+    assert_int_equal(task.delivery, 2);
+    assert_int_equal(world_report(&world, number, 1, REPORT_POPPED, 0, NULL), STATUS_CONFLICT);
+    assert_int_equal(world_report(&world, number, 2, REPORT_CLAIM, 0, "ann"), STATUS_OK);
+    assert_int_equal(world_report(&world, number, 2, REPORT_POPPED, 0, NULL), STATUS_DUPLICATE);
+}
+
 static void popped_and_silent_is_delivered_again(void **unused)
 {
     struct task_row task;
@@ -360,6 +382,7 @@ int main(void)
         TEST(breach_happens_once_and_ranks_behind),
         TEST(breach_that_passed_while_down_fires_once),
         TEST(rows_that_a_crash_lost_are_made_again),
+        TEST(pop_that_the_watch_cannot_see_is_reported),
         TEST(popped_and_silent_is_delivered_again),
         TEST(put_that_was_not_pushed_is_not_popped),
         TEST(lease_of_what_was_popped_starts_when_that_was_seen),

@@ -89,6 +89,49 @@ static void move_finds_what_is_there_and_leaves_out_what_was_popped(void **state
     assert_string_equal(queue(), "a=900");
 }
 
+#define REPORTS   "hl:{acme.calls}:reports:n1"
+#define TASK(id)  "{\"v\":1,\"id\":\"" id "\",\"delivery\":12,\"report\":\"" REPORTS "\"}"
+#define NO_STREAM "{\"v\":1,\"id\":\"c\"}"
+
+/* The words of each entry. */
+static const char *reports(void)
+{
+    static char result[1024];
+    redisReply *reply = server_do(&server, "XRANGE %s - +", REPORTS);
+
+    result[0] = '\0';
+    for (size_t i = 0; i < reply->elements; i++)
+        for (size_t at = 0; at < reply->element[i]->element[1]->elements; at++)
+            strcat(strcat(result, reply->element[i]->element[1]->element[at]->str), " ");
+    freeReplyObject(reply);
+    return result;
+}
+
+static void pop_of_what_was_to_be_moved_is_reported(void **state)
+{
+    (void)state;
+    push("0 3 A init zset put 1 3 100 " TASK("a") " 50 " TASK("b") " 10 " NO_STREAM);
+    server_run(&server, "ZPOPMIN %s 2", TASKS);
+    assert_string_equal(
+        push("3 6 A '' zset 1 4 1 900 " TASK("a") " 2 5 1 900 " TASK("b") " 3 6 1 900 " NO_STREAM),
+        "OK 6");
+    assert_string_equal(queue(), TASK("a") "=900");
+    assert_string_equal(reports(), "task b delivery 12 op popped ");
+    assert_string_equal(push("6 7 A '' zset 1 7 1 900 " TASK("a")), "OK 7"); /* where it stands */
+    assert_string_equal(reports(), "task b delivery 12 op popped ");
+}
+
+/* The pop is noticed later then; the push is not held up. */
+static void reports_that_are_no_stream_stop_no_push(void **state)
+{
+    (void)state;
+    push("0 1 A init zset put 1 1 100 " TASK("a"));
+    server_run(&server, "ZPOPMIN %s", TASKS);
+    server_run(&server, "SET %s other", REPORTS);
+    assert_string_equal(push("1 3 A '' zset 1 2 1 900 " TASK("a") " put 3 1 5 b"), "OK 3");
+    assert_string_equal(queue(), "b=5");
+}
+
 static void move_is_a_put_for_a_queue_that_never_had_the_member(void **state)
 {
     (void)state;
@@ -468,6 +511,8 @@ int main(void)
         cmocka_unit_test_setup(first_push_makes_the_mark, set_up),
         cmocka_unit_test_setup(move_is_a_put_for_a_queue_that_never_had_the_member, set_up),
         cmocka_unit_test_setup(move_finds_what_is_there_and_leaves_out_what_was_popped, set_up),
+        cmocka_unit_test_setup(pop_of_what_was_to_be_moved_is_reported, set_up),
+        cmocka_unit_test_setup(reports_that_are_no_stream_stop_no_push, set_up),
         cmocka_unit_test_setup(a_gap_stands_in_the_mark_until_it_is_sent, set_up),
         cmocka_unit_test_setup(next_range_goes_on_from_the_mark, set_up),
         cmocka_unit_test_setup(range_may_have_holes_and_may_be_empty, set_up),

@@ -25,6 +25,21 @@ class Unnoticed(Scenario):
         self.assert_stays(lambda: not popped & set(self.tasks()), 2, "they were popped")
         self.assertEqual(set(tasks) - popped, set(self.tasks()))
 
+    def test_popped_just_before_its_deadline_comes_again_behind_one_that_nobody_takes(self):
+        """A breach ranks it behind the one that stands first: no look at the queue tells that it is gone."""
+        first = self.wait_task(self.accept_optin(self.person_number(1))["task"])
+        self.clock.advance(600)
+        self.wait_until_breached([first["id"]])
+        second = self.wait_task(self.accept_optin(self.person_number(2))["task"])
+        self.clock.advance(299)
+        self.assertEqual(second, self.pop())
+        self.clock.advance(1)
+        self.wait_until_breached([second["id"]])
+        wait_until(lambda: "popped" in self.history(second), what="the pop")
+        self.clock.advance(121)
+        self.wait_task(second["id"], delivery=2)
+        self.assertEqual({first["id"], second["id"]}, set(self.tasks()))
+
     def test_call_reported_while_the_server_was_down_is_no_breach(self):
         task = self.wait_task(self.accept_optin(self.person_number(1))["task"])
         self.pop()

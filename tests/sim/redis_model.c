@@ -162,7 +162,7 @@ static void zset_insert(struct entry_key *key, double score, struct blob *text)
 }
 
 /* `known`: only a member that is there is moved (XX). */
-void model_zadd(struct model *model, struct slice name, bool known, double score,
+bool model_zadd(struct model *model, struct slice name, bool known, double score,
                 struct slice member)
 {
     struct entry_key *key = model_find(model, name);
@@ -179,6 +179,7 @@ void model_zadd(struct model *model, struct slice name, bool known, double score
         zset_insert(key, score, blob_of(member.bytes, member.length));
         note_shown(model, key, member);
     }
+    return there || !known;
 }
 
 void model_rpush(struct model *model, struct slice name, struct slice member)

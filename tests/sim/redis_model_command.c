@@ -294,7 +294,7 @@ static void do_zadd(struct call *call)
     word_score(call->words[2], &score, &good);
     MUST(good);
     size_t before = key != NULL ? key->count : 0;
-    model_zadd(call->model, call->words[1], false, score, call->words[3]);
+    (void)model_zadd(call->model, call->words[1], false, score, call->words[3]);
     call->answer->reply =
         reply_number((int64_t)(model_find(call->model, call->words[1])->count - before));
 }

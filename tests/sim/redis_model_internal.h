@@ -50,7 +50,8 @@ struct entry_key *model_make(struct model *model, struct slice name, enum key_ki
 void model_delete(struct model *model, struct slice name);
 void model_flush(struct model *model);
 void model_tidy(struct model *model, struct entry_key *key);
-void model_zadd(struct model *model, struct slice name, bool known, double score,
+/* `known`: only if it is there already. False: then it is not. */
+bool model_zadd(struct model *model, struct slice name, bool known, double score,
                 struct slice member);
 void model_rpush(struct model *model, struct slice name, struct slice member);
 unsigned model_remove(struct model *model, struct slice name, struct slice member);

@@ -55,6 +55,47 @@ static struct slice first_word(struct slice text)
     return (struct slice){text.bytes, length};
 }
 
+/* --- tasks and reports ------------------------------------------------------------------- */
+
+/* The text value of a key of the task's JSON, as our renderer writes it; empty: not there. */
+static struct slice text_of(struct slice member, const char *name)
+{
+    char begin[64];
+    int length = snprintf(begin, sizeof(begin), "\"%s\":\"", name);
+    const char *found = memmem(member.bytes, member.length, begin, (size_t)length);
+
+    if (found == NULL)
+        return (struct slice){0};
+    const char *from = found + length, *end = member.bytes + member.length;
+    const char *stop = memchr(from, '"', (size_t)(end - from));
+    return stop != NULL ? (struct slice){from, (size_t)(stop - from)} : (struct slice){0};
+}
+
+static struct slice delivery_of(struct slice member)
+{
+    static const char begin[] = "\"delivery\":";
+    const char *found = memmem(member.bytes, member.length, begin, sizeof(begin) - 1);
+    const char *end = member.bytes + member.length;
+    struct slice digits = SLICE("1");
+
+    if (found == NULL)
+        return digits;
+    digits = (struct slice){found + sizeof(begin) - 1, 0};
+    while (digits.bytes + digits.length < end &&
+           isdigit((unsigned char)digits.bytes[digits.length]))
+        digits.length++;
+    return digits;
+}
+
+/* A report as a script writes it: "task" and so on behind the first three words. */
+static void report(const struct call *call, struct slice *words, size_t count)
+{
+    struct answer added;
+
+    model_do(call->model, words, count, call->now_ms, &added);
+    answer_free(&added);
+}
+
 /* --- the mark ---------------------------------------------------------------------------- */
 
 static bool take_digits(struct slice *text, uint64_t *out)
@@ -159,6 +200,17 @@ static const char *check_runs(const struct push *push)
     return NULL;
 }
 
+static void tell_popped(const struct push *push, struct slice member)
+{
+    struct slice words[] = {
+        SLICE("XADD"),         text_of(member, "report"), SLICE("*"),          SLICE("task"),
+        text_of(member, "id"), SLICE("delivery"),         delivery_of(member), SLICE("op"),
+        SLICE("popped")};
+
+    if (words[1].length > 0 && words[4].length > 0)
+        report(push->call, words, 9);
+}
+
 static bool apply(const struct push *push, struct slice op, size_t from, size_t to)
 {
     const struct slice *words = push->call->words;
@@ -182,7 +234,8 @@ static bool apply(const struct push *push, struct slice op, size_t from, size_t 
             word_score(words[i], &score, &good);
         if (push->is_list)
             continue;
-        model_zadd(model, push->queue, known, score, words[i + 1]);
+        if (!model_zadd(model, push->queue, known, score, words[i + 1]))
+            tell_popped(push, words[i + 1]);
     }
     for (size_t i = from; push->is_list && !is(op, "drop") && i < to; i++)
         model_rpush(model, push->queue, words[i]);
@@ -281,36 +334,6 @@ void model_push(struct call *call)
 
 /* --- claim.lua --------------------------------------------------------------------------- */
 
-/* The text value of a key of the task's JSON, as our renderer writes it; empty: not there. */
-static struct slice text_of(struct slice member, const char *name)
-{
-    char begin[64];
-    int length = snprintf(begin, sizeof(begin), "\"%s\":\"", name);
-    const char *found = memmem(member.bytes, member.length, begin, (size_t)length);
-
-    if (found == NULL)
-        return (struct slice){0};
-    const char *from = found + length, *end = member.bytes + member.length;
-    const char *stop = memchr(from, '"', (size_t)(end - from));
-    return stop != NULL ? (struct slice){from, (size_t)(stop - from)} : (struct slice){0};
-}
-
-static struct slice delivery_of(struct slice member)
-{
-    static const char begin[] = "\"delivery\":";
-    const char *found = memmem(member.bytes, member.length, begin, sizeof(begin) - 1);
-    const char *end = member.bytes + member.length;
-    struct slice digits = SLICE("1");
-
-    if (found == NULL)
-        return digits;
-    digits = (struct slice){found + sizeof(begin) - 1, 0};
-    while (digits.bytes + digits.length < end &&
-           isdigit((unsigned char)digits.bytes[digits.length]))
-        digits.length++;
-    return digits;
-}
-
 void model_claim(struct call *call)
 {
     struct model *model = call->model;
@@ -345,20 +368,18 @@ void model_claim(struct call *call)
         return;
     if (call->count > 4)
         started = call->words[4];
-    struct slice fields[] = {SLICE("XADD"),
-                             reports,
-                             SLICE("*"),
-                             SLICE("task"),
-                             id,
-                             SLICE("delivery"),
-                             delivery_of(member),
-                             SLICE("op"),
-                             SLICE("claim"),
-                             SLICE("agent"),
-                             agent,
-                             SLICE("started_ms"),
-                             started};
-    struct answer added;
-    model_do(model, fields, started.length > 0 ? 13 : 11, call->now_ms, &added);
-    answer_free(&added);
+    struct slice words[] = {SLICE("XADD"),
+                            reports,
+                            SLICE("*"),
+                            SLICE("task"),
+                            id,
+                            SLICE("delivery"),
+                            delivery_of(member),
+                            SLICE("op"),
+                            SLICE("claim"),
+                            SLICE("agent"),
+                            agent,
+                            SLICE("started_ms"),
+                            started};
+    report(call, words, started.length > 0 ? 13 : 11);
 }
