@@ -31,7 +31,8 @@ async function pop() { // waits for a task; an empty queue has no type and is ta
   for (const tasks = `${PREFIX}:{${QUEUE}}:tasks`; ;) {
     const seen = SHAPE || await redis('TYPE', tasks);
     if (seen !== 'none') shape = seen;
-    const popped = await redis(shape === 'list' ? 'BLPOP' : 'BZPOPMIN', tasks, SHAPE ? 0 : 1);
+    const popped = await redis(shape === 'list' ? 'BLPOP' : 'BZPOPMIN', tasks, SHAPE ? 0 : 1)
+      .catch((error) => { if (seen !== 'none') throw error; }); // else it came since, and is another than it was
     if (Array.isArray(popped)) return JSON.parse(popped[1]);
   }
 }

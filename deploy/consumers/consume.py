@@ -25,7 +25,12 @@ def pops(link):
     while True:
         seen = fixed or link.type(TASKS).decode()
         shape = shape if seen == "none" else seen
-        popped = link.blpop([TASKS], timeout) if shape == "list" else link.bzpopmin(TASKS, timeout)
+        try:
+            popped = link.blpop([TASKS], timeout) if shape == "list" else link.bzpopmin(TASKS, timeout)
+        except redis.ResponseError:
+            if seen != "none":
+                raise
+            continue  # it came since, and is another than it was
         if popped:
             yield json.loads(popped[1])
 

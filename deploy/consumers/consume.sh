@@ -35,6 +35,7 @@ pop() {
         zset) answer=$("${redis[@]}" BZPOPMIN "$tasks" "${wait:-1}") ;;
         *) answer="its key is of type $shape" ;;
         esac
+        [[ $seen == none && $answer == WRONGTYPE* ]] && continue # it came since, and is another than it was
         [[ -z $answer ]] || break
     done
     task=$(sed -n 2p <<<"$answer") # the key, the task, and of a sorted set the score

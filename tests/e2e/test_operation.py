@@ -117,7 +117,8 @@ class Health(Scenario):
         depth = 'hotlead_queue_depth{queue="%s"} 1\n' % self.queue
         wait_until(lambda: depth in self.web.get("/metrics", bearer=self.admin).text, what="the queue's depth")
         self.assertEqual(0, self.metric('hotlead_sla_breaches_total{queue="%s"}' % self.queue))
-        self.assertLess(0, self.metric('hotlead_queue_oldest_age_seconds{queue="%s"}' % self.queue))
+        age = 'hotlead_queue_oldest_age_seconds{queue="%s"}' % self.queue
+        wait_until(lambda: self.metric(age) > 0, what="the age of what stands there, which is read from state")
         text = self.web.get("/metrics", bearer=self.admin).text
         self.assertNotIn("example.com", text)
 

@@ -92,16 +92,15 @@ class Streams(Scenario):
             {"nonsense": "x"},
             {"task": "tsk_" + "0" * 26, "delivery": 1, "op": "outcome", "outcome": "sold", "agent": "x"},
             {"task": task["id"], "delivery": 1, "op": "dance", "agent": "x"},
-            {"task": task["id"], "delivery": 1, "op": "outcome", "outcome": "invented", "agent": "x"},
             {"task": task["id"], "delivery": "many", "op": "outcome", "outcome": "sold", "agent": "x"},
             {"task": task["id"], "delivery": 1, "op": "claim", "agent": "x" * 5000},
-            {"task": task["id"], "delivery": 1, "op": "outcome", "outcome": "sold", "agent": "x", "note": "\x00\x01"},
+            {"task": task["id"], "delivery": 1, "op": "outcome", "agent": "x"},
         ):
             self.redis("XADD", task["report"], "*", *[word for pair in fields.items() for word in pair])
         self.redis("XADD", task["report"], "*", "task", b"\xff\xfe", "op", "claim")
         self.assertEqual(task, self.pop())
         self.report(task, "outcome", outcome="no_answer")
-        wait_until(lambda: find(self.get(f"/v1/tasks/{task['id']}"), "outcome"), what="the sound report")
+        wait_until(lambda: find(self.get(f"/v1/tasks/{task['id']}"), "outcome") == "no_answer", what="the sound report")
 
     def test_reports_wait_in_the_stream_while_the_server_is_down(self):
         self.one_task()
