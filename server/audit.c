@@ -2,7 +2,9 @@
 
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <xxhash.h>
 
 #include "proto/must.h"
 #include "proto/text.h"
@@ -123,16 +125,24 @@ static enum status open_journal(struct audit *audit)
 struct stored_meta {
     uint64_t version, settled_seq;
     struct state_meta meta;
+    uint64_t checksum; /* of what stands before it */
 };
 
-/* A state of another version is made anew at the next start, as one that is not there. */
+/* A state of another version is made anew at the next start, as one that is not there; so is one
+ * whose meta is damaged, but that is told. What its counters should be only the engine could say.
+ */
 static bool take_meta(struct audit *audit, MDB_val value)
 {
+    const struct audit_about nobody = {0};
     struct stored_meta stored;
 
     if (value.mv_size != sizeof stored)
         return false;
     memcpy(&stored, value.mv_data, sizeof stored);
+    if (stored.checksum != XXH3_64bits(&stored, offsetof(struct stored_meta, checksum))) {
+        audit_tell(audit, &nobody, "the row that says how far state has come is damaged");
+        return false;
+    }
     audit->settled_seq = stored.settled_seq;
     audit->meta = stored.meta;
     return stored.version == STATE_VERSION;

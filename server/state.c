@@ -4,10 +4,13 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "proto/must.h"
+#include "server/log.h"
 #include "server/state_internal.h"
 
 static const char *const table_names[TABLE_COUNT] = {
@@ -21,17 +24,24 @@ static const char *const table_names[TABLE_COUNT] = {
 
 /* --- open ----------------------------------------------------------------- */
 
+static uint64_t checksum_of(const struct state_stored_meta *stored)
+{
+    return XXH3_64bits(stored, offsetof(struct state_stored_meta, checksum));
+}
+
 static int put_meta(struct state *state, MDB_txn *txn)
 {
-    struct state_stored_meta stored = {STATE_VERSION, state->settled_seq, state->meta};
+    struct state_stored_meta stored = {STATE_VERSION, state->settled_seq, state->meta, 0};
     struct state_key place = STATE_META_KEY;
     MDB_val key = {place.length, place.bytes};
     MDB_val value = {sizeof stored, &stored};
 
+    stored.checksum = checksum_of(&stored);
     return mdb_put(txn, state->tables[TABLE_META], &key, &value, 0);
 }
 
-/* MDB_VERSION_MISMATCH: written by another version of this file. */
+/* MDB_VERSION_MISMATCH: written by another version of this file. MDB_CORRUPTED: not what was
+ * written. */
 static int load_meta(struct state *state, MDB_txn *txn)
 {
     struct state_key key = STATE_META_KEY;
@@ -44,6 +54,8 @@ static int load_meta(struct state *state, MDB_txn *txn)
     if (code == 0 &&
         (state_row_copy(value, &stored, sizeof stored) != 0 || stored.version != STATE_VERSION))
         code = MDB_VERSION_MISMATCH;
+    if (code == 0 && stored.checksum != checksum_of(&stored))
+        code = MDB_CORRUPTED;
     if (code != 0)
         return code;
     state->meta = stored.meta;
@@ -226,8 +238,11 @@ enum status state_open(const struct state_options *options, struct state **out)
     state->lmdb.directory_fd = -1;
 
     enum status status = state->directory ? open_environment(state) : STATUS_IO;
-    if (status == STATUS_CORRUPT)
+    if (status == STATUS_CORRUPT) {
+        log_write(options->log, LOG_WARN, "state cannot be used: it is made anew from the journal",
+                  LOG_TEXT("directory", options->directory), LOG_END);
         status = state_reset(state);
+    }
     if (status != STATUS_OK) {
         state_close(state);
         return status;

@@ -118,8 +118,9 @@ struct state_agent {       /* index: agent number */
     uint64_t pass;
 };
 
-/* Makes the folder when missing. A state of another version, or one that LMDB does not know
- * as its own, is replaced by an empty one: then folded_seq is 0, as in a new one. After a power
+/* Makes the folder when missing. A state of another version, one whose meta is damaged,
+ * or one that LMDB does not know as its own, is replaced by an empty one (the log says so): then
+ * folded_seq is 0, as in a new one. After a power
  * cut pages may be anything and reading them may crash: state_remove comes first. CONFLICT,
  * INVALID as for the journal; DISK_FULL, IO. */
 enum status state_open(const struct state_options *options, struct state **out);

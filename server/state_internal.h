@@ -285,6 +285,7 @@ struct state_stored_meta {
     uint64_t version;
     uint64_t settled_seq;
     struct state_meta meta;
+    uint64_t checksum; /* XXH3 of all before it: counters that nothing else says */
 };
 
 struct state_stored_visible {

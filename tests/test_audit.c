@@ -323,6 +323,7 @@ static unsigned damage_all(const char *folder, const char *table, unsigned whole
 static void every_row_that_is_gone_or_changed_is_named(void **state)
 {
     (void)state;
+    assert_int_equal(damage_all(rows, "meta", 1), 1);
     assert_int_equal(damage_all(rows, "person", 2), 12);
     assert_int_equal(damage_all(rows, "due", 1), 20); /* of tasks and of people */
     assert_true(damage_all(rows, "outbox", 1) >= 2);

@@ -1,6 +1,11 @@
 /* Rows, and what is there when it is opened again. */
 #include "tests/state_rig.h"
 
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "server/log.h"
+
 /* --- rows ------------------------------------------------------------------- */
 
 static void people_are_found_before_and_after_the_commit(void **state)
@@ -285,7 +290,8 @@ static void a_removed_state_is_new(void **state)
     assert_false(has_person(1));
 }
 
-static void set_version(uint64_t version)
+/* Changes the row of meta, which begins with its version and ends with its checksum; its bytes. */
+static size_t change_meta(size_t place, uint8_t by, bool seal)
 {
     MDB_env *env;
     MDB_txn *txn;
@@ -300,11 +306,15 @@ static void set_version(uint64_t version)
     assert_int_equal(mdb_dbi_open(txn, "meta", 0, &table), 0);
     assert_int_equal(mdb_get(txn, table, &key, &value), 0);
     memcpy(copy, value.mv_data, value.mv_size);
-    memcpy(copy, &version, sizeof version);
+    copy[place] = (char)((uint8_t)copy[place] ^ by);
+    uint64_t checksum = XXH3_64bits(copy, value.mv_size - sizeof checksum);
+    if (seal)
+        memcpy(copy + value.mv_size - sizeof checksum, &checksum, sizeof checksum);
     value.mv_data = copy;
     assert_int_equal(mdb_put(txn, table, &key, &value, 0), 0);
     assert_int_equal(mdb_txn_commit(txn), 0);
     mdb_env_close(env);
+    return value.mv_size;
 }
 
 static void a_state_of_another_version_is_made_anew(void **state)
@@ -314,14 +324,44 @@ static void a_state_of_another_version_is_made_anew(void **state)
     state_meta(rows)->folded_seq = 5;
     assert_ok(state_commit(rows));
     state_close(rows);
-    set_version(STATE_VERSION);
+    change_meta(0, 0, true);
     assert_ok(state_open(&fixture.options, &rows));
     assert_int_equal(state_meta(rows)->folded_seq, 5);
     state_close(rows);
-    set_version(STATE_VERSION + 1);
+    change_meta(0, STATE_VERSION ^ (STATE_VERSION + 1), true);
     assert_ok(state_open(&fixture.options, &rows));
     assert_int_equal(state_meta(rows)->folded_seq, 0);
     assert_false(has_person(1));
+}
+
+/* Most of it are counters that nothing else says. */
+static void a_state_whose_meta_is_damaged_is_made_anew_and_the_log_says_so(void **state)
+{
+    size_t bytes = 1;
+    char line[2048];
+
+    (void)state;
+    for (size_t place = 0; place < bytes; place++) {
+        FILE *said = tmpfile();
+        put_person(1, true);
+        state_meta(rows)->folded_seq = 5;
+        assert_ok(state_commit(rows));
+        state_close(rows);
+        bytes = change_meta(place, 1, false);
+        fixture.options.log = log_open(fileno(said), LOG_WARN);
+        assert_ok(state_open(&fixture.options, &rows));
+        if (state_meta(rows)->folded_seq != 0 || has_person(1))
+            fail_msg("byte %zu of %zu is believed", place, bytes);
+        line[pread(fileno(said), line, sizeof(line) - 1, 0)] = '\0';
+        assert_non_null(strstr(line, "it is made anew from the journal"));
+        state_close(rows);
+        log_close(fixture.options.log);
+        fclose(said);
+        fixture.options.log = NULL;
+        assert_ok(state_open(&fixture.options, &rows));
+        assert_ok(state_begin(rows));
+    }
+    assert_true(bytes > sizeof(struct state_meta));
 }
 
 static void a_file_that_is_no_state_is_made_anew(void **state)
@@ -362,6 +402,7 @@ int main(void)
         TEST(a_reset_leaves_nothing),
         TEST(a_removed_state_is_new),
         TEST(a_state_of_another_version_is_made_anew),
+        TEST(a_state_whose_meta_is_damaged_is_made_anew_and_the_log_says_so),
         TEST(a_file_that_is_no_state_is_made_anew),
         TEST(a_state_that_is_open_is_a_conflict),
     };
