@@ -12,5 +12,8 @@
 bool name_is_usable(struct slice name);
 /* Name or first name: a last name alone addresses nobody. */
 bool name_is_given(const struct optin *optin);
+/* What to address them by: the first name, else the first word of the name that has a letter; empty
+ * just where no name is given. A slice of the opt-in's text. */
+struct slice name_first(const struct optin *optin);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "proto/known.h"
 #include "proto/must.h"
+#include "proto/name.h"
 
 /* In bytes as escaped. Part of the renderer's version, like everything else here. */
 #define NAME_MAX_BYTES        256
@@ -127,8 +128,8 @@ static struct slice name_of(const struct optin *optin, struct text *buffer)
     return text_slice(buffer);
 }
 
-/* The first name as given, else the first word of the name. */
-static struct slice first_name_of(const struct optin *optin)
+/* Up to renderer 3: the first name as given, else the first word of the name, whatever it is. */
+static struct slice first_name_3(const struct optin *optin)
 {
     struct slice word = optin->text[OPTIN_NAME];
 
@@ -153,7 +154,8 @@ static void put_person(struct member *member, const struct optin *optin)
     KEY(member, ",\"name\":");
     put_cut(member, name_of(optin, &buffer), NAME_MAX_BYTES);
     KEY(member, ",\"first_name\":");
-    put_cut(member, first_name_of(optin), FIRST_NAME_MAX_BYTES);
+    put_cut(member, member->renderer <= 3 ? first_name_3(optin) : name_first(optin),
+            FIRST_NAME_MAX_BYTES);
     KEY(member, ",\"phone\":");
     put_whole(member,
               optin->text[OPTIN_PHONE_E164].length > 0 ? optin->text[OPTIN_PHONE_E164]
@@ -367,7 +369,8 @@ void task_words(struct task_words *out, const struct optin *optin)
 {
     struct member member = {.text = text_over(out->bytes, sizeof(out->bytes)),
                             .string_max = TASK_BYTES_MAX,
-                            .fields_max = SIZE_MAX};
+                            .fields_max = SIZE_MAX,
+                            .renderer = TASK_RENDERER};
 
     for (enum task_part part = 0; part < TASK_PART_END; part++) {
         put_part_of[part](&member, optin);
@@ -575,6 +578,8 @@ bool task_render_with(struct text *out, unsigned renderer, const struct task_fac
         return false;
     check(facts);
     MUST(words == NULL || words->whole);
+    if (renderer < TASK_RENDERER)
+        words = NULL; /* which are the present one's */
     if (!render(&member, renderer, facts, optin, words, TASK_BYTES_MAX, SIZE_MAX))
         render_cut(&member, renderer, facts, optin);
     if (out->capacity - out->length < member.length)

@@ -74,7 +74,7 @@ struct task_facts {
  * here, so that they can still be withdrawn. To change what a member looks like:
  * 1. raise this; 2. keep the old function, named after its version; 3. add a
  * stored sample to the tests. */
-#define TASK_RENDERER 3
+#define TASK_RENDERER 4
 
 /* Appends the member, at most TASK_BYTES_MAX bytes: `fields` lose their last ones, then
  * long strings their ends, and the member says `"truncated":true`. The same bytes
@@ -83,8 +83,8 @@ struct task_facts {
 bool task_render(struct text *out, unsigned renderer, const struct task_facts *facts,
                  const struct optin *optin);
 
-/* What is the opt-in's alone, rendered once for all its tasks; of a person of whom nothing is known
- * beside it. */
+/* What is the opt-in's alone, rendered once for all its tasks, as the renderer in use has it; of a
+ * person of whom nothing is known beside it. */
 enum task_part { TASK_PERSON, TASK_CONTEXT, TASK_CONSENT, TASK_TRACE, TASK_PART_END };
 struct task_words {
     bool whole; /* else it is too long, and has to be cut for each task by itself */

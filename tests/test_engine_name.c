@@ -71,6 +71,7 @@ static void a_robot_says_no_name_to_somebody_nameless(void **unused)
         mail = open_task(1, TASK_EMAIL);
         assert_true(mail.flags & TASK_NAMELESS);
         assert_non_null(strstr(member_of(1, &mail), "\"template\":\"hi\""));
+        assert_non_null(strstr(member_of(1, &mail), "\"first_name\":null"));
         world_live(&world, world.now_ms + DAY);
         assert_int_equal(open_task(1, TASK_POSTCARD).number, 0);
         assert_int_not_equal(person().held_ms, 0);

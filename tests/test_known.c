@@ -102,6 +102,37 @@ static void names_that_address_somebody(void **unused)
         assert_false(name_is_usable(slice_of(none[i])));
 }
 
+/* Who is given a name can be addressed, and nobody else. */
+static void the_first_name_is_a_word_with_a_letter_of_a_name(void **unused)
+{
+    static const char *const cases[][3] = {{"Dana", "", "Dana"},
+                                           {"", "Dana Rivera", "Dana"},
+                                           {"test", "Dana Rivera", "Dana"},
+                                           {"", "  Zo\xc3\xab van", "Zo\xc3\xab"},
+                                           {"", "Na Li", "Na"},
+                                           {"", "- Dana", "Dana"},
+                                           {"", "12 Dana", "Dana"},
+                                           {"", "-", ""},
+                                           {"", "123", ""},
+                                           {"", "a@b.c", ""},
+                                           {"", "test", ""},
+                                           {"", "n/a", ""},
+                                           {"test", "", ""},
+                                           {"", "", ""},
+                                           {"-", "123", ""}};
+    static struct optin optin;
+
+    (void)unused;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        optin_clear(&optin);
+        optin.text[OPTIN_FIRST_NAME] = slice_of(cases[i][0]);
+        optin.text[OPTIN_NAME] = slice_of(cases[i][1]);
+        optin.text[OPTIN_LAST_NAME] = SLICE("Last");
+        assert_true(slice_equal(name_first(&optin), slice_of(cases[i][2])));
+        assert_int_equal(name_is_given(&optin), name_first(&optin).length > 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -110,6 +141,7 @@ int main(void)
         cmocka_unit_test(bytes_that_are_no_items_end_the_walk),
         cmocka_unit_test(a_finding_speaks_where_the_optin_is_silent),
         cmocka_unit_test(names_that_address_somebody),
+        cmocka_unit_test(the_first_name_is_a_word_with_a_letter_of_a_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

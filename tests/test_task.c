@@ -139,6 +139,30 @@ static const char robots_2[] =
     "\"closes_ms\":1760036400000},\"script\":null,\"template\":\"free-report\","
     "\"consent\":null,\"report\":\"hl:{acme.email}:reports:n1\",\"traceparent\":null}";
 
+/* Somebody who gave "-" as a name: renderer 3 called them by it, 4 does not. */
+#define NAMELESS(first)                                                                            \
+    "{\"v\":1,\"id\":\"tsk_01K742SG00EBRBCCSRB6ND30QZ\",\"delivery\":1,\"attempt\":1,"             \
+    "\"queue\":\"acme.calls\",\"channel\":\"call\",\"kind\":\"first_response\",\"agency\":"        \
+    "\"acme\","                                                                                    \
+    "\"site\":\"acme-web\",\"person\":\"per_01K742SG00FYKTR6EN4KQKATXH\","                         \
+    "\"optin\":\"opt_01K742SG00FYKTR6EN4KQKATXJ\",\"owner\":null,\"name\":\"-\","                  \
+    "\"first_name\":" first ",\"phone\":null,\"email\":null,\"stage\":\"optin\",\"context\":{"     \
+    "\"page_url\":null,\"utm\":null,\"fields\":{}},\"received_ms\":1760000000000,"                 \
+    "\"deadline_ms\":1760000300000,\"not_before_ms\":1760000000000,\"window\":null,"               \
+    "\"script\":\"earn-it\",\"consent\":null,\"report\":\"hl:{acme.calls}:reports:n1\","           \
+    "\"traceparent\":null}"
+
+static const char nameless_3[] = NAMELESS("\"-\"");
+static const char nameless_4[] = NAMELESS("null");
+
+static void who_gave_no_name_is_called_by_none_as_stored(void **state)
+{
+    (void)state;
+    optin.text[OPTIN_NAME] = SLICE("-");
+    assert_string_equal(member_by(3, &facts), nameless_3);
+    assert_string_equal(member_by(4, &facts), nameless_4);
+}
+
 static void a_usual_task_is_the_stored_sample(void **state)
 {
     (void)state;
@@ -226,6 +250,8 @@ static void a_name_is_put_together_and_taken_apart(void **state)
     optin.text[OPTIN_FIRST_NAME] = SLICE("Bea");
     optin.text[OPTIN_NAME] = SLICE("Ms Bea Hive");
     assert_holds("\"name\":\"Ms Bea Hive\",\"first_name\":\"Bea\"");
+    optin.text[OPTIN_FIRST_NAME] = SLICE("n/a");
+    assert_holds("\"name\":\"Ms Bea Hive\",\"first_name\":\"Ms\"");
 }
 
 static void a_refused_consent_is_said(void **state)
@@ -434,6 +460,7 @@ static void tasks_of_one_opt_in_share_its_words(void **state)
 
     (void)state;
     fill_usual();
+    optin.text[OPTIN_NAME] = SLICE("test"); /* of which renderers think otherwise */
     task_words(&words, &optin);
     assert_true(words.whole);
     assert_false(words.cut);
@@ -478,6 +505,7 @@ static void long_words_are_cut_for_each_task(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(who_gave_no_name_is_called_by_none_as_stored),
         TEST(a_usual_task_is_the_stored_sample),
         TEST(an_empty_optin_gives_nulls),
         TEST(a_robots_task_is_the_stored_sample),
