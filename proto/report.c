@@ -316,6 +316,37 @@ const char *report_optional_field(struct slice field_name)
     }
 }
 
+/* Digits at `*at`, at most `most` of them; how many there were. */
+static unsigned take_digits(struct slice text, size_t *at, unsigned most, uint64_t *number)
+{
+    unsigned count = 0;
+
+    for (; count < most && *at < text.length; count++, ++*at) {
+        char c = text.bytes[*at];
+        if (c < '0' || c > '9')
+            break;
+        *number = *number * 10 + (uint64_t)(c - '0');
+    }
+    return count;
+}
+
+bool report_amount(struct slice value, uint64_t *cents_out)
+{
+    uint64_t number = 0;
+    size_t at = 0;
+    unsigned whole = take_digits(value, &at, 12, &number), decimals = 0;
+    bool point = at < value.length && value.bytes[at] == '.';
+
+    if (point) {
+        at++;
+        decimals = take_digits(value, &at, 2, &number);
+    }
+    if (whole == 0 || point != (decimals > 0) || at != value.length)
+        return false;
+    *cents_out = number * (decimals == 2 ? 1 : decimals == 1 ? 10 : 100);
+    return true;
+}
+
 /* --- JSON ----------------------------------------------------------------------- */
 
 /* "value": 1200 is kept as the text that it would be in a stream. The text has a place
@@ -369,6 +400,9 @@ static enum status set_json(struct report *report, enum field field, struct json
         return json_string(json, &text) ? set_outcome(report, text) : STATUS_INVALID;
     case FIELD_VALUE:
         return value_text(json, &text) ? set_text(report, field, text) : STATUS_INVALID;
+    case FIELD_AGENT: /* nobody is not somebody: whoever says it is told */
+        return json_string(json, &text) && text.length > 0 ? set_text(report, field, text)
+                                                           : STATUS_INVALID;
     default:
         return json_string(json, &text) ? set_text(report, field, text) : STATUS_INVALID;
     }

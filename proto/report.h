@@ -113,6 +113,10 @@ const char *report_optional_field(struct slice field);
 enum status report_from_json(struct report *report, struct json_value object,
                              struct slice *field_out);
 
+/* What the value of a sale has to be: "1200" or "1200.50", at most 12 digits before the point and 2
+ * behind it. False: it is no amount. */
+bool report_amount(struct slice value, uint64_t *cents_out);
+
 /* INVALID when something needed for the op is missing (task, delivery >= 1,
  * outcome for OUTCOME and AMEND, agent for CLAIM, signal for SIGNAL) or too long. */
 enum status report_check(const struct report *report, struct slice *field_out);

@@ -222,11 +222,13 @@ struct claim {
     uint64_t wait_s;
 };
 
+/* Missing and null say nothing; an empty text is none. */
 static bool read_text(struct json_value body, const char *name, struct slice *out)
 {
     struct json_value value;
 
-    return !json_member(body, name, &value) || value.type == JSON_NULL || json_string(value, out);
+    return !json_member(body, name, &value) || value.type == JSON_NULL ||
+           (json_string(value, out) && out->length > 0);
 }
 
 static enum status read_claim(const struct api_call *call, struct json_value body,
@@ -377,9 +379,11 @@ static void refuse_item(struct api *api, uint64_t ticket, struct slice bytes, un
     api_problem_field(api, ticket, STATUS_INVALID, text_slice(&field));
 }
 
-static const char *detail_of(enum status status, enum report_op op)
+static const char *detail_of(const struct settlement *settlement, enum report_op op)
 {
-    switch (status) {
+    if (settlement->no_amount)
+        return "the value of a sale is an amount: 1200 or 1200.50, without a currency or commas";
+    switch (settlement->status) {
     case STATUS_CONFLICT:
         return conflict_of(op);
     case STATUS_INVALID:
@@ -421,7 +425,7 @@ static void report_settled(struct api *api, struct pending *pending,
     else if (settlement->odd_item != 0 && is_open)
         refuse_item(api, ticket, said, settlement->odd_item);
     else
-        api_problem(api, ticket, settlement->status, detail_of(settlement->status, op));
+        api_problem(api, ticket, settlement->status, detail_of(settlement, op));
 }
 
 /* A time that is too far away to be meant. */

@@ -214,7 +214,9 @@ struct slice life_known(struct life *life);
 void life_know(struct life *life, struct slice news);
 /* Two people's together; `newer`: where both know something, what the other one's says counts. */
 void life_join_known(struct life *life, struct life *other, bool newer);
-/* The payload of the record at hand: these words, and all that is known. */
+/* The payload of the record at hand: these words, */
+struct slice life_written(struct life *life, const struct report *words);
+/* and all that is known. */
 struct slice life_told(struct life *life, struct report *words);
 
 /* What a report brings of it, in memory of the engine until the next one. */

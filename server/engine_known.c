@@ -61,14 +61,19 @@ void life_join_known(struct life *life, struct life *other, bool newer)
     life_know(life, text_slice(&own));
 }
 
-struct slice life_told(struct life *life, struct report *words)
+struct slice life_written(struct life *life, const struct report *words)
 {
     struct engine *engine = life->engine;
-
-    words->known = life_known(life);
     size_t length = report_encode(words, engine->told_bytes, REPORT_STORED_MAX);
+
     MUST(length > 0);
     return (struct slice){engine->told_bytes, length};
+}
+
+struct slice life_told(struct life *life, struct report *words)
+{
+    words->known = life_known(life);
+    return life_written(life, words);
 }
 
 /* --- what a report brings ----------------------------------------------------------------- */

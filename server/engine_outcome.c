@@ -42,30 +42,6 @@ enum status engine_may_end(const struct playbook *playbook, enum outcome outcome
                : STATUS_OK;
 }
 
-/* "1200" or "1200.50"; what is no amount is kept as it was said, and counts for nothing. */
-static uint64_t cents_of(struct slice value)
-{
-    uint64_t cents = 0;
-    unsigned decimals = 0;
-    bool point = false;
-
-    for (size_t i = 0; i < value.length; i++) {
-        if (value.bytes[i] == '.' && !point) {
-            point = true;
-            continue;
-        }
-        if (value.bytes[i] < '0' || value.bytes[i] > '9' || cents > UINT64_MAX / 10000)
-            return 0;
-        if (decimals == 2)
-            continue;
-        cents = cents * 10 + (uint64_t)(value.bytes[i] - '0');
-        decimals += point;
-    }
-    for (; decimals < 2; decimals++)
-        cents *= 10;
-    return cents;
-}
-
 static void note_conversation(struct person_row *row, uint64_t contact_ms)
 {
     row->flags |= PERSON_CONVERSED;
@@ -97,9 +73,9 @@ void life_learn(struct life *life, enum outcome outcome, uint64_t contact_ms)
 void life_note_sale(struct life *life, const struct heard *heard)
 {
     struct person_row *row = &life->who->row;
-    uint64_t cents = cents_of(heard->value);
+    uint64_t cents;
 
-    if (cents != 0)
+    if (report_amount(heard->value, &cents) && cents != 0)
         row->sold_cents = cents;
     if (row->sold_attempt == 0)
         row->sold_attempt = row->attempts;

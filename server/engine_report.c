@@ -27,9 +27,10 @@ struct hearing {
     enum task_channel channel;
     struct hash identity;
     struct life *life;
-    struct report words; /* what the report says */
-    struct news news;    /* of it: what is found out */
-    bool unknown_word;   /* its outcome is a dialer's word that means nothing to the playbook */
+    struct report words;  /* what the report says */
+    struct news news;     /* of it: what is found out */
+    struct slice payload; /* the report as it is stored */
+    bool unknown_word;    /* its outcome is a dialer's word that means nothing to the playbook */
 };
 
 /* Only an extend may be said twice and mean it. */
@@ -160,7 +161,22 @@ static void begin(struct hearing *hearing, enum record_kind kind, uint64_t conta
     engine_begin(hearing->record, kind, hearing->turn, hearing->who.number, hearing->who.last_seq,
                  hearing->who.row.agency);
     engine_effect(hearing->record, EFFECT_REPORT, &effect, sizeof(effect));
-    hearing->record->payload = hearing->command->payload;
+    hearing->record->payload = hearing->payload;
+}
+
+/* Only here is it known that a dialer's word means a sale. What is no amount is refused where
+ * somebody can be told; of a stream the sale counts without it. */
+static enum status read_value(struct hearing *hearing)
+{
+    uint64_t cents;
+
+    if (hearing->report->outcome != OUTCOME_SOLD || hearing->words.value.length == 0 ||
+        report_amount(hearing->words.value, &cents))
+        return STATUS_OK;
+    hearing->settlement->no_amount = true;
+    hearing->words.value = (struct slice){0};
+    hearing->payload = life_written(hearing->life, &hearing->words);
+    return hearing->report->stream_ms != 0 ? STATUS_OK : STATUS_INVALID;
 }
 
 /* INVALID: somebody who can be told has answers that cannot be. Of a stream they are kept as they
@@ -169,6 +185,8 @@ static enum status read_words(struct hearing *hearing)
 {
     if (report_decode(hearing->command->payload, &hearing->words) != STATUS_OK)
         report_clear(&hearing->words);
+    if (read_value(hearing) != STATUS_OK)
+        return STATUS_INVALID;
     life_hear_news(hearing->life, &hearing->words, &hearing->news);
     if (hearing->news.odd == 0 || hearing->report->stream_ms != 0)
         return STATUS_OK;
@@ -560,6 +578,7 @@ enum status engine_decide_report(struct engine *engine, const struct command *co
         .record = record,
         .settlement = settlement,
         .life = &life,
+        .payload = command->payload,
     };
     enum status result = find_task(&hearing);
 

@@ -199,7 +199,8 @@ static bool take_streams(struct inbox *inbox, const struct redis_reply *reply)
     return true;
 }
 
-static void count_report(struct inbox *inbox, const struct settlement *settlement, uint8_t op)
+static void count_report(struct inbox *inbox, const struct settlement *settlement,
+                         const struct inbox_sent *sent)
 {
     enum stats_counter counter = STATS_REPORTS_REFUSED;
     enum status status = settlement->status;
@@ -208,11 +209,13 @@ static void count_report(struct inbox *inbox, const struct settlement *settlemen
         counter = STATS_REPORTS_APPLIED;
     else if (status == STATUS_DUPLICATE)
         counter = STATS_REPORTS_REPEATED;
-    else if (status == STATUS_CONFLICT && op == REPORT_OUTCOME)
+    else if (status == STATUS_CONFLICT && sent->op == REPORT_OUTCOME)
         counter = STATS_REPORTS_LATE;
     stats_add(inbox->options.stats, counter, 1);
     if (status == STATUS_OK && settlement->unknown_word)
         stats_add(inbox->options.stats, STATS_REPORT_WORDS_UNKNOWN, 1);
+    if (status == STATUS_OK && settlement->no_amount)
+        leave_out(inbox, sent->stream, sent->id, "value");
 }
 
 void inbox_on_settled(struct inbox *inbox, const struct settlement *settlement)
@@ -229,7 +232,7 @@ void inbox_on_settled(struct inbox *inbox, const struct settlement *settlement)
         stream->failed = true;
         inbox->turning = true;
     } else {
-        count_report(inbox, settlement, sent->op);
+        count_report(inbox, settlement, sent);
     }
     sent->stream = NULL;
     sent->next_free = inbox->free_sent;

@@ -34,6 +34,7 @@ struct fixture {
     enum status submit; /* what the writer says */
     enum status settle; /* what comes of commands */
     unsigned room;      /* how many more it takes; UINT_MAX: any number */
+    bool no_amount;     /* ... and of the value of a sale */
     bool holding;       /* settlements are held back */
     struct command heard[HEARD_MAX];
     struct report reports[HEARD_MAX]; /* decoded, texts in `texts` */
@@ -119,7 +120,8 @@ static inline void settle(void)
     for (unsigned i = 0; i < count; i++)
         inbox_on_settled(fixture->inbox, &(struct settlement){.ticket = tickets[i],
                                                               .kind = COMMAND_REPORT,
-                                                              .status = fixture->settle});
+                                                              .status = fixture->settle,
+                                                              .no_amount = fixture->no_amount});
 }
 
 /* --- the fixture ------------------------------------------------------------------------- */

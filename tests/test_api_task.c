@@ -93,8 +93,38 @@ static void what_a_report_lacks_is_named(void **state)
     assert_body_has("the value of delivery cannot be used");
     assert_answer(report(agent, "outcome", "{\"delivery\":1,\"outcome\":\"dead\"}"), 422);
     assert_body_has("too_few_attempts");
+    assert_answer(report(agent, "outcome", "{\"delivery\":1,\"outcome\":\"sold\",\"agent\":\"\"}"),
+                  422);
+    assert_body_has("the value of agent cannot be used");
     assert_answer(report(agent, "outcome", "[]"), 400);
     assert_answer(report(agent, "nonsense", "{}"), 404);
+}
+
+static void a_sale_says_what_an_amount_is(void **state)
+{
+    static const char *const values[] = {"\"1,200\"", "\"$5\"", "\"abc\"", "\"1e3\"",
+                                         "-5",        "1.005",  "1e15"};
+    char body[128];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        snprintf(body, sizeof(body), "{\"delivery\":1,\"outcome\":\"sold\",\"value\":%s}",
+                 values[i]);
+        assert_answer(report(agent, "outcome", body), 422);
+        assert_body_has("the value of a sale is an amount: 1200 or 1200.50");
+    }
+    assert_answer(
+        report(agent, "outcome", "{\"delivery\":1,\"outcome\":\"SALE\",\"value\":\"5 EUR\"}"), 422);
+    assert_body_has("the value of a sale");
+    assert_answer(
+        report(agent, "outcome", "{\"delivery\":1,\"outcome\":\"no_answer\",\"value\":\"\"}"), 200);
+    assert_answer(
+        report(manager, "amend", "{\"delivery\":1,\"outcome\":\"sold\",\"value\":\"$5\"}"), 422);
+    assert_body_has("the value of a sale");
+    assert_answer(
+        report(manager, "amend", "{\"delivery\":1,\"outcome\":\"sold\",\"value\":1200.5}"), 200);
+    assert_answer(get(sk, "people", person, ""), 200);
+    assert_body_has("\"sold\":{\"cents\":120050,\"attempt\":1}");
 }
 
 static void a_call_is_agreed_for_five_years_ahead_at_most(void **state)
@@ -222,6 +252,7 @@ static void a_claim_names_queue_and_agent(void **state)
     assert_int_equal(start_claim(agent, "{\"queue\":\"acme.calls\",\"agent\":\"b\"}"), 403);
     assert_int_equal(start_claim(agent, "{\"queue\":\"acme.calls\",\"wait_s\":61}"), 422);
     assert_int_equal(start_claim(free_agent, "{\"queue\":\"acme.calls\"}"), 422);
+    assert_int_equal(start_claim(agent, "{\"queue\":\"acme.calls\",\"agent\":\"\"}"), 422);
     assert_int_equal(start_claim(sk, "{\"queue\":\"acme.calls\",\"agent\":\"b\"}"), 403);
     assert_int_equal(rig.claims, 0);
     assert_int_equal(start_claim(free_agent, "{\"queue\":\"acme.calls\",\"agent\":\"b\"}"), 0);
@@ -279,6 +310,7 @@ int main(void)
         TEST(a_dialers_unknown_word_is_answered_with_a_flag),
         TEST(a_release_puts_it_back_with_the_next_delivery),
         TEST(what_a_report_lacks_is_named),
+        TEST(a_sale_says_what_an_amount_is),
         TEST(a_call_is_agreed_for_five_years_ahead_at_most),
         TEST(an_agents_token_speaks_for_that_agent),
         TEST(a_claim_is_answered_with_the_task),

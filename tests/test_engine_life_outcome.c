@@ -42,6 +42,73 @@ static void a_sale_is_kept_with_its_value_and_attempt(void **unused)
     assert_step(0, "new_customer", 1, WORLD_START_MS + 2 * HOUR, SKIP_NONE);
 }
 
+/* Said over a stream, where nobody is told, and by a dialer's own word for a sale. */
+static enum status sell_over_stream(uint64_t task, const char *word, const char *value)
+{
+    world.value = value;
+    world.word = word;
+    world.stream_ms = world.now_ms;
+    enum status status = world_report(&world, task, 1, REPORT_OUTCOME,
+                                      word != NULL ? OUTCOME_NONE : OUTCOME_SOLD, "a1");
+    world.value = world.word = NULL;
+    world.stream_ms = 0;
+    return status;
+}
+
+static void a_sale_without_an_amount_is_refused_where_somebody_hears_it(void **unused)
+{
+    static const char *const values[] = {"1,200", "$5", "abc", "1e3", "-5", "1000000000000"};
+    uint64_t task = opt_in("one");
+
+    (void)unused;
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        world.value = values[i];
+        assert_int_equal(world_report(&world, task, 1, REPORT_OUTCOME, OUTCOME_SOLD, "a1"),
+                         STATUS_INVALID);
+        assert_true(world.settlement.no_amount);
+    }
+    world.word = "SALE";
+    assert_int_equal(world_report(&world, task, 1, REPORT_OUTCOME, OUTCOME_NONE, "a1"),
+                     STATUS_INVALID);
+    world.word = NULL;
+    assert_int_equal(open_call().number, task);
+    world.value = "call me at 5"; /* of other outcomes it may be anything */
+    assert_int_equal(world_report(&world, task, 1, REPORT_OUTCOME, OUTCOME_NO_ANSWER, "a1"),
+                     STATUS_OK);
+    world.value = "1,200";
+    assert_int_equal(world_report(&world, task, 1, REPORT_AMEND, OUTCOME_SOLD, "a1"),
+                     STATUS_INVALID);
+    assert_true(world.settlement.no_amount);
+    world.value = NULL;
+    assert_int_equal(world_report(&world, task, 1, REPORT_AMEND, OUTCOME_SOLD, "a1"), STATUS_OK);
+    assert_false(world.settlement.no_amount);
+}
+
+static void over_a_stream_the_sale_counts_without_it(void **unused)
+{
+    static const char *const words[] = {NULL, "SALE"};
+    struct record_view record;
+    struct report said;
+
+    (void)unused;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        assert_int_equal(sell_over_stream(opt_in(i == 0 ? "one" : "two"), words[i], "1,200"),
+                         STATUS_OK);
+        assert_true(world.settlement.no_amount);
+        record_view_of(&world.record, &record);
+        assert_int_equal(report_decode(record.payload, &said), STATUS_OK);
+        assert_int_equal(said.value.length, 0);
+        assert_int_equal(said.agent.length, 2);
+        assert_true(person().flags & PERSON_CUSTOMER);
+        assert_int_equal(person().sold_cents, 0);
+        tear_down(unused);
+        set_up(unused);
+    }
+    assert_int_equal(sell_over_stream(opt_in("one"), NULL, "1200"), STATUS_OK);
+    assert_false(world.settlement.no_amount);
+    assert_int_equal(person().sold_cents, 120000);
+}
+
 static void a_customer_who_comes_again_stays_in_its_cadence(void **unused)
 {
     (void)unused;
@@ -179,6 +246,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_conversation_makes_a_lead_and_begins_the_follow_up),
         TEST(a_sale_is_kept_with_its_value_and_attempt),
+        TEST(a_sale_without_an_amount_is_refused_where_somebody_hears_it),
+        TEST(over_a_stream_the_sale_counts_without_it),
         TEST(a_customer_who_comes_again_stays_in_its_cadence),
         TEST(never_again_ends_everything_at_once),
         TEST(a_wrong_number_is_not_called_again_but_written_to),

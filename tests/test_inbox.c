@@ -190,6 +190,35 @@ static void bad_optional_field_is_left_out_of_its_report(void **state)
     assert_null(strstr(lines, "secret"));
 }
 
+static void a_sale_whose_value_is_no_amount_is_counted_once_it_counts(void **state)
+{
+    (void)state;
+    launch();
+    fixture->no_amount = true;
+    report_outcome(STREAM, 8);
+    await_heard(1);
+    pass(20);
+    assert_int_equal(stats_count(fixture->stats, STATS_REPORT_FIELDS_LEFT_OUT), 1);
+    assert_int_equal(stats_count(fixture->stats, STATS_REPORTS_APPLIED), 1);
+    assert_non_null(strstr(logged(), "a bad value was left out"));
+}
+
+/* A dialer that does not say who dialled must not make the person be called again. */
+static void an_outcome_counts_without_an_agent(void **state)
+{
+    (void)state;
+    server_run(&fixture->server, "XADD %s * task %s delivery 1 op outcome outcome do_not_contact",
+               STREAM, task(8));
+    server_run(&fixture->server, "XADD %s * task %s delivery 1 op outcome outcome sold agent %b",
+               STREAM, task(8), "", (size_t)0);
+    launch();
+    await_heard(2);
+    assert_int_equal(fixture->heard[0].report.outcome, OUTCOME_DO_NOT_CONTACT);
+    assert_int_equal(fixture->heard[0].report.agent, 0);
+    assert_int_equal(fixture->heard[1].report.agent, 0);
+    assert_int_equal(stats_count(fixture->stats, STATS_REPORTS_REFUSED), 0);
+}
+
 static bool is_drained(void *owner)
 {
     turn(NULL);
@@ -395,6 +424,8 @@ int main(void)
         TEST(first_report_of_a_stream_is_heard_at_once),
         TEST(poison_entries_are_skipped_counted_and_logged_once),
         TEST(bad_optional_field_is_left_out_of_its_report),
+        TEST(a_sale_whose_value_is_no_amount_is_counted_once_it_counts),
+        TEST(an_outcome_counts_without_an_agent),
         TEST(drained_is_told_once_when_all_that_waited_is_settled),
         TEST(empty_streams_are_drained_at_once),
         TEST(missing_permission_to_read_is_told),

@@ -235,6 +235,43 @@ static void a_value_may_be_a_number(void **state)
     assert_slice(report.value, "18446744073709551615");
 }
 
+static void a_sale_is_worth_an_amount(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t cents;
+    } good[] = {{"0", 0},           {"1200", 120000},
+                {"1200.5", 120050}, {"1200.50", 120050},
+                {"007.09", 709},    {"999999999999.99", 99999999999999}};
+    static const char *const bad[] = {"",
+                                      "1,200",
+                                      "$5",
+                                      "abc",
+                                      "1e3",
+                                      "-5",
+                                      "+5",
+                                      " 5",
+                                      "5 ",
+                                      ".",
+                                      ".5",
+                                      "5.",
+                                      "1.2.3",
+                                      "5.005",
+                                      "0x5",
+                                      "1000000000000",
+                                      "18446744073709551616"};
+    uint64_t cents;
+
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_true(report_amount(slice_of(good[i].text), &cents));
+        assert_int_equal(cents, good[i].cents);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        if (report_amount(slice_of(bad[i]), &cents))
+            fail_msg("%s is an amount", bad[i]);
+}
+
 static void a_bad_member_is_named(void **state)
 {
     (void)state;
@@ -246,6 +283,7 @@ static void a_bad_member_is_named(void **state)
         {"{\"agent\":\"a\",\"outcome\":\"may be\"}", "outcome"},
         {"{\"outcome\":4}", "outcome"},
         {"{\"agent\":7}", "agent"},
+        {"{\"agent\":\"\"}", "agent"},
         {"{\"agent\":\"a\\u0000b\"}", "agent"},
         {"{\"value\":true}", "value"},
         {"{\"value\":[]}", "value"},
@@ -478,6 +516,7 @@ int main(void)
         cmocka_unit_test(texts_have_limits_to_the_byte),
         cmocka_unit_test_setup_teardown(a_body_is_read_into_the_report, open_json, close_json),
         cmocka_unit_test_setup_teardown(a_value_may_be_a_number, open_json, close_json),
+        cmocka_unit_test(a_sale_is_worth_an_amount),
         cmocka_unit_test_setup_teardown(a_bad_member_is_named, open_json, close_json),
         cmocka_unit_test_setup_teardown(a_body_that_is_no_object_is_malformed, open_json,
                                         close_json),
