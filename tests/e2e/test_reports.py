@@ -150,6 +150,18 @@ class Streams(Scenario):
         self.assertEqual((None, "customer"), (again["task"], again["reason"]))
 
 
+    def test_sale_over_a_stream_counts_without_a_value_that_is_no_amount(self):
+        task = self.one_task()
+        self.pop()
+        fields = {"task": task["id"], "delivery": 1, "op": "outcome", "outcome": "sold", "value": "1,200", "note": "by hand"}
+        self.redis("XADD", task["report"], "*", *[word for pair in fields.items() for word in pair])
+        self.wait_applied(1)
+        self.assertEqual(1, self.metric("hotlead_report_fields_left_out_total"))
+        self.assertEqual({"cents": 0, "attempt": 1}, self.get(f"/v1/people/{task['person']}")["sold"])
+        (heard,) = [e for e in self.get(f"/v1/people/{task['person']}/history")["history"] if e["kind"] == "outcome"]
+        self.assertEqual((None, "by hand", None), (heard["value"], heard["note"], heard["agent"]))
+
+
 class Http(Scenario):
     def claim(self, agent="a42", wait_s=2, web=None):
         body = {"queue": self.queue, "agent": agent, "wait_s": wait_s}
@@ -243,7 +255,8 @@ class Http(Scenario):
     def test_reports_with_missing_or_unknown_words_are_named(self):
         self.accept_optin(self.person_number(1))
         task = self.claim().json
-        for body in ({"outcome": "in vented"}, {}, {"outcome": "sold", "delivery": 0}, {"outcome": "sold", "started_ms": "x"}):
+        for body in ({"outcome": "in vented"}, {}, {"outcome": "sold", "delivery": 0}, {"outcome": "sold", "started_ms": "x"},
+                     {"outcome": "sold", "agent": ""}, {"outcome": "sold", "value": "1,200"}, {"outcome": "SALE", "value": -5}):  # fmt: skip
             answer = self.tell(task, "outcome", **body)
             self.assertEqual((422, "invalid"), (answer.status, answer.json["code"]), body)
         answer = self.web.post("/v1/tasks/tsk_" + "0" * 26 + "/outcome", {"delivery": 1, "outcome": "sold", "agent": "x"},
