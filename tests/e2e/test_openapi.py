@@ -10,6 +10,18 @@ from harness import Scenario
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
+class OnceOnly(yaml.SafeLoader):
+    """Refuses a key that stands twice in a mapping: of two, readers keep one, each the one that it likes."""
+
+    def construct_mapping(self, node, deep=False):
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def references(node):
     if isinstance(node, dict):
         yield from (value for key, value in node.items() if key == "$ref")
@@ -24,7 +36,13 @@ def without_names(path):
 class Document(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.document = yaml.safe_load((ROOT / "proto/openapi.yaml").read_text())
+        cls.text = (ROOT / "proto/openapi.yaml").read_text()
+        cls.document = yaml.safe_load(cls.text)
+
+    def test_no_key_stands_twice(self):
+        yaml.load(self.text, OnceOnly)
+        with self.assertRaisesRegex(yaml.YAMLError, "'get' stands twice"):
+            yaml.load("paths: {/livez: {get: {}, get: {}}}", OnceOnly)
 
     def test_every_reference_leads_somewhere(self):
         found = set(references(self.document))
