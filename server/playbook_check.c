@@ -326,6 +326,13 @@ static void check_outcome_name(struct reading *reading, const struct playbook_ou
             playbook_guess(guess, outcome->id.bytes, names, count));
 }
 
+/* What is no attempt leaves the planned call as it is. */
+static bool plans_call(const struct playbook_outcome *outcome)
+{
+    return outcome->next == PLAYBOOK_NEXT_RETRY || outcome->wake.ms != PLAYBOOK_NO_SPAN ||
+           outcome->agreed;
+}
+
 /* Everybody has a next due time or an explicit end. */
 static void check_next(struct reading *reading, const struct playbook_outcome *outcome)
 {
@@ -347,6 +354,30 @@ static void check_next(struct reading *reading, const struct playbook_outcome *o
         SAY(reading, outcome->at, "'%s' calls again on a channel that it silences", name);
     if (outcome->contact && !outcome->attempt)
         SAY(reading, outcome->at, "'%s' is contact, so it is an attempt too", name);
+    else if (plans_call(outcome) && !outcome->attempt)
+        SAY(reading, outcome->at, "'%s' plans a call, so it is an attempt: add `attempt: true`",
+            name);
+}
+
+/* What is refused before the seventh attempt must be somebody's judgement: who reports what
+ * happened would be refused each time. */
+static void check_end(struct reading *reading, const struct playbook_outcome *outcome, bool by_law,
+                      bool by_fact)
+{
+    enum outcome number = outcome_of(outcome->id);
+
+    if (outcome->next != PLAYBOOK_NEXT_END || outcome->cadence != PLAYBOOK_STOP ||
+        outcome->final != 0 || number == OUTCOME_DEAD || number == OUTCOME_NOT_INTERESTED ||
+        number == OUTCOME_DO_NOT_CONTACT)
+        return;
+    if (by_law || by_fact)
+        SAY(reading, outcome->at, "'%s' would be refused before %d attempts: add `final: %s`",
+            outcome->id.bytes, PLAYBOOK_ATTEMPTS_LEAST, by_law ? "legal" : "fact");
+    else
+        SAY(reading, outcome->at,
+            "'%s' gives nobody up, and `next: end` would be refused before %d attempts: write "
+            "another `next`, or `wake`",
+            outcome->id.bytes, PLAYBOOK_ATTEMPTS_LEAST);
 }
 
 /* Only law and plain facts end before the seventh attempt. */
@@ -356,6 +387,7 @@ static void check_final(struct reading *reading, const struct playbook_outcome *
     bool by_law = number == OUTCOME_DO_NOT_CONTACT || number == OUTCOME_UNSUBSCRIBED;
     bool by_fact = number == OUTCOME_WRONG_NUMBER || number == OUTCOME_BOUNCED;
 
+    check_end(reading, outcome, by_law, by_fact);
     if (outcome->final != 0 && outcome->next != PLAYBOOK_NEXT_END)
         SAY(reading, outcome->at, "'%s' is final, so it needs `next: end`", outcome->id.bytes);
     if (outcome->final == PLAYBOOK_BY_LAW && !by_law)

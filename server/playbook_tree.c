@@ -196,16 +196,26 @@ static struct tree *plant_document(struct planting *planting)
     return planting->failed ? NULL : root;
 }
 
+/* libyaml takes a byte order mark for a column of the first line. */
+static struct slice without_mark(struct slice bytes)
+{
+    static const char mark[] = {'\xEF', '\xBB', '\xBF'};
+
+    if (bytes.length < sizeof(mark) || memcmp(bytes.bytes, mark, sizeof(mark)) != 0)
+        return bytes;
+    return (struct slice){bytes.bytes + sizeof(mark), bytes.length - sizeof(mark)};
+}
+
 struct tree *playbook_tree(struct reading *reading, struct slice bytes, bool base)
 {
-    struct planting planting = {.reading = reading, .bytes = bytes, .base = base};
+    struct planting planting = {.reading = reading, .bytes = without_mark(bytes), .base = base};
     struct tree *root;
 
     if (!yaml_parser_initialize(&planting.parser))
         memory_missing();
     yaml_parser_set_encoding(&planting.parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&planting.parser, (const unsigned char *)bytes.bytes,
-                                 bytes.length);
+    yaml_parser_set_input_string(&planting.parser, (const unsigned char *)planting.bytes.bytes,
+                                 planting.bytes.length);
     root = plant_document(&planting);
     yaml_event_delete(&planting.event);
     yaml_parser_delete(&planting.parser);

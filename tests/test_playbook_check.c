@@ -10,6 +10,7 @@ static void what_is_no_yaml_is_told_with_its_place(void **state)
 {
     (void)state;
     assert_complaints("", "1:1: the file is empty\n");
+    assert_complaints("\xEF\xBB\xBF", "1:1: the file is empty\n");
     assert_complaints("name: [a\n", "2:1: did not find expected ',' or ']'\n");
     assert_complaints("name: \xff\n", "1:7: this is not UTF-8 text\n");
     assert_complaints("- a\n", "1:1: a playbook begins with lines `name: ...`\n");
@@ -19,6 +20,16 @@ static void what_is_no_yaml_is_told_with_its_place(void **state)
     assert_complaints("name: *a\n",
                       "1:7: write the value out: '&', '*' and '!' are not used here\n");
     assert_complaints("? [a]\n: b\n", "1:3: a name must stand here\n");
+}
+
+static void a_byte_order_mark_moves_no_place(void **state)
+{
+    (void)state;
+    assert_complaints("\xEF\xBB\xBF" BASED, "");
+    assert_complaints("\xEF\xBB\xBF" BASED "lese: {claim: 1h}\n",
+                      "4:1: a playbook has no 'lese'; did you mean 'lease'?\n");
+    assert_complaints("\xEF\xBB\xBFname: \xff\n", "1:7: this is not UTF-8 text\n");
+    assert_complaints("\xEF\xBB\xBFname: [a\n", "2:1: did not find expected ',' or ']'\n");
 }
 
 static void a_key_that_is_there_twice_is_told(void **state)
@@ -279,7 +290,7 @@ static void customers_in_a_cadence_for_prospects_are_told(void **state)
 static void an_unknown_outcome_is_told(void **state)
 {
     (void)state;
-    assert_complaints(BASED "outcomes:\n  solt: {next: retry}\n",
+    assert_complaints(BASED "outcomes:\n  solt: {attempt: true, next: retry}\n",
                       "5:3: there is no outcome 'solt'; did you mean 'sold'?\n");
 }
 
@@ -291,19 +302,52 @@ static void an_outcome_with_nothing_due_after_it_is_told(void **state)
         "5:3: 'busy' needs either `next: retry`, `cadence` or `end`, or `wake` with a "
         "time\n");
     assert_complaints(
-        BASED "outcomes:\n  busy: {next: retry, wake: 1h}\n",
+        BASED "outcomes:\n  busy: {attempt: true, next: retry, wake: 1h}\n",
         "5:3: 'busy' needs either `next: retry`, `cadence` or `end`, or `wake` with a "
         "time\n");
     assert_complaints(BASED "outcomes:\n  busy: {next: cadence, cadence: stop}\n",
                       "5:3: after 'busy' nothing would be due: the cadence is next, and stops\n");
     assert_complaints(BASED "outcomes:\n  busy: {next: end}\n",
                       "5:3: 'busy' ends everything, so it needs `cadence: stop`\n");
-    assert_complaints(BASED "outcomes:\n  busy: {wake: 0s}\n",
+    assert_complaints(BASED "outcomes:\n  busy: {attempt: true, wake: 0s}\n",
                       "5:3: 'busy' wakes at once; write a time\n");
-    assert_complaints(BASED "outcomes:\n  busy: {next: retry, silences: call}\n",
+    assert_complaints(BASED "outcomes:\n  busy: {attempt: true, next: retry, silences: call}\n",
                       "5:3: 'busy' calls again on a channel that it silences\n");
     assert_complaints(BASED "outcomes:\n  busy: {next: retry, contact: true}\n",
                       "5:3: 'busy' is contact, so it is an attempt too\n");
+}
+
+static void a_planned_call_that_is_no_attempt_is_told(void **state)
+{
+    static const char *const forms[] = {"next: retry", "wake: 1d", "agreed: true, next: cadence"};
+    char yaml[256];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
+        snprintf(yaml, sizeof(yaml), BASED "outcomes:\n  no_answer: {%s}\n", forms[i]);
+        assert_complaints(yaml, "5:3: 'no_answer' plans a call, so it is an attempt: add "
+                                "`attempt: true`\n");
+        snprintf(yaml, sizeof(yaml), BASED "outcomes:\n  no_answer: {attempt: true, %s}\n",
+                 forms[i]);
+        assert_complaints(yaml, "");
+    }
+}
+
+static void an_end_that_would_be_refused_each_time_is_told(void **state)
+{
+    (void)state;
+    assert_complaints(
+        BASED "outcomes:\n  conversation: {attempt: true, next: end, cadence: stop}\n",
+        "5:3: 'conversation' gives nobody up, and `next: end` would be refused before "
+        "7 attempts: write another `next`, or `wake`\n");
+    assert_complaints(
+        BASED "outcomes:\n  unsubscribed: {next: end, cadence: stop, silences: email}\n",
+        "5:3: 'unsubscribed' would be refused before 7 attempts: add `final: legal`\n");
+    assert_complaints(BASED "outcomes:\n  bounced: {next: end, cadence: stop}\n",
+                      "5:3: 'bounced' would be refused before 7 attempts: add `final: fact`\n");
+    assert_complaints(BASED "outcomes:\n  bounced: {next: end, cadence: stop, final: fact}\n", "");
+    assert_complaints(
+        BASED "outcomes:\n  not_interested: {attempt: true, next: end, cadence: stop}\n", "");
 }
 
 static void giving_up_before_seven_attempts_is_told(void **state)
@@ -356,6 +400,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_no_yaml_is_told_with_its_place),
+        cmocka_unit_test(a_byte_order_mark_moves_no_place),
         cmocka_unit_test(a_key_that_is_there_twice_is_told),
         cmocka_unit_test(unknown_keys_are_guessed),
         cmocka_unit_test(unknown_names_are_guessed),
@@ -377,6 +422,8 @@ int main(void)
         cmocka_unit_test(customers_in_a_cadence_for_prospects_are_told),
         cmocka_unit_test(an_unknown_outcome_is_told),
         cmocka_unit_test(an_outcome_with_nothing_due_after_it_is_told),
+        cmocka_unit_test(a_planned_call_that_is_no_attempt_is_told),
+        cmocka_unit_test(an_end_that_would_be_refused_each_time_is_told),
         cmocka_unit_test(giving_up_before_seven_attempts_is_told),
         cmocka_unit_test(what_the_law_asks_is_told),
         cmocka_unit_test(an_alias_that_is_an_outcome_is_told),
