@@ -155,10 +155,12 @@ static enum status decode_strictly(struct slice raw, struct text *scratch, struc
     return status == STATUS_OK && charset.guessed ? STATUS_MALFORMED : status;
 }
 
-struct slice form_query(struct slice query, const char *name, struct text *scratch)
+enum status form_query_read(struct slice query, const char *name, struct text *scratch,
+                            struct slice *out)
 {
-    struct slice wanted = slice_of(name), value;
+    struct slice wanted = slice_of(name);
 
+    *out = (struct slice){0};
     while (query.length > 0) {
         struct slice raw = split(&query, '&'), key;
         struct text before = *scratch;
@@ -166,7 +168,14 @@ struct slice form_query(struct slice query, const char *name, struct text *scrat
                      slice_equal(key, wanted);
         *scratch = before; /* a name takes no room from its value */
         if (found)
-            return decode_strictly(raw, scratch, &value) == STATUS_OK ? value : (struct slice){0};
+            return decode_strictly(raw, scratch, out);
     }
-    return (struct slice){0};
+    return STATUS_OK;
+}
+
+struct slice form_query(struct slice query, const char *name, struct text *scratch)
+{
+    struct slice value;
+
+    return form_query_read(query, name, scratch, &value) == STATUS_OK ? value : (struct slice){0};
 }

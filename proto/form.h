@@ -29,8 +29,11 @@ enum status form_parse(struct slice body, struct charset_reader *charset, size_t
 enum status form_parse_plain(struct slice body, struct charset_reader *charset, size_t pairs_max,
                              struct text *scratch, form_pair_fn *on_pair, void *owner);
 
-/* The first value of `name` in a query string, decoded into scratch; an empty
- * slice with bytes == NULL when absent, malformed, or not UTF-8. */
+/* The first value of `name` in a query string, decoded into scratch; an empty slice with bytes ==
+ * NULL when absent. MALFORMED: it is not escaped rightly, or not UTF-8; TOO_LARGE as above. */
+enum status form_query_read(struct slice query, const char *name, struct text *scratch,
+                            struct slice *out);
+/* The same where what cannot be read is as good as absent. */
 struct slice form_query(struct slice query, const char *name, struct text *scratch);
 
 #endif

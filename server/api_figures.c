@@ -108,12 +108,38 @@ static enum status run_figures(struct reading *reading, struct pending *pending,
 
 #define VALUE_MAX 256
 
+/* What cannot be used, and why where its name does not say that. */
+struct wrong {
+    const char *name, *why; /* why NULL: nothing more is to be said */
+};
+
+static void refuse(struct api *api, const struct api_call *call, enum status status,
+                   const struct wrong *wrong)
+{
+    uint64_t ticket = call->request->ticket;
+    char field[80], detail[256];
+
+    if (status != STATUS_INVALID || !wrong->why) {
+        api_problem_field(api, ticket, status, slice_of(wrong->name));
+        return;
+    }
+    snprintf(detail, sizeof(detail), "%s in the report %.*s: %s",
+             api_field_detail(slice_of(wrong->name), field, sizeof(field)),
+             (int)call->names[0].length, call->names[0].bytes, wrong->why);
+    api_problem(api, ticket, status, detail);
+}
+
 /* What the query says, terminated; "" where it says nothing. False: it cannot be read. */
-static bool take_text(const struct api_call *call, const char *name, char out[VALUE_MAX + 1])
+static bool take_text(const struct api_call *call, const char *name, struct wrong *wrong,
+                      char out[VALUE_MAX + 1])
 {
     struct text scratch = text_over(out, VALUE_MAX);
-    struct slice value = form_query(call->request->query, name, &scratch);
+    struct slice value;
 
+    *wrong = (struct wrong){name, "it is no UTF-8 text of at most 256 bytes"};
+    if (form_query_read(call->request->query, name, &scratch, &value) != STATUS_OK)
+        return false;
+    wrong->why = NULL;
     memmove(out, value.bytes ? value.bytes : "", value.length);
     out[value.length] = '\0';
     return strlen(out) == value.length;
@@ -125,10 +151,32 @@ static bool read_day(const char *text, uint32_t *out)
     int year, month, day, length = 0;
 
     if (sscanf(text, "%4d-%2d-%2d%n", &year, &month, &day, &length) != 3 || text[length] ||
-        length != 10 || year < 1970 || month < 1 || month > 12 || day < 1 || day > 31)
+        length != 10 || year < 1970 || month < 1 || month > 12 || day < 1)
         return false;
     *out = (uint32_t)civil_day_number(year, month, day);
-    return true;
+    return *out < (uint32_t)civil_day_number(year, month + 1, 1); /* that month has it */
+}
+
+static bool take_day(const struct api_call *call, const char *name, struct wrong *wrong,
+                     uint32_t *out)
+{
+    char text[VALUE_MAX + 1];
+
+    if (!take_text(call, name, wrong, text))
+        return false;
+    wrong->why = "give a day of the calendar, as 2026-01-31";
+    return !*text || read_day(text, out);
+}
+
+/* The days that are asked for. */
+static bool take_days(const struct api_call *call, struct figures_query *query, struct wrong *wrong)
+{
+    query->day_last = UINT32_MAX;
+    if (!take_day(call, "from", wrong, &query->day_first) ||
+        !take_day(call, "to", wrong, &query->day_last))
+        return false;
+    *wrong = (struct wrong){"from", "it is later than `to`"};
+    return query->day_first <= query->day_last;
 }
 
 /* A number with at most two places, in hundredths. */
@@ -172,59 +220,89 @@ static bool read_period(const char *text, enum figures_by *out)
     return false;
 }
 
-/* The parameters that are not filters, in their order. False: `*wrong` cannot be used. */
-static bool take_numbers(const struct api_call *call, struct figures_query *query,
-                         const char **wrong)
+/* What only some reports are made with. */
+static bool goes_by(enum figures_name name, const char *parameter)
 {
-    char text[VALUE_MAX + 1];
-    struct playbook_span cold_for;
-    uint64_t parts, limit;
+    if (strcmp(parameter, "by") == 0)
+        return name == FIGURES_FUNNEL || name == FIGURES_MIX || name == FIGURES_PROMISES;
+    if (strcmp(parameter, "cold_for") == 0)
+        return name == FIGURES_GRAVEYARD;
+    return name == FIGURES_DUST; /* price, recoverable */
+}
 
-    query->day_last = UINT32_MAX;
-    query->limit = FIGURES_LIMIT;
-    query->price_cents = FIGURES_PRICE_OWN;
-    query->recoverable_parts = FIGURES_RECOVERABLE_OWN;
-    if (!take_text(call, *wrong = "from", text) || (*text && !read_day(text, &query->day_first)))
+/* The same, of one that the report must be made with if it is given. */
+static bool take_own(const struct api_call *call, const struct figures_query *query,
+                     const char *name, struct wrong *wrong, char out[VALUE_MAX + 1])
+{
+    if (!take_text(call, name, wrong, out))
         return false;
-    if (!take_text(call, *wrong = "to", text) || (*text && !read_day(text, &query->day_last)))
+    if (*out && !goes_by(query->name, name)) {
+        wrong->why = "it is not made with that";
         return false;
-    if (!take_text(call, *wrong = "by", text) || (*text && !read_period(text, &query->by)))
-        return false;
-    if (!take_text(call, *wrong = "after", text) || (*text && !read_number(text, &query->after)))
-        return false;
-    if (!take_text(call, *wrong = "limit", text))
-        return false;
-    if (*text) {
-        if (!read_number(text, &limit) || limit == 0 || limit > FIGURES_LIMIT_MAX)
-            return false;
-        query->limit = (uint32_t)limit;
-    }
-    if (!take_text(call, *wrong = "cold_for", text) ||
-        (*text && !playbook_span_of(slice_of(text), &cold_for)))
-        return false;
-    if (*text)
-        query->cold_ms = playbook_span_about(cold_for);
-    if (!take_text(call, *wrong = "price", text) ||
-        (*text && !read_hundredths(text, 100000000, &query->price_cents)))
-        return false;
-    if (!take_text(call, *wrong = "recoverable", text))
-        return false;
-    if (*text) {
-        if (!read_hundredths(text, 10000, &parts))
-            return false;
-        query->recoverable_parts = (uint32_t)parts;
     }
     return true;
 }
 
+static bool take_page(const struct api_call *call, struct figures_query *query, struct wrong *wrong)
+{
+    char text[VALUE_MAX + 1];
+    uint64_t limit = FIGURES_LIMIT;
+
+    if (!take_text(call, "after", wrong, text) || (*text && !read_number(text, &query->after)))
+        return false;
+    if (!take_text(call, "limit", wrong, text) || (*text && !read_number(text, &limit)) ||
+        limit == 0 || limit > FIGURES_LIMIT_MAX)
+        return false;
+    query->limit = (uint32_t)limit;
+    return true;
+}
+
+static bool take_money(const struct api_call *call, struct figures_query *query,
+                       struct wrong *wrong)
+{
+    char text[VALUE_MAX + 1];
+    uint64_t parts = FIGURES_RECOVERABLE_OWN;
+
+    query->price_cents = FIGURES_PRICE_OWN;
+    if (!take_own(call, query, "price", wrong, text) ||
+        (*text && !read_hundredths(text, 100000000, &query->price_cents)))
+        return false;
+    if (!take_own(call, query, "recoverable", wrong, text) ||
+        (*text && !read_hundredths(text, 10000, &parts)))
+        return false;
+    query->recoverable_parts = (uint32_t)parts;
+    return true;
+}
+
+/* The parameters that are not filters, in their order. False: `*wrong` cannot be used. */
+static bool take_numbers(const struct api_call *call, struct figures_query *query,
+                         struct wrong *wrong)
+{
+    char text[VALUE_MAX + 1];
+    struct playbook_span cold_for;
+
+    if (!take_days(call, query, wrong))
+        return false;
+    if (!take_own(call, query, "by", wrong, text) || (*text && !read_period(text, &query->by)))
+        return false;
+    if (!take_page(call, query, wrong))
+        return false;
+    if (!take_own(call, query, "cold_for", wrong, text) ||
+        (*text && !playbook_span_of(slice_of(text), &cold_for)))
+        return false;
+    if (*text)
+        query->cold_ms = playbook_span_about(cold_for);
+    return take_money(call, query, wrong);
+}
+
 /* A manager's own agency, and for an administrator the one that is named, else all of them. */
 static enum status take_agency(const struct api *api, const struct api_call *call,
-                               struct figures_query *query)
+                               struct figures_query *query, struct wrong *wrong)
 {
     char text[VALUE_MAX + 1];
 
     query->agency = call->caller.agency;
-    if (!take_text(call, "agency", text))
+    if (!take_text(call, "agency", wrong, text))
         return STATUS_INVALID;
     if (!*text)
         return STATUS_OK;
@@ -234,13 +312,14 @@ static enum status take_agency(const struct api *api, const struct api_call *cal
 }
 
 static enum status take_site(const struct api *api, const struct api_call *call, const char *id,
-                             struct figures_query *query)
+                             struct figures_query *query, struct wrong *wrong)
 {
     uint32_t number = registry_number(api->options.registry, ENTITY_SITE, slice_of(id));
     uint32_t agency = registry_agency_of(api->options.registry, ENTITY_SITE, number);
 
     if (number == 0 || !api_may_see(&call->caller, agency))
         return STATUS_NOT_FOUND;
+    wrong->why = "it is not of that agency";
     if (query->agency != 0 && query->agency != agency)
         return STATUS_INVALID;
     query->agency = agency;
@@ -273,8 +352,34 @@ static bool goes_with(enum figures_name name, enum tally_dimension side)
 }
 
 /* One filter at a time: each side is counted for itself. */
+static enum status find_side(const struct api *api, const struct api_call *call,
+                             enum tally_dimension side, const char *text,
+                             struct figures_query *query, struct wrong *wrong)
+{
+    const struct hash_key *key = writer_hash_key(api->writer);
+
+    wrong->why = "give only one of site, source, campaign, agent and owner";
+    if (query->side != TALLY_ALL)
+        return STATUS_INVALID;
+    wrong->why = "it is not made with that";
+    if (!goes_with(query->name, side))
+        return STATUS_INVALID;
+    query->side = side;
+    if (side == TALLY_SITE)
+        return take_site(api, call, text, query, wrong);
+    if (side == TALLY_OWNER)
+        return take_owner(api, call, text, query);
+    if (side == TALLY_AGENT) {
+        query->value = agent_hash(key, slice_of(text));
+        return STATUS_OK;
+    }
+    wrong->why = "name the agency, too, whose word it is";
+    query->value = source_hash(key, query->agency, slice_of(text));
+    return query->agency != 0 ? STATUS_OK : STATUS_INVALID;
+}
+
 static enum status take_filter(const struct api *api, const struct api_call *call,
-                               struct figures_query *query, const char **wrong)
+                               struct figures_query *query, struct wrong *wrong)
 {
     static const struct {
         const char *name;
@@ -284,29 +389,16 @@ static enum status take_filter(const struct api *api, const struct api_call *cal
                    {"source", TALLY_SOURCE},
                    {"campaign", TALLY_CAMPAIGN},
                    {"owner", TALLY_OWNER}};
-    const struct hash_key *key = writer_hash_key(api->writer);
     enum status status = STATUS_OK;
     char text[VALUE_MAX + 1];
 
     query->side = TALLY_ALL;
     for (size_t i = 0; status == STATUS_OK && i < sizeof(filters) / sizeof(*filters); i++) {
-        if (!take_text(call, *wrong = filters[i].name, text))
+        if (!take_text(call, filters[i].name, wrong, text))
             return STATUS_INVALID;
         if (!*text)
             continue;
-        if (query->side != TALLY_ALL || !goes_with(query->name, filters[i].side))
-            return STATUS_INVALID;
-        query->side = filters[i].side;
-        if (query->side == TALLY_SITE)
-            status = take_site(api, call, text, query);
-        else if (query->side == TALLY_OWNER)
-            status = take_owner(api, call, text, query);
-        else if (query->side == TALLY_AGENT)
-            query->value = agent_hash(key, slice_of(text));
-        else if (query->agency == 0) /* whose word? */
-            status = STATUS_INVALID;
-        else
-            query->value = source_hash(key, query->agency, slice_of(text));
+        status = find_side(api, call, filters[i].side, text, query, wrong);
     }
     return status;
 }
@@ -314,17 +406,17 @@ static enum status take_filter(const struct api *api, const struct api_call *cal
 void api_figures(struct api *api, const struct api_call *call)
 {
     struct figures_query query = {.name = figures_of(call->names[0])};
-    const char *wrong = "agency";
+    struct wrong wrong = {"agency", NULL};
     enum status status = query.name == FIGURES_NONE ? STATUS_NOT_FOUND : STATUS_OK;
 
     if (status == STATUS_OK)
-        status = take_agency(api, call, &query);
+        status = take_agency(api, call, &query, &wrong);
     if (status == STATUS_OK && !take_numbers(call, &query, &wrong))
         status = STATUS_INVALID;
     if (status == STATUS_OK)
         status = take_filter(api, call, &query, &wrong);
     if (status != STATUS_OK)
-        api_problem_field(api, call->request->ticket, status, slice_of(wrong));
+        refuse(api, call, status, &wrong);
     else
         read_figures(api, call, &query, run_figures);
 }

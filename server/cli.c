@@ -433,7 +433,7 @@ static int verb_report(struct cli_call *call)
     if (csv && !call->json)
         return cli_print_figures_csv(call, bytes);
     cli_path(path, call, call->verb, bytes);
-    int code = cli_request(call, "GET", path, (struct slice){0}, &answer);
+    int code = cli_ask_figures(call, path, &answer);
     if (code == 0)
         cli_print_figures(answer.body, call->json);
     return code;
@@ -550,8 +550,8 @@ int cli(int argc, char **argv)
         return usage(&call, stderr);
     if (call.help)
         return usage(&call, stdout);
-    if (call.count == 0) /* a report's name is asked for: here they are */
-        return usage(&call, strcmp(call.entity->name, "report") == 0 ? stdout : stderr);
+    if (call.count == 0)
+        return usage(&call, stderr);
     call.verb = call.words[0];
     memmove(call.words, call.words + 1, (size_t)--call.count * sizeof *call.words);
     const struct verb *verb = find_verb(&call);

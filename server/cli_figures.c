@@ -88,6 +88,13 @@ void cli_figures_usage(FILE *out)
 #undef XX
 }
 
+int cli_ask_figures(struct cli_call *call, const char *path, struct client_answer *answer)
+{
+    int code = cli_request(call, "GET", path, (struct slice){0}, answer);
+
+    return answer->status == 422 ? CLI_USAGE : code;
+}
+
 /* --- one value ------------------------------------------------------------------------------ */
 
 static bool ends_in(struct slice name, const char *end)

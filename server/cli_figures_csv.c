@@ -164,7 +164,7 @@ bool cli_write_figures_csv(struct slice json, struct cli_csv *csv, struct text *
 static int print_page(struct cli_call *call, const char *path, struct cli_csv *csv)
 {
     struct client_answer answer;
-    int code = cli_request(call, "GET", path, (struct slice){0}, &answer);
+    int code = cli_ask_figures(call, path, &answer);
 
     if (code != 0)
         return code;

@@ -81,7 +81,8 @@ static void filters_take_names(void **state)
         "speed?campaign=spring+%2226%22",
     };
     static const char *const none[] = {"speed?agent=a43", "speed?source=Webinar",
-                                       "speed?from=2023-11-15", "speed?to=2023-11-13"};
+                                       "speed?from=2023-11-15", "speed?to=2023-11-13",
+                                       "speed?from=2024-02-29"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(one) / sizeof(*one); i++) {
@@ -124,6 +125,43 @@ static void what_cannot_be_asked_is_named(void **state)
     assert_answer(get(rig.token, "speed?source=webinar"), 422); /* whose word? */
     assert_answer(get(manager, "weather"), 404);
     assert_answer(get(manager, "speed?site=nowhere"), 404);
+}
+
+static void what_a_report_is_not_asked_for_with_is_refused(void **state)
+{
+    static const char *const wrong[][2] = {
+        {"funnel?from=2027-02-30", "from cannot be used in the report funnel: give a day"},
+        {"funnel?to=2027-02-29", "to cannot be used in the report funnel: give a day"},
+        {"funnel?from=2028-01-02&to=2028-01-01",
+         "from cannot be used in the report funnel: it is later than `to`"},
+        {"speed?by=day", "by cannot be used in the report speed: it is not made with that"},
+        {"speed?price=5", "price cannot be used in the report speed: it is not made with that"},
+        {"cracks?recoverable=5", "recoverable cannot be used in the report cracks: it is not made"},
+        {"speed?cold_for=6mo", "cold_for cannot be used in the report speed: it is not made"},
+        {"funnel?agent=a42", "agent cannot be used in the report funnel: it is not made with that"},
+        {"speed?campaign=%FF", "campaign cannot be used in the report speed: it is no UTF-8 text"},
+        {"speed?site=%FF", "site cannot be used in the report speed: it is no UTF-8 text"},
+        {"speed?agency=%FF", "agency cannot be used in the report speed: it is no UTF-8 text"},
+        {"speed?from=%FF", "from cannot be used in the report speed: it is no UTF-8 text"},
+        {"speed?site=www&agent=a42", "agent cannot be used in the report speed: give only one"},
+    };
+    static const char *const right[] = {
+        "mix?by=week",           "promises?by=month",     "funnel?by=day",
+        "dust?price=5",          "dust?recoverable=5",    "graveyard?cold_for=6mo",
+        "speed?by=&price=",      "speed?limit=5&after=7", "funnel?from=2028-02-29&to=2028-02-29",
+        "board?from=2027-01-01", "graveyard?site=www",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        assert_answer(get(manager, wrong[i][0]), 422);
+        assert_body_has(wrong[i][1]);
+    }
+    for (size_t i = 0; i < sizeof(right) / sizeof(*right); i++)
+        assert_answer(get(manager, right[i]), 200);
+    assert_answer(get(rig.token, "speed?campaign=spring"), 422);
+    assert_body_has("campaign cannot be used in the report speed: name the agency, too");
+    assert_answer(get(rig.token, "speed?campaign=spring&agency=acme"), 200);
 }
 
 static void a_tenant_sees_only_its_own(void **state)
@@ -219,6 +257,7 @@ int main(void)
         TEST(sources_of_every_kind_are_told_apart),
         TEST(filters_take_names),
         TEST(what_cannot_be_asked_is_named),
+        TEST(what_a_report_is_not_asked_for_with_is_refused),
         TEST(a_tenant_sees_only_its_own),
         TEST(a_list_names_people_by_their_public_ids),
         TEST(dust_takes_a_price),

@@ -68,8 +68,16 @@ class Figures(Scenario):
         self.assertIn("cracks                    0", cracks)
         self.live(5, MINUTE, "unsatisfied")
         self.assertIn("per_", self.command("report", "unhappy", "--agency", "acme"))
-        wrong = self.server.run("report", "weather", "--data", self.server.data, check=False)
-        self.assertEqual(2, wrong.returncode)
+
+    def test_a_report_that_cannot_be_asked_for_so_is_a_mistake_of_usage(self):
+        for words, said in ((("weather",), "there is no 'weather'"),
+                            ((), "usage: hotlead report NAME"),
+                            (("funnel", "--from", "2027-02-30"), "give a day of the calendar"),
+                            (("funnel", "--from", "2027-02-30", "--csv"), "give a day of the calendar"),
+                            (("speed", "--by", "day"), "the value of by cannot be used in the report speed")):
+            wrong = self.server.run("report", *words, "--data", self.server.data, check=False)
+            self.assertEqual((2, b""), (wrong.returncode, wrong.stdout), words)
+            self.assertIn(said, wrong.stderr.decode())
 
     def test_csv_has_all_pages_of_a_list(self):
         for number in range(120):
@@ -101,7 +109,7 @@ class Figures(Scenario):
 
     def test_every_report_comes_as_text_json_and_csv(self):
         self.lived()
-        names = re.findall(r"^  ([a-z]\S+) ", self.command("report"), re.MULTILINE)
+        names = re.findall(r"^  ([a-z]\S+) ", self.command("report", "--help"), re.MULTILINE)
         self.assertLessEqual({"speed", "conversation-time", "funnel", "attempts", "score", "dust", "cracks", "promises", "mix",
                               "campaigns", "unhappy", "late", "no-response", "board", "pipelines", "robots", "graveyard"}, set(names))
         for name in names:
