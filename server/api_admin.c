@@ -563,7 +563,9 @@ void api_entity_remove(struct api *api, const struct api_call *call)
         return;
     enum status status = registry_check_remove(api->options.registry, kind, number);
     if (status == STATUS_CONFLICT)
-        detail = "remove first what depends on it";
+        detail = kind == ENTITY_AGENT
+                     ? "remove first its tokens, and lead its queue's sites to another"
+                     : "remove first what depends on it";
     if (status == STATUS_OK && is_last_admin(api, kind, number)) {
         status = STATUS_CONFLICT;
         detail = "it is the last token of an administrator";

@@ -285,8 +285,10 @@ void api_person_search(struct api *api, const struct api_call *call)
     const char *country =
         search.country.length == 2 ? search.country.bytes : country_of(api, call, agency);
     if (status == STATUS_OK && agency == 0) {
-        field = SLICE("agency");
-        status = STATUS_INVALID;
+        api_problem(api, call->request->ticket, STATUS_INVALID,
+                    "the value of agency cannot be used: an administrator names an agency that is "
+                    "there");
+        return;
     }
     if (status == STATUS_OK)
         status = hash_search(api, &search, agency, country, &facts);

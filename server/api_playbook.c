@@ -371,7 +371,13 @@ static void refuse(struct api *api, const struct api_call *call, enum status sta
     else if (status == STATUS_BUSY)
         snprintf(detail, sizeof(detail), "there are as many versions of playbooks as can be: %d",
                  SITE_PLAYBOOK_NUMBER_MAX);
-    else {
+    else if (status == STATUS_INVALID &&
+             (slice_equal(field, SLICE("id")) || slice_equal(field, SLICE("agency")))) {
+        api_problem(api, call->request->ticket, status,
+                    "the value of id cannot be used: give AGENCY.NAME, as acme.main, of an agency "
+                    "that is there");
+        return;
+    } else {
         api_admin_refuse(api, call, status, field);
         return;
     }

@@ -251,6 +251,7 @@ static void removed_is_gone_and_its_id_free(void **state)
 {
     (void)state;
     assert_answer(ask_as(rig.token, "DELETE /v1/agents/a42", ""), 409);
+    assert_body_has("remove first its tokens");
     assert_answer(ask_as(rig.token, "DELETE /v1/tokens/t42", ""), 204);
     assert_answer(ask_as(agent, "POST /v1/tasks/claim", "{}"), 401);
     assert_answer(ask_as(rig.token, "DELETE /v1/agents/a42", ""), 204);

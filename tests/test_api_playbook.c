@@ -204,7 +204,10 @@ static void what_is_no_playbook_at_all_is_named(void **state)
         {"{" YAML("A") "}", 422, "give the playbook's id"},
         {"{\"id\":\"acme.A\"," YAML("A") "}", 422, "the value of id cannot be used"},
         {"{\"id\":\"acme\",\"agency\":\"acme\"," YAML("A") "}", 422, "the value of id cannot"},
-        {"{\"id\":\"none.a\"," YAML("A") "}", 422, "the value of agency cannot be used"},
+        {"{\"id\":\"none.a\"," YAML("A") "}", 422,
+         "the value of id cannot be used: give AGENCY.NAME"},
+        {"{\"id\":\"default\"," YAML("A") "}", 422,
+         "the value of id cannot be used: give AGENCY.NAME"},
         {"{\"id\":\"rival.a\",\"agency\":\"acme\"," YAML("A") "}", 422, "the value of id cannot"},
     };
 
