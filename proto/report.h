@@ -121,6 +121,13 @@ bool report_amount(struct slice value, uint64_t *cents_out);
  * outcome for OUTCOME and AMEND, agent for CLAIM, signal for SIGNAL) or too long. */
 enum status report_check(const struct report *report, struct slice *field_out);
 
+/* Nothing ends before it starts. */
+static inline bool report_is_reversed(const struct report *report)
+{
+    return report->started_ms != 0 && report->ended_ms != 0 &&
+           report->ended_ms < report->started_ms;
+}
+
 /* Stored form (of agent, note, value, channel, word, answers, ...: what may name a person), like
  * optin_encode: bytes written, or 0 when it does not fit; CORRUPT, or a report with
  * slices of `bytes` and nothing else. */

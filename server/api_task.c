@@ -428,16 +428,17 @@ static void report_settled(struct api *api, struct pending *pending,
         api_problem(api, ticket, settlement->status, detail_of(settlement, op));
 }
 
-/* A time that is too far away to be meant. */
-static enum status check_agreed(const struct api *api, const struct report *report,
-                                struct slice *field)
+/* A time that is too far away to be meant, or an end before the beginning. */
+static enum status check_times(const struct api *api, const struct report *report,
+                               struct slice *field)
 {
     uint64_t now_ms = clock_now_ms(api->options.clock);
 
-    if (report->call_at_ms <= now_ms + REPORT_AGREED_WITHIN_MS)
-        return STATUS_OK;
+    *field = SLICE("ended_ms");
+    if (report_is_reversed(report))
+        return STATUS_INVALID;
     *field = SLICE("call_at_ms");
-    return STATUS_INVALID;
+    return report->call_at_ms <= now_ms + REPORT_AGREED_WITHIN_MS ? STATUS_OK : STATUS_INVALID;
 }
 
 static enum status read_report(const struct api_call *call, struct json_value body,
@@ -508,7 +509,7 @@ void api_task_report(struct api *api, const struct api_call *call)
         return;
     enum status status = read_report(call, body, &report, &field);
     if (status == STATUS_OK)
-        status = check_agreed(api, &report, &field);
+        status = check_times(api, &report, &field);
     if (status == STATUS_OK)
         status = submit_report(api, call, &report, task, opened_ms);
     if (status != STATUS_OK)

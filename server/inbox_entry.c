@@ -78,5 +78,9 @@ enum status inbox_entry_read(const struct redis_reply *entry, struct inbox_id *i
     }
     if (report_check(report_out, &field) != STATUS_OK || report_out->delivery > UINT16_MAX)
         return STATUS_INVALID;
+    if (report_is_reversed(report_out)) {
+        report_out->ended_ms = 0;
+        *left_out = report_optional_field(SLICE("ended_ms"));
+    }
     return STATUS_OK;
 }

@@ -143,6 +143,20 @@ static void a_call_is_agreed_for_five_years_ahead_at_most(void **state)
     assert_answer(report(agent, "outcome", body), 200);
 }
 
+static void nothing_ends_before_it_starts(void **state)
+{
+    (void)state;
+    assert_answer(report(agent, "outcome",
+                         "{\"delivery\":1,\"outcome\":\"busy\",\"started_ms\":1700000002000,"
+                         "\"ended_ms\":1700000001999}"),
+                  422);
+    assert_body_has("the value of ended_ms cannot be used");
+    assert_answer(report(agent, "outcome",
+                         "{\"delivery\":1,\"outcome\":\"busy\",\"started_ms\":1700000002000,"
+                         "\"ended_ms\":1700000002000}"),
+                  200);
+}
+
 static void an_agents_token_speaks_for_that_agent(void **state)
 {
     (void)state;
@@ -312,6 +326,7 @@ int main(void)
         TEST(what_a_report_lacks_is_named),
         TEST(a_sale_says_what_an_amount_is),
         TEST(a_call_is_agreed_for_five_years_ahead_at_most),
+        TEST(nothing_ends_before_it_starts),
         TEST(an_agents_token_speaks_for_that_agent),
         TEST(a_claim_is_answered_with_the_task),
         TEST(no_task_in_time_is_204_and_no_redis_503),

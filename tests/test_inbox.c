@@ -219,6 +219,21 @@ static void an_outcome_counts_without_an_agent(void **state)
     assert_int_equal(stats_count(fixture->stats, STATS_REPORTS_REFUSED), 0);
 }
 
+static void an_end_before_the_beginning_is_left_out(void **state)
+{
+    (void)state;
+    server_run(&fixture->server,
+               "XADD %s * task %s delivery 1 op outcome outcome sold agent a42 "
+               "ended_ms 1700000000001 started_ms 1700000000002",
+               STREAM, task(8));
+    launch();
+    await_heard(1);
+    assert_int_equal(fixture->heard[0].report.outcome, OUTCOME_SOLD);
+    assert_int_equal(fixture->heard[0].report.started_ms, 1700000000002);
+    assert_int_equal(fixture->heard[0].report.ended_ms, 0);
+    assert_int_equal(stats_count(fixture->stats, STATS_REPORT_FIELDS_LEFT_OUT), 1);
+}
+
 static bool is_drained(void *owner)
 {
     turn(NULL);
@@ -426,6 +441,7 @@ int main(void)
         TEST(bad_optional_field_is_left_out_of_its_report),
         TEST(a_sale_whose_value_is_no_amount_is_counted_once_it_counts),
         TEST(an_outcome_counts_without_an_agent),
+        TEST(an_end_before_the_beginning_is_left_out),
         TEST(drained_is_told_once_when_all_that_waited_is_settled),
         TEST(empty_streams_are_drained_at_once),
         TEST(missing_permission_to_read_is_told),
