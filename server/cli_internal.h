@@ -61,8 +61,8 @@ void cli_path(char out[2048], const struct cli_call *call, const char *id, const
 
 /* NULL: it is no JSON. To be closed. */
 struct json *cli_open_document(struct slice json, struct json_value *root_out);
-/* Asks for a report. USAGE where the server says that it cannot be asked for so: all of that stood on
- * the command line. */
+/* Asks for a report. USAGE where the server says that it cannot be asked for so: all of that stood
+ * on the command line. */
 int cli_ask_figures(struct cli_call *call, const char *path, struct client_answer *answer);
 /* The call's report with all pages of its list; the exit code comes back. `query` is as
  * cli_figures_query makes it, below 1 KiB. */
