@@ -493,6 +493,8 @@ struct past {
 
 /* `outcome`: what the task is amended to. */
 void life_look_back(struct life *life, uint64_t task, enum outcome outcome, struct past *past);
+/* What the amended outcome made of the person's plans is undone. */
+void life_take_back(struct life *life, const struct past *past);
 /* How far all of it has brought the person. */
 void life_go_through_again(struct life *life, const struct past *past, const struct heard *heard);
 

@@ -143,6 +143,38 @@ void life_look_back(struct life *life, uint64_t task, enum outcome outcome, stru
     past->is_whole = seq == 0;
 }
 
+static bool is_same_cadence(const struct person_row *a, const struct person_row *b)
+{
+    return a->cadence == b->cadence && a->cadence_ms == b->cadence_ms;
+}
+
+/* Its "never again", its silence, its call, and the cadence that it began or stopped. A cadence
+ * that has gone on since then is left as it is. */
+void life_take_back(struct life *life, const struct past *past)
+{
+    const struct person_row *before = &past->before;
+    struct person_row *row = &life->who->row;
+    bool was_agreed = before->call_why == CALL_AGREED && before->call_ms > life->turn->now_ms;
+
+    if (past->was_stopped)
+        row->flags &= (uint8_t)~PERSON_DO_NOT_CONTACT;
+    if (!past->has_before)
+        return;
+    row->silenced = before->silenced;
+    row->calls = before->calls;
+    row->sold_cents = before->sold_cents;
+    row->sold_attempt = before->sold_attempt;
+    row->call_ms = was_agreed ? before->call_ms : 0;
+    row->call_why = was_agreed ? (uint8_t)CALL_AGREED : (uint8_t)CALL_NOT;
+    if (!past->has_after || before->cadence == 0 || is_same_cadence(before, &past->after) ||
+        !is_same_cadence(row, &past->after))
+        return;
+    row->cadence = before->cadence;
+    row->cadence_ms = before->cadence_ms;
+    row->step = before->step;
+    row->step_ms = before->step_ms;
+}
+
 /* How far opt-ins and outcomes have brought the person, the amended one as it is now: from the
  * first stage on, or from where somebody put it by hand, in the order in which they came. Of
  * somebody with a longer history than is walked, or who was put elsewhere since, nothing is taken

@@ -448,36 +448,6 @@ static enum status hear_outcome(struct hearing *hearing)
 
 /* --- amending -------------------------------------------------------------------------------- */
 
-static bool is_same_cadence(const struct person_row *a, const struct person_row *b)
-{
-    return a->cadence == b->cadence && a->cadence_ms == b->cadence_ms;
-}
-
-/* What the amended outcome made of the plans is taken back: its silence, its call, and the cadence
- * that it began or stopped. A cadence that has gone on since then is left as it is. */
-static void take_back_plans(struct hearing *hearing, const struct past *past)
-{
-    const struct person_row *before = &past->before;
-    struct person_row *row = &hearing->who.row;
-    bool was_agreed = before->call_why == CALL_AGREED && before->call_ms > hearing->turn->now_ms;
-
-    if (!past->has_before)
-        return;
-    row->silenced = before->silenced;
-    row->calls = before->calls;
-    row->sold_cents = before->sold_cents;
-    row->sold_attempt = before->sold_attempt;
-    row->call_ms = was_agreed ? before->call_ms : 0;
-    row->call_why = was_agreed ? (uint8_t)CALL_AGREED : (uint8_t)CALL_NOT;
-    if (!past->has_after || before->cadence == 0 || is_same_cadence(before, &past->after) ||
-        !is_same_cadence(row, &past->after))
-        return;
-    row->cadence = before->cadence;
-    row->cadence_ms = before->cadence_ms;
-    row->step = before->step;
-    row->step_ms = before->step_ms;
-}
-
 static void count_amended(struct hearing *hearing, const struct past *past,
                           const struct heard *heard)
 {
@@ -532,10 +502,8 @@ static enum status hear_amend(struct hearing *hearing)
     heard.contact_ms = past.contacted_ms;
     count_amended(hearing, &past, &heard);
     counts_wholly = (past.was_stopped || past.is_latest) && !past.is_stopped;
-    if (past.was_stopped && counts_wholly)
-        hearing->who.row.flags &= (uint8_t)~PERSON_DO_NOT_CONTACT;
     if (counts_wholly)
-        take_back_plans(hearing, &past);
+        life_take_back(hearing->life, &past);
     life_go_through_again(hearing->life, &past, &heard);
     if (counts_wholly)
         life_hear(hearing->life, &heard);

@@ -1,21 +1,12 @@
 /* What reading the journal brings into memory, from a disk: nothing is shown where files live in
  * memory anyhow (tmpfs). */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "server/journal.h"
-#include "tests/folder.h"
+#include "tests/journal_rig.h"
 
 #define RECORDS       5000
 #define PAYLOAD_BYTES 1000
@@ -26,46 +17,9 @@
 #define UNTIL_BYTES (5u << 20)
 #define SEEN_BYTES  (UNTIL_BYTES - FROM_BYTES)
 
-struct fixture {
-    struct folder folder;
-    struct journal_options options;
-    char directory[80];
-    struct journal *journal;
-};
-
-static struct fixture fixture;
-
-static int set_up(void **state)
+static int set_up_records(void **state)
 {
-    static char payload[PAYLOAD_BYTES];
-    static struct record record;
-    enum status status;
-
-    (void)state;
-    fixture.folder = folder_make();
-    snprintf(fixture.directory, sizeof fixture.directory, "%s/journal", fixture.folder.path);
-    fixture.options = (struct journal_options){.directory = fixture.directory};
-    status = journal_open(&fixture.options, &fixture.journal);
-    if (status == STATUS_OK)
-        status = journal_begin(fixture.journal);
-    for (uint64_t seq = 1; status == STATUS_OK && seq <= RECORDS; seq++) {
-        record_begin(&record, RECORD_OPTIN, 1000 + seq, 1);
-        record.header.seq = seq;
-        record.payload = (struct slice){payload, sizeof payload};
-        record_seal(&record);
-        status = journal_append(fixture.journal, &record);
-    }
-    if (status == STATUS_OK)
-        status = journal_commit(fixture.journal);
-    return status == STATUS_OK ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    journal_close(fixture.journal);
-    folder_remove(&fixture.folder);
-    return 0;
+    return set_up(state) == 0 && append_batch(RECORDS, PAYLOAD_BYTES) == STATUS_OK ? 0 : -1;
 }
 
 static size_t page_bytes(void)
@@ -120,15 +74,6 @@ static void a_single_read_brings_no_neighbours_into_memory(void **state)
     assert_in_range(count_resident_pages(), 5, 20);
 }
 
-static bool count_record(void *owner, uint64_t seq, enum status status,
-                         const struct record_view *view)
-{
-    (void)seq, (void)view;
-    assert_int_equal(status, STATUS_OK);
-    ++*(unsigned *)owner;
-    return true;
-}
-
 static long major_faults(void)
 {
     struct rusage usage;
@@ -139,26 +84,20 @@ static long major_faults(void)
 
 static void a_scan_reads_ahead(void **state)
 {
-    struct journal_reader *reader;
-    unsigned count = 0;
-
     (void)state;
     reopen_cold();
     long before = major_faults();
-    assert_int_equal(journal_reader_open(fixture.journal, &reader), STATUS_OK);
-    assert_int_equal(journal_scan(reader, 1, count_record, &count), STATUS_OK);
-    journal_reader_close(reader);
-    assert_int_equal(count, RECORDS);
+    assert_int_equal(scan(1, 0).count, RECORDS);
     assert_in_range(major_faults() - before, 0, RECORDS / 40);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST_RECORDS(name) cmocka_unit_test_setup_teardown(name, set_up_records, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_single_read_brings_no_neighbours_into_memory),
-        TEST(a_scan_reads_ahead),
+        TEST_RECORDS(a_single_read_brings_no_neighbours_into_memory),
+        TEST_RECORDS(a_scan_reads_ahead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

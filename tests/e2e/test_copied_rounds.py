@@ -8,7 +8,7 @@ import time
 from checker import Checker
 from harness import Scenario
 from rounds import Rounds
-from servers import Hotlead, wait_until
+from servers import Hotlead
 from traffic import Traffic
 
 
@@ -93,17 +93,19 @@ class CopiedRounds(Scenario):
             checker.check_all_again()
         servers = (first.scenario.server, second.scenario.server)
         popped = first.ledger.popped  # of the consumers, and so of both
-        wait_until(
-            lambda: self.is_agreed(servers, common, popped), 20, "what both know to stand once, be held, or have ended"
-        )
+        end = time.monotonic() + 20
+        while (wrong := self.disagreements(servers, common, popped)) and time.monotonic() < end:
+            time.sleep(0.05)
+        self.assertEqual([], wrong[:5], "what both know stands once, is held, or has ended")
         checkers[0].end_most(keep=0)  # the next round begins with nothing
 
-    def is_agreed(self, servers, common, popped):
+    def disagreements(self, servers, common, popped):
         """Held is what stands nowhere, and then a consumer got the delivery of which each says so."""
         standing = collections.Counter(
             json.loads(member)["id"] for member in self.redis("ZRANGE", self.key("tasks"), 0, -1)
         )
-        for task in common:
+        wrong = []
+        for task in sorted(common):
             told = [server.web.get(f"/v1/tasks/{task}", bearer=self.sk).json for server in servers]
             states = {one["state"] for one in told}
             held = [one["delivery"] for one in told if one["state"] not in ("queued", "ended")]
@@ -111,5 +113,6 @@ class CopiedRounds(Scenario):
             is_left = states == {"ended"} and standing[task]
             is_held_by_nobody = not all(popped[task, delivery] for delivery in held)
             if is_lost or is_left or is_held_by_nobody or standing[task] > 1:
-                return False
-        return True
+                pops = {delivery: count for (one, delivery), count in popped.items() if one == task}
+                wrong.append(f"{task} stands {standing[task]}x, was popped {pops}: {told}")
+        return wrong
