@@ -126,7 +126,7 @@ class Checker:
                 break
             assert taken < timeout, f"{len(wrong)} disagreements after {timeout} s: {wrong[:5]}"
             if taken > UNSEEN_AFTER and self.unseen == len(wrong):
-                self._pop_all()
+                self.pop_all()
             time.sleep(0.1)
         with self.ledger.lock:
             for task, person in people.items():
@@ -136,7 +136,7 @@ class Checker:
             self.ledger.unheard_pops = 0
         self.check_some_again()
 
-    def _pop_all(self):
+    def pop_all(self):
         """A pop is noticed when nothing stands in the queue any more that sorts before it. Where a Redis forgot puts
         which came back behind the pop of a later task, that is after they are popped too."""
         while member := self.scenario.redis("ZPOPMIN", self.scenario.key("tasks")):
