@@ -330,11 +330,13 @@ static void count_report(struct api *api, const struct settlement *settlement, e
 }
 
 /* What the code alone does not say. */
-static const char *conflict_of(enum report_op op)
+static const char *conflict_of(const struct settlement *settlement, enum report_op op)
 {
     switch (op) {
     case REPORT_OUTCOME:
-        return "the task has its outcome already";
+        return settlement->wish ? "the task has its outcome already, which stays; that the person "
+                                  "asked to be left alone is kept, and holds from now on"
+                                : "the task has its outcome already";
     case REPORT_EXTEND:
     case REPORT_RELEASE:
         return "this delivery is not held any more: it is stale, somebody else holds it, or the "
@@ -385,7 +387,7 @@ static const char *detail_of(const struct settlement *settlement, enum report_op
         return "the value of a sale is an amount: 1200 or 1200.50, without a currency or commas";
     switch (settlement->status) {
     case STATUS_CONFLICT:
-        return conflict_of(op);
+        return conflict_of(settlement, op);
     case STATUS_INVALID:
         return "a delivery that was not given out yet, or an outcome that does not happen to a "
                "task of this channel, or that the person's playbook does not know, not among its "

@@ -145,6 +145,7 @@ struct settlement {
     unsigned odd_item;              /* REPORT, when INVALID: the first of its answers and finds that
                                      * cannot be, from 1; 0: something else is wrong */
     bool unknown_word;              /* REPORT: counted as no_answer, see effect_report */
+    bool wish;                      /* REPORT: CONFLICT, but the person is left alone from now on */
     bool no_amount;                 /* REPORT: the value of a sale is none. INVALID, or over a
                                      * stream: it was left out */
     enum denial denial;             /* MOVE, MERGE */

@@ -409,14 +409,22 @@ void life_hear(struct life *life, const struct heard *heard);
  * count whenever they were said; what is planned goes by the last word. */
 void life_hear_of_before(struct life *life, const struct heard *heard);
 
-/* --- opt-ins (engine_optin.c), and updates of them (engine_update.c) ------------------------- */
+/* --- how a person can be reached (engine_words.c) -------------------------------------------- */
 
-/* Input from outside adds to a person; it overwrites nothing but a wrong number. `said_seq`: whose
- * payload it is; `review`: it may be somebody else's. */
-void engine_add_words(struct person_row *row, const struct effect_received *facts,
-                      uint64_t said_seq, bool review);
+/* Input from outside adds to a person; it overwrites nothing but a wrong number and an address that
+ * bounced. `said_seq`: whose payload it is; `review`: it may be somebody else's. */
+void engine_add_words(struct engine *engine, struct engine_person *who,
+                      const struct effect_received *facts, uint64_t said_seq, bool review);
+/* Whoever opts in once more with the number that was reported wrong is called on it again. */
+void engine_stand_by(struct person_row *row, const struct effect_received *facts, uint64_t said_seq,
+                     bool review);
 /* Later tasks are told of them, and written to the addresses that stand there. */
 bool engine_is_own_words(const struct effect_received *facts, bool review);
+/* A test, or a suspect one: nobody is contacted for it. */
+bool engine_is_only_looked_at(const struct effect_received *facts);
+
+/* --- opt-ins (engine_optin.c), and updates of them (engine_update.c) ------------------------- */
+
 /* Why there is to be no task; a consent given since takes "never again" back from the row. */
 enum no_task engine_reason(struct person_row *row, const struct effect_received *facts,
                            uint64_t came_ms);
@@ -497,6 +505,8 @@ void life_look_back(struct life *life, uint64_t task, enum outcome outcome, stru
 void life_take_back(struct life *life, const struct past *past);
 /* How far all of it has brought the person. */
 void life_go_through_again(struct life *life, const struct past *past, const struct heard *heard);
+/* The amended outcome may be the first that is an attempt, or a contact. */
+void life_count_amended(struct life *life, const struct past *past, const struct heard *heard);
 
 /* --- decisions ------------------------------------------------------------------------------- */
 

@@ -81,52 +81,6 @@ static bool find_person(struct engine *engine, const struct effect_received *fac
     return true;
 }
 
-#define PHONE_CHANNELS (1u << TASK_CALL | 1u << TASK_SMS | 1u << TASK_VOICEMAIL)
-
-/* Whose number was wrong may say another one. */
-static bool takes_phone(const struct person_row *row, const struct effect_received *facts,
-                        bool review)
-{
-    if (hash_is_none(facts->phone) || hash_equal(facts->phone, row->phone))
-        return false;
-    return hash_is_none(row->phone) ||
-           ((row->silenced >> TASK_CALL & 1) && !review &&
-            !(facts->flags & (INTAKE_TEST | INTAKE_SUSPECT | INTAKE_IMPORTED)));
-}
-
-void engine_add_words(struct person_row *row, const struct effect_received *facts,
-                      uint64_t said_seq, bool review)
-{
-    if (takes_phone(row, facts, review)) {
-        if (!hash_is_none(row->phone))
-            row->silenced &= (uint16_t)~PHONE_CHANNELS;
-        row->phone = facts->phone;
-        row->phone_seq = said_seq;
-    }
-    if (row->name_seq == 0 && (facts->more & INTAKE_NAMED))
-        row->name_seq = said_seq;
-    if (hash_is_none(row->email) && !hash_is_none(facts->email) && !review) {
-        row->email = facts->email;
-        row->email_seq = said_seq;
-    }
-    if (review)
-        row->flags |= PERSON_REVIEW;
-    if (facts->flags & INTAKE_BAD_PHONE)
-        row->flags |= PERSON_BAD_PHONE;
-    if (facts->flags & INTAKE_BAD_EMAIL)
-        row->flags |= PERSON_BAD_EMAIL;
-}
-
-static bool is_only_looked_at(const struct effect_received *facts)
-{
-    return facts->flags & (INTAKE_TEST | INTAKE_SUSPECT);
-}
-
-bool engine_is_own_words(const struct effect_received *facts, bool review)
-{
-    return !review && !is_only_looked_at(facts);
-}
-
 /* A list takes up those whom nobody works. */
 static void note_import(struct person_row *row, const struct effect_received *facts)
 {
@@ -156,7 +110,7 @@ static void person_meet(struct engine *engine, struct engine_person *who,
         row->source = facts->source;
         row->campaign = facts->campaign;
     }
-    if (is_new || !is_only_looked_at(facts)) {
+    if (is_new || !engine_is_only_looked_at(facts)) {
         row->site = site->number;
         row->zone = 0; /* they may be elsewhere now */
         note_import(row, facts);
@@ -166,7 +120,8 @@ static void person_meet(struct engine *engine, struct engine_person *who,
         row->optin_seq = optin_seq;
     }
     row->optins++;
-    engine_add_words(row, facts, optin_seq, review);
+    engine_add_words(engine, who, facts, optin_seq, review);
+    engine_stand_by(row, facts, optin_seq, review);
 }
 
 /* "Never again" is taken back by a consent that was given after it; what only came after it may

@@ -186,7 +186,8 @@ void life_hear(struct life *life, const struct heard *heard)
         life_note_sale(life, heard);
     if (engine_is_revocation(heard->outcome, heard->channel)) {
         row->flags |= PERSON_DO_NOT_CONTACT;
-        row->stopped_s = (uint32_t)(heard->said_ms / 1000);
+        if (row->stopped_s < heard->said_ms / 1000)
+            row->stopped_s = (uint32_t)(heard->said_ms / 1000);
         life_stop(life, PERSON_STOPPED);
         life_end_tasks(life, &endings);
         return;

@@ -205,3 +205,14 @@ void life_go_through_again(struct life *life, const struct past *past, const str
         row->sold_attempt = 0;
     }
 }
+
+void life_count_amended(struct life *life, const struct past *past, const struct heard *heard)
+{
+    const struct playbook_outcome *does = engine_outcome(life->playbook, heard->outcome);
+    struct person_row *row = &life->who->row;
+
+    if (does->attempt && !past->was_attempt)
+        row->attempts++;
+    if (does->contact && row->contact_ms == 0)
+        row->contact_ms = heard->contact_ms;
+}

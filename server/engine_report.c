@@ -1,8 +1,9 @@
 /* What a consumer's report does to its task: pop, claim, extend, release, outcome, amend.
  *
  * The first outcome of a task counts, whoever brings it and for whatever delivery; later ones
- * are kept and change nothing. Over HTTP the sender hears about it; a stream entry that is read
- * again is recognised by its identity and leaves no second record. */
+ * are kept and change nothing, but for the wish to be left alone. Over HTTP the sender hears about
+ * it; a stream entry that is read again is recognised by its identity and leaves no second record.
+ */
 #include "server/engine_internal.h"
 
 #include <string.h>
@@ -242,7 +243,7 @@ static uint64_t lease_end(const struct hearing *hearing)
 
 static bool is_plausible(const struct hearing *hearing, uint64_t at_ms)
 {
-    return at_ms >= hearing->row.opened_ms && at_ms <= hearing->turn->now_ms;
+    return at_ms >= hearing->opened_ms && at_ms <= hearing->turn->now_ms;
 }
 
 /* When the report was made: a stream entry may have waited for a server that was down. */
@@ -358,12 +359,6 @@ static uint64_t contact_at(const struct hearing *hearing)
     return hearing->row.claimed_ms != 0 ? hearing->row.claimed_ms : said_at(hearing);
 }
 
-static enum status hear_late(struct hearing *hearing)
-{
-    begin(hearing, RECORD_LATE, 0);
-    return finish(hearing, STATUS_CONFLICT);
-}
-
 /* What was heard. The value stands in the report's own words. */
 static void listen(struct hearing *hearing, struct heard *out)
 {
@@ -376,6 +371,38 @@ static void listen(struct hearing *hearing, struct heard *out)
         .task = hearing->report->task,
         .value = hearing->words.value,
     };
+}
+
+/* A wish of the person holds whenever it is said; nothing else that is said after the outcome does.
+ */
+static bool is_wish(const struct hearing *hearing)
+{
+    return hearing->report->outcome == OUTCOME_DO_NOT_CONTACT ||
+           hearing->report->outcome == OUTCOME_UNSUBSCRIBED;
+}
+
+/* Of somebody who was merged it is the wish of the one that is left. */
+static void hear_wish(struct hearing *hearing)
+{
+    struct heard heard;
+
+    listen(hearing, &heard);
+    life_hear_of_before(hearing->life, &heard);
+    life_check_owner(hearing->life);
+    hearing->settlement->wish = true;
+}
+
+static enum status hear_late(struct hearing *hearing)
+{
+    if (is_wish(hearing) && hearing->who.row.closed == PERSON_MERGED) {
+        if (!engine_load_kept(hearing->engine, hearing->who.number, &hearing->who))
+            return STATUS_CORRUPT;
+        life_begin(hearing->life, hearing->engine, hearing->turn, &hearing->who);
+    }
+    begin(hearing, RECORD_LATE, 0);
+    if (is_wish(hearing))
+        hear_wish(hearing);
+    return finish(hearing, STATUS_CONFLICT);
 }
 
 static void count_attempt(struct hearing *hearing, const struct playbook_outcome *does,
@@ -448,17 +475,6 @@ static enum status hear_outcome(struct hearing *hearing)
 
 /* --- amending -------------------------------------------------------------------------------- */
 
-static void count_amended(struct hearing *hearing, const struct past *past,
-                          const struct heard *heard)
-{
-    const struct playbook_outcome *does = engine_outcome(hearing->life->playbook, heard->outcome);
-
-    if (does->attempt && !past->was_attempt)
-        hearing->who.row.attempts++;
-    if (does->contact && hearing->who.row.contact_ms == 0)
-        hearing->who.row.contact_ms = heard->contact_ms;
-}
-
 static enum status may_amend(const struct hearing *hearing, const struct past *past)
 {
     const struct command_report *report = hearing->report;
@@ -500,7 +516,7 @@ static enum status hear_amend(struct hearing *hearing)
     listen(hearing, &heard);
     heard.said_ms = hearing->turn->now_ms;
     heard.contact_ms = past.contacted_ms;
-    count_amended(hearing, &past, &heard);
+    life_count_amended(hearing->life, &past, &heard);
     counts_wholly = (past.was_stopped || past.is_latest) && !past.is_stopped;
     if (counts_wholly)
         life_take_back(hearing->life, &past);

@@ -133,6 +133,8 @@ void life_tell_task(struct life *life, struct task_row *row)
         row->more_seq = known_from(life, (enum task_channel)row->channel);
     }
     row->known_seq = person->known_seq;
+    if (row->channel == TASK_CALL && !hash_is_none(person->phone) && !life_can_be_called(life))
+        row->flags |= TASK_PHONELESS;
 }
 
 /* What an opt-in gives as names; all empty where it cannot be read. */

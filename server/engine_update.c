@@ -80,7 +80,7 @@ void engine_decide_update(struct engine *engine, const struct effect_received *f
     for (unsigned i = 0; i < 2; i++)
         if (others[i] != 0)
             life_collide(&life, others[i]);
-    engine_add_words(&who->row, &update, said_seq, review);
+    engine_add_words(engine, who, &update, said_seq, review);
     if (engine_is_own_words(&update, review)) {
         life.received = &update;
         life.said = said;

@@ -43,7 +43,7 @@ enum record_kind {
     RECORD_RELEASE,
     RECORD_OUTCOME,
     RECORD_AMEND,
-    RECORD_LATE,        /* an outcome after the first: kept, changes nothing */
+    RECORD_LATE,        /* an outcome after the first: kept; only a wish changes the person */
     RECORD_POPPED,      /* tasks gone from their queue with no report: leases start */
     RECORD_LEASE_ENDED, /* no outcome in time: delivered again */
     RECORD_BREACH,      /* the deadline passed without contact */
@@ -93,8 +93,9 @@ enum task_state {
 const char *task_state_name(enum task_state state); /* beyond the enum: a bug */
 enum task_flag {
     TASK_BREACHED = 1,
-    TASK_IN_LIST = 2,  /* its queue is a Redis list: ranked by put_seq */
-    TASK_NAMELESS = 4, /* of a person whose name is not known: its step has other words then */
+    TASK_IN_LIST = 2,   /* its queue is a Redis list: ranked by put_seq */
+    TASK_NAMELESS = 4,  /* of a person whose name is not known: its step has other words then */
+    TASK_PHONELESS = 8, /* a call, and the number that is known is wrong: it is not told */
 };
 /* What an entry of the due table is about. Stored numbers: append only. */
 enum due_kind {

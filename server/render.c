@@ -96,10 +96,16 @@ static enum status tell_known(struct renderer *renderer, struct slice payload,
     return result;
 }
 
+/* Its words are its own: a person's other tasks have the number. */
+static bool is_phoneless(const struct task_row *task)
+{
+    return task->flags & TASK_PHONELESS;
+}
+
 static bool has_words_of(const struct renderer *renderer, uint64_t person,
                          const struct task_row *task)
 {
-    return renderer->has_words && renderer->person == person &&
+    return renderer->has_words && !is_phoneless(task) && renderer->person == person &&
            renderer->optin_seq == task->optin_seq && renderer->received_ms == task->received_ms &&
            renderer->more_seq == task->more_seq && task->known_seq == 0;
 }
@@ -115,13 +121,15 @@ static enum status prepare(struct renderer *renderer, uint64_t person, uint64_t 
         return STATUS_OK;
     renderer->has_words = false;
     result = read_optin(task, words, renderer->optin);
+    if (result == STATUS_OK && is_phoneless(task))
+        renderer->optin->text[OPTIN_PHONE] = (struct slice){0};
     if (result == STATUS_OK)
         result = tell_known(renderer, words->known, known_out);
     if (result != STATUS_OK)
         return result;
     id_format(renderer->person_id, renderer->id_key, ID_PERSON, person_first_ms, person);
     id_format(renderer->optin_id, renderer->id_key, ID_OPTIN, task->received_ms, task->optin_seq);
-    if (!renderer->keeps || known_out->length > 0)
+    if (!renderer->keeps || known_out->length > 0 || is_phoneless(task))
         return STATUS_OK;
     task_words(&renderer->words, renderer->optin);
     renderer->has_words = renderer->words.whole;

@@ -13,30 +13,7 @@
 #include "proto/id.h"
 #include "proto/task.h"
 #include "server/engine_internal.h"
-#include "server/render.h"
 #include "tests/life_world.h"
-
-/* The member as Redis shows it. */
-static const char *member_of(uint64_t person_number, const struct task_row *row)
-{
-    static char bytes[TASK_BYTES_MAX + 1];
-    static struct optin optin;
-    struct text out = text_over(bytes, TASK_BYTES_MAX);
-    struct renderer renderer = {.registry = recovery_registry(world.recovery),
-                                .id_key = recovery_id_key(world.recovery),
-                                .node = "n1",
-                                .prefix = "hl",
-                                .optin = &optin};
-
-    assert_int_equal(journal_reader_open(recovery_journal(world.recovery), &renderer.reader),
-                     STATUS_OK);
-    assert_int_equal(
-        render_member(&renderer, person_number, person_of(person_number).first_ms, row, &out),
-        STATUS_OK);
-    journal_reader_close(renderer.reader);
-    bytes[out.length] = '\0';
-    return bytes;
-}
 
 /* --- names -------------------------------------------------------------------------------- */
 
