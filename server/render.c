@@ -122,7 +122,8 @@ static enum status prepare(struct renderer *renderer, uint64_t person, uint64_t 
     renderer->has_words = false;
     result = read_optin(task, words, renderer->optin);
     if (result == STATUS_OK && is_phoneless(task))
-        renderer->optin->text[OPTIN_PHONE] = (struct slice){0};
+        renderer->optin->text[OPTIN_PHONE] = renderer->optin->text[OPTIN_PHONE_E164] =
+            (struct slice){0};
     if (result == STATUS_OK)
         result = tell_known(renderer, words->known, known_out);
     if (result != STATUS_OK)
