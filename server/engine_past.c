@@ -50,6 +50,35 @@ static void note_optin(struct past *past, const struct record_view *record,
         add_event(past, OPTED_IN, 0);
 }
 
+/* "Never again", and nobody has taken it back since. */
+static bool stops_all(const struct past *past, const struct effect_report *effect,
+                      const struct person_row *row)
+{
+    return !past->was_taken_up && (effect->outcome == OUTCOME_DO_NOT_CONTACT ||
+                                   (effect->outcome == OUTCOME_UNSUBSCRIBED && row != NULL &&
+                                    (row->flags & PERSON_DO_NOT_CONTACT)));
+}
+
+/* What was said behind the outcome is not the task's word; a wish holds all the same. */
+static void note_late(struct past *past, const struct record_view *record,
+                      const struct person_row *row)
+{
+    struct effect_report effect;
+
+    if (row == NULL || !effect_find(record, EFFECT_REPORT, &effect, sizeof(effect)))
+        return;
+    if (effect.task != past->task) {
+        past->is_stopped |= stops_all(past, &effect, row);
+        if (past->header.seq == 0)
+            past->is_latest = false;
+        return;
+    }
+    past->was_stopped |= stops_all(past, &effect, row);
+    if (!past->has_after)
+        past->after = *row;
+    past->has_after = true;
+}
+
 static void note_word(struct life *life, struct past *past, const struct record_view *record,
                       const struct person_row *row)
 {
@@ -63,10 +92,7 @@ static void note_word(struct life *life, struct past *past, const struct record_
     which = word_of_task(past, effect.task, (enum outcome)effect.outcome, &is_last);
     if (is_own)
         is_last = !past->has_after; /* the word at hand is known before all others */
-    stops = is_last && !past->was_taken_up &&
-            (effect.outcome == OUTCOME_DO_NOT_CONTACT ||
-             (effect.outcome == OUTCOME_UNSUBSCRIBED && row != NULL &&
-              (row->flags & PERSON_DO_NOT_CONTACT)));
+    stops = is_last && stops_all(past, &effect, row);
     if (is_own) {
         past->was_stopped |= stops;
         past->was_attempt |= engine_outcome(life->playbook, (enum outcome)effect.outcome)->attempt;
@@ -107,6 +133,8 @@ static void note_record(struct life *life, struct past *past, const struct recor
         past->was_taken_up = true;
     if (record->header.kind == RECORD_OUTCOME || record->header.kind == RECORD_AMEND)
         note_word(life, past, record, row);
+    else if (record->header.kind == RECORD_LATE)
+        note_late(past, record, row);
     else if ((record->header.kind == RECORD_OPTIN || record->header.kind == RECORD_DECIDED ||
               record->header.kind == RECORD_REPEATED) &&
              row != NULL)

@@ -206,6 +206,41 @@ static void what_is_no_wish_is_not_told_as_one(void **unused)
     assert_false(world.settlement.wish);
 }
 
+static void an_amendment_of_that_task_takes_the_wish_back(void **unused)
+{
+    uint64_t task = opt_in("one");
+
+    (void)unused;
+    world.manager = true;
+    report(task, OUTCOME_NO_ANSWER);
+    late(task, OUTCOME_DO_NOT_CONTACT);
+    assert_int_equal(world_report(&world, task, 1, REPORT_AMEND, OUTCOME_NO_ANSWER, "m1"),
+                     STATUS_OK);
+    assert_false(person().flags & PERSON_DO_NOT_CONTACT);
+    assert_int_equal(person().call_why, CALL_RETRY);
+    late(task, OUTCOME_DO_NOT_CONTACT);
+    assert_true(person().flags & PERSON_DO_NOT_CONTACT);
+}
+
+static void an_amendment_of_another_task_does_not(void **unused)
+{
+    uint64_t task = opt_in("one"), mail = open_task(1, TASK_EMAIL).number;
+
+    (void)unused;
+    world.manager = true;
+    report(mail, OUTCOME_DELIVERED);
+    report(task, OUTCOME_NO_ANSWER);
+    late(mail, OUTCOME_UNSUBSCRIBED);
+    assert_int_equal(world_report(&world, task, 1, REPORT_AMEND, OUTCOME_BUSY, "m1"), STATUS_OK);
+    assert_true(is_silent(TASK_EMAIL));
+    late(mail, OUTCOME_DO_NOT_CONTACT);
+    assert_int_equal(world_report(&world, task, 1, REPORT_AMEND, OUTCOME_NO_ANSWER, "m1"),
+                     STATUS_OK);
+    assert_true(person().flags & PERSON_DO_NOT_CONTACT);
+    assert_int_equal(person().closed, PERSON_STOPPED);
+    assert_int_equal(person().due_ms, 0);
+}
+
 /* An agent is on the phone with somebody whom a manager merges meanwhile. */
 static void never_again_of_who_was_merged_is_the_others(void **unused)
 {
@@ -254,6 +289,8 @@ int main(void)
         TEST(never_again_holds_behind_another_outcome),
         TEST(who_unsubscribes_from_what_was_delivered_gets_no_more),
         TEST(what_is_no_wish_is_not_told_as_one),
+        TEST(an_amendment_of_that_task_takes_the_wish_back),
+        TEST(an_amendment_of_another_task_does_not),
         TEST(never_again_of_who_was_merged_is_the_others),
         TEST(the_newest_never_again_is_what_a_consent_has_to_follow),
     };
