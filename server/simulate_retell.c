@@ -136,12 +136,20 @@ static void add_task(struct retell *retell, const struct record_view *record,
     add_entry(retell, &entry);
 }
 
+/* Robots leave undone what they were given: steps, and what a chain escalates to. */
+static enum task_kind kind_skipped(const struct effect_step *step)
+{
+    if (step->cadence != 0)
+        return TASK_STEP;
+    return step->skip == SKIP_UNDONE ? TASK_ESCALATION : TASK_RETRY;
+}
+
 static void add_skipped(struct retell *retell, const struct effect_step *step, struct retold entry)
 {
     if (step->skip == SKIP_NONE)
         return;
     entry.channel = step->channel;
-    entry.kind = step->cadence != 0 ? TASK_STEP : TASK_RETRY;
+    entry.kind = (uint8_t)kind_skipped(step);
     entry.cadence = step->cadence;
     entry.step = step->step;
     entry.playbook = step->playbook;

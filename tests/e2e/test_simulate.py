@@ -109,6 +109,17 @@ class OtherPlaybooks(Scenario):
         self.assertLess(other_calls, real, page)
         self.assertRegex(page, r"outcomes_without_a_task [1-9]")
 
+    def test_an_escalation_that_nobody_did_is_told_as_one(self):
+        self.clock.advance(8 * HOUR)
+        person = self.accept_optin(self.person_number(1))["person"]
+        for seconds in (HOUR, DAY):
+            self.clock.advance(seconds)
+            self.let_the_watch_see_a_pop()
+        wait_until(lambda: "undone" in str(self.get(f"/v1/people/{person}/history")), what="a day for the robot")
+        page = self.tell_again("default", "--until", str(self.clock.now_ms))
+        self.assertIn(" email escalation skipped=undone\n", page)
+        self.assertNotIn(" email retry", page)
+
     def test_what_does_not_go_together_is_said(self):
         for words in (
             [],
