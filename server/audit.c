@@ -211,6 +211,23 @@ static void judge_meta(struct audit *audit)
         audit_tell(audit, &about, "state has come to this record, and the journal has another one");
 }
 
+/* What reports count is the engine's to know; whether it is as the engine stored it, its checksum
+ * says. */
+static void judge_tally(struct audit *audit)
+{
+    const struct audit_about nobody = {0};
+    struct audit_cursor cursor;
+    uint64_t sum = 0;
+
+    audit_cursor_open(audit, "tally", &cursor);
+    for (; cursor.has; audit_cursor_next(audit, &cursor))
+        sum += XXH3_64bits_withSeed(cursor.value.mv_data, cursor.value.mv_size,
+                                    XXH3_64bits(cursor.key.mv_data, cursor.key.mv_size));
+    audit_cursor_close(&cursor);
+    if (audit->snapshot && sum != audit->meta.tally_checksum)
+        audit_tell(audit, &nobody, "what reports count is damaged");
+}
+
 /* --- the order of the looks ------------------------------------------------------------------- */
 
 static void add_fact(struct audit *audit, const struct audit_fact *fact)
@@ -231,6 +248,7 @@ static void look(struct audit *audit)
     audit_walk(audit, add_fact);
     audit->result->has_state = audit->snapshot != NULL;
     judge_meta(audit);
+    judge_tally(audit);
     audit_drops(audit);
     audit_people(audit);
     audit_tables(audit);

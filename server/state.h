@@ -45,7 +45,7 @@
 #include "server/record.h"
 #include "server/tally.h"
 
-#define STATE_VERSION 9 /* another one in the file: rebuild */
+#define STATE_VERSION 10 /* another one in the file: rebuild */
 
 struct log;
 struct state;
@@ -100,6 +100,7 @@ struct state_meta {
     uint64_t steps, skipped, tiers, rungs, parked;
     uint64_t skipped_by[SKIP_END]; /* enum skip */
     uint64_t all_adopted;          /* 1: nobody is without a plan from before lives had one */
+    uint64_t tally_checksum;       /* the sum of those of its rows, as stored */
 };
 struct state_queue {                /* index: queue number */
     uint64_t outbox_seq;            /* newest operation */

@@ -1,6 +1,8 @@
 /* Cells of the tally: read from their table when they are first asked for, changed in memory, and
  * put back with the next commit. What is stored does not depend on when that was: a cell that is
  * empty counts as one that is not there, in memory as in its table. */
+#include <xxhash.h>
+
 #include "proto/must.h"
 #include "server/state_internal.h"
 
@@ -10,18 +12,30 @@ static enum status fail(struct state *state, enum status status)
     return status;
 }
 
-static enum status store(struct state *state, const struct tally_cell *cell)
+static uint64_t checksum_of(const struct state_key *key, const void *bytes, size_t length)
+{
+    return XXH3_64bits_withSeed(bytes, length, XXH3_64bits(key->bytes, key->length));
+}
+
+/* The sum over all rows stands in meta: nothing else would tell that one of them is gone, or was
+ * changed. */
+static enum status store(struct state *state, struct tally_cell *cell)
 {
     struct state_key key = key_of_tally(&cell->key);
     char *bytes;
     enum status status;
 
+    state->meta.tally_checksum -= cell->stored;
+    cell->stored = 0;
     if (cell->count == 0)
         return state_delete_row(state, TABLE_TALLY, key);
     status = state_reserve_row(state, TABLE_TALLY, key, tally_cell_bytes(cell), &bytes);
-    if (status == STATUS_OK)
-        tally_cell_store(cell, bytes);
-    return status;
+    if (status != STATUS_OK)
+        return status;
+    tally_cell_store(cell, bytes);
+    cell->stored = checksum_of(&key, bytes, tally_cell_bytes(cell));
+    state->meta.tally_checksum += cell->stored;
+    return STATUS_OK;
 }
 
 enum status state_put_tally(struct state *state)
@@ -48,6 +62,7 @@ static enum status load(struct state *state, struct tally_cell *cell)
         code = MDB_CORRUPTED;
     if (code != 0)
         return fail(state, lmdb_env_failed(&state->lmdb, "tally", code));
+    cell->stored = checksum_of(&key, value.mv_data, value.mv_size);
     return tally_cell_load(cell, &stored) ? STATUS_OK : fail(state, STATUS_BUSY);
 }
 

@@ -187,6 +187,7 @@ struct tally_cell {
     uint16_t count, capacity;
     uint16_t last; /* where the bin is that was asked for last */
     uint64_t sum, max, aside;
+    uint64_t stored; /* the checksum of the row that its table has; 0: it has none */
     uint64_t *entries;
 };
 

@@ -334,6 +334,7 @@ static void every_row_that_is_gone_or_changed_is_named(void **state)
     assert_int_equal(damage_all(rows, "edge", 3), 3);
     assert_int_equal(damage_all(rows, "review", 1), 1);
     assert_int_equal(damage_all(rows, "agent", 2), 2);
+    assert_true(damage_all(rows, "tally", 1) > 10);
     assert_int_equal(damage_all(rows, "queue", 3), 3);
     assert_int_equal(damage_all(rows, "entity", 1), 11); /* agency, 3 sites, 2 agents, 5 queues */
     assert_sound(1 << 20);

@@ -158,10 +158,11 @@ class Damaged(Audited):
             "work": ["state does not have the row of its agent's work", "task tsk_"],
             "owned": ["state does not have the row of its owner's people", "person per_"],
             "queue": ["state does not have a row of the queue acme."],
+            "tally": ["what reports count is damaged"],
         }.items():
             with self.subTest(f"deleted from {table}"):
                 self.assert_named(self.damaged("state/rows", Store.delete, table), *words)
-        for table in ("person", "due", "outbox", "visible", "suspect"):
+        for table in ("person", "due", "outbox", "visible", "suspect", "tally"):
             with self.subTest(f"flipped in {table}"):
                 self.damaged("state/rows", Store.flip, table)
         with self.subTest("a task that is gone from its person's row"):
