@@ -105,6 +105,13 @@ void engine_note_origin(struct engine *engine, const struct record_view *record,
 /* The row that the record gave a task. */
 bool engine_find_opened(const struct record_view *record, uint64_t task, struct effect_task *out);
 
+/* --- what comes once more (engine_again.c) ---------------------------------------------------- */
+
+/* There is a record of what has this identity, in the index of events or in the person's history.
+ * None is older than `since_seq`, which came at `since_ms`. */
+bool engine_came_before(struct engine *engine, struct hash identity,
+                        const struct engine_person *who, uint64_t since_seq, uint64_t since_ms);
+
 /* --- a life (engine_life.c) ------------------------------------------------------------------ */
 
 #define OPEN_TASKS_MAX   32 /* of one person: what a record can end at once */

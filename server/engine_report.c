@@ -69,24 +69,6 @@ static enum status understand(struct hearing *hearing)
     return STATUS_OK;
 }
 
-static bool was_heard(struct hearing *hearing)
-{
-    struct index_lookup lookup =
-        index_lookup(hearing->engine->options.index, INDEX_EVENT, hearing->identity, 0);
-    uint64_t seq;
-
-    while (index_next(&lookup, &seq)) {
-        struct record_view record;
-        struct effect_report effect;
-
-        if (journal_batch_read(hearing->engine->options.journal, seq, &record) == STATUS_OK &&
-            effect_find(&record, EFFECT_REPORT, &effect, sizeof(effect)) &&
-            hash_equal(effect.identity, hearing->identity))
-            return true;
-    }
-    return false;
-}
-
 /* The task was put on that queue once, and has gone on since. */
 static bool was_on(struct hearing *hearing, uint32_t queue)
 {
@@ -574,7 +556,9 @@ enum status engine_decide_report(struct engine *engine, const struct command *co
     settlement->task_person = hearing.who.number;
     if (command->report.op == REPORT_SIGNAL)
         return hear_signal(&hearing);
-    if (command->report.stream_ms != 0 && was_heard(&hearing))
+    if (command->report.stream_ms != 0 &&
+        engine_came_before(engine, hearing.identity, &hearing.who, hearing.report->task >> 3,
+                           hearing.opened_ms))
         return refuse(&hearing, STATUS_DUPLICATE);
 
     switch ((enum report_op)command->report.op) {

@@ -4,9 +4,7 @@
 
 #include "proto/report.h"
 
-#define DAY_MS       86400000ull
-#define REMEMBERS_MS (7 * DAY_MS) /* the index of events, at least */
-#define LOOKS_BACK   1000         /* records of one person */
+#define DAY_MS 86400000ull
 
 struct hash engine_signal_identity(const struct engine *engine, const struct noticed *noticed)
 {
@@ -19,45 +17,13 @@ struct hash engine_signal_identity(const struct engine *engine, const struct not
                    (struct slice){(const char *)words, sizeof(words)});
 }
 
-static bool is_of(const struct record_view *record, struct hash identity)
-{
-    struct effect_signal effect;
-
-    return record->header.kind == RECORD_SIGNAL &&
-           effect_find(record, EFFECT_SIGNAL, &effect, sizeof(effect)) &&
-           hash_equal(effect.identity, identity);
-}
-
-/* The index has forgotten what is older than a week: the person's own history has not. */
-static bool stands_in_history(struct engine *engine, struct hash identity, uint64_t seq)
-{
-    struct record_view record;
-
-    for (unsigned i = 0; i < LOOKS_BACK && seq != 0; i++) {
-        if (journal_batch_read(engine->options.journal, seq, &record) != STATUS_OK)
-            return false;
-        if (is_of(&record, identity))
-            return true;
-        seq = record.header.person_prev;
-    }
-    return false;
-}
-
 bool engine_was_noticed(struct engine *engine, const struct noticed *noticed,
                         const struct engine_person *who)
 {
-    struct hash identity = engine_signal_identity(engine, noticed);
-    struct index_lookup lookup = index_lookup(engine->options.index, INDEX_EVENT, identity, 0);
-    struct record_view record;
-    uint64_t seq;
+    uint64_t since_ms = noticed->task != 0 ? noticed->task_opened_ms : noticed->at_ms;
 
-    while (index_next(&lookup, &seq))
-        if (journal_batch_read(engine->options.journal, seq, &record) == STATUS_OK &&
-            is_of(&record, identity))
-            return true;
-    return noticed->task != 0 &&
-           noticed->task_opened_ms + REMEMBERS_MS <= state_meta(engine->options.state)->folded_ms &&
-           stands_in_history(engine, identity, who->last_seq);
+    return engine_came_before(engine, engine_signal_identity(engine, noticed), who,
+                              noticed->task >> 3, since_ms);
 }
 
 static uint32_t points_of(const struct playbook_score *score, enum signal_kind kind)

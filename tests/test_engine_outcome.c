@@ -313,6 +313,48 @@ static void stream_entry_read_again_leaves_no_record(void **unused)
     assert_int_equal(world.records, 0);
 }
 
+static struct command streamed(uint64_t task, uint64_t stream_ms)
+{
+    return (struct command){.kind = COMMAND_REPORT,
+                            .report = {.task = task,
+                                       .delivery = 1,
+                                       .op = REPORT_OUTCOME,
+                                       .outcome = OUTCOME_NO_ANSWER,
+                                       .agent = 7,
+                                       .queue = world.queue,
+                                       .stream_ms = stream_ms,
+                                       .stream_seq = 1}};
+}
+
+/* A stream in which nothing has come since is read from a little before its end, however old that
+ * is; and a Redis that comes back from an old snapshot shows what was trimmed. */
+static void stream_entry_read_again_after_a_month_leaves_no_record(void **unused)
+{
+    struct command command = streamed(fresh_task("+12155550147"), WORLD_START_MS);
+
+    (void)unused;
+    assert_int_equal(world_do(&world, &command), STATUS_OK);
+    world.now_ms += 30 * 86400000ull;
+    fresh_task("+12155550148"); /* with which the index forgets what is a month old */
+    assert_int_equal(world_do(&world, &command), STATUS_DUPLICATE);
+    assert_int_equal(world.records, 0);
+    command.report.outcome = OUTCOME_VOICEMAIL;
+    assert_int_equal(world_do(&world, &command), STATUS_CONFLICT); /* another report: late, kept */
+    assert_int_equal(world.records, 1);
+}
+
+/* As after a month in which no server ran. */
+static void stream_entry_read_first_after_a_month_counts(void **unused)
+{
+    struct command command = streamed(fresh_task("+12155550147"), WORLD_START_MS);
+
+    (void)unused;
+    world.now_ms += 30 * 86400000ull;
+    fresh_task("+12155550148");
+    assert_int_equal(world_do(&world, &command), STATUS_OK);
+    assert_int_equal(world_do(&world, &command), STATUS_DUPLICATE);
+}
+
 static void report_from_another_queue_does_not_count(void **unused)
 {
     uint64_t number = fresh_task("+12155550147");
@@ -380,6 +422,8 @@ int main(void)
         TEST(amend_takes_back_what_the_outcome_made_of_the_person),
         TEST(amend_leaves_what_the_person_was_before_and_became_since),
         TEST(stream_entry_read_again_leaves_no_record),
+        TEST(stream_entry_read_again_after_a_month_leaves_no_record),
+        TEST(stream_entry_read_first_after_a_month_counts),
         TEST(report_from_another_queue_does_not_count),
         TEST(report_about_a_task_of_that_number_of_another_time_is_not_found),
         TEST(report_of_another_agency_is_not_found),

@@ -1,0 +1,51 @@
+/* What comes once more: a report that is read from its stream again, a signal that is said again.
+ * Each has an identity, under which the index of events has its record. That forgets after days,
+ * but a stream does not: a quiet one, or one that comes back from an old snapshot, shows what is
+ * older. By then the person's own history is looked at. */
+#include "server/engine_internal.h"
+
+#define REMEMBERED_MS (7 * 86400000ull) /* by the index of events, at least */
+#define LOOKS_BACK    1000              /* records of one person */
+
+static bool is_record_of(struct engine *engine, uint64_t seq, struct hash identity,
+                         struct record_view *record)
+{
+    struct effect_report report;
+    struct effect_signal signal;
+
+    if (journal_batch_read(engine->options.journal, seq, record) != STATUS_OK) {
+        record->header.person_prev = 0;
+        return false;
+    }
+    return (effect_find(record, EFFECT_REPORT, &report, sizeof(report)) &&
+            hash_equal(report.identity, identity)) ||
+           (effect_find(record, EFFECT_SIGNAL, &signal, sizeof(signal)) &&
+            hash_equal(signal.identity, identity));
+}
+
+static bool stands_in_history(struct engine *engine, uint64_t seq, uint64_t since_seq,
+                              struct hash identity)
+{
+    struct record_view record;
+
+    for (unsigned i = 0; i < LOOKS_BACK && seq != 0 && seq >= since_seq; i++) {
+        if (is_record_of(engine, seq, identity, &record))
+            return true;
+        seq = record.header.person_prev;
+    }
+    return false;
+}
+
+bool engine_came_before(struct engine *engine, struct hash identity,
+                        const struct engine_person *who, uint64_t since_seq, uint64_t since_ms)
+{
+    struct index_lookup lookup = index_lookup(engine->options.index, INDEX_EVENT, identity, 0);
+    struct record_view record;
+    uint64_t seq;
+
+    while (index_next(&lookup, &seq))
+        if (is_record_of(engine, seq, identity, &record))
+            return true;
+    return since_ms + REMEMBERED_MS <= state_meta(engine->options.state)->folded_ms &&
+           stands_in_history(engine, who->last_seq, since_seq, identity);
+}
