@@ -196,6 +196,7 @@ const char *person_end_name(enum person_end end); /* NULL for WORKED; beyond the
 
 #define TOUCHES_KEPT 8
 
+/* Seconds of 32 bits, here and there, end in February 2106. */
 struct person_row {
     uint64_t first_ms;
     uint64_t last_ms;    /* newest opt-in */

@@ -22,7 +22,7 @@
 #include "server/record.h"
 
 #define SIMULATE_PEOPLE_MAX  100000000ull
-#define SIMULATE_YEARS_MAX   100
+#define SIMULATE_YEARS_MAX   80 /* what rows keep in seconds of 32 bits ends in February 2106 */
 #define SIMULATE_AGENTS_MAX  64
 #define SIMULATE_THREADS_MAX 64
 

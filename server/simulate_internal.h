@@ -13,6 +13,8 @@
 #define DAY_MS           (24 * HOUR_MS)
 #define YEAR_MS          (365 * DAY_MS + 6 * HOUR_MS)
 #define SIMULATE_FROM_MS 1767225600000ull /* 2026-01-01 */
+_Static_assert(SIMULATE_FROM_MS + SIMULATE_YEARS_MAX * YEAR_MS < UINT32_MAX * 1000ull,
+               "see record.h");
 
 #define TOWN_PEOPLE 1000 /* of an agency, at most */
 #define TOWN_SITES  3

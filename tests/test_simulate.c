@@ -93,6 +93,42 @@ static void restarts_do_not_change_it_wherever_they_are(void **state)
     assert_nothing_broken();
 }
 
+/* In a small town the last reports are from months ago. */
+static void small_towns_are_the_same_whatever_the_restarts(void **state)
+{
+    struct simulate_options options = few_years();
+
+    (void)state;
+    options.years = 1;
+    for (options.people = 1; options.people <= 5; options.people++) {
+        for (options.seed = 1; options.seed <= 5; options.seed++) {
+            struct hash first;
+            options.restarts = 0;
+            run(&options);
+            first = digest;
+            options.restarts = 2;
+            run(&options);
+            assert_true(hash_equal(digest, first));
+            assert_nothing_broken();
+        }
+    }
+}
+
+static void the_shipped_playbook_is_the_same_however_it_is_named(void **state)
+{
+    struct simulate_options options = few_years();
+    struct hash first;
+
+    (void)state;
+    options.years = 1;
+    run(&options);
+    first = digest;
+    options.playbook = open_shipped("default");
+    run(&options);
+    assert_true(hash_equal(digest, first));
+    playbook_close(options.playbook);
+}
+
 static void another_rate_is_another_life(void **state)
 {
     struct simulate_options options = few_years();
@@ -133,6 +169,19 @@ static void nobody_is_orphaned_by_any_shipped_playbook(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         nobody_is_orphaned_by(names[i]);
+}
+
+/* To the last year that rows can say. */
+static void nothing_is_broken_until_the_last_year(void **state)
+{
+    struct simulate_options options = few_years();
+
+    (void)state;
+    options.people = 10;
+    options.years = SIMULATE_YEARS_MAX;
+    options.seed = 3;
+    run(&options);
+    assert_nothing_broken();
 }
 
 static void with_nobody_there_the_robots_do_all_their_steps(void **state)
@@ -296,8 +345,11 @@ int main(void)
         cmocka_unit_test(same_seed_same_digest_and_another_seed_another),
         cmocka_unit_test(threads_do_not_change_it),
         cmocka_unit_test(restarts_do_not_change_it_wherever_they_are),
+        cmocka_unit_test(small_towns_are_the_same_whatever_the_restarts),
+        cmocka_unit_test(the_shipped_playbook_is_the_same_however_it_is_named),
         cmocka_unit_test(another_rate_is_another_life),
         cmocka_unit_test(nobody_is_orphaned_by_any_shipped_playbook),
+        cmocka_unit_test(nothing_is_broken_until_the_last_year),
         cmocka_unit_test(with_nobody_there_the_robots_do_all_their_steps),
         cmocka_unit_test(each_check_can_fail),
         cmocka_unit_test(a_step_back_of_time_is_found),

@@ -29,6 +29,12 @@ class Simulations(Scenario):
         self.assertEqual((first["digest"], 10), (again["digest"], again["restarts"]))
         self.assertNotEqual(first["digest"], self.lines(*words, "--rate", "answered=1000")["digest"])
 
+    def test_a_small_town_is_the_same_life_too(self):
+        words = ["--people", 3, "--years", 1, "--seed", 1]
+        digests = {self.lines(*words, "--restarts", restarts)["digest"] for restarts in range(3)}
+        digests.add(self.lines(*words, "--playbook", "default")["digest"])
+        self.assertEqual(1, len(digests), digests)
+
     def test_years_leave_nothing_broken(self):
         number = seed()
         people, years = (500_000, 10) if LONG else (3000, 5)
@@ -44,6 +50,7 @@ class Simulations(Scenario):
         for words, hint in (
             (["--people", "1"], "say --people N, --years Y and --seed S"),
             (["--people", "0", "--years", "1", "--seed", "1"], "--people takes a number from 1 to"),
+            (["--years", "81"], "--years takes a number from 1 to 80"),
             (["--rate", "answerd=1"], "did you mean 'answered'?"),
             (["--rate", "answered=x"], "takes a number from 0 to 10000"),
             (["--poeple", "1"], "none of simulate's flags"),
