@@ -1,27 +1,16 @@
-/* Two people who prove to be one, and one who proves to be two.
+/* Two people who prove to be one.
  *
  * The older one is left: it has what both had, and whoever looks for the other one finds it. The
  * other's row stays as it was but for its plans, with its tasks withdrawn, so that its own history
- * can still be read, and so that it can be undone: then what the merge brought to the one that was
- * left goes back, as far as nothing has changed it since, and what came since stays with it. */
+ * can still be read, and so that it can be undone (engine_unmerge.c). */
 #include <string.h>
 
 #include "proto/must.h"
-#include "server/engine_internal.h"
+#include "server/engine_joining.h"
 
 #define ALL_CHANNELS (~0u)
 
-struct joining {
-    struct engine *engine;
-    const struct turn *turn;
-    struct settlement *settlement;
-    struct engine_person kept, other;
-    struct life life; /* the kept one's; for a moment the other's */
-    struct effect_merged merged;
-    struct task_row call; /* the other's open one; number 0: none */
-};
-
-static enum status refuse(struct joining *joining, enum status status, enum denial why)
+enum status joining_refuse(struct joining *joining, enum status status, enum denial why)
 {
     joining->settlement->denial = why;
     return joining->settlement->status = status;
@@ -171,14 +160,14 @@ static void add_plans(struct joining *joining)
 /* --- tasks -------------------------------------------------------------------------------- */
 
 /* All that the other one has open is withdrawn, and nothing is planned for it any more. */
-static void end_other(struct joining *joining)
+static void end_other(struct joining *joining, struct task_row *call_out)
 {
     struct life *life = &joining->life;
     struct effect_person effect = {.person = joining->other.number};
 
     life->who = &joining->other;
-    if (!life_find_open(life, TASK_CALL, &joining->call))
-        joining->call.number = 0;
+    if (!life_find_open(life, TASK_CALL, call_out))
+        call_out->number = 0;
     life_end_tasks(life, &(struct life_endings){.channels = ALL_CHANNELS});
     life_stop(life, PERSON_MERGED);
     joining->other.row.due_ms = 0;
@@ -189,9 +178,8 @@ static void end_other(struct joining *joining)
 }
 
 /* One call is left: its own, or the other's, which is told anew of the one that is left. */
-static void keep_call(struct joining *joining)
+static void keep_call(struct joining *joining, const struct task_row *call)
 {
-    const struct task_row *call = &joining->call;
     struct life *life = &joining->life;
     struct task_row open;
 
@@ -219,7 +207,8 @@ static void end_research(struct life *life)
         life_end_task(life, &research);
 }
 
-static void settle_tasks(struct joining *joining)
+/* `call`: the other's that was open; number 0: none. */
+static void settle_tasks(struct joining *joining, const struct task_row *call)
 {
     struct life *life = &joining->life;
 
@@ -230,7 +219,7 @@ static void settle_tasks(struct joining *joining)
     }
     life_end_tasks(life, &(struct life_endings){.channels = joining->kept.row.silenced});
     if (!(joining->kept.row.silenced >> TASK_CALL & 1))
-        keep_call(joining);
+        keep_call(joining, call);
     end_research(life);
     life_suit_cadence(life);
     if (joining->kept.row.closed == PERSON_WORKED)
@@ -252,8 +241,8 @@ static void add_known(struct joining *joining)
     life_join_known(life, &theirs, joining->other.row.known_seq > joining->kept.row.known_seq);
 }
 
-static void seal(struct joining *joining, const struct command *command, enum record_kind kind,
-                 bool has_known, struct record *record)
+void joining_seal(struct joining *joining, const struct command *command, enum record_kind kind,
+                  bool has_known, struct record *record)
 {
     struct engine_person *kept = &joining->kept;
     struct report words;
@@ -293,6 +282,7 @@ static enum status merge(struct joining *joining, const struct command *command,
     const struct person_row other = joining->other.row;
     uint64_t known_seq = row->known_seq;
     struct life *life = &joining->life;
+    struct task_row call;
 
     life_begin(life, joining->engine, joining->turn, &joining->kept);
     joining->merged = (struct effect_merged){.kept = joining->kept.number,
@@ -307,140 +297,12 @@ static enum status merge(struct joining *joining, const struct command *command,
     add_known(joining);
     add_plans(joining);
     drop_review(joining);
-    end_other(joining);
-    settle_tasks(joining);
-    joining->merged.had_call = joining->call.number != 0;
+    end_other(joining, &call);
+    settle_tasks(joining, &call);
     life_effect(life, EFFECT_MERGED, &joining->merged, sizeof(joining->merged));
     life_add_edge(life, EDGE_MERGED, joining->other.number);
-    seal(joining, command, RECORD_MERGED, row->known_seq != known_seq, record);
+    joining_seal(joining, command, RECORD_MERGED, row->known_seq != known_seq, record);
     return STATUS_OK;
-}
-
-/* --- and back ----------------------------------------------------------------------------- */
-
-/* What the merge changed and nothing has changed since, goes back. */
-#define BACK(field)                                                                                \
-    do {                                                                                           \
-        if (memcmp(&row->field, &after->field, sizeof(row->field)) == 0)                           \
-            memcpy(&row->field, &before->field, sizeof(row->field));                               \
-    } while (0)
-
-static void give_back(struct person_row *row, const struct person_row *before,
-                      const struct person_row *after)
-{
-    bool heard = row->attempts != after->attempts || row->end != after->end;
-    uint8_t added = after->flags & (uint8_t)~before->flags;
-
-    if (heard)
-        added &= (uint8_t) ~(PERSON_CONVERSED | PERSON_CUSTOMER);
-    if (row->stopped_s != after->stopped_s)
-        added &= (uint8_t)~PERSON_DO_NOT_CONTACT;
-    row->flags &= (uint8_t)~added;
-    row->silenced &= (uint16_t) ~(after->silenced & (uint16_t)~before->silenced);
-    row->optins -= after->optins - before->optins;
-    row->attempts = (uint16_t)(row->attempts - (after->attempts - before->attempts));
-    row->sold_cents -= after->sold_cents - before->sold_cents;
-    if (!heard) {
-        BACK(stage);
-        BACK(closed);
-        BACK(cadence);
-        BACK(cadence_ms);
-        BACK(step);
-        BACK(step_ms);
-        BACK(call_ms);
-        BACK(call_why);
-        BACK(calls);
-    }
-    BACK(phone);
-    BACK(phone_seq);
-    BACK(email);
-    BACK(email_seq);
-    BACK(name_seq);
-    BACK(known_seq);
-    BACK(last_ms);
-    BACK(optin_seq);
-    BACK(site);
-    BACK(zone);
-    BACK(contact_ms);
-    BACK(conversed_ms);
-    BACK(stopped_s);
-    BACK(sold_attempt);
-    BACK(reason);
-    BACK(end);
-    BACK(score_hundredths);
-    BACK(score_s);
-    BACK(touches);
-    BACK(touch_calls);
-}
-
-/* "Never again" that was said since may have been said by either. */
-static void restore_other(struct joining *joining, bool stopped)
-{
-    struct life *life = &joining->life;
-    struct person_row *row = &joining->other.row;
-    struct effect_person effect = {.person = joining->other.number};
-
-    *row = joining->merged.other_before;
-    life->who = &joining->other;
-    life->playbook = registry_playbook(joining->engine->options.registry, row->playbook);
-    life->has_facts = life->has_words = life->has_known = false;
-    life->opens_call = false;
-    if (stopped) {
-        row->flags |= PERSON_DO_NOT_CONTACT;
-        row->stopped_s = joining->kept.row.stopped_s;
-        life_stop(life, PERSON_STOPPED);
-    } else if (joining->merged.had_call) {
-        row->call_ms = joining->turn->now_ms;
-        row->call_why = CALL_AGAIN;
-    }
-    if (row->closed == PERSON_WORKED)
-        life_keep_going(life);
-    row->due_ms = life_due_ms(row);
-    effect.row = *row;
-    life_effect(life, EFFECT_PERSON, &effect, sizeof(effect));
-    life->who = &joining->kept;
-    life->playbook =
-        registry_playbook(joining->engine->options.registry, joining->kept.row.playbook);
-    life->has_facts = life->has_words = life->has_known = false;
-}
-
-static enum status unmerge(struct joining *joining, const struct command *command,
-                           const struct person_row *after, struct record *record)
-{
-    struct person_row *row = &joining->kept.row;
-    const struct person_row *before = &joining->merged.kept_before;
-    struct life *life = &joining->life;
-    bool stopped;
-
-    life_begin(life, joining->engine, joining->turn, &joining->kept);
-    stopped = (row->flags & PERSON_DO_NOT_CONTACT) && row->stopped_s != after->stopped_s;
-    give_back(row, before, after);
-    restore_other(joining, stopped);
-    if (hash_is_none(row->phone) && hash_is_none(row->email))
-        life_end_tasks(life, &(struct life_endings){.channels = 1u << TASK_CALL});
-    if (row->closed == PERSON_WORKED)
-        life_keep_going(life);
-    life_drop_edge(life, EDGE_MERGED, joining->other.number);
-    seal(joining, command, RECORD_UNMERGED, false, record);
-    return STATUS_OK;
-}
-
-/* The record of the merge; false: they are not merged, or it cannot be read. */
-static bool find_merge(struct joining *joining, struct person_row *after)
-{
-    struct state_edge edge;
-    struct record_view record;
-    struct effect_person effect;
-
-    if (!state_edge_next(joining->engine->options.state, joining->kept.number, EDGE_MERGED,
-                         joining->other.number, &edge) ||
-        edge.other != joining->other.number ||
-        journal_batch_read(joining->engine->options.journal, edge.seq, &record) != STATUS_OK ||
-        !effect_find(&record, EFFECT_MERGED, &joining->merged, sizeof(joining->merged)) ||
-        !effect_find(&record, EFFECT_PERSON, &effect, sizeof(effect)))
-        return false;
-    *after = effect.row;
-    return true;
 }
 
 /* --- the decision ------------------------------------------------------------------------- */
@@ -452,23 +314,20 @@ enum status engine_decide_merge(struct engine *engine, const struct command *com
     const struct command_person *asked = &command->person;
     struct joining joining = {.engine = engine, .turn = turn, .settlement = settlement};
     struct engine_person *kept = &joining.kept, *other = &joining.other;
-    struct person_row after;
 
     if (!engine_load_whom(engine, asked, asked->number, asked->first_ms, kept) ||
         !engine_load_whom(engine, asked, asked->other, asked->other_first_ms, other) ||
         kept->row.agency != other->row.agency)
         return settlement->status = STATUS_NOT_FOUND;
     if (kept->number == other->number)
-        return refuse(&joining, STATUS_INVALID, DENIED_SAME);
+        return joining_refuse(&joining, STATUS_INVALID, DENIED_SAME);
     if (asked->undo) {
         if (kept->row.closed == PERSON_MERGED)
-            return refuse(&joining, STATUS_CONFLICT, DENIED_MERGED);
-        if (!find_merge(&joining, &after))
-            return refuse(&joining, STATUS_CONFLICT, DENIED_NOT_MERGED);
-        return unmerge(&joining, command, &after, record);
+            return joining_refuse(&joining, STATUS_CONFLICT, DENIED_MERGED);
+        return joining_undo(&joining, command, record);
     }
     if (kept->row.closed == PERSON_MERGED || other->row.closed == PERSON_MERGED)
-        return refuse(&joining, STATUS_CONFLICT, DENIED_MERGED);
+        return joining_refuse(&joining, STATUS_CONFLICT, DENIED_MERGED);
     if (kept->number > other->number) {
         struct engine_person younger = *kept;
         *kept = *other;
@@ -477,6 +336,6 @@ enum status engine_decide_merge(struct engine *engine, const struct command *com
     if (merged_into(engine, kept->number, MERGED_MAX) +
             merged_into(engine, other->number, MERGED_MAX) >=
         MERGED_MAX)
-        return refuse(&joining, STATUS_CONFLICT, DENIED_TOO_MANY);
+        return joining_refuse(&joining, STATUS_CONFLICT, DENIED_TOO_MANY);
     return merge(&joining, command, record);
 }

@@ -563,8 +563,7 @@ struct effect_edge {
 struct effect_merged {
     uint64_t kept, other;
     struct person_row kept_before, other_before;
-    uint8_t had_call; /* the other one had an open call */
-    uint8_t reserved[7];
+    uint8_t reserved[8]; /* the first was 1 where the other one had an open call */
 };
 
 /* The person showed interest. The row that follows comes in its own effect. */

@@ -1,5 +1,4 @@
-/* Two people who prove to be one, and one who proves to be two. Every test ends by comparing state
- * with a rebuild. */
+/* Two people who prove to be one. Every test ends by comparing state with a rebuild. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,36 +10,7 @@
 #include <cmocka.h>
 
 #include "proto/task.h"
-#include "server/engine_internal.h"
-#include "tests/life_world.h"
-
-#define OTHER_PHONE "+12155550188"
-#define OTHER_EMAIL "d.rivera@example.com"
-
-/* Number 1 by phone, number 2 by e-mail, ten minutes later; the task of either. */
-static uint64_t tasks[3];
-
-static void two(void)
-{
-    assert_int_equal(world_optin(&world, PHONE, NULL, NULL, "one", 0), STATUS_OK);
-    tasks[1] = world.settlement.optin.task;
-    world.now_ms += 10 * MINUTE;
-    assert_int_equal(world_optin(&world, NULL, OTHER_EMAIL, NULL, "two", 0), STATUS_OK);
-    tasks[2] = world.settlement.optin.task;
-    assert_int_equal(world.settlement.optin.person, 2);
-}
-
-static uint64_t find(const char *phone, const char *email)
-{
-    struct command command = {.kind = COMMAND_FIND};
-    const struct hash_key *key = recovery_hash_key(world.recovery);
-
-    if (phone != NULL)
-        command.optin.phone = hash_of(key, HASH_PHONE, world.agency, slice_of(phone));
-    if (email != NULL)
-        command.optin.email = hash_of(key, HASH_EMAIL, world.agency, slice_of(email));
-    return world_do(&world, &command) == STATUS_OK ? world.settlement.optin.person : 0;
-}
+#include "tests/two_people.h"
 
 static void the_older_one_is_left_with_what_both_had(void **unused)
 {
@@ -63,8 +33,8 @@ static void the_older_one_is_left_with_what_both_had(void **unused)
     assert_int_equal(person_of(2).closed, PERSON_MERGED);
     assert_int_equal(person_of(2).due_ms, 0);
     assert_int_equal(person_of(2).open_tasks, 0);
-    assert_int_equal(find(PHONE, NULL), 1);
-    assert_int_equal(find(NULL, OTHER_EMAIL), 1);
+    assert_int_equal(find_person(PHONE, NULL), 1);
+    assert_int_equal(find_person(NULL, OTHER_EMAIL), 1);
 }
 
 static void one_open_call_is_left(void **unused)
@@ -157,7 +127,7 @@ static void a_second_phone_leads_to_the_one_as_well(void **unused)
     world_optin(&world, PHONE, NULL, NULL, "one", 0);
     world_optin(&world, OTHER_PHONE, NULL, NULL, "two", 0);
     assert_int_equal(merge(1, 2), STATUS_OK);
-    assert_int_equal(find(OTHER_PHONE, NULL), 1);
+    assert_int_equal(find_person(OTHER_PHONE, NULL), 1);
     world_optin(&world, OTHER_PHONE, NULL, NULL, "three", 0);
     assert_int_equal(world.settlement.optin.person, 1);
 }
@@ -229,11 +199,11 @@ static void a_chain_of_merges_leads_to_the_last(void **unused)
     world_optin(&world, OTHER_PHONE, NULL, NULL, "three", 0);
     assert_int_equal(merge(2, 3), STATUS_OK);
     assert_int_equal(merge(1, 2), STATUS_OK);
-    assert_int_equal(find(OTHER_PHONE, NULL), 1);
+    assert_int_equal(find_person(OTHER_PHONE, NULL), 1);
     assert_int_equal(person().optins, 3);
     assert_int_equal(unmerge(2, 3), STATUS_CONFLICT); /* 2 is another one now */
     assert_int_equal(unmerge(1, 2), STATUS_OK);
-    assert_int_equal(find(OTHER_PHONE, NULL), 2);
+    assert_int_equal(find_person(OTHER_PHONE, NULL), 2);
 }
 
 static void there_is_an_end_to_how_many_are_one(void **unused)
@@ -250,129 +220,6 @@ static void there_is_an_end_to_how_many_are_one(void **unused)
     world_optin(&world, OTHER_PHONE, NULL, NULL, "last", 0);
     assert_int_equal(merge(1, MERGED_MAX + 2), STATUS_CONFLICT);
     assert_int_equal(world.settlement.denial, DENIED_TOO_MANY);
-}
-
-/* --- undone ------------------------------------------------------------------------------- */
-
-/* Rows but for what a later record may change in any case. */
-static void assert_same_row(const struct person_row *a, const struct person_row *b)
-{
-    struct person_row x = *a, y = *b;
-
-    x.open_tasks = y.open_tasks = 0;
-    x.due_ms = y.due_ms = 0;
-    x.call_ms = y.call_ms = 0;
-    x.call_why = y.call_why = 0;
-    assert_memory_equal(&x, &y, sizeof(x));
-}
-
-static void undone_at_once_both_are_as_they_were(void **unused)
-{
-    struct person_row one, other;
-    struct state_edge edge;
-
-    (void)unused;
-    two();
-    report(tasks[1], OUTCOME_NO_ANSWER);
-    one = person();
-    other = person_of(2);
-    assert_int_equal(merge(1, 2), STATUS_OK);
-    assert_int_equal(unmerge(1, 2), STATUS_OK);
-    one.score_hundredths = person().score_hundredths;
-    assert_same_row(&one, &(struct person_row[]){person()}[0]);
-    assert_same_row(&other, &(struct person_row[]){person_of(2)}[0]);
-    assert_int_equal(find(NULL, OTHER_EMAIL), 2);
-    assert_int_equal(find(PHONE, NULL), 1);
-    assert_false(state_edge_next(world.state, 1, EDGE_MERGED, 0, &edge));
-    assert_false(state_edge_next(world.state, 2, EDGE_MERGED_INTO, 0, &edge));
-}
-
-static void the_others_call_is_made_again(void **unused)
-{
-    (void)unused;
-    assert_int_equal(world_optin(&world, PHONE, NULL, NULL, "one", 0), STATUS_OK);
-    assert_int_equal(world_optin(&world, OTHER_PHONE, NULL, NULL, "two", 0), STATUS_OK);
-    assert_int_equal(merge(1, 2), STATUS_OK);
-    assert_int_equal(open_task(2, TASK_CALL).number, 0);
-    assert_int_equal(unmerge(1, 2), STATUS_OK);
-    world_pass(&world, 0);
-    assert_int_not_equal(open_call().number, 0);
-    assert_int_equal(open_task(2, TASK_CALL).kind, TASK_FIRST_RESPONSE);
-    report(open_task(2, TASK_CALL).number, OUTCOME_CONVERSATION);
-    assert_int_equal(person_of(2).attempts, 1);
-    assert_int_equal(person().attempts, 0);
-}
-
-static void somebody_without_a_phone_is_answered_again_too(void **unused)
-{
-    (void)unused;
-    two();
-    assert_int_equal(merge(1, 2), STATUS_OK);
-    assert_int_equal(unmerge(1, 2), STATUS_OK);
-    world_pass(&world, 0);
-    assert_int_not_equal(open_task(2, TASK_CALL).number, 0);
-}
-
-static void what_came_since_stays_with_the_one(void **unused)
-{
-    struct person_row row;
-
-    (void)unused;
-    two();
-    assert_int_equal(merge(1, 2), STATUS_OK);
-    report(tasks[1], OUTCOME_CONVERSATION);
-    world_optin(&world, NULL, OTHER_EMAIL, NULL, "three", 0);
-    assert_int_equal(unmerge(1, 2), STATUS_OK);
-    row = person();
-    assert_int_equal(row.attempts, 1);
-    assert_int_equal(row.optins, 2); /* its own, and the one that came since */
-    assert_int_equal(row.stage, STAGE_LEAD);
-    assert_true(hash_is_none(row.email));
-    assert_int_equal(person_of(2).optins, 1);
-    assert_int_equal(person_of(2).stage, STAGE_OPTIN);
-}
-
-static void never_again_that_was_said_since_holds_for_both(void **unused)
-{
-    (void)unused;
-    two();
-    assert_int_equal(merge(1, 2), STATUS_OK);
-    report(tasks[1], OUTCOME_DO_NOT_CONTACT);
-    assert_int_equal(unmerge(1, 2), STATUS_OK);
-    assert_true(person().flags & PERSON_DO_NOT_CONTACT);
-    assert_true(person_of(2).flags & PERSON_DO_NOT_CONTACT);
-    assert_int_equal(person_of(2).due_ms, 0);
-    world_pass(&world, DAY);
-    assert_int_equal(open_task(2, TASK_CALL).number, 0);
-}
-
-static void never_again_of_the_other_goes_back_with_it(void **unused)
-{
-    (void)unused;
-    two();
-    world_report(&world, tasks[2], 1, REPORT_OUTCOME, OUTCOME_DO_NOT_CONTACT, "a2");
-    assert_int_equal(merge(1, 2), STATUS_OK);
-    assert_int_equal(unmerge(1, 2), STATUS_OK);
-    assert_false(person().flags & PERSON_DO_NOT_CONTACT);
-    assert_int_not_equal(person().due_ms, 0);
-    assert_true(person_of(2).flags & PERSON_DO_NOT_CONTACT);
-}
-
-/* --- figures ------------------------------------------------------------------------------ */
-
-/* Tables of counts are part of the dump, and a merge that is undone leaves them as they were. */
-static void a_merge_that_is_undone_counts_nobody_twice(void **unused)
-{
-    struct person_row merged;
-
-    (void)unused;
-    two();
-    world_report(&world, tasks[2], 1, REPORT_OUTCOME, OUTCOME_CONVERSATION, "a2");
-    merge(1, 2);
-    merged = person();
-    assert_int_equal(merged.conversed_ms, person_of(2).conversed_ms);
-    unmerge(1, 2);
-    assert_int_equal(person().conversed_ms, 0);
 }
 
 int main(void)
@@ -393,13 +240,6 @@ int main(void)
         TEST(nobody_is_merged_twice_or_with_oneself),
         TEST(a_chain_of_merges_leads_to_the_last),
         TEST(there_is_an_end_to_how_many_are_one),
-        TEST(undone_at_once_both_are_as_they_were),
-        TEST(the_others_call_is_made_again),
-        TEST(somebody_without_a_phone_is_answered_again_too),
-        TEST(what_came_since_stays_with_the_one),
-        TEST(never_again_that_was_said_since_holds_for_both),
-        TEST(never_again_of_the_other_goes_back_with_it),
-        TEST(a_merge_that_is_undone_counts_nobody_twice),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
