@@ -65,7 +65,9 @@ static void write_next(struct text *out, const struct playbook *playbook,
     } else {
         text_string(out, "{\"id\":");
         text_json_string(out, step->id);
-        write_member_text(out, "reason", SLICE("no_name"));
+        write_member_text(out, "reason",
+                          slice_equal(step->without_name, SLICE("hold")) ? SLICE("no_name")
+                                                                         : SLICE("unmerged"));
         write_member_ms(out, "until_ms", row->held_ms);
         text_char(out, '}');
     }

@@ -454,7 +454,8 @@ void engine_decide_update(struct engine *engine, const struct effect_received *f
 /* Somebody was found out how to reach: the first response, if none was possible.
  */
 void life_reach(struct life *life);
-/* A first response from now on: its task; 0: the person's site was removed. */
+/* A first response from now on, or research of how to give one: its task; 0: the person's site was
+ * removed. */
 uint64_t life_respond(struct life *life);
 
 /* --- signals (engine_signal.c) --------------------------------------------------------------- */

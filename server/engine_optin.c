@@ -347,14 +347,16 @@ static void decide_facts(struct engine *engine, const struct effect_received *fa
 
 uint64_t life_respond(struct life *life)
 {
-    const struct site *site = registry_site(life->engine->options.registry, life->who->row.site);
-    struct task_row call;
+    const struct person_row *row = &life->who->row;
+    const struct site *site = registry_site(life->engine->options.registry, row->site);
+    bool unreachable = hash_is_none(row->phone) && hash_is_none(row->email);
+    struct task_row task;
 
     if (site == NULL)
         return 0;
-    life_begin_response(life, site, false, life->turn->now_ms, &call);
-    life_open_task(life, &call, life->turn->now_ms);
-    return call.number;
+    life_begin_response(life, site, unreachable, life->turn->now_ms, &task);
+    life_open_task(life, &task, life->turn->now_ms);
+    return task.number;
 }
 
 /* Nothing has reached them so far, so all of it begins now. */

@@ -364,9 +364,8 @@ static enum record_kind call_due(struct life *life)
     struct task_row row;
 
     effect.skip = (uint8_t)life_cannot(life, TASK_CALL, queue);
-    if (person->call_why == CALL_AGAIN && !hash_is_none(person->email) &&
-        effect.skip == SKIP_NO_ADDRESS)
-        effect.skip = SKIP_NONE; /* as after an opt-in without a phone */
+    if (person->call_why == CALL_AGAIN && effect.skip == SKIP_NO_ADDRESS)
+        effect.skip = SKIP_NONE; /* as after an opt-in without a phone, or without anything */
     if (effect.skip == SKIP_CALL_OPEN && agreed) {
         effect.task = agree_open_call(life, person->call_ms);
         effect.skip = SKIP_NONE;

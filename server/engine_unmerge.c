@@ -2,7 +2,8 @@
  *
  * What the merge brought to the one that was left goes back, as far as nothing has changed it
  * since, and what came since stays with it. The other one is as it was. What the merge had
- * withdrawn of either comes back: a call as a first response, and a step that nobody had in hand as
+ * withdrawn of either comes back: a call as a first response (or the research for
+ * one), and a step that nobody had in hand as
  * if it had waited for something; both by the person's due entry, in a record of its own. */
 #include <string.h>
 
@@ -84,10 +85,15 @@ static void give_back(struct person_row *row, const struct person_row *before,
 
 /* --- their tasks -------------------------------------------------------------------------- */
 
-/* As it was when the merge withdrew it. False: somebody had it in hand, or has reported since that
- * somebody had. */
+/* A task as it was when the merge withdrew it. */
+struct withdrawn {
+    struct task_row row;
+    uint64_t put_ms; /* when that was put */
+};
+
+/* False: somebody had it in hand, or has reported since that somebody had. */
 static bool was_waiting(struct engine *engine, const struct engine_person *who,
-                        const struct effect_task_end *end, struct task_row *out)
+                        const struct effect_task_end *end, struct withdrawn *out)
 {
     uint64_t seq = who->last_seq;
 
@@ -99,8 +105,8 @@ static bool was_waiting(struct engine *engine, const struct engine_person *who,
         if (journal_batch_read(engine->options.journal, seq, &record) != STATUS_OK)
             return false;
         if (engine_find_opened(&record, end->task, &task)) {
-            *out = task.row;
-            return end->drop_seq != 0 || out->state == TASK_PARKED;
+            *out = (struct withdrawn){.row = task.row, .put_ms = record.header.now_ms};
+            return end->drop_seq != 0 || task.row.state == TASK_PARKED;
         }
         if (effect_find(&record, EFFECT_REPORT, &report, sizeof(report)) &&
             report.task == end->task)
@@ -110,18 +116,46 @@ static bool was_waiting(struct engine *engine, const struct engine_person *who,
     return false;
 }
 
+/* A time that was agreed is kept. */
+static void give_back_response(struct joining *joining)
+{
+    struct life *life = &joining->life;
+
+    if (!life_has_call(life) && life->who->row.call_why != CALL_AGREED)
+        life_plan_call(life, joining->turn->now_ms, CALL_AGAIN);
+}
+
+/* It reached nobody, so it keeps nothing else waiting. */
+static void forget_touch(struct person_row *row, uint64_t put_ms)
+{
+    uint8_t later;
+    unsigned i = 0;
+
+    while (i < TOUCHES_KEPT && (row->touches[i] != put_ms / 1000 || row->touch_calls >> i & 1))
+        i++;
+    if (i == TOUCHES_KEPT)
+        return;
+    memmove(row->touches + i, row->touches + i + 1,
+            (TOUCHES_KEPT - 1 - i) * sizeof(row->touches[0]));
+    row->touches[TOUCHES_KEPT - 1] = 0;
+    later = (uint8_t)((1u << i) - 1);
+    row->touch_calls = (uint8_t)((row->touch_calls & later) | (row->touch_calls >> 1 & ~later));
+}
+
 /* One waits for a name already, or this one has waited too long. */
-static void give_back_step(struct joining *joining, const struct task_row *task)
+static void give_back_step(struct joining *joining, const struct withdrawn *step)
 {
     struct person_row *row = &joining->life.who->row;
     uint64_t now_ms = joining->turn->now_ms;
 
-    if (task->kind != TASK_STEP || task->playbook != row->playbook || row->held_ms != 0 ||
-        engine_is_over(task, now_ms))
+    if (step->row.playbook != row->playbook || row->held_ms != 0 ||
+        engine_is_over(&step->row, now_ms))
         return;
-    row->held_cadence = task->cadence;
-    row->held_step = task->step;
+    row->held_cadence = step->row.cadence;
+    row->held_step = step->row.step;
     row->held_ms = now_ms;
+    if (step->row.state == TASK_QUEUED)
+        forget_touch(row, step->put_ms);
 }
 
 /* Nobody has tried the person since, nor begun with it anew. */
@@ -132,30 +166,35 @@ static bool is_as_before(const struct person_row *row, const struct person_row *
            row->attempts == before->attempts;
 }
 
-/* What the merge withdrew of whom the life is at hand: the call, and the newest of the steps. */
+static bool is_response(enum task_channel channel)
+{
+    return channel == TASK_CALL || channel == TASK_RESEARCH;
+}
+
+/* What the merge withdrew of whom the life is at hand: the call, or the research for one, and the
+ * newest of the steps. */
 static void give_back_tasks(struct undoing *undoing, const struct person_row *before)
 {
     struct joining *joining = undoing->joining;
     struct life *life = &joining->life;
     const struct engine_person *who = life->who;
-    struct task_row step = {.number = 0};
+    struct withdrawn task, step = {.row = {.number = 0}};
 
     if (!is_as_before(&who->row, before))
         return;
     for (unsigned i = 0; i < undoing->end_count; i++) {
         const struct effect_task_end *end = &undoing->ends[i];
         struct task_origin origin;
-        struct task_row task;
 
         if (end->person != who->number || !engine_find_origin(joining->engine, end->task, &origin))
             continue;
-        if (origin.channel == TASK_CALL && !life_has_call(life) && who->row.call_why != CALL_AGREED)
-            life_plan_call(life, joining->turn->now_ms, CALL_AGAIN);
-        else if (origin.channel != TASK_CALL && end->task > step.number &&
-                 was_waiting(joining->engine, who, end, &task))
+        if (is_response((enum task_channel)origin.channel))
+            give_back_response(joining);
+        else if (end->task > step.row.number && was_waiting(joining->engine, who, end, &task) &&
+                 task.row.kind == TASK_STEP)
             step = task;
     }
-    if (step.number != 0)
+    if (step.row.number != 0)
         give_back_step(joining, &step);
 }
 
@@ -216,8 +255,8 @@ static void restore_kept(struct undoing *undoing)
     struct person_row *row = &joining->kept.row;
 
     if (hash_is_none(row->phone) && hash_is_none(row->email))
-        life_end_tasks(life, &(struct life_endings){.channels = 1u << TASK_CALL,
-                                                    .but = life->ended_call});
+        life_end_tasks(
+            life, &(struct life_endings){.channels = 1u << TASK_CALL, .but = life->ended_call});
     give_back_tasks(undoing, &joining->merged.kept_before);
     if (row->closed == PERSON_WORKED)
         life_keep_going(life);

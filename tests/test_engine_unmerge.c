@@ -21,8 +21,6 @@ static void assert_same_row(const struct person_row *a, const struct person_row 
     x.due_ms = y.due_ms = 0;
     x.call_ms = y.call_ms = 0;
     x.call_why = y.call_why = 0;
-    x.held_ms = y.held_ms = 0;
-    x.held_cadence = y.held_cadence = x.held_step = y.held_step = 0;
     assert_memory_equal(&x, &y, sizeof(x));
 }
 
@@ -38,6 +36,7 @@ static void undone_at_once_both_are_as_they_were(void **unused)
     other = person_of(2);
     assert_int_equal(merge(1, 2), STATUS_OK);
     assert_int_equal(unmerge(1, 2), STATUS_OK);
+    world_pass(&world, 0); /* what was withdrawn is put again */
     one.score_hundredths = person().score_hundredths;
     assert_same_row(&one, &(struct person_row[]){person()}[0]);
     assert_same_row(&other, &(struct person_row[]){person_of(2)}[0]);
@@ -164,7 +163,7 @@ static void what_never_again_withdrew_of_the_other_one_comes_back(void **unused)
         assert_int_equal(merge(1, 2), STATUS_OK);
         assert_int_equal(person_of(1).open_tasks + person_of(2).open_tasks, 0);
         assert_int_equal(unmerge(1, 2), STATUS_OK);
-        later(HOUR); /* the gap behind the mail that was withdrawn */
+        later(0);
         assert_int_equal(open_task(other, TASK_CALL).kind, TASK_FIRST_RESPONSE);
         assert_int_not_equal(open_task(other, TASK_CALL).number, tasks[other]);
         assert_int_equal(mail_of(other).step, mail.step);
@@ -184,9 +183,9 @@ static void the_others_mail_comes_back(void **unused)
     (void)unused;
     two_with_mail();
     mail = mail_of(2);
+    later(HOUR); /* an escalation has sent one as well, which is nobody's step */
     assert_int_equal(merge(1, 2), STATUS_OK);
     assert_int_equal(mail_of(2).number, 0);
-    later(HOUR);
     assert_int_equal(unmerge(1, 2), STATUS_OK);
     world_pass(&world, 0);
     assert_int_equal(mail_of(2).step, mail.step);
@@ -206,7 +205,7 @@ static void mail_of_a_cadence_that_is_over_comes_back_too(void **unused)
     assert_int_not_equal(mail.cadence, person_of(2).cadence);
     assert_int_equal(merge(1, 2), STATUS_OK);
     assert_int_equal(unmerge(1, 2), STATUS_OK);
-    later(HOUR - 1);
+    later(HOUR - 1); /* the gap behind the call in which it was sold */
     assert_int_equal(mail_of(2).step, mail.step);
     assert_int_equal(mail_of(2).cadence, mail.cadence);
 }
@@ -306,7 +305,7 @@ static void a_call_about_what_came_since_stays(void **unused)
 }
 
 /* The one had neither phone nor e-mail: its call is the other's, and ends once. */
-static void who_cannot_be_reached_any_more_is_not_called(void **unused)
+static void who_cannot_be_reached_any_more_is_looked_for_again(void **unused)
 {
     (void)unused;
     assert_int_equal(world_optin(&world, NULL, NULL, NULL, "one", 0), STATUS_OK);
@@ -315,6 +314,77 @@ static void who_cannot_be_reached_any_more_is_not_called(void **unused)
     assert_int_not_equal(open_call().number, 0);
     assert_int_equal(unmerge(1, 2), STATUS_OK);
     assert_int_equal(open_call().number, 0);
+    world_pass(&world, 0);
+    assert_int_equal(open_call().number, 0);
+    assert_int_not_equal(open_task(1, TASK_RESEARCH).number, 0);
+    assert_int_equal(person().closed, PERSON_WORKED);
+    assert_int_equal(open_task(2, TASK_CALL).kind, TASK_FIRST_RESPONSE);
+}
+
+static void a_time_that_was_agreed_is_kept(void **unused)
+{
+    uint64_t agreed_ms;
+
+    (void)unused;
+    two_with_mail();
+    agreed_ms = world.call_at_ms = world.now_ms + 3 * HOUR;
+    report(tasks[1], OUTCOME_APPOINTMENT);
+    world.call_at_ms = 0;
+    world_optin(&world, PHONE, EMAIL, NULL, "three", 0);
+    assert_int_not_equal(open_call().number, 0);
+    report(tasks[2], OUTCOME_DO_NOT_CONTACT);
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    assert_int_equal(person().call_why, CALL_AGREED);
+    assert_int_equal(person().call_ms, agreed_ms);
+}
+
+/* The merge had silenced calls for the one, too. */
+static void who_was_tried_since_is_not_called_at_once(void **unused)
+{
+    (void)unused;
+    two_with_mail();
+    report(tasks[2], OUTCOME_WRONG_NUMBER);
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    assert_int_equal(open_call().number, 0);
+    world_optin(&world, "+12155550199", EMAIL, NULL, "three", 0);
+    report(world.settlement.optin.task, OUTCOME_NO_ANSWER);
+    assert_int_equal(person().call_why, CALL_RETRY);
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    assert_int_equal(person().call_why, CALL_RETRY);
+}
+
+/* Steps have other numbers there. */
+static void what_another_playbook_planned_does_not_come_back(void **unused)
+{
+    (void)unused;
+    two_with_mail();
+    report(tasks[2], OUTCOME_DO_NOT_CONTACT);
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    assert_int_equal(move_playbook(1, use_shipped("default")), STATUS_OK);
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    assert_int_equal(person().held_ms, 0);
+}
+
+static void a_step_that_waits_for_a_name_waits_on(void **unused)
+{
+    struct person_row row;
+
+    (void)unused;
+    world.name = NULL;
+    assert_int_equal(world_optin(&world, PHONE, NULL, NULL, "one", 0), STATUS_OK);
+    report(world.settlement.optin.task, OUTCOME_NO_ANSWER);
+    later(8 * DAY);
+    row = person();
+    assert_int_not_equal(row.held_ms, 0);
+    assert_int_equal(world_optin(&world, OTHER_PHONE, NULL, NULL, "two", 0), STATUS_OK);
+    report(world.settlement.optin.task, OUTCOME_DO_NOT_CONTACT);
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    assert_int_equal(person().held_ms, 0);
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    assert_int_equal(person().held_ms, row.held_ms);
+    assert_int_equal(person().held_cadence, row.held_cadence);
+    assert_int_equal(person().held_step, row.held_step);
 }
 
 /* An unsubscription may be the other's: it has the address. */
@@ -368,7 +438,11 @@ int main(void)
         TEST(the_call_that_a_merge_brought_goes_back),
         TEST(a_call_that_somebody_has_in_hand_goes_on),
         TEST(a_call_about_what_came_since_stays),
-        TEST(who_cannot_be_reached_any_more_is_not_called),
+        TEST(who_cannot_be_reached_any_more_is_looked_for_again),
+        TEST(a_time_that_was_agreed_is_kept),
+        TEST(who_was_tried_since_is_not_called_at_once),
+        TEST(what_another_playbook_planned_does_not_come_back),
+        TEST(a_step_that_waits_for_a_name_waits_on),
         TEST(what_was_silenced_since_is_silent_for_both),
         TEST(a_merge_that_is_undone_counts_nobody_twice),
     };

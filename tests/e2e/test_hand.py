@@ -172,6 +172,21 @@ class Merges(Hand):
         self.assertEqual([other["person"]], [person["id"] for person in found])
         self.wait_task_count(2)
 
+    def mails(self, optin):
+        return [task for task in self.person(optin["person"])["tasks"] if task["channel"] == "email"]
+
+    def test_what_a_merge_withdrew_comes_back_when_it_is_undone(self):
+        one, other = (self.accept_optin(self.person_number(number)) for number in (1, 2))
+        self.outcome(other["task"], "do_not_contact")
+        (mail,) = self.mails(one)
+        self.post(f"/v1/people/{one['person']}/merge", {"other": other["person"]})
+        self.assertEqual([], self.person(one["person"])["tasks"])
+        self.post(f"/v1/people/{one['person']}/unmerge", {"other": other["person"]})
+        self.wait_task_count(1)
+        (again,) = wait_until(lambda: self.mails(one), what="the mail")
+        self.assertNotEqual(mail["id"], again["id"])
+        self.assertEqual([], self.person(other["person"])["tasks"])
+
     def test_another_agency_merges_nobody_of_ours(self):
         one, other = self.two()
         self.set_up_agency("rival")
