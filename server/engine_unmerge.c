@@ -161,9 +161,8 @@ static void give_back_step(struct joining *joining, const struct withdrawn *step
 /* Nobody has tried the person since, nor begun with it anew. */
 static bool is_as_before(const struct person_row *row, const struct person_row *before)
 {
-    return !(row->flags & PERSON_DO_NOT_CONTACT) && row->closed == before->closed &&
-           row->cadence == before->cadence && row->cadence_ms == before->cadence_ms &&
-           row->attempts == before->attempts;
+    return row->closed == before->closed && row->cadence == before->cadence &&
+           row->cadence_ms == before->cadence_ms && row->attempts == before->attempts;
 }
 
 static bool is_response(enum task_channel channel)

@@ -354,6 +354,72 @@ static void who_was_tried_since_is_not_called_at_once(void **unused)
     assert_int_equal(person().call_why, CALL_RETRY);
 }
 
+static void who_is_called_since_is_not_called_once_more(void **unused)
+{
+    struct task_row call;
+
+    (void)unused;
+    two_with_mail();
+    report(tasks[2], OUTCOME_WRONG_NUMBER);
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    world_optin(&world, "+12155550199", EMAIL, NULL, "three", 0);
+    call = open_call();
+    assert_int_not_equal(call.number, 0);
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    assert_int_equal(open_call().number, call.number);
+    assert_int_equal(person().call_ms, 0);
+}
+
+/* It had no cadence to lose, and waits for a call. */
+static void who_never_wants_to_hear_of_us_since_is_not_called(void **unused)
+{
+    (void)unused;
+    use_playbook(BASED "outcomes:\n  not_now: {attempt: true, contact: true, wake: 1mo, "
+                       "cadence: stop}\n");
+    two_with_mail();
+    report(tasks[2], OUTCOME_NOT_NOW);
+    later(40 * DAY);
+    assert_int_not_equal(open_task(2, TASK_CALL).number, 0);
+    assert_int_equal(person_of(2).cadence, 0);
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    world_report(&world, open_call().number, open_call().delivery, REPORT_OUTCOME,
+                 OUTCOME_DO_NOT_CONTACT, "a1");
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    assert_int_equal(person_of(2).closed, PERSON_STOPPED);
+    assert_int_equal(person_of(2).call_ms, 0);
+}
+
+#define HOLDS                                                                                      \
+    BASED "cadences:\n"                                                                            \
+          "  new_lead:\n"                                                                          \
+          "    title: New\n"                                                                       \
+          "    for: prospects\n"                                                                   \
+          "    then: nurture\n"                                                                    \
+          "    steps:\n"                                                                           \
+          "      - {id: hello, after: 1h, channel: email, kind: offer, template: hi}\n"            \
+          "      - {id: card, after: 1d, channel: postcard, kind: offer, template: card,\n"        \
+          "         late_max: 3d, without_name: hold}\n"
+
+/* There is one place for steps that wait. */
+static void a_mail_does_not_take_the_place_of_what_waits_for_a_name(void **unused)
+{
+    uint64_t held_ms;
+
+    (void)unused;
+    use_playbook(HOLDS);
+    world.name = NULL;
+    two_with_mail();
+    later(DAY);
+    held_ms = person().held_ms;
+    assert_int_not_equal(held_ms, 0);
+    assert_int_not_equal(mail_of(1).number, 0);
+    report(tasks[2], OUTCOME_DO_NOT_CONTACT);
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    assert_int_equal(person().held_ms, held_ms);
+    assert_int_equal(person().held_step, 2);
+}
+
 /* Steps have other numbers there. */
 static void what_another_playbook_planned_does_not_come_back(void **unused)
 {
@@ -441,6 +507,9 @@ int main(void)
         TEST(who_cannot_be_reached_any_more_is_looked_for_again),
         TEST(a_time_that_was_agreed_is_kept),
         TEST(who_was_tried_since_is_not_called_at_once),
+        TEST(who_is_called_since_is_not_called_once_more),
+        TEST(who_never_wants_to_hear_of_us_since_is_not_called),
+        TEST(a_mail_does_not_take_the_place_of_what_waits_for_a_name),
         TEST(what_another_playbook_planned_does_not_come_back),
         TEST(a_step_that_waits_for_a_name_waits_on),
         TEST(what_was_silenced_since_is_silent_for_both),
