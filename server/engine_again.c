@@ -36,6 +36,19 @@ static bool stands_in_history(struct engine *engine, uint64_t seq, uint64_t sinc
     return false;
 }
 
+/* What was said late of somebody who was merged may stand in the history of the one that is left.
+ */
+static bool stands_in_histories(struct engine *engine, const struct engine_person *who,
+                                uint64_t since_seq, struct hash identity)
+{
+    struct engine_person kept;
+
+    if (stands_in_history(engine, who->last_seq, since_seq, identity))
+        return true;
+    return who->row.closed == PERSON_MERGED && engine_load_kept(engine, who->number, &kept) &&
+           stands_in_history(engine, kept.last_seq, since_seq, identity);
+}
+
 bool engine_came_before(struct engine *engine, struct hash identity,
                         const struct engine_person *who, uint64_t since_seq, uint64_t since_ms)
 {
@@ -47,5 +60,5 @@ bool engine_came_before(struct engine *engine, struct hash identity,
         if (is_record_of(engine, seq, identity, &record))
             return true;
     return since_ms + REMEMBERED_MS <= state_meta(engine->options.state)->folded_ms &&
-           stands_in_history(engine, who->last_seq, since_seq, identity);
+           stands_in_histories(engine, who, since_seq, identity);
 }

@@ -83,6 +83,31 @@ static void reports_on_the_others_task_are_late(void **unused)
                      STATUS_CONFLICT);
 }
 
+/* Its stream is read from a little before its end once more; meanwhile the person came back. */
+static void a_wish_that_is_read_again_after_a_month_is_no_new_one(void **unused)
+{
+    struct command command = {.kind = COMMAND_REPORT,
+                              .report = {.delivery = 1,
+                                         .op = REPORT_OUTCOME,
+                                         .outcome = OUTCOME_DO_NOT_CONTACT,
+                                         .agent = 7,
+                                         .queue = world.queue,
+                                         .stream_ms = WORLD_START_MS + HOUR}};
+
+    (void)unused;
+    two();
+    command.report.task = tasks[2];
+    world.now_ms += HOUR;
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    assert_int_equal(world_do(&world, &command), STATUS_CONFLICT);
+    assert_true(person().flags & PERSON_DO_NOT_CONTACT);
+    world.now_ms += 30 * DAY;
+    world_optin(&world, PHONE, NULL, NULL, "three", INTAKE_CONSENT);
+    assert_false(person().flags & PERSON_DO_NOT_CONTACT);
+    assert_int_equal(world_do(&world, &command), STATUS_DUPLICATE);
+    assert_false(person().flags & PERSON_DO_NOT_CONTACT);
+}
+
 static void never_again_of_either_holds(void **unused)
 {
     (void)unused;
@@ -230,6 +255,7 @@ int main(void)
         TEST(one_open_call_is_left),
         TEST(the_others_call_goes_on_as_the_ones),
         TEST(reports_on_the_others_task_are_late),
+        TEST(a_wish_that_is_read_again_after_a_month_is_no_new_one),
         TEST(never_again_of_either_holds),
         TEST(silenced_channels_of_either_hold),
         TEST(who_comes_again_by_either_way_is_the_one),
