@@ -2,9 +2,9 @@
  *
  * What the merge brought to the one that was left goes back, as far as nothing has changed it
  * since, and what came since stays with it. The other one is as it was. What the merge had
- * withdrawn of either comes back: a call as a first response (or the research for
- * one), and a step that nobody had in hand as
- * if it had waited for something; both by the person's due entry, in a record of its own. */
+ * withdrawn of either comes back: a call as a first response (or the research for one), and a step
+ * that nobody had in hand as if it had waited for something; both by the person's due entry, in a
+ * record of its own. */
 #include <string.h>
 
 #include "server/engine_joining.h"
