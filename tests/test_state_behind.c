@@ -214,8 +214,9 @@ static void the_dump_names_every_field(void **state)
     assert_ok(state_entity_put(rows, ENTITY_AGENCY, 1, SLICE("{\"name\":\"a\nb\\\"}")));
     state_meta(rows)->folded_seq = 70;
     assert_ok(state_commit(rows));
-    char *text = dump();
-    assert_int_equal(strncmp(text, "meta version=9 folded_seq=70 ", 29), 0);
+    char *text = dump(), begin[64];
+    int length = snprintf(begin, sizeof begin, "meta version=%d folded_seq=70 ", STATE_VERSION);
+    assert_int_equal(strncmp(text, begin, (size_t)length), 0);
     assert_non_null(strstr(text, "\nperson person=7 last_seq=70 first_ms=1007 last_ms=0 "));
     assert_non_null(strstr(text, " phone=0107ff00000000000000000000000000 "));
     assert_non_null(strstr(text, "\ndue due_ms=9 person=7 task=56 kind=2\n"));
