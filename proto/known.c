@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "proto/name.h"
+#include "proto/task.h"
 
 #define HEAD_BYTES 4
 
@@ -131,13 +132,13 @@ void known_write(struct text *out, const char *key, struct slice known, enum kno
     text_char(out, '}');
 }
 
-void known_identify(struct optin *optin, struct slice known)
+void known_identify_by(unsigned renderer, struct optin *optin, struct slice known)
 {
     static const enum optin_text fields[] = {OPTIN_PHONE,   OPTIN_EMAIL,   OPTIN_COMPANY,
                                              OPTIN_TITLE,   OPTIN_COUNTRY, OPTIN_POSTAL_CODE,
                                              OPTIN_TIMEZONE};
     static const enum optin_text names[] = {OPTIN_NAME, OPTIN_FIRST_NAME, OPTIN_LAST_NAME};
-    bool has_name = name_is_given(optin);
+    bool has_name = name_is_given_by(renderer, optin);
 
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         struct slice *text = &optin->text[fields[i]];
@@ -149,4 +150,9 @@ void known_identify(struct optin *optin, struct slice known)
         if (found.length > 0)
             optin->text[names[i]] = found;
     }
+}
+
+void known_identify(struct optin *optin, struct slice known)
+{
+    known_identify_by(TASK_RENDERER, optin, known);
 }

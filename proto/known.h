@@ -40,5 +40,7 @@ void known_write(struct text *out, const char *key, struct slice known, enum kno
 
 /* Findings that say who somebody is: where the opt-in is silent, they speak. */
 void known_identify(struct optin *optin, struct slice known);
+/* As the renderer of a task has it, which says what is a name (name.h). */
+void known_identify_by(unsigned renderer, struct optin *optin, struct slice known);
 
 #endif

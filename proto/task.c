@@ -128,34 +128,16 @@ static struct slice name_of(const struct optin *optin, struct text *buffer)
     return text_slice(buffer);
 }
 
-/* Up to renderer 3: the first name as given, else the first word of the name, whatever it is. */
-static struct slice first_name_3(const struct optin *optin)
-{
-    struct slice word = optin->text[OPTIN_NAME];
-
-    if (optin->text[OPTIN_FIRST_NAME].length > 0 || word.length == 0)
-        return optin->text[OPTIN_FIRST_NAME];
-    while (word.length > 0 && word.bytes[0] == ' ') {
-        word.bytes++;
-        word.length--;
-    }
-    const char *space = memchr(word.bytes, ' ', word.length);
-    if (space != NULL)
-        word.length = (size_t)(space - word.bytes);
-    return word;
-}
-
 static void put_person(struct member *member, const struct optin *optin)
 {
     /* Longer than what is kept of a name, so that it is cut where a name is. */
-    char joined[2 * NAME_MAX_BYTES];
+    char joined[2 * NAME_MAX_BYTES], clean[NAME_CLEAN_MAX];
     struct text buffer = text_over(joined, sizeof(joined));
 
     KEY(member, ",\"name\":");
     put_cut(member, name_of(optin, &buffer), NAME_MAX_BYTES);
     KEY(member, ",\"first_name\":");
-    put_cut(member, member->renderer <= 3 ? first_name_3(optin) : name_first(optin),
-            FIRST_NAME_MAX_BYTES);
+    put_cut(member, name_first_by(member->renderer, optin, clean), FIRST_NAME_MAX_BYTES);
     KEY(member, ",\"phone\":");
     put_whole(member,
               optin->text[OPTIN_PHONE_E164].length > 0 ? optin->text[OPTIN_PHONE_E164]

@@ -1,7 +1,5 @@
 #include "proto/utf8.h"
 
-#include <stdint.h>
-
 /* Bytes of the sequence that begins at `at`, by RFC 3629's table; 0: it is not one. The
  * second byte's range is what keeps out overlongs, surrogates and all over U+10FFFF. */
 static size_t sequence_bytes(const unsigned char *at, size_t left)
@@ -61,4 +59,17 @@ bool utf8_valid(struct slice bytes)
         left -= step;
     }
     return true;
+}
+
+uint32_t utf8_next(struct slice *rest)
+{
+    const unsigned char *at = (const unsigned char *)rest->bytes;
+    size_t bytes = sequence_bytes(at, rest->length), taken = bytes > 0 ? bytes : 1;
+    uint32_t character = bytes > 1 ? at[0] & (0x7Fu >> bytes) : at[0];
+
+    for (size_t i = 1; i < bytes; i++)
+        character = character << 6 | (at[i] & 0x3F);
+    rest->bytes += taken;
+    rest->length -= taken;
+    return bytes > 0 ? character : 0xFFFD;
 }

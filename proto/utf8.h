@@ -3,6 +3,7 @@
 #define HOTLEAD_PROTO_UTF8_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "proto/slice.h"
 
@@ -10,6 +11,9 @@
 extern "C" {
 #endif
 bool utf8_valid(struct slice bytes);
+/* Takes the first character of what is not empty, whole. A byte that belongs to none counts as
+ * U+FFFD. */
+uint32_t utf8_next(struct slice *rest);
 #ifdef __cplusplus
 }
 #endif

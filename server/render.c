@@ -80,7 +80,7 @@ static void tell_research(const struct playbook *playbook, const struct task_row
 }
 
 /* What was found out about them: where the opt-in is silent on who they are, it speaks. */
-static enum status tell_known(struct renderer *renderer, struct slice payload,
+static enum status tell_known(struct renderer *renderer, unsigned version, struct slice payload,
                               struct slice *known_out)
 {
     struct report report;
@@ -91,7 +91,7 @@ static enum status tell_known(struct renderer *renderer, struct slice payload,
     result = report_decode(payload, &report);
     if (result == STATUS_OK) {
         *known_out = report.known;
-        known_identify(renderer->optin, report.known);
+        known_identify_by(version, renderer->optin, report.known);
     }
     return result;
 }
@@ -125,7 +125,7 @@ static enum status prepare(struct renderer *renderer, uint64_t person, uint64_t 
         renderer->optin->text[OPTIN_PHONE] = renderer->optin->text[OPTIN_PHONE_E164] =
             (struct slice){0};
     if (result == STATUS_OK)
-        result = tell_known(renderer, words->known, known_out);
+        result = tell_known(renderer, task->renderer, words->known, known_out);
     if (result != STATUS_OK)
         return result;
     id_format(renderer->person_id, renderer->id_key, ID_PERSON, person_first_ms, person);

@@ -8,7 +8,6 @@
 #include <cmocka.h>
 
 #include "proto/known.h"
-#include "proto/name.h"
 
 static struct text add(struct text out, enum known_kind kind, const char *name, const char *value)
 {
@@ -87,52 +86,6 @@ static void a_finding_speaks_where_the_optin_is_silent(void **unused)
     assert_true(slice_equal(optin.text[OPTIN_NAME], SLICE("Dana")));
 }
 
-static void names_that_address_somebody(void **unused)
-{
-    static const char *const names[] = {"Dana",  "dana rivera", "\xc3\x85sa",   "X",    "O'Neil",
-                                        "Testa", "Li",          "\xe6\x9d\x8e", "Na Li"};
-    static const char *const none[] = {
-        "",  "   ", "12345", "dana@example.com",    "test",   " TEST ", "n/a",
-        "-", "...", "asdf",  "http://spam.example", "+1 215", "\t"};
-
-    (void)unused;
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        assert_true(name_is_usable(slice_of(names[i])));
-    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
-        assert_false(name_is_usable(slice_of(none[i])));
-}
-
-/* Who is given a name can be addressed, and nobody else. */
-static void the_first_name_is_a_word_with_a_letter_of_a_name(void **unused)
-{
-    static const char *const cases[][3] = {{"Dana", "", "Dana"},
-                                           {"", "Dana Rivera", "Dana"},
-                                           {"test", "Dana Rivera", "Dana"},
-                                           {"", "  Zo\xc3\xab van", "Zo\xc3\xab"},
-                                           {"", "Na Li", "Na"},
-                                           {"", "- Dana", "Dana"},
-                                           {"", "12 Dana", "Dana"},
-                                           {"", "-", ""},
-                                           {"", "123", ""},
-                                           {"", "a@b.c", ""},
-                                           {"", "test", ""},
-                                           {"", "n/a", ""},
-                                           {"test", "", ""},
-                                           {"", "", ""},
-                                           {"-", "123", ""}};
-    static struct optin optin;
-
-    (void)unused;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        optin_clear(&optin);
-        optin.text[OPTIN_FIRST_NAME] = slice_of(cases[i][0]);
-        optin.text[OPTIN_NAME] = slice_of(cases[i][1]);
-        optin.text[OPTIN_LAST_NAME] = SLICE("Last");
-        assert_true(slice_equal(name_first(&optin), slice_of(cases[i][2])));
-        assert_int_equal(name_is_given(&optin), name_first(&optin).length > 0);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,8 +93,6 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_is_the_oldest),
         cmocka_unit_test(bytes_that_are_no_items_end_the_walk),
         cmocka_unit_test(a_finding_speaks_where_the_optin_is_silent),
-        cmocka_unit_test(names_that_address_somebody),
-        cmocka_unit_test(the_first_name_is_a_word_with_a_letter_of_a_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
