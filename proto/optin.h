@@ -104,13 +104,28 @@ enum optin_text optin_field(struct slice key);
  * OPTIN_FIELDS_MAX, or over the scratch. */
 enum status optin_from_json(struct json_value object, struct text *scratch, struct optin *out);
 
+/* Pairs of a form whose names are not hotlead's but mean its fields (optin_alias.h). They are held
+ * back until the form is read, because a field's own name goes first. */
+#define OPTIN_ALIASES_MAX 16
+struct optin_aliases {
+    size_t count;
+    struct {
+        struct slice key, name, value; /* live as those of the pairs */
+    } held[OPTIN_ALIASES_MAX];
+};
+
 /* One name/value pair of a form, which is refused for nothing but size (TOO_LARGE): a
  * value that cannot be used for `test`, `submitted_at`, `consent` or `_t` is kept as an
  * extra. `consent.text` and `consent[text]` both work; `_redirect`, `_hp` and `_t` are the
  * form's own; a repeated unknown name becomes a JSON array, of a known one the first that
- * is not empty wins and what others say is an extra; `consent.channels` collects. */
-enum status optin_from_pair(struct optin *optin, struct slice name, struct slice value,
-                            struct text *scratch);
+ * is not empty wins and what others say is an extra; `consent.channels` collects. Aliases beyond
+ * OPTIN_ALIASES_MAX are unknown names, and all are where `aliases` is NULL. */
+enum status optin_from_pair(struct optin *optin, struct optin_aliases *aliases, struct slice name,
+                            struct slice value, struct text *scratch);
+/* After the last pair: aliases speak in their order where a field is silent; what they say beside
+ * it is an extra under their own name. TOO_LARGE as above. */
+enum status optin_settle_aliases(struct optin *optin, const struct optin_aliases *aliases,
+                                 struct text *scratch);
 
 /* Stored form: a version byte, then (field, length, bytes) entries in order.
  * Written where the code is, with the steps for changing it. Encode: bytes

@@ -5,6 +5,7 @@
  * lost. A value that makes no sense, or for which there is no place because the key had one
  * already, is kept among the extras and the opt-in counts. */
 #include "proto/optin.h"
+#include "proto/optin_alias.h"
 
 /* What a key means: a text field by its own number, or one of these. */
 enum member {
@@ -513,10 +514,10 @@ static unsigned form_member(struct slice name)
         (struct slice){name.bytes + prefix.length, name.length - prefix.length - 1});
 }
 
-enum status optin_from_pair(struct optin *optin, struct slice name, struct slice value,
-                            struct text *scratch)
+/* What a pair says to the field that it means. */
+static enum status pair_to(struct optin *optin, unsigned member, struct slice name,
+                           struct slice value, struct text *scratch)
 {
-    unsigned member = form_member(name);
     bool understood = true;
 
     switch (member) {
@@ -550,4 +551,43 @@ enum status optin_from_pair(struct optin *optin, struct slice name, struct slice
         understood = set_text(optin, member, value);
     }
     return understood ? STATUS_OK : extra_from_pair(optin, name, value, scratch);
+}
+
+static bool hold(struct optin_aliases *aliases, struct slice name, struct slice value)
+{
+    struct slice key;
+
+    if (aliases->count == OPTIN_ALIASES_MAX)
+        return false;
+    key = optin_alias(name);
+    if (key.length == 0)
+        return false;
+    aliases->held[aliases->count].key = key;
+    aliases->held[aliases->count].name = name;
+    aliases->held[aliases->count++].value = value;
+    return true;
+}
+
+enum status optin_from_pair(struct optin *optin, struct optin_aliases *aliases, struct slice name,
+                            struct slice value, struct text *scratch)
+{
+    unsigned member = form_member(name);
+
+    if (member == MEMBER_UNKNOWN && aliases != NULL && hold(aliases, name, value))
+        return STATUS_OK;
+    return pair_to(optin, member, name, value, scratch);
+}
+
+enum status optin_settle_aliases(struct optin *optin, const struct optin_aliases *aliases,
+                                 struct text *scratch)
+{
+    enum status status = STATUS_OK;
+
+    for (size_t i = 0; i < aliases->count && status == STATUS_OK; i++) {
+        unsigned member = member_of(aliases->held[i].key);
+        if (member == MEMBER_CONSENT && optin->consent_given != OPTIN_UNSAID)
+            member = MEMBER_UNKNOWN;
+        status = pair_to(optin, member, aliases->held[i].name, aliases->held[i].value, scratch);
+    }
+    return status;
 }

@@ -33,7 +33,8 @@
 
 static void a_robot_says_no_name_to_somebody_nameless(void **unused)
 {
-    static const char *const nameless[] = {NULL, " ", "12345", "dana@example.com", "test", "-"};
+    static const char *const nameless[] = {NULL,   " ", "12345",   "dana@example.com",
+                                           "test", "-", "Mr. Lee", "\U0001F642"};
     struct task_row mail;
 
     for (size_t i = 0; i < sizeof(nameless) / sizeof(nameless[0]); i++) {

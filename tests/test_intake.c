@@ -134,6 +134,76 @@ static void a_plain_form_is_read_as_it_stands(void **state)
     assert_status(read_as("text/plain", "{\"email\""), STATUS_MALFORMED);
 }
 
+/* As published samples of the builders have them. */
+static void forms_of_form_builders_have_their_identifiers(void **state)
+{
+    static const char *const bodies[] = {
+        "Name=Dana+Rivera&Email=dana%40example.com&Phone=2155550147&form_id=4f2a1c",
+        "your-name=Dana+Rivera&your-email=dana%40example.com&your-tel=2155550147&form_id=4f2a1c",
+        "form_id=4f2a1c&data.json=%7B%22email%22%3A%5B%22dana%40example.com%22%5D%2C"
+        "%22full_name%22%3A%5B%22Dana+Rivera%22%5D%2C%22phone%22%3A%5B%222155550147%22%5D%2C"
+        "%22form_id%22%3A%5B%224f2a1c%22%5D%7D",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+        assert_status(read_as(FORM_TYPE, bodies[i]), STATUS_OK);
+        assert_slice(optin.text[OPTIN_NAME], "Dana Rivera");
+        assert_slice(optin.text[OPTIN_EMAIL], "dana@example.com");
+        assert_slice(optin.text[OPTIN_PHONE], "2155550147");
+        assert_int_equal(optin.extra_count, 1);
+        assert_slice(optin.extra[0].json, "\"4f2a1c\"");
+    }
+    assert_status(read_as("multipart/form-data; boundary=b",
+                          PART("data.json", "{\"tel\":[\"1\"],\"need\":[\"roof\",\"wall\"]}")
+                              PART("tel", "2") PART("phone", "3") "--b--\r\n"),
+                  STATUS_OK);
+    assert_slice(optin.text[OPTIN_PHONE], "3");
+    assert_int_equal(optin.extra_count, 2);
+    assert_slice(optin.extra[0].json, "[\"roof\",\"wall\"]");
+    assert_slice(optin.extra[1].json, "[\"1\",\"2\"]");
+}
+
+static void a_field_of_json_that_is_no_lists_stays_as_it_is(void **state)
+{
+    static const char *const values[] = {
+        "",
+        "x",
+        "[\"a\"]",
+        "{\"email\":\"a@b.example\"}",
+        "{\"email\":[\"a@b.example\",1]}",
+        "{\"email\":[\"a@b.example\"]",
+    };
+    char body[1024];
+    struct text text;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        snprintf(body, sizeof(body), "data.json=%s\r\n", values[i]);
+        assert_status(read_as("text/plain", body), STATUS_OK);
+        assert_slice(optin.text[OPTIN_EMAIL], "");
+        assert_int_equal(optin.extra_count, 1);
+        assert_slice(optin.extra[0].name, "data.json");
+    }
+    /* Of two, the first speaks. */
+    assert_status(read_as("text/plain", "data.json={\"email\":[\"a@b.example\"]}\r\n"
+                                        "data.json={\"phone\":[\"1\"]}\r\n"),
+                  STATUS_OK);
+    assert_slice(optin.text[OPTIN_EMAIL], "a@b.example");
+    assert_slice(optin.text[OPTIN_PHONE], "");
+    assert_int_equal(optin.extra_count, 1);
+    /* Too many strings. */
+    text = text_over(body, sizeof(body));
+    text_string(&text, "data.json={\"email\":[\"a\"");
+    for (int i = 0; i < 100; i++)
+        text_string(&text, ",\"b\"");
+    text_string(&text, "]}\r\n");
+    text_char(&text, '\0');
+    assert_false(text.overflow);
+    assert_status(read_as("text/plain", body), STATUS_OK);
+    assert_slice(optin.text[OPTIN_EMAIL], "");
+}
+
 static void json_is_utf8_whatever_is_declared(void **state)
 {
     (void)state;

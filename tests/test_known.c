@@ -86,6 +86,23 @@ static void a_finding_speaks_where_the_optin_is_silent(void **unused)
     assert_true(slice_equal(optin.text[OPTIN_NAME], SLICE("Dana")));
 }
 
+/* A task that was put keeps its bytes, though what is a name is judged otherwise since. */
+static void an_older_renderer_keeps_what_it_took_for_a_name(void **unused)
+{
+    static struct optin optin;
+    char a[256];
+    struct text known = text_over(a, sizeof(a));
+
+    (void)unused;
+    known = add(known, KNOWN_FINDING, "name", "Dana");
+    optin_clear(&optin);
+    optin.text[OPTIN_NAME] = SLICE("Mr. Lee");
+    known_identify_by(4, &optin, text_slice(&known));
+    assert_true(slice_equal(optin.text[OPTIN_NAME], SLICE("Mr. Lee")));
+    known_identify_by(5, &optin, text_slice(&known));
+    assert_true(slice_equal(optin.text[OPTIN_NAME], SLICE("Dana")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -93,6 +110,7 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_is_the_oldest),
         cmocka_unit_test(bytes_that_are_no_items_end_the_walk),
         cmocka_unit_test(a_finding_speaks_where_the_optin_is_silent),
+        cmocka_unit_test(an_older_renderer_keeps_what_it_took_for_a_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

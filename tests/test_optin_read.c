@@ -332,11 +332,14 @@ static void what_is_no_time_is_refused(void **state)
 static void read_pairs(const char *const *pairs)
 {
     struct text scratch = text_over(memory, sizeof(memory));
+    struct optin_aliases aliases = {0};
 
     optin_clear(&optin);
     for (; *pairs; pairs += 2)
-        assert_status(optin_from_pair(&optin, slice_of(pairs[0]), slice_of(pairs[1]), &scratch),
-                      STATUS_OK);
+        assert_status(
+            optin_from_pair(&optin, &aliases, slice_of(pairs[0]), slice_of(pairs[1]), &scratch),
+            STATUS_OK);
+    assert_status(optin_settle_aliases(&optin, &aliases, &scratch), STATUS_OK);
 }
 #define READ_PAIRS(...) read_pairs((const char *const[]){__VA_ARGS__, NULL})
 
@@ -379,9 +382,92 @@ static void a_group_of_200_check_boxes_fits(void **state)
     for (int i = 0; i < 200; i++) {
         char value[101];
         snprintf(value, sizeof(value), "%0100d", i);
-        assert_status(optin_from_pair(&optin, SLICE("i[]"), slice_of(value), &scratch), STATUS_OK);
+        assert_status(optin_from_pair(&optin, NULL, SLICE("i[]"), slice_of(value), &scratch),
+                      STATUS_OK);
     }
     assert_int_equal(extra("i[]").length, 200 * 103 + 1);
+}
+
+/* Elementor, Contact Form 7, Webflow, and what else form builders call them. */
+static void fields_are_known_by_the_names_of_form_builders(void **state)
+{
+    static const struct {
+        const char *name;
+        enum optin_text field;
+    } cases[] = {
+        {"Name", OPTIN_NAME},
+        {"Email", OPTIN_EMAIL},
+        {"EMAIL", OPTIN_EMAIL},
+        {"E-Mail", OPTIN_EMAIL},
+        {"Phone", OPTIN_PHONE},
+        {"your-name", OPTIN_NAME},
+        {"your-email", OPTIN_EMAIL},
+        {"your-tel", OPTIN_PHONE},
+        {"First Name", OPTIN_FIRST_NAME},
+        {"first-name", OPTIN_FIRST_NAME},
+        {"lastName", OPTIN_LAST_NAME},
+        {"fname", OPTIN_FIRST_NAME},
+        {"lname", OPTIN_LAST_NAME},
+        {"full_name", OPTIN_NAME},
+        {"Full Name", OPTIN_NAME},
+        {"Email Address", OPTIN_EMAIL},
+        {"Phone Number", OPTIN_PHONE},
+        {"mobile", OPTIN_PHONE},
+        {"telephone", OPTIN_PHONE},
+        {"Tel", OPTIN_PHONE},
+        {"Postal-Code", OPTIN_POSTAL_CODE},
+        {"UTM_Source", OPTIN_UTM_SOURCE},
+        {"xxTrustedFormCertUrl", OPTIN_CONSENT_CERT_URL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        READ_PAIRS(cases[i].name, "x");
+        assert_slice(optin.text[cases[i].field], "x");
+        assert_int_equal(optin.extra_count, 0);
+    }
+    READ_PAIRS("Consent", "on");
+    assert_int_equal(optin.consent_given, OPTIN_YES);
+}
+
+static void a_fields_own_name_goes_before_others_and_these_in_their_order(void **state)
+{
+    (void)state;
+    READ_PAIRS("your-email", "a", "email", "b", "Email", "b", "E-Mail", "c");
+    shows("{\"email\":\"b\",\"fields\":{\"your-email\":\"a\",\"E-Mail\":\"c\"}}");
+    READ_PAIRS("Phone", "", "Mobile", "1", "phone", "", "Tel", "2");
+    shows("{\"phone\":\"1\",\"fields\":{\"Tel\":\"2\"}}");
+    READ_PAIRS("Consent", "yes", "consent", "no");
+    assert_int_equal(optin.consent_given, OPTIN_NO);
+    assert_slice(extra("Consent"), "\"yes\"");
+}
+
+static void other_names_stay_as_they_are(void **state)
+{
+    (void)state;
+    READ_PAIRS("Test", "yes", "Event ID", "1", "Emails", "2", "--", "3", "Name*", "4", "_HP", "5",
+               "a_name_that_is_longer_than_any_field_is", "6");
+    assert_int_equal(optin.test, OPTIN_UNSAID);
+    assert_false(optin.honeypot);
+    assert_int_equal(optin.extra_count, 7);
+    assert_slice(extra("Test"), "\"yes\"");
+    assert_slice(extra("--"), "\"3\"");
+}
+
+static void aliases_over_the_limit_are_extras(void **state)
+{
+    struct text scratch = text_over(memory, sizeof(memory));
+    struct optin_aliases aliases = {0};
+
+    (void)state;
+    optin_clear(&optin);
+    for (int i = 0; i < OPTIN_ALIASES_MAX; i++)
+        assert_status(optin_from_pair(&optin, &aliases, SLICE("Name"), SLICE("x"), &scratch),
+                      STATUS_OK);
+    assert_status(optin_from_pair(&optin, &aliases, SLICE("Email"), SLICE("y"), &scratch),
+                  STATUS_OK);
+    assert_status(optin_settle_aliases(&optin, &aliases, &scratch), STATUS_OK);
+    shows("{\"name\":\"x\",\"fields\":{\"Email\":\"y\"}}");
 }
 
 static void consent_is_read_with_dots_and_with_brackets(void **state)
@@ -448,9 +534,10 @@ static void pairs_over_the_limits_are_too_large(void **state)
 
     (void)state;
     optin_clear(&optin);
-    assert_status(optin_from_pair(&optin, SLICE("a"), SLICE("12"), &scratch), STATUS_OK);
-    assert_status(optin_from_pair(&optin, SLICE("a"), SLICE("12"), &scratch), STATUS_TOO_LARGE);
-    assert_status(optin_from_pair(&optin, SLICE("consent.channels"), SLICE("1"), &scratch),
+    assert_status(optin_from_pair(&optin, NULL, SLICE("a"), SLICE("12"), &scratch), STATUS_OK);
+    assert_status(optin_from_pair(&optin, NULL, SLICE("a"), SLICE("12"), &scratch),
+                  STATUS_TOO_LARGE);
+    assert_status(optin_from_pair(&optin, NULL, SLICE("consent.channels"), SLICE("1"), &scratch),
                   STATUS_TOO_LARGE);
     assert_slice(extra("a"), "\"12\"");
 
@@ -459,7 +546,7 @@ static void pairs_over_the_limits_are_too_large(void **state)
     for (int i = 0; i <= OPTIN_FIELDS_MAX; i++) {
         static char names[OPTIN_FIELDS_MAX + 1][8];
         snprintf(names[i], sizeof(names[i]), "n%d", i);
-        assert_status(optin_from_pair(&optin, slice_of(names[i]), SLICE("1"), &scratch),
+        assert_status(optin_from_pair(&optin, NULL, slice_of(names[i]), SLICE("1"), &scratch),
                       i < OPTIN_FIELDS_MAX ? STATUS_OK : STATUS_TOO_LARGE);
     }
 }
@@ -493,6 +580,10 @@ int main(void)
         cmocka_unit_test(the_first_of_a_repeated_known_name_wins_and_the_others_are_kept),
         cmocka_unit_test(a_repeated_unknown_name_becomes_an_array),
         cmocka_unit_test(a_group_of_200_check_boxes_fits),
+        cmocka_unit_test(fields_are_known_by_the_names_of_form_builders),
+        cmocka_unit_test(a_fields_own_name_goes_before_others_and_these_in_their_order),
+        cmocka_unit_test(other_names_stay_as_they_are),
+        cmocka_unit_test(aliases_over_the_limit_are_extras),
         cmocka_unit_test(consent_is_read_with_dots_and_with_brackets),
         cmocka_unit_test(odd_names_stay_extras),
         cmocka_unit_test(a_visitor_is_never_refused_for_a_hidden_field),

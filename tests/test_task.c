@@ -139,21 +139,24 @@ static const char robots_2[] =
     "\"closes_ms\":1760036400000},\"script\":null,\"template\":\"free-report\","
     "\"consent\":null,\"report\":\"hl:{acme.email}:reports:n1\",\"traceparent\":null}";
 
-/* Somebody who gave "-" as a name: renderer 3 called them by it, 4 does not. */
-#define NAMELESS(first)                                                                            \
+/* Somebody who gave "-" as a name: renderer 3 called them by it, 4 does not. By "Mr. Lee" 4 called
+ * them "Mr.", and 5 does not. */
+#define NAMELESS(name, first)                                                                      \
     "{\"v\":1,\"id\":\"tsk_01K742SG00EBRBCCSRB6ND30QZ\",\"delivery\":1,\"attempt\":1,"             \
     "\"queue\":\"acme.calls\",\"channel\":\"call\",\"kind\":\"first_response\",\"agency\":"        \
     "\"acme\","                                                                                    \
     "\"site\":\"acme-web\",\"person\":\"per_01K742SG00FYKTR6EN4KQKATXH\","                         \
-    "\"optin\":\"opt_01K742SG00FYKTR6EN4KQKATXJ\",\"owner\":null,\"name\":\"-\","                  \
+    "\"optin\":\"opt_01K742SG00FYKTR6EN4KQKATXJ\",\"owner\":null,\"name\":\"" name "\","           \
     "\"first_name\":" first ",\"phone\":null,\"email\":null,\"stage\":\"optin\",\"context\":{"     \
     "\"page_url\":null,\"utm\":null,\"fields\":{}},\"received_ms\":1760000000000,"                 \
     "\"deadline_ms\":1760000300000,\"not_before_ms\":1760000000000,\"window\":null,"               \
     "\"script\":\"earn-it\",\"consent\":null,\"report\":\"hl:{acme.calls}:reports:n1\","           \
     "\"traceparent\":null}"
 
-static const char nameless_3[] = NAMELESS("\"-\"");
-static const char nameless_4[] = NAMELESS("null");
+static const char nameless_3[] = NAMELESS("-", "\"-\"");
+static const char nameless_4[] = NAMELESS("-", "null");
+static const char titled_4[] = NAMELESS("Mr. Lee", "\"Mr.\"");
+static const char titled_5[] = NAMELESS("Mr. Lee", "null");
 
 static void who_gave_no_name_is_called_by_none_as_stored(void **state)
 {
@@ -161,6 +164,9 @@ static void who_gave_no_name_is_called_by_none_as_stored(void **state)
     optin.text[OPTIN_NAME] = SLICE("-");
     assert_string_equal(member_by(3, &facts), nameless_3);
     assert_string_equal(member_by(4, &facts), nameless_4);
+    optin.text[OPTIN_NAME] = SLICE("Mr. Lee");
+    assert_string_equal(member_by(4, &facts), titled_4);
+    assert_string_equal(member_by(5, &facts), titled_5);
 }
 
 static void a_usual_task_is_the_stored_sample(void **state)
@@ -251,7 +257,9 @@ static void a_name_is_put_together_and_taken_apart(void **state)
     optin.text[OPTIN_NAME] = SLICE("Ms Bea Hive");
     assert_holds("\"name\":\"Ms Bea Hive\",\"first_name\":\"Bea\"");
     optin.text[OPTIN_FIRST_NAME] = SLICE("n/a");
-    assert_holds("\"name\":\"Ms Bea Hive\",\"first_name\":\"Ms\"");
+    assert_holds("\"name\":\"Ms Bea Hive\",\"first_name\":\"Bea\"");
+    optin.text[OPTIN_NAME] = SLICE("\u202eAnn\u200b\x01 Lee"); /* harmless as typed */
+    assert_holds("\"name\":\"\u202eAnn\u200b\\u0001 Lee\",\"first_name\":\"Ann\"");
 }
 
 static void a_refused_consent_is_said(void **state)
@@ -460,7 +468,7 @@ static void tasks_of_one_opt_in_share_its_words(void **state)
 
     (void)state;
     fill_usual();
-    optin.text[OPTIN_NAME] = SLICE("test"); /* of which renderers think otherwise */
+    optin.text[OPTIN_FIRST_NAME] = SLICE("Mr."); /* of which renderers think otherwise */
     task_words(&words, &optin);
     assert_true(words.whole);
     assert_false(words.cut);

@@ -6,6 +6,7 @@
 
 struct filling {
     struct optin optin;
+    struct optin_aliases aliases;
     struct text written;
 };
 
@@ -16,7 +17,7 @@ static enum status on_pair(void *owner, struct slice name, struct slice value)
     MUST(utf8_valid(name) && utf8_valid(value));
     MUST(name.length == 0 || !memchr(name.bytes, '\0', name.length));
     MUST(value.length == 0 || !memchr(value.bytes, '\0', value.length));
-    return optin_from_pair(&filling->optin, name, value, &filling->written);
+    return optin_from_pair(&filling->optin, &filling->aliases, name, value, &filling->written);
 }
 
 typedef enum status parse_fn(struct slice body, struct charset_reader *charset, size_t pairs_max,
@@ -30,8 +31,10 @@ static void read_form(parse_fn *parse, struct slice body, enum charset declared)
     struct text scratch = text_over(decoded, sizeof(decoded));
 
     optin_clear(&filling.optin);
+    filling.aliases.count = 0;
     filling.written = text_over(written, sizeof(written));
-    if (parse(body, &charset, OPTIN_FIELDS_MAX, &scratch, on_pair, &filling) == STATUS_OK)
+    if (parse(body, &charset, OPTIN_FIELDS_MAX, &scratch, on_pair, &filling) == STATUS_OK &&
+        optin_settle_aliases(&filling.optin, &filling.aliases, &filling.written) == STATUS_OK)
         fuzz_stored_round(&filling.optin);
     MUST(!scratch.overflow || body.length > OPTIN_BYTES_MAX);
     MUST(!charset.guessed || declared != CHARSET_WINDOWS_1252);
