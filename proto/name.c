@@ -86,8 +86,13 @@ static struct slice trimmed(struct slice text)
 static bool is_clean(struct slice name)
 {
     while (name.length > 0) {
+        if (name.bytes[0] >= ' ' && name.bytes[0] < 0x7F) { /* as nearly all are */
+            name.bytes++;
+            name.length--;
+            continue;
+        }
         uint32_t character = utf8_next(&name);
-        if (character < 0x7F ? character < ' ' : IN(character, blanks) || IN(character, invisible))
+        if (IN(character, blanks) || IN(character, invisible))
             return false;
     }
     return true;
@@ -177,13 +182,14 @@ static bool is_title(struct slice word)
         SLICE("senora"),   SLICE("señor"),     SLICE("señora"),  SLICE("seÑor"),  SLICE("seÑora"),
         SLICE("sig."),     SLICE("signor"),    SLICE("signora"),
     };
-    struct slice bare = word;
+    bool dotted = word.length > 0 && word.bytes[word.length - 1] == '.';
+    struct slice bare = {word.bytes, word.length - dotted};
 
-    if (word.length > 0 && word.bytes[word.length - 1] == '.')
-        bare.length--;
+    if (word.length == 0 || memchr("DFHMPSdfhmps", word.bytes[0], 12) == NULL)
+        return false;
     for (size_t i = 0; i < sizeof(titles) / sizeof(titles[0]); i++) {
         if (slice_equal_ignoring_case(bare, titles[i]) ||
-            slice_equal_ignoring_case(word, titles[i]))
+            (dotted && slice_equal_ignoring_case(word, titles[i])))
             return true;
     }
     return false;

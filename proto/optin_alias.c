@@ -21,55 +21,72 @@ static struct slice folded(struct slice name, char out[static FOLDED_MAX])
     return (struct slice){out, length};
 }
 
+#define IS(literal) (memcmp(key.bytes, (literal), sizeof(literal) - 1) == 0)
+#define NONE        ((struct slice){0})
+
 /* Hotlead's own fields of who somebody is and where they came from, and the names that form
- * builders give to those. What decides over an opt-in (`test`, `event_id`, `submitted_at`, `_hp`)
- * is not here: a question that happens to be labelled "Test" must not cost the call. */
+ * builders give to those; by length first, for every unknown name of a form. What decides over an
+ * opt-in (`test`, `event_id`, `submitted_at`, `_hp`) is not here: a question that happens to be
+ * labelled "Test" must not cost the call. */
 struct slice optin_alias(struct slice name)
 {
-    static const struct {
-        struct slice folded, key;
-    } aliases[] = {
-        {SLICE("email"), SLICE("email")},
-        {SLICE("phone"), SLICE("phone")},
-        {SLICE("name"), SLICE("name")},
-        {SLICE("firstname"), SLICE("first_name")},
-        {SLICE("lastname"), SLICE("last_name")},
-        {SLICE("company"), SLICE("company")},
-        {SLICE("title"), SLICE("title")},
-        {SLICE("country"), SLICE("country")},
-        {SLICE("postalcode"), SLICE("postal_code")},
-        {SLICE("timezone"), SLICE("timezone")},
-        {SLICE("sourcekind"), SLICE("source_kind")},
-        {SLICE("pageurl"), SLICE("page_url")},
-        {SLICE("referrer"), SLICE("referrer")},
-        {SLICE("utmsource"), SLICE("utm_source")},
-        {SLICE("utmmedium"), SLICE("utm_medium")},
-        {SLICE("utmcampaign"), SLICE("utm_campaign")},
-        {SLICE("utmterm"), SLICE("utm_term")},
-        {SLICE("utmcontent"), SLICE("utm_content")},
-        {SLICE("utmid"), SLICE("utm_id")},
-        {SLICE("gclid"), SLICE("gclid")},
-        {SLICE("fbclid"), SLICE("fbclid")},
-        {SLICE("consent"), SLICE("consent")},
-        {SLICE("youremail"), SLICE("email")}, /* Contact Form 7 */
-        {SLICE("yourname"), SLICE("name")},
-        {SLICE("yourtel"), SLICE("phone")},
-        {SLICE("fullname"), SLICE("name")}, /* Unbounce, Webflow, Meta */
-        {SLICE("phonenumber"), SLICE("phone")},
-        {SLICE("emailaddress"), SLICE("email")},
-        {SLICE("fname"), SLICE("first_name")},
-        {SLICE("lname"), SLICE("last_name")},
-        {SLICE("mobile"), SLICE("phone")},
-        {SLICE("telephone"), SLICE("phone")},
-        {SLICE("tel"), SLICE("phone")},
-        {SLICE("xxtrustedformcerturl"), SLICE("consent.cert_url")}, /* TrustedForm's script */
-    };
     char buffer[FOLDED_MAX];
-    struct slice wanted = folded(name, buffer);
+    struct slice key = folded(name, buffer);
 
-    for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]) && wanted.length > 0; i++) {
-        if (slice_equal(aliases[i].folded, wanted))
-            return aliases[i].key;
+    switch (key.length) {
+    case 3:
+        return IS("tel") ? SLICE("phone") : NONE;
+    case 4:
+        return IS("name") ? SLICE("name") : NONE;
+    case 5:
+        return IS("email")   ? SLICE("email")
+               : IS("phone") ? SLICE("phone")
+               : IS("title") ? SLICE("title")
+               : IS("utmid") ? SLICE("utm_id")
+               : IS("gclid") ? SLICE("gclid")
+               : IS("fname") ? SLICE("first_name")
+               : IS("lname") ? SLICE("last_name")
+                             : NONE;
+    case 6:
+        return IS("fbclid") ? SLICE("fbclid") : IS("mobile") ? SLICE("phone") : NONE;
+    case 7:
+        return IS("company")   ? SLICE("company")
+               : IS("country") ? SLICE("country")
+               : IS("pageurl") ? SLICE("page_url")
+               : IS("utmterm") ? SLICE("utm_term")
+               : IS("consent") ? SLICE("consent")
+               : IS("yourtel") ? SLICE("phone")
+                               : NONE;
+    case 8:
+        return IS("lastname")   ? SLICE("last_name")
+               : IS("timezone") ? SLICE("timezone")
+               : IS("referrer") ? SLICE("referrer")
+               : IS("yourname") ? SLICE("name")
+               : IS("fullname") ? SLICE("name")
+                                : NONE;
+    case 9:
+        return IS("firstname")   ? SLICE("first_name")
+               : IS("utmsource") ? SLICE("utm_source")
+               : IS("utmmedium") ? SLICE("utm_medium")
+               : IS("youremail") ? SLICE("email")
+               : IS("telephone") ? SLICE("phone")
+                                 : NONE;
+    case 10:
+        return IS("postalcode")   ? SLICE("postal_code")
+               : IS("sourcekind") ? SLICE("source_kind")
+               : IS("utmcontent") ? SLICE("utm_content")
+                                  : NONE;
+    case 11:
+        return IS("utmcampaign")   ? SLICE("utm_campaign")
+               : IS("phonenumber") ? SLICE("phone")
+                                   : NONE;
+    case 12:
+        return IS("emailaddress") ? SLICE("email") : NONE;
+    case 20:
+        return IS("xxtrustedformcerturl") ? SLICE("consent.cert_url") : NONE;
+    default:
+        return NONE;
     }
-    return (struct slice){0};
 }
+
+#undef IS

@@ -394,6 +394,8 @@ int main(void)
         cmocka_unit_test_setup(a_form_says_its_charset_in_its_type_or_in_a_field, reset),
         cmocka_unit_test_setup(a_form_whose_charset_was_guessed_is_taken_and_marked, reset),
         cmocka_unit_test_setup(a_plain_form_is_read_as_it_stands, reset),
+        cmocka_unit_test_setup(forms_of_form_builders_have_their_identifiers, reset),
+        cmocka_unit_test_setup(a_field_of_json_that_is_no_lists_stays_as_it_is, reset),
         cmocka_unit_test_setup(json_is_utf8_whatever_is_declared, reset),
         cmocka_unit_test_setup(a_body_over_64_kib_is_too_large, reset),
         cmocka_unit_test_setup(a_form_has_at_most_200_pairs, reset),
