@@ -270,7 +270,7 @@ static struct slice addressed(struct slice typed, char buffer[static NAME_CLEAN_
     struct slice name = cleaned(typed, buffer);
     bool titled;
 
-    if (has_foreign_marks(name) || is_filler(name))
+    if (name.length == 0 || has_foreign_marks(name) || is_filler(name))
         return (struct slice){0};
     titled = take_titles(&name);
     if (take_last_name(&name))
