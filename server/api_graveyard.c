@@ -114,12 +114,13 @@ static bool take_number(struct slice text, uint64_t absent, uint64_t most, uint6
     if (text.length == 0)
         return true;
     for (size_t i = 0; i < text.length; i++) {
-        if (text.bytes[i] < '0' || text.bytes[i] > '9' || number > (most - 9) / 10)
+        uint64_t digit = (uint64_t)(text.bytes[i] - '0');
+        if (text.bytes[i] < '0' || text.bytes[i] > '9' || number > (most - digit) / 10)
             return false;
-        number = number * 10 + (uint64_t)(text.bytes[i] - '0');
+        number = number * 10 + digit;
     }
     *out = number;
-    return number <= most;
+    return true;
 }
 
 /* A manager's own agency, and for an administrator the one that is named. */

@@ -81,6 +81,8 @@ static void people_come_in_pages(void **state)
     assert_body_lacks(person); /* whose call is open */
     assert_body_has("\"next\":null}");
     assert_answer(ask_as(manager, "GET /v1/people?cold_for=soon", ""), 422);
+    assert_answer(ask_as(manager, "GET /v1/people?limit=1000", ""), 200);
+    assert_answer(ask_as(manager, "GET /v1/people?limit=1001", ""), 422);
     assert_answer(ask_as(manager, "GET /v1/people?limit=0", ""), 422);
     assert_answer(ask_as(rival, "GET /v1/people", ""), 200);
     assert_body_lacks("per_");
