@@ -115,7 +115,8 @@ struct days days_all(const struct figures *figures);
 
 /* --- figures_time.c -------------------------------------------------------------------------- */
 
-/* How much worse the odds of a conversation are after so long, by the playbook; 1: no worse. */
+/* How much worse the odds of a conversation are after so long, by the playbook; 1: no
+ * worse. Exactly so long is in time. */
 uint32_t odds_after(const struct playbook *playbook, uint64_t ms);
 
 /* --- figures_flow.c: how far people have come ----------------------------------------------- */

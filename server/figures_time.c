@@ -17,7 +17,7 @@ static const char *const class_names[TALLY_CLASS_END] = {
     [TALLY_BUSINESS_DAY] = "1 h - end of business day",
     [TALLY_LATER] = "later",
 };
-/* From when on a class has begun. */
+/* What is longer than that. */
 static const uint64_t class_begins_ms[TALLY_CLASS_END] = {0,       300000,  600000,
                                                           1800000, HOUR_MS, HOUR_MS};
 
@@ -61,7 +61,7 @@ uint32_t odds_after(const struct playbook *playbook, uint64_t ms)
     uint32_t times = 1;
 
     for (uint32_t i = 0; i < playbook->odds.count; i++)
-        if (playbook_span_about(playbook->odds.items[i].after) <= ms)
+        if (playbook_span_about(playbook->odds.items[i].after) < ms)
             times = playbook->odds.items[i].times;
     return times;
 }
@@ -89,7 +89,7 @@ static void write_classes(struct figures *figures, const struct sum *answers,
         say_text(figures, "class", class_names[class]);
         say_uint(figures, "count", answers->classes[class]);
         say_share(figures, "of_all", answers->classes[class], due(owed));
-        say_uint(figures, "odds_lost_times", odds_after(playbook, class_begins_ms[class]));
+        say_uint(figures, "odds_lost_times", odds_after(playbook, class_begins_ms[class] + 1));
         row_end(figures);
     }
     row_begin(figures);
