@@ -420,6 +420,7 @@ static enum status apply_effect(struct engine *engine, const struct record_view 
         struct effect_edge edge;
         struct effect_signal signal;
         struct effect_woken woken;
+        struct effect_amended amended;
     } effect;
 
     effect_copy(body, &effect, sizeof(effect));
@@ -449,6 +450,9 @@ static enum status apply_effect(struct engine *engine, const struct record_view 
         return apply_signal(engine, record, &effect.signal);
     case EFFECT_WOKEN:
         return engine_tally_woken(engine, record->header.agency, effect.woken.at_ms);
+    case EFFECT_AMENDED:
+        engine->amended = effect.amended;
+        return STATUS_OK;
     case EFFECT_PARKED:
         state_meta(engine->options.state)->parked++;
         return STATUS_OK;
@@ -475,6 +479,8 @@ static enum status tally_record(struct engine *engine, const struct record_view 
         return engine_tally_optin(engine, record);
     case RECORD_OUTCOME:
         return engine_tally_outcome(engine, record);
+    case RECORD_AMEND:
+        return engine_tally_amended(engine, record);
     default:
         return STATUS_OK;
     }
@@ -500,6 +506,7 @@ enum status engine_apply(struct engine *engine, const struct record_view *record
     engine_keep_origins(engine, record->header.seq);
     engine->person.number = 0;
     engine->report.op = 0;
+    engine->amended.told_ms = 0;
     engine->opened = 0;
     while ((kind = effect_next(record, &offset, &body)) != 0)
         TRY(apply_effect(engine, record, kind, body));

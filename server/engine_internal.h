@@ -48,6 +48,7 @@ struct engine {
     struct person_row person_before; /* the same, as it was before the record */
     struct effect_optin decision;    /* of the record, when it is about an opt-in */
     struct effect_report report;     /* of the record; op 0: it has none */
+    struct effect_amended amended;   /* of the record; told_ms 0: it has none */
     uint16_t opened;                 /* TALLY_OPTIN_*: the record's opt-in has a first response */
     struct json *json;               /* for settings, which are rare */
     char *padded;                    /* RECORD_PAYLOAD_MAX bytes, and what json wants behind them */
@@ -255,6 +256,11 @@ void life_refers(struct life *life, struct slice whom);
 
 /* Whom no life was planned for yet, an outcome has ended (engine_tally.c). */
 bool engine_was_ended(const struct person_row *row);
+/* The cadence that an outcome has ended before its time, by the rows before and after it; 0: none
+ * (engine_tally.c). */
+uint8_t engine_cut(const struct person_row *before, const struct person_row *after);
+/* As far back as it is kept when somebody was last tried. */
+bool engine_was_sent_something(const struct person_row *row);
 /* Nothing was heard of the person since, and nobody called it (engine_grave.c). */
 uint64_t engine_silent_since(const struct person_row *row);
 
@@ -481,11 +487,15 @@ struct past {
     uint64_t task;
     struct record_header header; /* of the outcome that ended the task; seq 0: not found */
     struct effect_report ended;
-    uint64_t contacted_ms;    /* when the attempt was made that ended in it */
-    struct person_row before; /* the row before that */
-    struct person_row after;  /* and as the last word about the task has left it */
-    struct person_row base;   /* where somebody put it by hand, and */
-    unsigned base_events;     /* how many events there were since */
+    uint64_t contacted_ms;         /* when the attempt was made that ended in it */
+    struct person_row before;      /* the row before that */
+    struct person_row after;       /* and as the last word about the task has left it */
+    struct person_row base;        /* where somebody put it by hand, and */
+    struct person_row counted_row; /* as the outcome has left it, if no amendment says: */
+    enum outcome counted;          /* what it is counted as, */
+    uint8_t counted_cut;           /* and the cadence that it cut, by the newest amendment */
+    bool is_counted;
+    unsigned base_events; /* how many events there were since */
     bool has_before, has_after, has_base;
     bool base_is_newer; /* than the outcome */
     bool is_whole;      /* the history is not longer than is walked */
@@ -515,6 +525,9 @@ void life_take_back(struct life *life, const struct past *past);
 void life_go_through_again(struct life *life, const struct past *past, const struct heard *heard);
 /* The amended outcome may be the first that is an attempt, or a contact. */
 void life_count_amended(struct life *life, const struct past *past, const struct heard *heard);
+
+/* What is counted anew; the row is as the amendment leaves it. */
+struct effect_amended life_amended(const struct life *life, const struct past *past);
 
 /* --- decisions ------------------------------------------------------------------------------- */
 
@@ -585,6 +598,8 @@ enum status engine_tally_end(struct engine *engine, const struct record_view *re
                              const struct task_row *task);
 /* The first outcome of a task, as engine->report has it. */
 enum status engine_tally_outcome(struct engine *engine, const struct record_view *record);
+/* What is said of the task instead, as engine->amended and engine->report have it. */
+enum status engine_tally_amended(struct engine *engine, const struct record_view *record);
 /* A step or a call was due to the person at hand. */
 enum status engine_tally_step(struct engine *engine, const struct record_view *record,
                               const struct effect_step *effect);

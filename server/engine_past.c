@@ -79,6 +79,24 @@ static void note_late(struct past *past, const struct record_view *record,
     past->has_after = true;
 }
 
+/* As what the outcome is counted: by the newest word about the task that is. */
+static void note_counted(struct past *past, const struct record_view *record,
+                         const struct effect_report *effect, const struct person_row *row)
+{
+    struct effect_amended amended;
+
+    if (past->is_counted)
+        return;
+    if (effect_find(record, EFFECT_AMENDED, &amended, sizeof(amended)))
+        past->counted_cut = amended.cut;
+    else if (record->header.kind != RECORD_OUTCOME)
+        return;
+    else if (row != NULL)
+        past->counted_row = *row;
+    past->counted = (enum outcome)effect->outcome;
+    past->is_counted = true;
+}
+
 static void note_word(struct life *life, struct past *past, const struct record_view *record,
                       const struct person_row *row)
 {
@@ -94,6 +112,7 @@ static void note_word(struct life *life, struct past *past, const struct record_
         is_last = !past->has_after; /* the word at hand is known before all others */
     stops = is_last && stops_all(past, &effect, row);
     if (is_own) {
+        note_counted(past, record, &effect, row);
         past->was_stopped |= stops;
         past->was_attempt |= engine_outcome(life->playbook, (enum outcome)effect.outcome)->attempt;
         if (!past->has_after && row != NULL)
@@ -243,4 +262,26 @@ void life_count_amended(struct life *life, const struct past *past, const struct
         row->attempts++;
     if (does->contact && row->contact_ms == 0)
         row->contact_ms = heard->contact_ms;
+}
+
+/* Whom something else has ended since then is not cut by this. */
+static uint8_t cut_now(const struct life *life, const struct past *past, uint8_t was_cut)
+{
+    if (was_cut == 0 && life->before.closed == PERSON_GIVEN_UP)
+        return 0;
+    return engine_cut(&past->before, &life->who->row);
+}
+
+struct effect_amended life_amended(const struct life *life, const struct past *past)
+{
+    struct effect_amended amended = {.told_ms = past->header.now_ms,
+                                     .agent = past->ended.agent,
+                                     .outcome = (uint8_t)past->counted,
+                                     .was_cut = past->counted_cut,
+                                     .bare = !engine_was_sent_something(&past->before)};
+
+    if (amended.was_cut == 0)
+        amended.was_cut = engine_cut(&past->before, &past->counted_row);
+    amended.cut = cut_now(life, past, amended.was_cut);
+    return amended;
 }

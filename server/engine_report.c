@@ -482,6 +482,7 @@ static enum status hear_amend(struct hearing *hearing)
 {
     struct past past;
     struct heard heard;
+    struct effect_amended amended;
     enum status allowed;
     bool counts_wholly;
 
@@ -507,6 +508,8 @@ static enum status hear_amend(struct hearing *hearing)
         life_hear(hearing->life, &heard);
     else
         life_hear_of_before(hearing->life, &heard);
+    amended = life_amended(hearing->life, &past);
+    engine_effect(hearing->record, EFFECT_AMENDED, &amended, sizeof(amended));
     return finish(hearing, STATUS_OK);
 }
 

@@ -166,7 +166,6 @@ static enum status count_stage(struct engine *engine, const struct cohort *cohor
     return count(engine, TALLY_STAGE, cohort, &(struct tally_add){.bin = stage, .less = less});
 }
 
-/* Who is another one now is counted with that one. */
 static uint8_t stage_of(const struct person_row *row)
 {
     return row->closed == PERSON_MERGED ? 0 : row->stage;
@@ -188,7 +187,7 @@ static enum status count_board(struct engine *engine, const struct person_row *r
                           (row->closed != PERSON_WORKED ? TALLY_BOARD_OVER : 0)),
         .less = less};
 
-    if (row->owner == 0 || row->optins == 0)
+    if (row->owner == 0 || row->optins == 0 || row->closed == PERSON_MERGED)
         return STATUS_OK;
     return state_tally(engine->options.state, &key, &add);
 }
@@ -212,17 +211,23 @@ static bool is_nobody(const struct person_row *row)
            (row->optins == 1 && is_only_looked_at(row->reason));
 }
 
-/* Who comes with an opt-in that is real is counted with it; who had come before counts now, in the
- * cohort of what came first, as all that is counted of him. */
-static enum status count_new(struct engine *engine, const struct cohort *cohort)
+/* Who is another one now is counted with that one. */
+static bool is_somebody(const struct person_row *row)
+{
+    return row->optins > 0 && row->closed != PERSON_MERGED && !is_nobody(row);
+}
+
+/* Who comes with an opt-in that is real is counted with it; who had come before counts from now on,
+ * or no more, in the cohort of what came first, as all that is counted of him. */
+static enum status count_people(struct engine *engine, const struct cohort *cohort)
 {
     const struct person_row *before = &engine->person_before, *after = &engine->person.row;
+    unsigned less = is_somebody(before) ? TALLY_LESS : 0;
 
-    if (before->optins == 0 || !is_nobody(before) || is_nobody(after) ||
-        after->closed != PERSON_WORKED)
+    if (before->optins == 0 || is_somebody(before) == is_somebody(after))
         return STATUS_OK;
     return count(engine, TALLY_OPTIN, cohort,
-                 &(struct tally_add){.bin = TALLY_OPTIN_SINCE | TALLY_OPTIN_NEW});
+                 &(struct tally_add){.bin = TALLY_OPTIN_SINCE | TALLY_OPTIN_NEW | less});
 }
 
 /* The cohort that somebody is of stays, as long as he is the same person. */
@@ -231,7 +236,7 @@ enum status engine_tally_person(struct engine *engine)
     const struct person_row *before = &engine->person_before, *after = &engine->person.row;
     struct cohort cohort = cohort_of_person(after);
 
-    TRY(count_new(engine, &cohort));
+    TRY(count_people(engine, &cohort));
     TRY(count_standing(engine, &cohort, standing_bin(before), standing_bin(after)));
     if (conversed_of(before) != conversed_of(after)) {
         TRY(count_conversed(engine, &cohort, conversed_of(before), true));
@@ -307,13 +312,18 @@ static bool is_to_first_optin(const struct engine *engine, const struct task_row
     return task->optin_seq == engine->person.row.first_seq;
 }
 
+static unsigned owed_bin(const struct engine *engine, const struct task_row *task)
+{
+    return TALLY_OPTIN_OPENED | (task->promise_ms != 0 ? TALLY_OPTIN_PROMISED : 0) |
+           (is_to_first_optin(engine, task) ? TALLY_OPTIN_FIRST : 0);
+}
+
 /* A response is owed from now on. */
 static enum status count_opened(struct engine *engine, const struct record_view *record,
                                 const struct task_row *task)
 {
     const struct cohort cohort = cohort_of_task(engine, record, task);
-    unsigned opened = TALLY_OPTIN_OPENED | (task->promise_ms != 0 ? TALLY_OPTIN_PROMISED : 0) |
-                      (is_to_first_optin(engine, task) ? TALLY_OPTIN_FIRST : 0);
+    unsigned opened = owed_bin(engine, task);
 
     if (is_with_optin(engine, record, task)) {
         engine->opened = (uint16_t)opened;
@@ -328,6 +338,25 @@ static enum status count_settled(struct engine *engine, const struct cohort *coh
 {
     return count(engine, TALLY_SETTLED, cohort,
                  &(struct tally_add){.bin = is_to_first_optin(engine, task)});
+}
+
+/* Two people became one, or one became two. */
+static bool is_of_merge(const struct record_view *record)
+{
+    return record->header.kind == RECORD_MERGED || record->header.kind == RECORD_UNMERGED;
+}
+
+/* What a merge withdraws has not come to an end: another call is owed instead, or is owed again
+ * once there are two. */
+static enum status count_taken_back(struct engine *engine, const struct cohort *cohort,
+                                    const struct task_row *task)
+{
+    unsigned owed = TALLY_OPTIN_SINCE | TALLY_LESS | owed_bin(engine, task);
+    unsigned settled = TALLY_LESS | is_to_first_optin(engine, task);
+
+    if (task->flags & TASK_BREACHED)
+        TRY(count(engine, TALLY_SETTLED, cohort, &(struct tally_add){.bin = (uint16_t)settled}));
+    return count(engine, TALLY_OPTIN, cohort, &(struct tally_add){.bin = (uint16_t)owed});
 }
 
 static enum status count_unanswered(struct engine *engine, const struct cohort *cohort,
@@ -359,6 +388,8 @@ enum status engine_tally_breach(struct engine *engine, const struct record_view 
 
     if (is_first_response(task))
         TRY(count_settled(engine, &cohort, task));
+    if (is_of_merge(record)) /* it was late when it was the other one's */
+        return STATUS_OK;
     return count(engine, TALLY_BREACH, &cohort, &add);
 }
 
@@ -394,6 +425,8 @@ enum status engine_tally_end(struct engine *engine, const struct record_view *re
 
     if (!is_first_response(task))
         return STATUS_OK;
+    if (is_of_merge(record))
+        return count_taken_back(engine, &cohort, task);
     if (!(task->flags & TASK_BREACHED))
         TRY(count_settled(engine, &cohort, task));
     if (!tried)
@@ -418,8 +451,7 @@ static struct cohort cohort_of_now(const struct engine *engine, const struct rec
     return cohort;
 }
 
-/* As far back as it is kept when somebody was last tried. */
-static bool was_sent_something(const struct person_row *row)
+bool engine_was_sent_something(const struct person_row *row)
 {
     for (unsigned i = 0; i < TOUCHES_KEPT && row->touches[i] != 0; i++)
         if (!(row->touch_calls >> i & 1))
@@ -434,17 +466,29 @@ static enum status count_bare(struct engine *engine, const struct cohort *cohort
     if (before->conversed_ms != 0 || engine->person.row.conversed_ms == 0)
         return STATUS_OK;
     return count(engine, TALLY_BARE, cohort,
-                 &(struct tally_add){.bin = !was_sent_something(before)});
+                 &(struct tally_add){.bin = !engine_was_sent_something(before)});
+}
+
+uint8_t engine_cut(const struct person_row *before, const struct person_row *after)
+{
+    if (before->step == 0 || after->closed != PERSON_GIVEN_UP || is_by_law(after))
+        return 0;
+    return before->cadence;
 }
 
 static enum status count_cut(struct engine *engine, const struct cohort *cohort)
 {
-    const struct person_row *before = &engine->person_before, *after = &engine->person.row;
+    uint8_t cut = engine_cut(&engine->person_before, &engine->person.row);
 
-    if (before->cadence == 0 || before->step == 0 || after->closed != PERSON_GIVEN_UP ||
-        is_by_law(after))
-        return STATUS_OK;
-    return count(engine, TALLY_CUT, cohort, &(struct tally_add){.bin = before->cadence});
+    return cut == 0 ? STATUS_OK : count(engine, TALLY_CUT, cohort, &(struct tally_add){.bin = cut});
+}
+
+static enum status count_word(struct engine *engine, struct cohort cohort, enum outcome outcome,
+                              unsigned less)
+{
+    cohort.source = cohort.campaign = 0;
+    return count(engine, TALLY_OUTCOME, &cohort,
+                 &(struct tally_add){.bin = (uint16_t)(outcome | less)});
 }
 
 enum status engine_tally_outcome(struct engine *engine, const struct record_view *record)
@@ -454,9 +498,50 @@ enum status engine_tally_outcome(struct engine *engine, const struct record_view
     cohort.agent = engine->report.agent;
     TRY(count_bare(engine, &cohort));
     TRY(count_cut(engine, &cohort));
-    cohort.source = cohort.campaign = 0;
-    return count(engine, TALLY_OUTCOME, &cohort,
-                 &(struct tally_add){.bin = engine->report.outcome});
+    return count_word(engine, cohort, (enum outcome)engine->report.outcome, 0);
+}
+
+/* Whom an amendment makes talked with, or not. */
+static enum status count_bare_anew(struct engine *engine, const struct cohort *cohort)
+{
+    bool was = engine->person_before.conversed_ms != 0;
+    bool is = engine->person.row.conversed_ms != 0;
+    unsigned bin = engine->amended.bare | (was ? TALLY_LESS : 0);
+
+    if (was == is)
+        return STATUS_OK;
+    return count(engine, TALLY_BARE, cohort, &(struct tally_add){.bin = (uint16_t)bin});
+}
+
+static enum status count_cut_anew(struct engine *engine, const struct cohort *cohort)
+{
+    unsigned was = engine->amended.was_cut, is = engine->amended.cut;
+
+    if (was == is)
+        return STATUS_OK;
+    if (was != 0)
+        TRY(count(engine, TALLY_CUT, cohort,
+                  &(struct tally_add){.bin = (uint16_t)(was | TALLY_LESS)}));
+    return is == 0 ? STATUS_OK
+                   : count(engine, TALLY_CUT, cohort, &(struct tally_add){.bin = (uint16_t)is});
+}
+
+/* Records of before it was noted do not say what they amend. */
+enum status engine_tally_amended(struct engine *engine, const struct record_view *record)
+{
+    const struct effect_amended *amended = &engine->amended;
+    struct cohort cohort = cohort_of_now(engine, record);
+
+    if (amended->told_ms == 0)
+        return STATUS_OK;
+    cohort.ms = amended->told_ms;
+    cohort.agent = amended->agent;
+    TRY(count_bare_anew(engine, &cohort));
+    TRY(count_cut_anew(engine, &cohort));
+    if (amended->outcome == engine->report.outcome)
+        return STATUS_OK;
+    TRY(count_word(engine, cohort, (enum outcome)amended->outcome, TALLY_LESS));
+    return count_word(engine, cohort, (enum outcome)engine->report.outcome, 0);
 }
 
 /* --- what the playbook does by itself ---------------------------------------------------- */

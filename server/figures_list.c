@@ -100,8 +100,9 @@ static bool list_person(void *owner, uint64_t number, const struct person_row *r
     struct list *list = owner;
     uint32_t agency = list->figures->query->agency;
 
-    if ((agency != 0 && agency != row->agency) || !list->of->wanted(list->figures, row, task) ||
-        !is_in_scope(list, row, task))
+    /* Who is another one now is listed as that one. */
+    if (row->closed == PERSON_MERGED || (agency != 0 && agency != row->agency) ||
+        !list->of->wanted(list->figures, row, task) || !is_in_scope(list, row, task))
         return true;
     write_person(list->figures, number, row, task);
     return ++list->shown < list->figures->query->limit;

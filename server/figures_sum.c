@@ -52,6 +52,11 @@ static void sum_add(struct sum *sum, const struct tally_view *cell)
     for (size_t i = 0; i < cell->count; i++) {
         uint64_t entry = tally_view_entry(cell, i), count = tally_count_of(entry);
         unsigned bin = tally_bin_of(entry);
+        if (tally_is_less(cell->key.kind, bin)) { /* behind what it is taken from */
+            sum->count = left_of(sum->count, count);
+            sum->bins[bin ^ TALLY_LESS] = left_of(sum->bins[bin ^ TALLY_LESS], count);
+            continue;
+        }
         sum->count += count;
         sum->bins[bin & TALLY_SPAN_MASK] += count;
         sum->classes[bin >> TALLY_SPAN_BITS & (SUM_CLASSES - 1)] += count;
@@ -266,6 +271,10 @@ static void count_entry(struct row *row, enum tally_kind kind, uint64_t entry)
     uint64_t count = tally_count_of(entry);
     unsigned bin = tally_bin_of(entry);
 
+    if (tally_is_less(kind, bin)) {
+        count = -count;
+        bin ^= TALLY_LESS;
+    }
     switch (kind) {
     case TALLY_OPTIN:
         count_optin(row, bin, count);

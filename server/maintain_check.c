@@ -152,6 +152,8 @@ static size_t effect_bytes(enum effect_kind kind)
         return sizeof(struct effect_signal);
     case EFFECT_WOKEN:
         return sizeof(struct effect_woken);
+    case EFFECT_AMENDED:
+        return sizeof(struct effect_amended);
     }
     return 0;
 }

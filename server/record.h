@@ -293,6 +293,7 @@ enum effect_kind {
     EFFECT_MERGED,
     EFFECT_SIGNAL,
     EFFECT_WOKEN,
+    EFFECT_AMENDED,
 };
 
 struct effect_genesis {
@@ -586,6 +587,19 @@ struct effect_woken {
 
 _Static_assert(sizeof(struct effect_signal) == 40, "stored");
 _Static_assert(sizeof(struct effect_woken) == 16, "stored");
+
+/* What was counted with the outcome that is amended, to be counted anew where it was. Only counts
+ * are folded from it. */
+struct effect_amended {
+    uint64_t told_ms; /* the outcome */
+    uint64_t agent;   /* who told it; see effect_report */
+    uint8_t outcome;  /* as it was counted until now */
+    uint8_t was_cut;  /* the cadence that it ended before its time, until now; 0: none */
+    uint8_t cut;      /* the same as it is amended */
+    uint8_t bare;     /* nothing had been sent before it */
+    uint8_t reserved[4];
+};
+_Static_assert(sizeof(struct effect_amended) == 24, "stored");
 _Static_assert(sizeof(struct record_header) == 72, "stored");
 /* Records of earlier versions have rows that end sooner; the rest reads as 0. */
 _Static_assert(sizeof(struct task_row) == 200, "stored");

@@ -43,7 +43,8 @@
  * pending any more: answered, ended, late
  *
  * STANDING, CONVERSED, STAGE and BOARD follow from a person's row: whatever takes a row back takes
- * them back too. */
+ * them back too. Of others TALLY_LESS says how many are taken back: people and what was owed to
+ * them by a merge, what an outcome was by its amendment. */
 enum tally_kind {
     TALLY_OPTIN = 1,
     TALLY_ANSWER,
@@ -140,6 +141,17 @@ static inline enum tally_promise tally_promise_of(unsigned answer_bin)
 #define TALLY_OPTIN_PROMISED 0x40u /* by the end of the business day */
 #define TALLY_OPTIN_FIRST    0x80u /* to the first opt-in of its person */
 #define TALLY_OPTIN_SINCE    0x100u
+
+/* Of OPTIN, SETTLED, OUTCOME, CUT and BARE: so many less of what the rest of the bin says. What is
+ * taken back stands beside what it is taken from, so that both may be told by different rules. */
+#define TALLY_LESS 0x200u
+static inline bool tally_is_less(enum tally_kind kind, unsigned bin)
+{
+    bool can_be = kind == TALLY_OPTIN || kind == TALLY_SETTLED || kind == TALLY_OUTCOME ||
+                  kind == TALLY_CUT || kind == TALLY_BARE;
+
+    return can_be && (bin & TALLY_LESS);
+}
 
 /* A step or a rung that a robot's task was opened for. */
 #define TALLY_BY_ROBOT 0x100u
