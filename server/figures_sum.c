@@ -383,12 +383,16 @@ void rows_by_key(struct rows *rows)
         qsort(rows->items, rows->count, sizeof(*rows->items), compare_keys);
 }
 
+/* What was not told apart when it was counted comes last, so that what is not shown joins it. */
 static int compare_counts(const void *a, const void *b, void *measure)
 {
     const struct row *left = a, *right = b;
+    int others = (left->key == TALLY_VALUES_OTHER) - (right->key == TALLY_VALUES_OTHER);
     uint64_t of_left = left->counts[*(enum measure *)measure];
     uint64_t of_right = right->counts[*(enum measure *)measure];
 
+    if (others != 0)
+        return others;
     if (of_left != of_right)
         return of_left < of_right ? 1 : -1;
     return compare_keys(a, b);

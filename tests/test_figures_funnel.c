@@ -189,6 +189,22 @@ static void people_and_what_becomes_of_them_are_in_the_same_campaign(void **unus
     assert_says("\"conversed\":1,\"conversed_percent\":100.00,");
 }
 
+/* Those that were not told apart, and those that have no row of their own. */
+static void all_others_are_one_row(void **unused)
+{
+    const char *others;
+
+    (void)unused;
+    for (unsigned i = 1; i <= TALLY_VALUES_MAX + 9; i++) {
+        world.campaign = i;
+        opt_in(i);
+    }
+    report(FIGURES_CAMPAIGNS);
+    others = strstr(document, "\"(others)\"");
+    assert_non_null(others);
+    assert_null(strstr(others + 1, "\"(others)\""));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +218,7 @@ int main(void)
         TEST(a_call_that_became_possible_later_is_owed),
         TEST(a_late_call_about_a_newer_optin_is_owed_once_more),
         TEST(people_and_what_becomes_of_them_are_in_the_same_campaign),
+        TEST(all_others_are_one_row),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
