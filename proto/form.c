@@ -179,3 +179,21 @@ struct slice form_query(struct slice query, const char *name, struct text *scrat
 
     return form_query_read(query, name, scratch, &value) == STATUS_OK ? value : (struct slice){0};
 }
+
+struct slice form_query_other(struct slice query, const char *const *names, struct text *scratch)
+{
+    while (query.length > 0) {
+        struct slice raw = split(&query, '&'), name = split(&raw, '='), key;
+        struct text before = *scratch;
+        size_t i = 0;
+
+        if (decode_strictly(name, scratch, &key) != STATUS_OK)
+            key = name;
+        while (names[i] != NULL && !slice_equal(key, slice_of(names[i])))
+            i++;
+        if (names[i] == NULL && key.length > 0)
+            return key;
+        *scratch = before;
+    }
+    return (struct slice){0};
+}

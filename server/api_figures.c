@@ -220,6 +220,22 @@ static bool read_period(const char *text, enum figures_by *out)
     return false;
 }
 
+static bool lists_people(enum figures_name name)
+{
+    switch (name) {
+    case FIGURES_CRACKS:
+    case FIGURES_PROMISES:
+    case FIGURES_UNHAPPY:
+    case FIGURES_LATE:
+    case FIGURES_NO_RESPONSE:
+    case FIGURES_BOARD:
+    case FIGURES_GRAVEYARD:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* What only some reports are made with. */
 static bool goes_by(enum figures_name name, const char *parameter)
 {
@@ -227,6 +243,8 @@ static bool goes_by(enum figures_name name, const char *parameter)
         return name == FIGURES_FUNNEL || name == FIGURES_MIX || name == FIGURES_PROMISES;
     if (strcmp(parameter, "cold_for") == 0)
         return name == FIGURES_GRAVEYARD;
+    if (strcmp(parameter, "limit") == 0 || strcmp(parameter, "after") == 0)
+        return lists_people(name);
     return name == FIGURES_DUST; /* price, recoverable */
 }
 
@@ -248,9 +266,10 @@ static bool take_page(const struct api_call *call, struct figures_query *query, 
     char text[VALUE_MAX + 1];
     uint64_t limit = FIGURES_LIMIT;
 
-    if (!take_text(call, "after", wrong, text) || (*text && !read_number(text, &query->after)))
+    if (!take_own(call, query, "after", wrong, text) ||
+        (*text && !read_number(text, &query->after)))
         return false;
-    if (!take_text(call, "limit", wrong, text) || (*text && !read_number(text, &limit)) ||
+    if (!take_own(call, query, "limit", wrong, text) || (*text && !read_number(text, &limit)) ||
         limit == 0 || limit > FIGURES_LIMIT_MAX)
         return false;
     query->limit = (uint32_t)limit;
@@ -403,12 +422,32 @@ static enum status take_filter(const struct api *api, const struct api_call *cal
     return status;
 }
 
+/* A filter that is misspelt is not left out: the figures would be those of others. */
+static bool is_known(const struct api_call *call, struct wrong *wrong, char name[VALUE_MAX + 1])
+{
+    static const char *const names[] = {"agency", "from",     "to",       "by",          "after",
+                                        "limit",  "cold_for", "price",    "recoverable", "site",
+                                        "agent",  "source",   "campaign", "owner",       NULL};
+    struct text scratch = text_over(name, VALUE_MAX);
+    struct slice other = form_query_other(call->request->query, names, &scratch);
+
+    if (other.bytes == NULL)
+        return true;
+    memmove(name, other.bytes, other.length < VALUE_MAX ? other.length : VALUE_MAX);
+    name[other.length < VALUE_MAX ? other.length : VALUE_MAX] = '\0';
+    *wrong = (struct wrong){name, "no report is made with that"};
+    return false;
+}
+
 void api_figures(struct api *api, const struct api_call *call)
 {
     struct figures_query query = {.name = figures_of(call->names[0])};
+    char name[VALUE_MAX + 1];
     struct wrong wrong = {"agency", NULL};
     enum status status = query.name == FIGURES_NONE ? STATUS_NOT_FOUND : STATUS_OK;
 
+    if (status == STATUS_OK && !is_known(call, &wrong, name))
+        status = STATUS_INVALID;
     if (status == STATUS_OK)
         status = take_agency(api, call, &query, &wrong);
     if (status == STATUS_OK && !take_numbers(call, &query, &wrong))
