@@ -134,6 +134,21 @@ static void the_others_call_is_owed_by_the_one(void **unused)
     assert_report(FIGURES_PROMISES, "\"promised\":2,\"kept\":2,\"late\":0,\"unanswered\":0,");
 }
 
+static void what_was_owed_by_the_one_goes_back(void **unused)
+{
+    (void)unused;
+    live(1, MINUTE, OUTCOME_CONVERSATION);
+    world.now_ms += MINUTE;
+    (void)opt_in(2);
+    merge(1, 2);
+    unmerge(1, 2);
+    (void)world_pass(&world, MINUTE);
+    assert_int_not_equal(call_of(2).number, 0);
+    assert_report(FIGURES_SPEED, "\"owed\":2,\"answered\":1,");
+    assert_says("\"ended_unanswered\":0,\"open\":1,\"of_these_pending\":1,");
+    assert_report(FIGURES_PROMISES, "\"promised\":2,\"kept\":1,\"late\":0,\"unanswered\":1,");
+}
+
 static void what_was_late_when_it_moved_was_late_once(void **unused)
 {
     (void)unused;
@@ -257,6 +272,7 @@ int main(void)
         TEST(who_was_merged_is_on_no_list),
         TEST(a_test_that_is_somebody_by_a_merge_is_one),
         TEST(the_others_call_is_owed_by_the_one),
+        TEST(what_was_owed_by_the_one_goes_back),
         TEST(what_was_late_when_it_moved_was_late_once),
         TEST(to_the_one_who_has_a_call_the_others_is_not_owed),
         TEST(what_was_late_is_not_owed_twice_either),
