@@ -220,22 +220,6 @@ static bool read_period(const char *text, enum figures_by *out)
     return false;
 }
 
-static bool lists_people(enum figures_name name)
-{
-    switch (name) {
-    case FIGURES_CRACKS:
-    case FIGURES_PROMISES:
-    case FIGURES_UNHAPPY:
-    case FIGURES_LATE:
-    case FIGURES_NO_RESPONSE:
-    case FIGURES_BOARD:
-    case FIGURES_GRAVEYARD:
-        return true;
-    default:
-        return false;
-    }
-}
-
 /* What only some reports are made with. */
 static bool goes_by(enum figures_name name, const char *parameter)
 {
@@ -243,8 +227,6 @@ static bool goes_by(enum figures_name name, const char *parameter)
         return name == FIGURES_FUNNEL || name == FIGURES_MIX || name == FIGURES_PROMISES;
     if (strcmp(parameter, "cold_for") == 0)
         return name == FIGURES_GRAVEYARD;
-    if (strcmp(parameter, "limit") == 0 || strcmp(parameter, "after") == 0)
-        return lists_people(name);
     return name == FIGURES_DUST; /* price, recoverable */
 }
 
@@ -266,10 +248,9 @@ static bool take_page(const struct api_call *call, struct figures_query *query, 
     char text[VALUE_MAX + 1];
     uint64_t limit = FIGURES_LIMIT;
 
-    if (!take_own(call, query, "after", wrong, text) ||
-        (*text && !read_number(text, &query->after)))
+    if (!take_text(call, "after", wrong, text) || (*text && !read_number(text, &query->after)))
         return false;
-    if (!take_own(call, query, "limit", wrong, text) || (*text && !read_number(text, &limit)) ||
+    if (!take_text(call, "limit", wrong, text) || (*text && !read_number(text, &limit)) ||
         limit == 0 || limit > FIGURES_LIMIT_MAX)
         return false;
     query->limit = (uint32_t)limit;
