@@ -103,6 +103,42 @@ static void who_was_merged_is_on_no_list(void **unused)
     tell(waits, OUTCOME_UNSATISFIED);
 }
 
+static unsigned people_listed(void)
+{
+    unsigned count = 0;
+
+    for (const char *at = document; (at = strstr(at, "\"person\":")) != NULL; at++)
+        count++;
+    return count;
+}
+
+static void two_who_were_unhappy_are_listed_once(void **unused)
+{
+    (void)unused;
+    live(1, MINUTE, OUTCOME_UNSATISFIED);
+    live(2, MINUTE, OUTCOME_UNSATISFIED);
+    report(FIGURES_UNHAPPY);
+    assert_int_equal(people_listed(), 2);
+    merge(1, 2);
+    report(FIGURES_UNHAPPY);
+    assert_int_equal(people_listed(), 1);
+}
+
+static void whom_an_agent_had_stands_once_on_the_board(void **unused)
+{
+    (void)unused;
+    world_admin(&world, ENTITY_AGENT, "{\"id\":\"ann\",\"agency\":\"acme\"}");
+    for (unsigned person = 1; person <= 2; person++)
+        assert_status(
+            world_report(&world, opt_in(person), 1, REPORT_OUTCOME, OUTCOME_CONVERSATION, "ann"),
+            STATUS_OK);
+    assert_report(FIGURES_BOARD,
+                  "\"rows\":[{\"owner\":\"7:1\",\"stage\":\"lead\",\"people\":2,\"over\":0}]}");
+    merge(1, 2);
+    assert_report(FIGURES_BOARD,
+                  "\"rows\":[{\"owner\":\"7:1\",\"stage\":\"lead\",\"people\":1,\"over\":0}]}");
+}
+
 static void a_test_that_is_somebody_by_a_merge_is_one(void **unused)
 {
     (void)unused;
@@ -194,6 +230,8 @@ static void what_was_late_is_not_owed_twice_either(void **unused)
     merge(1, 2);
     assert_report(FIGURES_SPEED, "\"owed\":1,\"answered\":0,");
     assert_says("\"ended_unanswered\":0,\"open\":1,\"of_these_pending\":0,");
+    (void)opt_in(3);
+    assert_report(FIGURES_SPEED, "\"ended_unanswered\":0,\"open\":2,\"of_these_pending\":1,");
 }
 
 /* --- words that are taken back ---------------------------------------------------------------- */
@@ -270,6 +308,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(two_who_were_talked_with_are_one),
         TEST(who_was_merged_is_on_no_list),
+        TEST(two_who_were_unhappy_are_listed_once),
+        TEST(whom_an_agent_had_stands_once_on_the_board),
         TEST(a_test_that_is_somebody_by_a_merge_is_one),
         TEST(the_others_call_is_owed_by_the_one),
         TEST(what_was_owed_by_the_one_goes_back),
