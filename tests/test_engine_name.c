@@ -92,6 +92,24 @@ static void the_task_itself_has_the_name(void **unused)
     assert_int_equal(open_task(1, TASK_POSTCARD).number, 0);
 }
 
+/* What was a name then is one still, also beside what was found out. */
+static void an_older_task_keeps_the_name_that_it_had(void **unused)
+{
+    struct task_row call;
+
+    (void)unused;
+    world.name = "\xF0\x9F\x99\x82"; /* a picture, which was a name up to renderer 4 */
+    world.finds = "{\"name\":\"Dana\"}";
+    report(opt_in("one"), OUTCOME_NO_ANSWER);
+    world.finds = NULL;
+    world_live(&world, WORLD_START_MS + HOUR);
+    call = open_call();
+    assert_int_not_equal(call.known_seq, 0);
+    assert_non_null(strstr(member_of(1, &call), "\"first_name\":\"Dana\""));
+    call.renderer = 4;
+    assert_non_null(strstr(member_of(1, &call), "\"first_name\":\"\xF0\x9F\x99\x82\""));
+}
+
 static void hold_for_a_day(void)
 {
     use_playbook(HOLDS);
@@ -372,6 +390,7 @@ int main(void)
         TEST(a_robot_says_no_name_to_somebody_nameless),
         TEST(somebody_with_a_name_is_addressed),
         TEST(the_task_itself_has_the_name),
+        TEST(an_older_task_keeps_the_name_that_it_had),
         TEST(a_held_step_is_made_when_a_name_comes),
         TEST(a_name_that_was_found_out_releases_it_too),
         TEST(without_a_name_it_is_left_out_when_it_is_too_late),
