@@ -5,7 +5,6 @@
 #include "server/engine_internal.h"
 
 #define REMEMBERED_MS (7 * 86400000ull) /* by the index of events, at least */
-#define LOOKS_BACK    1000              /* records of one person */
 
 static bool is_record_of(struct engine *engine, uint64_t seq, struct hash identity,
                          struct record_view *record)

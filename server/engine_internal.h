@@ -113,6 +113,9 @@ bool engine_find_opened(const struct record_view *record, uint64_t task, struct 
 bool engine_came_before(struct engine *engine, struct hash identity,
                         const struct engine_person *who, uint64_t since_seq, uint64_t since_ms);
 
+/* Records of one person that a decision walks back at most. */
+#define LOOKS_BACK 1000
+
 /* --- a life (engine_life.c) ------------------------------------------------------------------ */
 
 #define OPEN_TASKS_MAX   32 /* of one person: what a record can end at once */
@@ -478,56 +481,6 @@ bool engine_was_noticed(struct engine *engine, const struct noticed *noticed,
                         const struct engine_person *who);
 /* Score, segment, and the call that is hastened when somebody is hot. */
 void life_notice(struct life *life, const struct noticed *noticed, struct effect_signal *effect);
-/* --- what came before an amendment (engine_past.c) -------------------------------------------- */
-
-#define AMEND_LOOKS_BACK 1000 /* records of one person */
-
-/* What there was of the person, walked newest first, and what of it concerns the amended task. */
-struct past {
-    uint64_t task;
-    struct record_header header; /* of the outcome that ended the task; seq 0: not found */
-    struct effect_report ended;
-    uint64_t contacted_ms;         /* when the attempt was made that ended in it */
-    struct person_row before;      /* the row before that */
-    struct person_row after;       /* and as the last word about the task has left it */
-    struct person_row base;        /* where somebody put it by hand, and */
-    struct person_row counted_row; /* as the outcome has left it, if no amendment says: */
-    enum outcome counted;          /* what it is counted as, */
-    uint8_t counted_cut;           /* and the cadence that it cut, by the newest amendment */
-    bool is_counted;
-    unsigned base_events; /* how many events there were since */
-    bool has_before, has_after, has_base;
-    bool base_is_newer; /* than the outcome */
-    bool is_whole;      /* the history is not longer than is walked */
-    bool is_latest;     /* nothing else was heard of the person since */
-    bool was_attempt;   /* by some word about the task */
-    bool was_stopped;   /* "never again" is the last word about it, */
-    bool is_stopped;    /* about another task, */
-    bool was_taken_up;  /* but not since that: a consent came in between */
-
-    /* What was said of the person's tasks, each once, by the last word about it. */
-    unsigned known, count;
-    struct {
-        uint64_t task;
-        enum outcome outcome;
-    } of[AMEND_LOOKS_BACK + 1];
-    struct {
-        unsigned which; /* task ended, or that it was an opt-in */
-        uint64_t contact_ms;
-    } events[AMEND_LOOKS_BACK + 1]; /* newest first */
-};
-
-/* `outcome`: what the task is amended to. */
-void life_look_back(struct life *life, uint64_t task, enum outcome outcome, struct past *past);
-/* What the amended outcome made of the person's plans is undone. */
-void life_take_back(struct life *life, const struct past *past);
-/* How far all of it has brought the person. */
-void life_go_through_again(struct life *life, const struct past *past, const struct heard *heard);
-/* The amended outcome may be the first that is an attempt, or a contact. */
-void life_count_amended(struct life *life, const struct past *past, const struct heard *heard);
-
-/* What is counted anew; the row is as the amendment leaves it. */
-struct effect_amended life_amended(const struct life *life, const struct past *past);
 
 /* --- decisions ------------------------------------------------------------------------------- */
 

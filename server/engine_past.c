@@ -2,9 +2,9 @@
  * since, and the way that all of it has brought the person. */
 #include <string.h>
 
-#include "server/engine_internal.h"
+#include "server/engine_past.h"
 
-#define OPTED_IN (AMEND_LOOKS_BACK + 1) /* in `which`: no task's outcome */
+#define OPTED_IN (LOOKS_BACK + 1) /* in `which`: no task's outcome */
 
 /* When the attempt was made that ended in this outcome. */
 static uint64_t contacted_at(const struct record_header *header, const struct effect_report *effect)
@@ -179,7 +179,7 @@ void life_look_back(struct life *life, uint64_t task, enum outcome outcome, stru
     past->task = task;
     past->is_latest = true;
     word_of_task(past, task, outcome, &is_new);
-    for (unsigned i = 0; i < AMEND_LOOKS_BACK && seq != 0; i++) {
+    for (unsigned i = 0; i < LOOKS_BACK && seq != 0; i++) {
         struct record_view record;
 
         if (journal_batch_read(life->engine->options.journal, seq, &record) != STATUS_OK)

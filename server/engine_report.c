@@ -4,7 +4,7 @@
  * are kept and change nothing, but for the wish to be left alone. Over HTTP the sender hears about
  * it; a stream entry that is read again is recognised by its identity and leaves no second record.
  */
-#include "server/engine_internal.h"
+#include "server/engine_past.h"
 
 #include <string.h>
 
@@ -74,7 +74,7 @@ static bool was_on(struct hearing *hearing, uint32_t queue)
 {
     uint64_t seq = hearing->who.last_seq;
 
-    for (unsigned i = 0; i < AMEND_LOOKS_BACK && seq >= hearing->report->task >> 3; i++) {
+    for (unsigned i = 0; i < LOOKS_BACK && seq >= hearing->report->task >> 3; i++) {
         struct record_view record;
         struct effect_task task;
 

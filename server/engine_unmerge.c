@@ -97,7 +97,7 @@ static bool was_waiting(struct engine *engine, const struct engine_person *who,
 {
     uint64_t seq = who->last_seq;
 
-    for (unsigned i = 0; i < AMEND_LOOKS_BACK && seq >= end->task >> 3; i++) {
+    for (unsigned i = 0; i < LOOKS_BACK && seq >= end->task >> 3; i++) {
         struct record_view record;
         struct effect_report report;
         struct effect_task task;

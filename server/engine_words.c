@@ -42,7 +42,7 @@ static bool has_only_bounced(struct engine *engine, const struct engine_person *
     uint64_t seq = who->last_seq;
     bool bounced = false;
 
-    for (unsigned i = 0; i < AMEND_LOOKS_BACK && seq != 0; i++) {
+    for (unsigned i = 0; i < LOOKS_BACK && seq != 0; i++) {
         struct record_view record;
         struct effect_report report;
         struct task_origin origin;

@@ -108,19 +108,7 @@ static inline uint32_t owner_of(uint64_t person)
 
 static inline struct task_row open_call(uint64_t person)
 {
-    struct person_row row;
-    struct task_row task;
-    uint64_t last_seq, after = 0;
-
-    assert_true(state_person_find(world.state, person, &row, &task, &last_seq));
-    if (task.number != 0 && task.channel == TASK_CALL)
-        return task;
-    while (state_task_next(world.state, person, after, &task)) {
-        if (task.channel == TASK_CALL)
-            return task;
-        after = task.number;
-    }
-    return (struct task_row){0};
+    return world_open_task(&world, person, TASK_CALL);
 }
 
 static inline enum status claim(uint64_t task, unsigned delivery, const char *agent)

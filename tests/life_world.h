@@ -56,19 +56,7 @@ MAYBE struct person_row person(void)
 /* The open task of a channel; number 0: there is none. */
 MAYBE struct task_row open_task(uint64_t number, enum task_channel channel)
 {
-    struct person_row row;
-    struct task_row task;
-    uint64_t last_seq, after = 0;
-
-    assert_true(state_person_find(world.state, number, &row, &task, &last_seq));
-    if (task.number != 0 && task.channel == channel)
-        return task;
-    while (state_task_next(world.state, number, after, &task)) {
-        if (task.channel == channel)
-            return task;
-        after = task.number;
-    }
-    return (struct task_row){0};
+    return world_open_task(&world, number, channel);
 }
 
 MAYBE struct task_row open_call(void)

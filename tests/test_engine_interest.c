@@ -53,19 +53,7 @@ static struct person_row person(uint64_t number)
 
 static struct task_row open_call(uint64_t number)
 {
-    struct person_row row;
-    struct task_row task;
-    uint64_t last_seq, after = 0;
-
-    assert_true(state_person_find(world.state, number, &row, &task, &last_seq));
-    if (task.number != 0 && task.channel == TASK_CALL)
-        return task;
-    while (state_task_next(world.state, number, after, &task)) {
-        if (task.channel == TASK_CALL)
-            return task;
-        after = task.number;
-    }
-    return (struct task_row){0};
+    return world_open_task(&world, number, TASK_CALL);
 }
 
 static enum status signal_of(uint64_t number, uint64_t task, enum signal_kind kind)

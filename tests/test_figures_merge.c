@@ -32,20 +32,7 @@ static void assert_report(enum figures_name name, const char *part)
 
 static struct task_row call_of(uint64_t person)
 {
-    struct person_row row;
-    struct task_row task;
-    uint64_t last_seq, after = 0;
-
-    assert_true(state_person_find(world.state, person, &row, &task, &last_seq));
-    if (task.number != 0 && task.channel == TASK_CALL)
-        return task;
-    while (state_task_next(world.state, person, after, &task)) {
-        if (task.channel == TASK_CALL)
-            return task;
-        after = task.number;
-    }
-    fail_msg("nobody is to call %llu", (unsigned long long)person);
-    return task;
+    return world_open_task(&world, person, TASK_CALL);
 }
 
 /* The reports in which the two stand. */

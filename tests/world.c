@@ -334,6 +334,23 @@ bool world_task(struct world *world, uint64_t person, uint64_t task, struct task
     return out->number == task || state_task_find(world->state, person, task, out);
 }
 
+struct task_row world_open_task(struct world *world, uint64_t person, enum task_channel channel)
+{
+    struct person_row row;
+    struct task_row task;
+    uint64_t last_seq, after = 0;
+
+    MUST(state_person_find(world->state, person, &row, &task, &last_seq));
+    if (task.number != 0 && task.channel == channel)
+        return task;
+    while (state_task_next(world->state, person, after, &task)) {
+        if (task.channel == channel)
+            return task;
+        after = task.number;
+    }
+    return (struct task_row){0};
+}
+
 unsigned world_visible(struct world *world, uint32_t queue)
 {
     struct state_visible visible = {0};

@@ -73,6 +73,8 @@ void world_live(struct world *world, uint64_t until_ms);
 void world_forget_steps(struct world *world);
 
 bool world_task(struct world *world, uint64_t person, uint64_t task, struct task_row *out);
+/* The person's first open task of a channel; number 0: there is none. */
+struct task_row world_open_task(struct world *world, uint64_t person, enum task_channel channel);
 bool world_person(struct world *world, uint64_t person, struct person_row *out);
 unsigned world_visible(struct world *world, uint32_t queue);
 void world_forget_operations(struct world *world);
