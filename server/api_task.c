@@ -430,17 +430,21 @@ static void report_settled(struct api *api, struct pending *pending,
         api_problem(api, ticket, settlement->status, detail_of(settlement, op));
 }
 
-/* A time that is too far away to be meant, or an end before the beginning. */
+/* An end before the beginning, or a time that was agreed before there was a task, or is too far
+ * away to be meant. What was agreed may have passed by the time it is told. */
 static enum status check_times(const struct api *api, const struct report *report,
-                               struct slice *field)
+                               uint64_t opened_ms, struct slice *field)
 {
-    uint64_t now_ms = clock_now_ms(api->options.clock);
+    uint64_t farthest_ms = clock_now_ms(api->options.clock) + REPORT_AGREED_WITHIN_MS;
 
     *field = SLICE("ended_ms");
     if (report_is_reversed(report))
         return STATUS_INVALID;
     *field = SLICE("call_at_ms");
-    return report->call_at_ms <= now_ms + REPORT_AGREED_WITHIN_MS ? STATUS_OK : STATUS_INVALID;
+    if (report->call_at_ms == 0)
+        return STATUS_OK;
+    return report->call_at_ms >= opened_ms && report->call_at_ms <= farthest_ms ? STATUS_OK
+                                                                                : STATUS_INVALID;
 }
 
 static enum status read_report(const struct api_call *call, struct json_value body,
@@ -511,7 +515,7 @@ void api_task_report(struct api *api, const struct api_call *call)
         return;
     enum status status = read_report(call, body, &report, &field);
     if (status == STATUS_OK)
-        status = check_times(api, &report, &field);
+        status = check_times(api, &report, opened_ms, &field);
     if (status == STATUS_OK)
         status = submit_report(api, call, &report, task, opened_ms);
     if (status != STATUS_OK)

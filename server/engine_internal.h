@@ -401,7 +401,8 @@ void life_climb(struct life *life, struct task_row *row, uint64_t due_ms);
 struct heard {
     enum outcome outcome;
     enum task_channel channel;
-    uint64_t said_ms, contact_ms, call_at_ms;
+    uint64_t said_ms, contact_ms;
+    uint64_t call_at_ms; /* what was agreed; 0: nothing */
     uint64_t task; /* that it ended */
     struct slice value;
 };

@@ -133,11 +133,9 @@ static void change_cadence(struct life *life, const struct playbook_outcome *doe
 
 /* --- calls -------------------------------------------------------------------------------- */
 
-/* A time that is too far away to be meant is none. */
 static bool is_agreed(const struct playbook_outcome *does, const struct heard *heard)
 {
-    return does->agreed && heard->call_at_ms > heard->said_ms &&
-           heard->call_at_ms - heard->said_ms <= REPORT_AGREED_WITHIN_MS;
+    return does->agreed && heard->call_at_ms != 0;
 }
 
 /* What a robot reports changes nothing of what is planned; what was agreed is kept until another

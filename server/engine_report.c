@@ -341,6 +341,17 @@ static uint64_t contact_at(const struct hearing *hearing)
     return hearing->row.claimed_ms != 0 ? hearing->row.claimed_ms : said_at(hearing);
 }
 
+/* When the person wants to be called; 0: none was agreed. It may have passed meanwhile. One from
+ * before there was anything to report, or too far away to be meant, is none. */
+static uint64_t agreed_at(const struct hearing *hearing)
+{
+    uint64_t at_ms = hearing->report->call_at_ms;
+
+    return at_ms >= hearing->opened_ms && at_ms <= said_at(hearing) + REPORT_AGREED_WITHIN_MS
+               ? at_ms
+               : 0;
+}
+
 /* What was heard. The value stands in the report's own words. */
 static void listen(struct hearing *hearing, struct heard *out)
 {
@@ -349,7 +360,7 @@ static void listen(struct hearing *hearing, struct heard *out)
         .channel = hearing->channel,
         .said_ms = said_at(hearing),
         .contact_ms = contact_at(hearing),
-        .call_at_ms = hearing->report->call_at_ms,
+        .call_at_ms = agreed_at(hearing),
         .task = hearing->report->task,
         .value = hearing->words.value,
     };

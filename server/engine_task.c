@@ -249,7 +249,10 @@ static bool keeps_hours(const struct life *life, const struct task_row *row)
 
     if (!engine_has_hours((enum task_channel)row->channel))
         return false;
-    return row->kind != TASK_FIRST_RESPONSE || (site != NULL && site->hours_policy == HOURS_ALWAYS);
+    if (row->kind != TASK_FIRST_RESPONSE)
+        return true;
+    /* What a site that is gone wanted is seen by what its task was put with. */
+    return site != NULL ? site->hours_policy == HOURS_ALWAYS : row->zone != 0;
 }
 
 /* A call counts as a touch when it was made; everything else that comes to the person does from
@@ -332,6 +335,9 @@ static bool put_or_park(struct life *life, struct task_row *row, bool fresh)
             row->not_before_ms = life->turn->now_ms;
         row->closes_ms = window.closes_ms;
         row->zone = zone_code(life_place(life)->local);
+    } else { /* its site may have wanted hours until now */
+        row->closes_ms = 0;
+        row->zone = 0;
     }
     if (!window.open) {
         park(life, row, &window);

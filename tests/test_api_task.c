@@ -143,6 +143,17 @@ static void a_call_is_agreed_for_five_years_ahead_at_most(void **state)
     assert_answer(report(agent, "outcome", body), 200);
 }
 
+static void a_time_from_before_the_task_is_refused(void **state)
+{
+    char body[128];
+
+    (void)state;
+    snprintf(body, sizeof(body), "{\"delivery\":1,\"outcome\":\"not_now\",\"call_at_ms\":%llu}",
+             (unsigned long long)(clock_now_ms(rig.clock) / 1000)); /* in seconds */
+    assert_answer(report(agent, "outcome", body), 422);
+    assert_body_has("the value of call_at_ms cannot be used");
+}
+
 static void nothing_ends_before_it_starts(void **state)
 {
     (void)state;
@@ -325,6 +336,7 @@ int main(void)
         TEST(a_release_puts_it_back_with_the_next_delivery),
         TEST(what_a_report_lacks_is_named),
         TEST(a_sale_says_what_an_amount_is),
+        TEST(a_time_from_before_the_task_is_refused),
         TEST(a_call_is_agreed_for_five_years_ahead_at_most),
         TEST(nothing_ends_before_it_starts),
         TEST(an_agents_token_speaks_for_that_agent),

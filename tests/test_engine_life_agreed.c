@@ -52,6 +52,28 @@ static void a_time_that_never_comes_is_not_agreed(void **unused)
     assert_true(person().call_ms < WORLD_START_MS + 3650 * DAY);
 }
 
+/* "In ten minutes", told again when the first attempt to tell it has failed. */
+static void a_time_that_has_passed_by_the_time_it_is_told_is_now(void **unused)
+{
+    (void)unused;
+    uint64_t task = opt_in("one");
+    world.now_ms += 20 * MINUTE;
+    world.call_at_ms = world.now_ms - 1000;
+    report(task, OUTCOME_APPOINTMENT);
+    world_live(&world, world.now_ms);
+    assert_int_equal(open_call().kind, TASK_AGREED);
+}
+
+static void nothing_was_agreed_before_there_was_a_task(void **unused)
+{
+    (void)unused;
+    uint64_t task = opt_in("one");
+    world.now_ms += 20 * MINUTE;
+    world.call_at_ms = world.now_ms / 1000; /* in seconds */
+    report(task, OUTCOME_APPOINTMENT);
+    assert_int_equal(person().call_why, CALL_WAKE);
+}
+
 /* Its call is at hand when the time comes, and nobody answers: that was the appointment. */
 static void a_call_in_hand_is_the_agreed_one(void **unused)
 {
@@ -79,6 +101,8 @@ int main(void)
         LIFE(a_step_call_without_answer_leaves_the_appointment),
         LIFE(a_fresh_optin_leaves_the_appointment),
         LIFE(a_time_that_never_comes_is_not_agreed),
+        LIFE(a_time_that_has_passed_by_the_time_it_is_told_is_now),
+        LIFE(nothing_was_agreed_before_there_was_a_task),
         LIFE(a_call_in_hand_is_the_agreed_one),
     };
 

@@ -245,6 +245,50 @@ static void a_call_that_is_hastened_keeps_no_hours_of_a_site_before(void **unuse
                      TASK_QUEUED);
 }
 
+/* At noon, by a site that always keeps hours; `settings` of that site from then on, or none. */
+static struct task_row put_by_a_site_that_changes(struct slice settings)
+{
+    struct command command = {
+        .kind = COMMAND_ADMIN,
+        .payload = settings,
+        .admin = {.entity = ENTITY_SITE, .remove = settings.length == 0},
+    };
+
+    world.site = command.admin.number = site_that_always_keeps_hours();
+    world.now_ms = WORLD_START_MS - 5 * HOUR;
+    opt_in("one");
+    assert_int_not_equal(open_call().closes_ms, 0);
+    assert_int_equal(world_do(&world, &command), STATUS_OK);
+    return open_call();
+}
+
+static void a_site_that_keeps_hours_no_more_shuts_nothing_again(void **unused)
+{
+    struct task_row call = put_by_a_site_that_changes(
+        SLICE("{\"id\":\"careful\",\"agency\":\"acme\",\"queue\":\"acme.calls\"}"));
+
+    (void)unused;
+    world_live(&world, call.closes_ms + HOUR);
+    assert_int_equal(open_call().state, TASK_QUEUED);
+    assert_int_equal(open_call().closes_ms, 0);
+    assert_int_equal(open_call().delivery, 2);
+}
+
+static void the_hours_of_a_site_that_is_gone_are_kept(void **unused)
+{
+    struct task_row call = put_by_a_site_that_changes(SLICE(""));
+    uint64_t opens_ms;
+
+    (void)unused;
+    world_live(&world, call.closes_ms + HOUR);
+    assert_int_equal(open_call().state, TASK_PARKED);
+    assert_int_equal(open_call().delivery, 2);
+    opens_ms = open_call().not_before_ms;
+    world_live(&world, opens_ms);
+    assert_int_equal(open_call().state, TASK_QUEUED);
+    assert_true(open_call().closes_ms > opens_ms);
+}
+
 static void caps_hold_a_third_call_of_the_day(void **unused)
 {
     struct task_row call;
@@ -278,6 +322,8 @@ int main(void)
         TEST(the_first_response_is_never_parked_unless_the_site_says_so),
         TEST(a_call_that_is_hastened_keeps_the_hours_of_the_newest_site),
         TEST(a_call_that_is_hastened_keeps_no_hours_of_a_site_before),
+        TEST(a_site_that_keeps_hours_no_more_shuts_nothing_again),
+        TEST(the_hours_of_a_site_that_is_gone_are_kept),
         TEST(caps_hold_a_third_call_of_the_day),
     };
 
