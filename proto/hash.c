@@ -91,3 +91,11 @@ uint64_t hash_place(struct hash hash)
 {
     return get_le64(hash.bytes);
 }
+
+struct hash hash_at(uint64_t place)
+{
+    struct hash hash = {{0}};
+
+    put_le64(hash.bytes, place);
+    return hash;
+}

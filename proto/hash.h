@@ -47,5 +47,7 @@ bool hash_is_none(struct hash hash);
 
 /* The first 8 bytes as a number: the place in an index. */
 uint64_t hash_place(struct hash hash);
+/* One that has this place; the rest of it is 0. */
+struct hash hash_at(uint64_t place);
 
 #endif

@@ -246,7 +246,8 @@ static void expect_review(struct walk *walk, const struct effect_edge *effect)
     expect_set(walk, &row, 20);
 }
 
-/* Each stands with both people, but for whom somebody collides with: that is to be looked at. */
+/* Each stands with both people, but for whom somebody collides with: that is to be looked at. A
+ * number or an address stands with its person. */
 static void take_edge(struct walk *walk, const struct effect_edge *effect)
 {
     static const uint8_t way_back[EDGE_KIND_END] = {
@@ -259,7 +260,7 @@ static void take_edge(struct walk *walk, const struct effect_edge *effect)
     expect_edge(walk, effect, effect->person, effect->kind, effect->other);
     if (effect->kind == EDGE_COLLIDES)
         expect_review(walk, effect);
-    else if (effect->kind < EDGE_KIND_END)
+    else if (effect->kind < EDGE_KIND_END && way_back[effect->kind] != 0)
         expect_edge(walk, effect, effect->other, way_back[effect->kind], effect->person);
 }
 

@@ -357,7 +357,8 @@ static enum status put_review(struct engine *engine, const struct effect_edge *e
                           : state_review_put(engine->options.state, effect->agency, &row);
 }
 
-static enum status apply_edge(struct engine *engine, const struct effect_edge *effect)
+static enum status apply_edge(struct engine *engine, const struct record_view *record,
+                              const struct effect_edge *effect)
 {
     enum edge_kind kind = (enum edge_kind)effect->kind;
 
@@ -373,6 +374,10 @@ static enum status apply_edge(struct engine *engine, const struct effect_edge *e
         return put_edge(engine, effect, effect->other, EDGE_REFERRED_BY, effect->person);
     case EDGE_REFERRED_BY:
         return put_edge(engine, effect, effect->other, EDGE_REFERRED, effect->person);
+    case EDGE_PHONE:
+    case EDGE_EMAIL:
+        return index_insert(engine->options.index, INDEX_IDENTITY, hash_at(effect->other),
+                            effect->person, record->header.now_ms);
     case EDGE_KIND_END:
         break;
     }
@@ -457,7 +462,7 @@ static enum status apply_effect(struct engine *engine, const struct record_view 
         state_meta(engine->options.state)->parked++;
         return STATUS_OK;
     case EFFECT_EDGE:
-        return apply_edge(engine, &effect.edge);
+        return apply_edge(engine, record, &effect.edge);
     case EFFECT_GENESIS:
         state_meta(engine->options.state)->all_adopted = effect.genesis.plans_lives;
         return STATUS_OK;

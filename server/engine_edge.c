@@ -43,6 +43,26 @@ void life_collide(struct life *life, uint64_t other)
     life_add_edge(life, EDGE_COLLIDES, other);
 }
 
+static void add_identity(struct life *life, struct hash said, bool phone)
+{
+    struct engine_person other;
+
+    if (!hash_is_none(said) && !engine_find_identity(life->engine, said, phone, &other))
+        life_add_edge(life, phone ? EDGE_PHONE : EDGE_EMAIL, hash_place(said));
+}
+
+void life_found_by(struct life *life, const struct effect_received *facts, bool review)
+{
+    const struct person_row *row = &life->who->row;
+
+    if (!engine_is_own_words(facts, review))
+        return;
+    if (!hash_equal(facts->phone, row->phone))
+        add_identity(life, facts->phone, true);
+    if (!hash_equal(facts->email, row->email))
+        add_identity(life, facts->email, false);
+}
+
 /* As many as a record takes: what is left is looked at with the next one. */
 #define REVIEWED_AT_ONCE 32
 

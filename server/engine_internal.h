@@ -123,8 +123,9 @@ bool engine_came_before(struct engine *engine, struct hash identity,
 #define TASKS_PER_RECORD 8  /* their numbers have three bits for it */
 /* Room for all candidates that there may be: the postal code's regions and the phone's, their
  * zones, and the zone that was said. One left out would make legal what is not. */
-#define LIFE_JURISDICTIONS (2 * REGIONS_MAX)
-#define LIFE_ZONES         (1 + PHONE_ZONES_MAX + REGIONS_MAX * REGION_ZONES_MAX)
+/* Of what the person says, and of the two opt-ins that a task may be about. */
+#define LIFE_JURISDICTIONS (4 * REGIONS_MAX)
+#define LIFE_ZONES         (1 + 3 * PHONE_ZONES_MAX + REGIONS_MAX * REGION_ZONES_MAX)
 _Static_assert(LIFE_JURISDICTIONS <= LAW_JURISDICTIONS_MAX, "all of them are asked about");
 
 /* Where the person may be. */
@@ -133,7 +134,7 @@ struct life_place {
     size_t jurisdiction_count;
     const struct zone *zones[LIFE_ZONES];
     size_t zone_count;
-    char countries[2][3];
+    char countries[4][3];
     const struct zone *local; /* whose dates count */
 };
 
@@ -252,6 +253,9 @@ void life_add_edge(struct life *life, enum edge_kind kind, uint64_t other); /* o
 bool life_drop_edge(struct life *life, enum edge_kind kind, uint64_t other);
 /* Something of theirs is another's, 0: there is something else to be looked at. */
 void life_collide(struct life *life, uint64_t other);
+/* A number or an address that nobody had, beside the person's own: it leads to the person as well.
+ * `review`: it may be somebody else's. */
+void life_found_by(struct life *life, const struct effect_received *facts, bool review);
 void life_reviewed(struct life *life);
 /* Whom the opt-in at hand names; who is not known leads to nobody (engine_refer.c). */
 void life_referred_by(struct life *life);
@@ -403,7 +407,7 @@ struct heard {
     enum task_channel channel;
     uint64_t said_ms, contact_ms;
     uint64_t call_at_ms; /* what was agreed; 0: nothing */
-    uint64_t task; /* that it ended */
+    uint64_t task;       /* that it ended */
     struct slice value;
 };
 /* "Stop" counts by whatever means it is said, at once and for all channels; only who unsubscribes

@@ -47,6 +47,18 @@ static bool find_replay(struct engine *engine, const struct effect_received *fac
                          seq_out);
 }
 
+static bool is_found_by(struct engine *engine, const struct engine_person *who, struct hash hash,
+                        bool phone)
+{
+    uint64_t place = hash_place(hash);
+    struct state_edge edge;
+
+    return hash_equal(phone ? who->row.phone : who->row.email, hash) ||
+           (state_edge_next(engine->options.state, who->number, phone ? EDGE_PHONE : EDGE_EMAIL,
+                            place, &edge) &&
+            edge.other == place);
+}
+
 /* Who was merged still has what it is found by. */
 bool engine_find_identity(struct engine *engine, struct hash hash, bool phone,
                           struct engine_person *out)
@@ -58,8 +70,7 @@ bool engine_find_identity(struct engine *engine, struct hash hash, bool phone,
         return false;
     lookup = index_lookup(engine->options.index, INDEX_IDENTITY, hash, 0);
     while (index_next(&lookup, &number)) {
-        if (engine_load_person(engine, number, out) &&
-            hash_equal(phone ? out->row.phone : out->row.email, hash))
+        if (engine_load_person(engine, number, out) && is_found_by(engine, out, hash, phone))
             return out->row.closed != PERSON_MERGED || engine_load_kept(engine, number, out);
     }
     return false;
@@ -317,6 +328,7 @@ static void decide_facts(struct engine *engine, const struct effect_received *fa
     }
     if (collides != 0)
         life_collide(&life, collides);
+    life_found_by(&life, facts, collides != 0);
 
     *decision = (struct effect_optin){
         .event = facts->event,

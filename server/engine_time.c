@@ -18,8 +18,6 @@
 #define ROUNDS_MAX    64     /* of law and calendar, until they agree */
 #define HOLIDAYS_MAX  512
 
-_Static_assert(LIFE_JURISDICTIONS <= LAW_JURISDICTIONS_MAX, "all are asked about");
-
 /* --- where -------------------------------------------------------------------------------- */
 
 static void add_zone(struct life_place *place, const struct zone *zone)
@@ -76,7 +74,8 @@ static void add_country(struct life_place *place, struct slice e164)
     add_regions(place, &country, 1, true);
 }
 
-static void add_phone(struct life_place *place, struct slice e164)
+/* `country`: where the country's code goes that the number tells; it stays with the place. */
+static void add_phone(struct life_place *place, char country[3], struct slice e164)
 {
     const struct zone *zones[PHONE_ZONES_MAX];
     const char *regions[REGIONS_MAX];
@@ -88,9 +87,9 @@ static void add_phone(struct life_place *place, struct slice e164)
     add_regions(place, regions, region_of_phone(e164, regions, REGIONS_MAX), false);
     if (phone_parse(e164, "US", &phone) != STATUS_OK || phone.country[0] == '\0')
         return;
-    memcpy(place->countries[1], phone.country, sizeof(phone.country));
-    if (!has_part_of(place, place->countries[1]))
-        add_jurisdiction(place, place->countries[1]);
+    memcpy(country, phone.country, sizeof(phone.country));
+    if (!has_part_of(place, country))
+        add_jurisdiction(place, country);
 }
 
 /* The country that the person names, else the site's. */
@@ -119,6 +118,15 @@ static const struct zone *local_zone(const struct life_place *place)
     return zone_utc();
 }
 
+static struct slice e164_of(const struct optin *words)
+{
+    struct slice phone = words->text[OPTIN_PHONE];
+
+    if (words->text[OPTIN_PHONE_E164].length > 0)
+        return words->text[OPTIN_PHONE_E164];
+    return phone.length > 0 && phone.bytes[0] == '+' ? phone : (struct slice){0};
+}
+
 const struct life_place *life_place(struct life *life)
 {
     struct life_place *place = &life->place;
@@ -138,20 +146,30 @@ const struct life_place *life_place(struct life *life)
                 region_of_postal_code(slice_of(place->countries[0]), words->text[OPTIN_POSTAL_CODE],
                                       regions, REGIONS_MAX),
                 true);
-    e164 = words->text[OPTIN_PHONE_E164];
-    if (e164.length == 0 && words->text[OPTIN_PHONE].length > 0 &&
-        words->text[OPTIN_PHONE].bytes[0] == '+')
-        e164 = words->text[OPTIN_PHONE];
+    e164 = e164_of(words);
     if (words->text[OPTIN_COUNTRY].length == 2)
         add_country(place, e164);
     if (e164.length > 0)
-        add_phone(place, e164);
+        add_phone(place, place->countries[1], e164);
     if (place->jurisdiction_count == 0 && place->countries[0][0] != '\0')
         add_jurisdiction(place, place->countries[0]);
     place->local = local_zone(place);
     if (life->who->row.zone == 0)
         life->who->row.zone = zone_code(place->local);
     return place;
+}
+
+/* A task may be about an opt-in before the newest, with another number. */
+static void add_phone_of(struct life *life, uint64_t optin_seq, char country[3],
+                         struct life_place *place)
+{
+    struct engine *engine = life->engine;
+    struct record_view record;
+
+    if (optin_seq != 0 && optin_seq != life->who->row.optin_seq &&
+        journal_batch_read(engine->options.journal, optin_seq, &record) == STATUS_OK &&
+        optin_decode(record.payload, engine->known) == STATUS_OK)
+        add_phone(place, country, e164_of(engine->known));
 }
 
 /* --- dates -------------------------------------------------------------------------------- */
@@ -442,16 +460,19 @@ void life_window(struct life *life, const struct task_row *row, uint64_t ms,
                  struct life_window *out)
 {
     const struct playbook *playbook = life->playbook;
-    const struct life_place *place = life_place(life);
+    struct life_place place = *life_place(life);
     bool first = row->kind == TASK_FIRST_RESPONSE;
     /* Who asked for it, or named the time, is kept waiting by the law alone. */
     bool asked = first || row->kind == TASK_AGREED;
     uint8_t calendar = asked ? 0 : playbook->calls.calendar;
     struct calendar_room room;
+
+    add_phone_of(life, row->optin_seq, place.countries[2], &place);
+    add_phone_of(life, row->more_seq, place.countries[3], &place);
     struct search search = {
-        .place = {place->jurisdictions, place->jurisdiction_count, place->zones, place->zone_count},
+        .place = {place.jurisdictions, place.jurisdiction_count, place.zones, place.zone_count},
         .calendar = calendar != 0 ? make_calendar(&playbook->calendars.items[calendar - 1],
-                                                  place->local, &room)
+                                                  place.local, &room)
                                   : NULL,
     };
 
@@ -459,7 +480,7 @@ void life_window(struct life *life, const struct task_row *row, uint64_t ms,
     *out = (struct life_window){.opens_ms = ms};
     find_window(life, &search, !asked, (enum task_channel)row->channel, ms, out);
     if (out->why.zone == 0)
-        out->why.zone = zone_code(place->local);
+        out->why.zone = zone_code(place.local);
     out->why.task = row->number;
     out->why.opens_ms = out->opens_ms;
     out->why.closes_ms = out->closes_ms;

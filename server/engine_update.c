@@ -81,6 +81,7 @@ void engine_decide_update(struct engine *engine, const struct effect_received *f
         if (others[i] != 0)
             life_collide(&life, others[i]);
     engine_add_words(engine, who, &update, said_seq, review);
+    life_found_by(&life, &update, review);
     if (engine_is_own_words(&update, review)) {
         life.received = &update;
         life.said = said;

@@ -18,7 +18,7 @@
 
 #include "proto/zone.h"
 
-#define LAW_JURISDICTIONS_MAX 16
+#define LAW_JURISDICTIONS_MAX 32
 #define LAW_DAYS_MAX          31 /* how far ahead a legal moment is looked for */
 
 struct law;

@@ -539,8 +539,8 @@ struct effect_moved {
     uint8_t reserved[4];
 };
 
-/* One person's relation to another. Each stands both ways round but COLLIDES. Stored numbers:
- * append only. */
+/* One person's relation to another, or to what it is found by. What relates people stands both ways
+ * round but for COLLIDES. Stored numbers: append only. */
 enum edge_kind {
     EDGE_COLLIDES = 1, /* what came for one has an identifier of the other; other 0: something else
                         * is to be looked at */
@@ -548,6 +548,8 @@ enum edge_kind {
     EDGE_MERGED, /* the other one into it */
     EDGE_REFERRED_BY,
     EDGE_REFERRED,
+    EDGE_PHONE, /* a number beside the row's, which nobody else had: `other` is its hash_place */
+    EDGE_EMAIL,
     EDGE_KIND_END
 };
 /* Set, or taken away. A collision stands in its agency's list for review as well. */

@@ -273,6 +273,85 @@ static void the_newest_never_again_is_what_a_consent_has_to_follow(void **unused
     assert_int_equal(person().stopped_s, first_s + HOUR / 1000);
 }
 
+/* --- a second number or address ----------------------------------------------------------- */
+
+/* Somebody who opts in with that alone; the reason why there is no task. */
+static enum no_task comes_with(const char *phone, const char *email)
+{
+    world.now_ms += DAY;
+    assert_int_equal(world_optin(&world, phone, email, NULL, "alone", 0), STATUS_OK);
+    assert_int_equal(world.settlement.optin.person, 1);
+    return (enum no_task)world.settlement.optin.reason;
+}
+
+static void never_again_holds_for_a_second_number(void **unused)
+{
+    (void)unused;
+    report(opt_in("one"), OUTCOME_NO_ANSWER);
+    report(comes_again(OTHER_PHONE, EMAIL, 0), OUTCOME_DO_NOT_CONTACT);
+    assert_int_equal(comes_with(OTHER_PHONE, NULL), NO_TASK_DO_NOT_CONTACT);
+    assert_int_equal(open_call().number, 0);
+}
+
+static void who_is_called_on_a_second_number_says_never_again_for_both(void **unused)
+{
+    (void)unused;
+    report(opt_in("one"), OUTCOME_NO_ANSWER);
+    report(comes_again(OTHER_PHONE, EMAIL, 0), OUTCOME_NO_ANSWER);
+    assert_int_equal(comes_with(OTHER_PHONE, NULL), NO_TASK_HAS_ONE);
+    report(open_call().number, OUTCOME_DO_NOT_CONTACT);
+    world_live(&world, world.now_ms + 7 * DAY);
+    assert_int_equal(open_call().number, 0);
+}
+
+static void a_second_address_leads_to_the_same_person(void **unused)
+{
+    (void)unused;
+    report(opt_in("one"), OUTCOME_UNSUBSCRIBED);
+    comes_again(PHONE, OTHER_EMAIL, 0);
+    assert_int_equal(comes_with(NULL, OTHER_EMAIL), NO_TASK_DO_NOT_CONTACT);
+    assert_int_equal(comes_with(PHONE, NULL), NO_TASK_DO_NOT_CONTACT);
+}
+
+/* Nobody is asked whether a test means it, and what is another one's stays that one's. */
+static void what_somebody_else_has_leads_to_them(void **unused)
+{
+    (void)unused;
+    opt_in("one");
+    assert_int_equal(world_optin(&world, OTHER_PHONE, NULL, NULL, "two", 0), STATUS_OK);
+    assert_int_equal(world.settlement.optin.person, 2);
+    world.now_ms += DAY;
+    assert_int_equal(world_optin(&world, OTHER_PHONE, EMAIL, NULL, "three", 0), STATUS_OK);
+    assert_int_equal(world.settlement.optin.person, 2);
+    assert_int_equal(world_optin(&world, PHONE, OTHER_EMAIL, NULL, "four", INTAKE_TEST), STATUS_OK);
+    assert_int_equal(world.settlement.optin.person, 1);
+    assert_int_equal(world_optin(&world, NULL, OTHER_EMAIL, NULL, "five", 0), STATUS_OK);
+    assert_int_equal(world.settlement.optin.person, 3);
+}
+
+/* An evening in California, a morning in New York. */
+static void a_call_keeps_the_hours_of_the_number_that_it_is_made_to(void **unused)
+{
+    struct civil local;
+    struct task_row call;
+
+    (void)unused;
+    assert_int_equal(world_optin(&world, "+14155550147", EMAIL, NULL, "one", 0), STATUS_OK);
+    report(world.settlement.optin.task, OUTCOME_NO_ANSWER);
+    world_live(&world, person().call_ms);
+    world_live(&world, open_call().not_before_ms);
+    call = open_call();
+    assert_int_equal(call.state, TASK_QUEUED);
+    world.now_ms = call.closes_ms - MINUTE;
+    assert_int_equal(world_report(&world, call.number, 1, REPORT_CLAIM, 0, "a1"), STATUS_OK);
+    assert_int_equal(world_optin(&world, "+12125550142", EMAIL, NULL, "two", 0), STATUS_OK);
+    world_live(&world, open_call().lease_until_ms);
+    assert_int_equal(open_call().number, call.number);
+    assert_int_equal(open_call().state, TASK_PARKED);
+    zone_civil(zone_find(SLICE("America/Los_Angeles")), open_call().not_before_ms, &local);
+    assert_in_range(local.hour, 8, 10);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -293,6 +372,11 @@ int main(void)
         TEST(an_amendment_of_another_task_does_not),
         TEST(never_again_of_who_was_merged_is_the_others),
         TEST(the_newest_never_again_is_what_a_consent_has_to_follow),
+        TEST(never_again_holds_for_a_second_number),
+        TEST(who_is_called_on_a_second_number_says_never_again_for_both),
+        TEST(a_second_address_leads_to_the_same_person),
+        TEST(what_somebody_else_has_leads_to_them),
+        TEST(a_call_keeps_the_hours_of_the_number_that_it_is_made_to),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
