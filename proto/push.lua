@@ -33,7 +33,9 @@
 -- `until` is how far puts may be there already ('again'), after a mark was lost and its list was not.
 --
 -- Answers {word, seq}:
---   OK last        applied
+--   OK last        applied. Behind a put into a zset follow the beginning of the member that stood first
+--                  before, and its score ('' and '' where none did): what was popped until then may be
+--                  hidden by what is put now
 --   DUP mark       everything was there already
 --   REWIND mark    operations behind the mark were lost: send again from there
 --   NOMARK 0       the mark was lost, or overwritten by somebody: send everything again, with 'init' from 0
@@ -136,6 +138,12 @@ local function apply(op, from, to)
   end
 end
 
+local member, score = '', ''
+if shape == 'zset' and mode ~= 'withdraw' then
+  local first = redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')
+  if first[1] then member, score = first[1]:sub(1, 64), first[2] end
+end
+
 run = FIRST
 while run <= COUNT do
   local op, seq, from = ARGV[run], tonumber(ARGV[run + 1]), run + HEAD
@@ -147,4 +155,5 @@ end
 if mode == 'withdraw' then return {'OK', at} end
 
 redis.call('SET', mark_key, ('%d %s'):format(last, tail))
-return {'OK', last}
+if shape == 'list' then return {'OK', last} end
+return {'OK', last, member, score}

@@ -186,6 +186,7 @@ static void meet_server(struct publish *publish, const struct redis_server *serv
         queue->taken = queue->taken && same;
         queue->reconcile = queue->reconcile || !same;
         queue->head_settled = queue->head_settled && same;
+        queue->has_before = queue->has_before && same;
     }
     if (!same && !first)
         publish_tell_forgot(publish);

@@ -81,7 +81,7 @@ static void start_anew(struct publish_queue *queue)
 {
     publish_buffer_forget(queue, queue->newest + 1);
     queue->known = queue->learned = queue->taken = false;
-    queue->stopped = queue->refused = queue->head_settled = false;
+    queue->stopped = queue->refused = queue->head_settled = queue->has_before = false;
     queue->acked = 0;
     queue->again_until = queue->newest;
     queue->rewind_until = 0;

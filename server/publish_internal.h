@@ -106,8 +106,9 @@ struct publish_queue {
 
     struct { /* the call in flight */
         bool running;
-        bool live; /* out of the buffer, not read from state again */
-        uint64_t last, started_us;
+        bool live;  /* out of the buffer, not read from state again */
+        bool first; /* nothing of it can be there already */
+        uint64_t prev, last, started_us;
         unsigned operations, puts;
         size_t bytes;
     } call;
@@ -130,6 +131,8 @@ struct publish_queue {
     bool head_settled;             /* `head` was decided upon */
     bool watched;                  /* a head of it was decided upon and settled */
     struct publish_head head;
+    bool has_before; /* since the last look; of those the one that most is gone by: */
+    struct publish_head before;
 
     bool reconcile;             /* wanted, beside one that is on its way; */
     uint64_t reconcile_from_ms; /* but not before: uv_now */
@@ -301,6 +304,8 @@ void publish_note_late(struct publish_queue *queue);
 void publish_watch(struct publish *publish); /* all queues that may need it */
 void publish_look(struct publish_queue *queue);
 void publish_popped_settled(struct publish_queue *queue, enum status status);
+/* What stood first before a push, as its answer says; both empty: nothing did. */
+void publish_see_before(struct publish_queue *queue, struct slice member, struct slice score);
 
 /* --- publish_epoch.c --------------------------------------------------------------------- */
 

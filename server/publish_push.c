@@ -134,12 +134,16 @@ static void call_send(struct publish_queue *queue, uint64_t last, bool live)
 {
     struct publish *publish = queue->publish;
 
-    if (!call_run(queue, queue->acked, last, mode_of(queue), on_pushed)) {
+    const char *mode = mode_of(queue);
+
+    if (!call_run(queue, queue->acked, last, mode, on_pushed)) {
         publish_tick_soon(publish);
         return;
     }
     queue->call.running = true;
     queue->call.live = live;
+    queue->call.first = mode[0] == '\0';
+    queue->call.prev = queue->acked;
     queue->call.last = last;
     queue->call.operations = publish->call.operations;
     queue->call.puts = publish->call.puts;
@@ -331,7 +335,7 @@ static void on_pushed(void *owner, const struct redis_reply *reply)
     publish->call.bytes_in_flight -= queue->call.bytes;
     if (reply->type == REDIS_UNKNOWN)
         return; /* the link is down: what came of it the mark tells when it is back */
-    if (reply->type == REDIS_ARRAY && reply->count == 2) {
+    if (reply->type == REDIS_ARRAY && reply->count >= 2) {
         word = redis_item(reply, 0);
         seq = redis_item(reply, 1);
     }
@@ -343,6 +347,8 @@ static void on_pushed(void *owner, const struct redis_reply *reply)
     count_push(queue, now_us);
     if (slice_equal(word.text, SLICE("OK")) || slice_equal(word.text, SLICE("DUP"))) {
         pushed(queue, (uint64_t)seq.integer, now_us);
+        if (reply->count == 4 && queue->call.first)
+            publish_see_before(queue, redis_item(reply, 2).text, redis_item(reply, 3).text);
     } else {
         queue->known = false; /* the mark is another, or gone: a look finds out what is left */
         publish_look(queue);
@@ -391,7 +397,7 @@ static void rewind_to(struct publish_queue *queue, uint64_t seq)
     queue->acked = seq;
     queue->rewind_until = queue->newest;
     publish_reconcile_anew(queue);
-    queue->head_settled = false;
+    queue->head_settled = queue->has_before = false;
     publish_tell_forgot(publish);
 }
 

@@ -4,6 +4,9 @@
  * pushed are gone: the engine knows which, so it is told what was seen, and only when that has
  * changed.
  *
+ * What is put in front of the first one hides what was gone by it. So each push tells what stood
+ * first before it, and the look goes by that as well.
+ *
  * The mark is read before the head and in the same breath: every put up to it was in the queue
  * when the head was looked at, or gone already. */
 #include <ctype.h>
@@ -40,27 +43,51 @@ static bool head_equal(const struct publish_head *a, const struct publish_head *
            memcmp(a->id, b->id, sizeof(a->id)) == 0;
 }
 
-/* Says what stands first to the engine, unless it was said before. While the queue is being
- * filled again what stands first says nothing. */
-static void submit_popped(struct publish_queue *queue, struct publish_head *head)
+/* Less is gone by `a` than by `b`. */
+static bool sorts_before(const struct publish_head *a, const struct publish_head *b)
+{
+    if (a->empty || b->empty)
+        return b->empty && !a->empty;
+    if (a->rank_ms != b->rank_ms)
+        return a->rank_ms < b->rank_ms;
+    return memcmp(a->id, b->id, sizeof(a->id)) < 0;
+}
+
+/* While the queue is being filled again what stands first says nothing. */
+static bool tells_popped(const struct publish_queue *queue, uint64_t pushed_seq)
+{
+    return queue->taken && !queue->stopped && queue->open_tasks > 0 &&
+           pushed_seq >= queue->rewind_until;
+}
+
+/* Says to the engine what stands first, or stood. */
+static bool tell_popped(struct publish_queue *queue, const struct publish_head *head)
 {
     struct command command = {.kind = COMMAND_POPPED};
 
-    if (!queue->taken || queue->stopped || queue->open_tasks == 0 ||
-        queue->acked < queue->rewind_until)
-        return;
-    head->pushed_seq = queue->look.seq;
-    if (queue->head_settled && head_equal(head, &queue->head))
-        return;
-    queue->head = *head;
-    queue->head_settled = true;
     command.popped.queue = queue->number;
     command.popped.empty = head->empty;
     command.popped.rank_ms = head->rank_ms;
     command.popped.pushed_seq = head->pushed_seq;
     memcpy(command.popped.id, head->id, sizeof(command.popped.id));
-    if (!publish_submit(queue, PURPOSE_POPPED, &command))
-        queue->head_settled = false;
+    queue->head = *head;
+    queue->head_settled = publish_submit(queue, PURPOSE_POPPED, &command);
+    return queue->head_settled;
+}
+
+/* What stood first before a push, if more is gone by that; then what stands first, unless it was
+ * said before. */
+static void submit_popped(struct publish_queue *queue, struct publish_head *head)
+{
+    head->pushed_seq = queue->look.seq;
+    if (!tells_popped(queue, queue->acked))
+        return;
+    if (queue->has_before && sorts_before(head, &queue->before) &&
+        !tell_popped(queue, &queue->before))
+        return;
+    queue->has_before = false;
+    if (!queue->head_settled || !head_equal(head, &queue->head))
+        (void)tell_popped(queue, head);
 }
 
 /* The first time that it is known of every queue who is gone. */
@@ -121,18 +148,41 @@ static void see_stray(struct publish_queue *queue, struct slice member)
 
 /* A member without an id like ours gives an empty one, which sorts before all: then nothing of
  * the same rank counts as gone. */
+static struct publish_head head_of(struct slice member, struct slice score)
+{
+    struct publish_head head = {.rank_ms = rank_of(score)};
+    struct slice id = id_of(member);
+
+    if (id.length > 0)
+        memcpy(head.id, id.bytes, sizeof(head.id));
+    return head;
+}
+
 static void see_zset(struct publish_queue *queue, const struct redis_reply *reply)
 {
-    struct publish_head head = {.empty = reply->count < 2};
+    struct publish_head head = {.empty = true};
 
-    if (!head.empty) {
-        struct slice id = id_of(redis_item(reply, 0).text);
-        head.rank_ms = rank_of(redis_item(reply, 1).text);
-        if (id.length > 0)
-            memcpy(head.id, id.bytes, sizeof(head.id));
+    if (reply->count >= 2) {
+        head = head_of(redis_item(reply, 0).text, redis_item(reply, 1).text);
         see_stray(queue, redis_item(reply, 0).text);
     }
     submit_popped(queue, &head);
+}
+
+void publish_see_before(struct publish_queue *queue, struct slice member, struct slice score)
+{
+    struct publish_head head = {.empty = true};
+
+    if (!tells_popped(queue, queue->call.prev))
+        return;
+    if (score.length > 0)
+        head = head_of(member, score);
+    head.pushed_seq = queue->call.prev;
+    if (queue->has_before && sorts_before(&head, &queue->before) &&
+        !tell_popped(queue, &queue->before))
+        return;
+    queue->before = head;
+    queue->has_before = true;
 }
 
 static bool ask_list(struct publish_queue *queue, size_t most);

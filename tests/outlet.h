@@ -33,6 +33,7 @@ struct outlet {
     bool holding_commits;         /* state does not commit but for a barrier */
     enum status submit;           /* what the writer says to commands */
     enum status render;           /* and the renderer that publish has */
+    struct command popped_before; /* the last but one of its kind, */
     struct command popped;        /* the last of its kind, */
     struct command reported;      /* and of this one, without its payload */
     uint64_t epoch;               /* in force */
@@ -62,6 +63,7 @@ enum status writer_submit(struct writer *writer, const struct command *command)
         return outlet->submit;
     MUST(outlet->settlement_count < SETTLED_MAX);
     if (command->kind == COMMAND_POPPED) {
+        outlet->popped_before = outlet->popped;
         outlet->popped = *command;
         outlet->popped_count++;
     } else if (command->kind == COMMAND_REPORT) {

@@ -68,6 +68,20 @@ static void empty_queue_with_open_tasks_is_told_as_empty(void **state)
     assert_int_equal(outlet->popped.popped.pushed_seq, 3);
 }
 
+static void what_is_put_in_front_hides_no_pop(void **state)
+{
+    (void)state;
+    launch_with_three();
+    outlet_for(300);
+    unsigned told = outlet->popped_count;
+    server_run(&outlet->server, "ZPOPMIN %s 2", OUTLET_TASKS);
+    outlet_put(4, 1700000000050); /* before anybody has looked */
+    await_popped(told + 2);
+    assert_head(4, 1700000000050, 4);
+    outlet->popped = outlet->popped_before;
+    assert_head(3, 1700000000300, 3);
+}
+
 static void queue_without_open_tasks_is_left_alone(void **state)
 {
     (void)state;
@@ -510,6 +524,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(head_is_told_once_and_again_when_it_changes),
         TEST(empty_queue_with_open_tasks_is_told_as_empty),
+        TEST(what_is_put_in_front_hides_no_pop),
         TEST(queue_without_open_tasks_is_left_alone),
         TEST(head_is_told_again_when_the_writer_had_no_room),
         TEST(head_is_told_again_when_it_was_not_stored),

@@ -208,6 +208,34 @@ static void run_that_began_below_the_mark_goes_on_above_it(void **state)
     assert_string_equal(queue(), "f h"); /* the first two drops are old: f came back since */
 }
 
+/* What a push answers of the member that stood first before it, and its score. */
+static void assert_stood_first(const char *prev, const char *last, const char *score,
+                               const char *member, const char *before, const char *score_before)
+{
+    redisReply *reply =
+        server_do(&server, "EVAL %s 2 %s %s %s %s A %s zset put %s 1 %s %s", script_text, TASKS,
+                  MARK, prev, last, strcmp(prev, "0") == 0 ? "init" : "", last, score, member);
+
+    assert_int_equal(reply->elements, 4);
+    assert_string_equal(reply->element[0]->str, "OK");
+    assert_string_equal(reply->element[2]->str, before);
+    assert_string_equal(reply->element[3]->str, score_before);
+    freeReplyObject(reply);
+}
+
+static void what_stood_first_is_told(void **state)
+{
+    char member[101] = "", begin[65];
+
+    (void)state;
+    memset(member, 'm', 100);
+    snprintf(begin, sizeof(begin), "%s", member);
+    assert_stood_first("0", "1", "7", member, "", "");
+    assert_stood_first("1", "2", "3", "c", begin, "7");
+    assert_stood_first("2", "3", "9", "d", "c", "3");
+    assert_string_equal(push("0 1 A again list put 1 1 x"), "DUP 3");
+}
+
 static void lost_tail_asks_for_a_rewind(void **state)
 {
     (void)state;
@@ -520,6 +548,7 @@ int main(void)
         cmocka_unit_test_setup(same_push_again_is_a_duplicate, set_up),
         cmocka_unit_test_setup(overlap_is_applied_from_the_mark_on, set_up),
         cmocka_unit_test_setup(run_that_began_below_the_mark_goes_on_above_it, set_up),
+        cmocka_unit_test_setup(what_stood_first_is_told, set_up),
         cmocka_unit_test_setup(lost_tail_asks_for_a_rewind, set_up),
         cmocka_unit_test_setup(lost_mark_is_never_made_up, set_up),
         cmocka_unit_test_setup(second_writer_is_fenced, set_up),

@@ -46,6 +46,24 @@ static void answer_word(struct call *call, const char *word, uint64_t seq)
     items[1] = reply_number((int64_t)seq);
 }
 
+/* What stood first is told with it. */
+static void answer_applied(const struct push *push, uint64_t last, struct slice member,
+                           const char *score)
+{
+    struct answer *answer = push->call->answer;
+    struct redis_reply *items;
+
+    if (push->is_list) {
+        answer_word(push->call, "OK", last);
+        return;
+    }
+    answer->reply = reply_array(answer, 4, &items);
+    items[0] = reply_text(answer, REDIS_STRING, SLICE("OK"));
+    items[1] = reply_number((int64_t)last);
+    items[2] = reply_text(answer, REDIS_STRING, member);
+    items[3] = reply_text(answer, REDIS_STRING, slice_of(score));
+}
+
 static struct slice first_word(struct slice text)
 {
     size_t length = 0;
@@ -263,6 +281,23 @@ static bool apply_all(struct push *push)
 
 /* --- push.lua ---------------------------------------------------------------------------- */
 
+/* 64 bytes of the member that stands first, and its score; both empty: none does. */
+static struct slice first_of(const struct push *push, char member[64], char score[64])
+{
+    const struct entry_key *key = model_find(push->call->model, push->queue);
+    struct slice text;
+
+    score[0] = '\0';
+    if (key == NULL || key->kind != KEY_ZSET || key->count == 0)
+        return (struct slice){0};
+    text = element_text(&key->elements[0]);
+    if (text.length > 64)
+        text.length = 64;
+    memcpy(member, text.bytes, text.length);
+    snprintf(score, 64, "%.17g", key->elements[0].score);
+    return (struct slice){member, text.length};
+}
+
 static void push_range(struct push *push, uint64_t prev, uint64_t last)
 {
     struct call *call = push->call;
@@ -295,11 +330,22 @@ static void push_range(struct push *push, uint64_t prev, uint64_t last)
             return;
         }
     }
+    if (is(push->mode, "withdraw")) {
+        if (apply_all(push))
+            answer_word(call, "OK", mark.at);
+        return;
+    }
+    const struct entry_key *key = model_find(call->model, push->queue);
+    char first[64], score[64];
+    struct slice member = first_of(push, first, score);
+    if (!push->is_list && key != NULL && key->kind != KEY_ZSET) {
+        answer_wrong_type(call);
+        return;
+    }
     if (!apply_all(push))
         return;
-    if (!is(push->mode, "withdraw"))
-        write_mark(push, last);
-    answer_word(call, "OK", is(push->mode, "withdraw") ? mark.at : last);
+    write_mark(push, last);
+    answer_applied(push, last, member, score);
 }
 
 void model_push(struct call *call)
