@@ -59,6 +59,8 @@ class Recorded(Scenario):
 
 
 class PowerCut(Recorded):
+    seconds_long = 5400  # 12,500 disks, each opened by a server of its own
+
     def test_no_cut_loses_or_spoils_what_was_acknowledged(self):
         recording = self.record()
         cuts = Cuts(recording, "power cut", is_fault=False).open(IMAGES, keep=self.folder)
