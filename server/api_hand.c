@@ -21,6 +21,8 @@ const char *hand_denial(enum denial denial)
         [DENIED_NOT_MERGED] = "the other one is not merged into this person",
         [DENIED_SAME] = "that is the same person",
         [DENIED_TOO_MANY] = "too many people are merged into one already",
+        [DENIED_STEPS_FAR] = "a step that is over for the person stands more than 32 behind the "
+                             "next one in that version: put it further up",
     };
 
     return denial < DENIED_END ? texts[denial] : NULL;

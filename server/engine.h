@@ -124,6 +124,7 @@ enum denial {
     DENIED_NOT_MERGED,
     DENIED_SAME,
     DENIED_TOO_MANY,
+    DENIED_STEPS_FAR, /* that version has steps that are over too far behind the next one */
     DENIED_END
 };
 

@@ -245,6 +245,15 @@ void life_hear_news(struct life *life, const struct report *words, struct news *
 /* True: the person can be reached in a way that was not known. */
 bool life_take_news(struct life *life, const struct news *news);
 
+/* --- another version of the playbook (engine_carry.c) ----------------------------------------- */
+
+/* The row stands in `old`: from now on in the playbook of the life at hand, with the same steps
+ * over and the same ones ahead. `lost_out`: bits of enum move_loss. False: one that is over stands
+ * too far behind the next one for the row; nobody is to go on with it. */
+bool life_carry_over(struct life *life, const struct playbook *old, uint8_t *lost_out);
+/* The same of the cadence and the next step alone. False: there is no such cadence either. */
+bool life_carry_run(struct life *life, const struct playbook *old);
+
 /* --- people and people (engine_edge.c) ------------------------------------------------------- */
 
 #define MERGED_MAX 16 /* into one person, one way or another */

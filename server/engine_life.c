@@ -324,6 +324,7 @@ static void start_cadence(struct life *life, unsigned cadence, uint64_t from_ms)
     row->cadence = (uint8_t)cadence;
     row->cadence_ms = from_ms;
     row->step = 1;
+    row->passed = 0;
     row->step_ms = life_step_at(life, &cadence_of(life)->steps.items[0]);
     hold_none(row);
 }
@@ -352,6 +353,7 @@ void life_stop(struct life *life, enum person_end end)
 
     row->cadence = row->step = 0;
     row->cadence_ms = row->step_ms = row->call_ms = 0;
+    row->passed = 0;
     row->call_why = CALL_NOT;
     row->closed = (uint8_t)end;
     hold_none(row);
@@ -378,6 +380,7 @@ void life_go_on(struct life *life)
     }
     row->step = 0;
     row->step_ms = 0;
+    row->passed = 0;
 }
 
 /* A customer stays in the cadence that its purchase began; a prospect who comes back has the one of

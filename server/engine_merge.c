@@ -145,6 +145,7 @@ static void add_plans(struct joining *joining)
         row->cadence = other->cadence;
         row->cadence_ms = other->cadence_ms;
         row->step = other->step;
+        row->passed = other->passed;
         row->step_ms = other->step_ms;
     } else if (adopts && row->step_ms == 0) {
         life_start_segments(&joining->life);

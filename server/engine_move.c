@@ -54,93 +54,6 @@ static enum status move_stage(struct moving *moving)
 
 /* --- another version ---------------------------------------------------------------------- */
 
-static unsigned cadence_named(const struct playbook *playbook, struct slice id)
-{
-    for (unsigned i = 0; i < playbook->cadences.count; i++)
-        if (slice_equal(playbook->cadences.items[i].id, id))
-            return i + 1;
-    return 0;
-}
-
-/* 0: it has none of that id. */
-static unsigned step_named(const struct playbook_cadence *cadence, struct slice id)
-{
-    for (unsigned i = 0; i < cadence->steps.count; i++)
-        if (slice_equal(cadence->steps.items[i].id, id))
-            return i + 1;
-    return 0;
-}
-
-/* Where the next step is not in this version any more, the first one that is still ahead. */
-static void find_step(struct moving *moving, struct slice id)
-{
-    struct life *life = &moving->life;
-    struct person_row *row = &moving->who.row;
-    const struct playbook_cadence *cadence = &life->playbook->cadences.items[row->cadence - 1];
-    unsigned step = step_named(cadence, id);
-
-    if (step == 0) {
-        moving->moved.lost |= MOVE_LOST_STEP;
-        do
-            step++;
-        while (step <= cadence->steps.count &&
-               life_step_at(life, &cadence->steps.items[step - 1]) <= moving->turn->now_ms);
-    }
-    if (step > cadence->steps.count) {
-        life_go_on(life);
-        return;
-    }
-    row->step = (uint8_t)step;
-    row->step_ms = life_step_at(life, &cadence->steps.items[step - 1]);
-}
-
-static void map_held(struct moving *moving, const struct playbook *old)
-{
-    const struct playbook *playbook = moving->life.playbook;
-    struct person_row *row = &moving->who.row;
-    const struct playbook_cadence *from;
-    unsigned cadence, step = 0;
-
-    if (row->held_ms == 0)
-        return;
-    from = &old->cadences.items[row->held_cadence - 1];
-    cadence = cadence_named(playbook, from->id);
-    if (cadence != 0)
-        step = step_named(&playbook->cadences.items[cadence - 1],
-                          from->steps.items[row->held_step - 1].id);
-    if (step == 0) {
-        moving->moved.lost |= MOVE_LOST_HELD;
-        row->held_ms = 0;
-        cadence = 0;
-    }
-    row->held_cadence = (uint8_t)cadence;
-    row->held_step = (uint8_t)step;
-}
-
-static void map_cadence(struct moving *moving, const struct playbook *old)
-{
-    struct life *life = &moving->life;
-    struct person_row *row = &moving->who.row;
-    const struct playbook_cadence *from;
-    unsigned cadence;
-
-    if (row->cadence == 0)
-        return;
-    from = &old->cadences.items[row->cadence - 1];
-    cadence = cadence_named(life->playbook, from->id);
-    row->cadence = (uint8_t)cadence;
-    if (cadence == 0) {
-        moving->moved.lost |= MOVE_LOST_CADENCE;
-        if (row->step != 0)
-            life_start_segments(life);
-        else
-            row->cadence_ms = 0;
-    } else if (row->step != 0) {
-        find_step(moving, from->steps.items[row->step - 1].id);
-    }
-    life_suit_cadence(life);
-}
-
 /* One of the same agency, or the shipped default. */
 static bool is_theirs(const struct moving *moving, uint32_t number)
 {
@@ -175,8 +88,8 @@ static enum status move_playbook(struct moving *moving)
     life->playbook = playbook;
     life->has_facts = false;
     life_enter(life, stage);
-    map_held(moving, old);
-    map_cadence(moving, old);
+    if (!life_carry_over(life, old, &moving->moved.lost))
+        return refuse(moving, STATUS_CONFLICT, DENIED_STEPS_FAR);
     if (row->closed == PERSON_WORKED)
         life_keep_going(life);
     return STATUS_OK;

@@ -190,9 +190,35 @@ void life_look_back(struct life *life, uint64_t task, enum outcome outcome, stru
     past->is_whole = seq == 0;
 }
 
-static bool is_same_cadence(const struct person_row *a, const struct person_row *b)
+static struct slice cadence_id(const struct life *life, const struct person_row *row)
 {
-    return a->cadence == b->cadence && a->cadence_ms == b->cadence_ms;
+    const struct playbook *playbook =
+        registry_playbook(life->engine->options.registry, row->playbook);
+    const struct playbook_cadence *cadence = playbook_cadence(playbook, row->cadence);
+
+    return cadence != NULL ? cadence->id : (struct slice){0};
+}
+
+/* Also where they stand in two versions of the playbook, which number them otherwise. */
+static bool is_same_run(const struct life *life, const struct person_row *a,
+                        const struct person_row *b)
+{
+    return a->cadence_ms == b->cadence_ms && slice_equal(cadence_id(life, a), cadence_id(life, b));
+}
+
+static void take_back_cadence(struct life *life, const struct person_row *before)
+{
+    struct person_row *row = &life->who->row;
+    const struct person_row left = *row;
+
+    row->cadence = before->cadence;
+    row->cadence_ms = before->cadence_ms;
+    row->step = before->step;
+    row->passed = before->passed;
+    row->step_ms = before->step_ms;
+    if (row->playbook != before->playbook &&
+        !life_carry_run(life, registry_playbook(life->engine->options.registry, before->playbook)))
+        *row = left;
 }
 
 /* Its "never again", its silence, its call, and the cadence that it began or stopped. A cadence
@@ -213,13 +239,9 @@ void life_take_back(struct life *life, const struct past *past)
     row->sold_attempt = before->sold_attempt;
     row->call_ms = was_agreed ? before->call_ms : 0;
     row->call_why = was_agreed ? (uint8_t)CALL_AGREED : (uint8_t)CALL_NOT;
-    if (!past->has_after || before->cadence == 0 || is_same_cadence(before, &past->after) ||
-        !is_same_cadence(row, &past->after))
-        return;
-    row->cadence = before->cadence;
-    row->cadence_ms = before->cadence_ms;
-    row->step = before->step;
-    row->step_ms = before->step_ms;
+    if (past->has_after && before->cadence != 0 && !is_same_run(life, before, &past->after) &&
+        is_same_run(life, row, &past->after))
+        take_back_cadence(life, before);
 }
 
 /* How far opt-ins and outcomes have brought the person, the amended one as it is now: from the

@@ -136,12 +136,18 @@ static void open_step(struct life *life, const struct playbook_step *step, uint3
     effect->task = row.number;
 }
 
+/* What was over already when the person came to this version is passed over. */
 static void advance(struct life *life)
 {
     const struct playbook_step *step;
     struct person_row *row = &life->who->row;
+    bool is_over;
 
-    row->step++;
+    do {
+        row->step++;
+        is_over = row->passed & 1;
+        row->passed >>= 1;
+    } while (is_over);
     step = next_step(life);
     if (step != NULL)
         row->step_ms = life_step_at(life, step);

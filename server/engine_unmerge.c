@@ -36,6 +36,7 @@ static void give_back_plans(struct person_row *row, const struct person_row *bef
     BACK(cadence_ms);
     BACK(step);
     BACK(step_ms);
+    BACK(passed);
     BACK(held_cadence);
     BACK(held_step);
     BACK(held_ms);
@@ -47,10 +48,12 @@ static void give_back_plans(struct person_row *row, const struct person_row *bef
 static void give_back(struct person_row *row, const struct person_row *before,
                       const struct person_row *after)
 {
-    bool heard = row->attempts != after->attempts || row->end != after->end;
+    /* Numbers of another version of the playbook mean other stages and steps. */
+    bool went_on = row->attempts != after->attempts || row->end != after->end ||
+                   row->playbook != after->playbook;
     uint8_t added = after->flags & (uint8_t)~before->flags;
 
-    if (heard)
+    if (went_on)
         added &= (uint8_t) ~(PERSON_CONVERSED | PERSON_CUSTOMER);
     if (row->stopped_s != after->stopped_s)
         added &= (uint8_t)~PERSON_DO_NOT_CONTACT;
@@ -59,7 +62,7 @@ static void give_back(struct person_row *row, const struct person_row *before,
     row->optins -= after->optins - before->optins;
     row->attempts = (uint16_t)(row->attempts - (after->attempts - before->attempts));
     row->sold_cents -= after->sold_cents - before->sold_cents;
-    if (!heard)
+    if (!went_on)
         give_back_plans(row, before, after);
     BACK(phone);
     BACK(phone_seq);

@@ -24,6 +24,7 @@
 
 #define PLAYBOOK_FILE_MAX   (1024 * 1024) /* and of the canonical form */
 #define PLAYBOOK_STAGES_MAX 32
+#define PLAYBOOK_STEPS_MAX  250 /* of a cadence */
 
 /* Where something was said; `base`: in the default that the file is based on. */
 struct playbook_place {

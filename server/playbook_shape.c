@@ -174,7 +174,7 @@ static const struct field step_fields[] = {
     {"priority", FIELD_COUNT, AT(playbook_step, priority), .unless = "50", .most = 100},
     {"when", FIELD_RULE, AT(playbook_step, when)},
 };
-SHAPE(step, playbook_step, "a step", .has_id = true, .most = 250);
+SHAPE(step, playbook_step, "a step", .has_id = true, .most = PLAYBOOK_STEPS_MAX);
 
 static const struct field cadence_fields[] = {
     {"title", FIELD_TEXT, AT(playbook_cadence, title), .must = true},

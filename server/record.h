@@ -195,6 +195,7 @@ enum person_end {
 const char *person_end_name(enum person_end end); /* NULL for WORKED; beyond the enum: a bug */
 
 #define TOUCHES_KEPT 8
+#define PASSED_BITS  32
 
 /* Seconds of 32 bits, here and there, end in February 2106. */
 struct person_row {
@@ -253,7 +254,8 @@ struct person_row {
     uint64_t held_ms;   /* a step waits until then for a name; 0: none does */
     uint32_t missed_s;  /* the newest moment by which it was promised an answer and had none, in
                          * seconds since 1970; 0: every promise was kept */
-    uint8_t unused_end[4];
+    uint32_t passed;    /* bit n: of its cadence, the step that is n + 1 behind the next one is over
+                         * already: the person came from a version with another order */
 };
 
 /* Why an opt-in has no task. Stored; append only. */

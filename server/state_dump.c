@@ -134,6 +134,8 @@ static void print_person_row(FILE *out, const struct person_row *row)
     FIELD(out, row, missed_s);
     if (row->attempts_before != 0)
         FIELD(out, row, attempts_before);
+    if (row->passed != 0)
+        FIELD(out, row, passed);
 }
 
 /* --- a row of each table: the rest of its line -------------------------------- */

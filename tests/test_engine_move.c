@@ -168,7 +168,7 @@ static void stages_and_steps_are_found_by_their_ids(void **unused)
         "    for: prospects\n"
         "    then: nurture\n"
         "    steps:\n"
-        "      - {id: hello, after: 1h, channel: email, kind: offer, template: hello}\n"
+        "      - {id: report, after: 1h, channel: email, kind: offer, template: hello}\n"
         "      - {id: resources, after: 4d, channel: email, kind: helpful, template: r}\n");
     use_shipped("default");
     began_ms = world.now_ms;

@@ -1,0 +1,584 @@
+/* Which steps come after somebody was moved to another version of the playbook: none a second time,
+ * and all that are still ahead. Every test ends by comparing state with a rebuild. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/two_people.h"
+
+#define YAML_ROOM (64 * 1024)
+
+enum kind { MINE, RING };
+
+/* Steps as "a:0s b:2d c:4d"; "~b:2d" waits for a name, and "b:2@09:00" is of a date. They are of
+ * the cadence that everybody has, or of the one that a sale begins and that leads back to itself.
+ */
+static uint32_t version_of(enum kind kind, const char *steps)
+{
+    static const char *const heads[] = {
+        "  mine: {title: M, for: prospects, then: nurture, short: a test, steps: [",
+        "  new_customer: {title: R, for: customers, then: new_customer, steps: ["};
+    static char yaml[YAML_ROOM];
+    struct text out = text_over(yaml, YAML_ROOM - 1);
+    char id[16], when[16];
+    int length;
+
+    text_printf(&out, BASED "caps: {gap: 1m}\ncadences:\n%s", heads[kind]);
+    for (; sscanf(steps, " %15[^:]:%15s%n", id, when, &length) == 2; steps += length) {
+        const char *date = strchr(when, '@'), *name = id[0] == '~' ? id + 1 : id;
+
+        text_printf(&out, "{id: %s, channel: email, kind: offer, template: t", name);
+        if (date != NULL)
+            text_printf(&out, ", day: %d, at: \"%s\"", atoi(when), date + 1);
+        else
+            text_printf(&out, ", after: %s", when);
+        text_printf(&out, "%s}, ", name != id ? ", without_name: hold, late_max: 20d" : "");
+    }
+    text_string(&out, "]}\n");
+    if (kind == MINE)
+        text_string(&out, "segments: [{id: everybody, cadence: mine, sla: five_minutes, "
+                          "escalation: usual}]\n");
+    yaml[out.length] = '\0';
+    return use_playbook(yaml);
+}
+
+static uint32_t version(const char *steps)
+{
+    return version_of(MINE, steps);
+}
+
+/* NULL: it is of another cadence. */
+static const struct playbook_step *step_of(const struct effect_step *effect)
+{
+    const struct playbook *playbook =
+        registry_playbook(recovery_registry(world.recovery), effect->playbook);
+    const struct playbook_cadence *cadence = playbook_cadence(playbook, effect->cadence);
+
+    if (cadence == NULL || (!slice_equal(cadence->id, SLICE("mine")) &&
+                            !slice_equal(cadence->id, SLICE("new_customer"))))
+        return NULL;
+    return playbook_step(playbook, effect->cadence, effect->step);
+}
+
+/* What became of its steps, and on which day: "a@0 b@2 -c@4", c was left out. */
+static const char *told(void)
+{
+    static char bytes[4096];
+    struct text out = text_over(bytes, sizeof(bytes) - 1);
+
+    for (unsigned i = 0; i < world.step_count; i++) {
+        const struct playbook_step *step = step_of(&world.steps[i].effect);
+
+        if (step != NULL)
+            text_printf(&out, "%s%s%.*s@%u", out.length > 0 ? " " : "",
+                        world.steps[i].effect.skip != SKIP_NONE ? "-" : "", (int)step->id.length,
+                        step->id.bytes, (unsigned)((world.steps[i].now_ms - WORLD_START_MS) / DAY));
+    }
+    bytes[out.length] = '\0';
+    return bytes;
+}
+
+static void live_until_day(double day)
+{
+    world_live(&world, WORLD_START_MS + (uint64_t)(day * DAY));
+}
+
+static void move_to(uint32_t number)
+{
+    assert_int_equal(move_playbook(1, number), STATUS_OK);
+}
+
+static const char *next_id(void)
+{
+    static char id[32];
+    const struct person_row row = person();
+    struct slice found = playbook_step(life_playbook(), row.cadence, row.step)->id;
+
+    snprintf(id, sizeof(id), "%.*s", (int)found.length, found.bytes);
+    return id;
+}
+
+#define FIVE "a:0s b:2d c:4d d:6d e:10d"
+
+/* Versions are set in the order of their names; the person begins in the last one. */
+static void begin(const char *steps)
+{
+    version(steps);
+    opt_in("one");
+}
+
+/* --- another order ------------------------------------------------------------------------- */
+
+static void a_step_that_was_sent_does_not_come_again_where_it_stands_later(void **unused)
+{
+    uint32_t later = version("a:0s c:4d b:6d d:8d e:10d");
+
+    (void)unused;
+    begin(FIVE);
+    live_until_day(2.5);
+    move_to(later);
+    assert_string_equal(next_id(), "c");
+    live_until_day(20);
+    assert_string_equal(told(), "a@0 b@2 c@4 d@8 e@10");
+}
+
+static void a_step_that_is_ahead_comes_where_it_stands_sooner(void **unused)
+{
+    uint32_t sooner = version("a:0s c:4d b:6d d:8d e:10d");
+
+    (void)unused;
+    begin(FIVE);
+    live_until_day(1);
+    move_to(sooner);
+    assert_int_equal(world.settlement.moved.lost, 0);
+    live_until_day(20);
+    assert_string_equal(told(), "a@0 c@4 b@6 d@8 e@10");
+}
+
+static void a_step_that_was_left_out_is_over_as_well(void **unused)
+{
+    uint32_t later = version("a:0s c:4d b:6d d:8d e:10d");
+
+    (void)unused;
+    begin(FIVE);
+    live_until_day(1);
+    world_pass(&world, 4 * DAY); /* nobody was there */
+    move_to(later);
+    live_until_day(20);
+    assert_string_equal(told(), "a@0 -b@5 c@5 d@8 e@10");
+}
+
+/* Several that are over stand behind the next one, and what comes last is over too. */
+static void many_that_are_over_are_passed_over(void **unused)
+{
+    uint32_t turned = version("d:6d e:7d c:8d b:9d f:10d a:11d");
+
+    (void)unused;
+    begin("a:0s b:1d c:2d d:3d e:4d f:5d");
+    live_until_day(2.5);
+    move_to(turned);
+    live_until_day(30);
+    assert_string_equal(told(), "a@0 b@1 c@2 d@6 e@7 f@10");
+}
+
+static void a_cadence_goes_on_where_all_that_is_behind_is_over(void **unused)
+{
+    uint32_t turned = version("c:3d b:5d a:6d");
+
+    (void)unused;
+    begin("a:0s b:1d c:2d");
+    live_until_day(1.5);
+    move_to(turned);
+    assert_string_equal(next_id(), "c");
+    live_until_day(3);
+    assert_int_equal(person().cadence_ms, WORLD_START_MS + 3 * DAY); /* nurture's */
+    assert_int_equal(person().passed, 0);
+    live_until_day(20);
+    assert_string_equal(told(), "a@0 b@1 c@3");
+}
+
+/* --- new ones, and those that are gone ------------------------------------------------------ */
+
+static void a_new_step_comes_if_it_is_ahead_and_is_not_made_up_for(void **unused)
+{
+    uint32_t more = version("a:0s x:1d y:3d b:5d c:7d d:8d e:10d");
+
+    (void)unused;
+    begin(FIVE);
+    live_until_day(2.5);
+    move_to(more);
+    live_until_day(20);
+    assert_string_equal(told(), "a@0 b@2 y@3 c@7 d@8 e@10");
+}
+
+/* c was to come and is due at once; x was not, though it stands behind c. */
+static void of_what_is_past_there_only_what_was_ahead_comes(void **unused)
+{
+    uint32_t sooner = version("a:0s c:1d x:2d b:3d d:6d e:10d");
+
+    (void)unused;
+    begin(FIVE);
+    live_until_day(2.5);
+    move_to(sooner);
+    live_until_day(20);
+    assert_string_equal(told(), "a@0 b@2 c@2 d@6 e@10");
+}
+
+static void a_move_back_brings_back_what_is_still_ahead(void **unused)
+{
+    uint32_t without = version("a:0s b:2d d:6d e:10d"), all = version(FIVE);
+
+    (void)unused;
+    opt_in("one");
+    live_until_day(2.5);
+    move_to(without);
+    assert_int_equal(world.settlement.moved.lost, MOVE_LOST_STEP);
+    assert_string_equal(next_id(), "d");
+    move_to(all);
+    assert_string_equal(next_id(), "c");
+    live_until_day(20);
+    assert_string_equal(told(), "a@0 b@2 c@4 d@6 e@10");
+}
+
+/* Past while it was gone, so it is a new one that nobody waits for. */
+static void a_move_back_makes_up_for_nothing(void **unused)
+{
+    uint32_t without = version("a:0s b:2d d:6d e:10d"), all = version(FIVE);
+
+    (void)unused;
+    opt_in("one");
+    live_until_day(2.5);
+    move_to(without);
+    live_until_day(5);
+    move_to(all);
+    assert_int_equal(world.settlement.moved.lost, 0);
+    live_until_day(20);
+    assert_string_equal(told(), "a@0 b@2 d@6 e@10");
+}
+
+/* What no version in between knows, the records do. */
+static void a_step_that_was_gone_does_not_come_again_where_it_stands_later(void **unused)
+{
+    uint32_t without = version("a:0s c:4d d:6d e:10d");
+    uint32_t later = version("a:0s c:4d d:6d b:7d e:10d");
+
+    (void)unused;
+    begin(FIVE);
+    live_until_day(2.5);
+    move_to(without);
+    move_to(later);
+    live_until_day(20);
+    assert_string_equal(told(), "a@0 b@2 c@4 d@6 e@10");
+}
+
+static void what_is_not_made_up_for_is_not_in_the_next_version_either(void **unused)
+{
+    uint32_t with = version("a:0s x:1d b:2d c:4d d:6d e:10d");
+    uint32_t later = version("a:0s b:2d c:4d x:5d d:6d e:10d");
+
+    (void)unused;
+    begin(FIVE);
+    live_until_day(2.5);
+    move_to(with);
+    move_to(later);
+    live_until_day(20);
+    assert_string_equal(told(), "a@0 b@2 c@4 d@6 e@10");
+}
+
+/* --- dates, rounds and names ---------------------------------------------------------------- */
+
+/* Opted in at 17:13 in Philadelphia: its date begins 17 hours before its cadence does. */
+static void steps_of_dates_come_once_as_well(void **unused)
+{
+    uint32_t later = version("a:0s c:4@09:00 b:6@09:00 d:8@09:00");
+
+    (void)unused;
+    begin("a:0s b:2@09:00 c:4@09:00 d:8@09:00");
+    live_until_day(2.5);
+    move_to(later);
+    live_until_day(20);
+    assert_string_equal(told(), "a@0 b@1 c@3 d@7");
+}
+
+/* The last step of a round begins the next one, in which all of it comes once more; also what the
+ * record has in which it begins. */
+static void each_round_of_a_ring_has_its_own(void **unused)
+{
+    uint32_t without = version_of(RING, "a:0s c:4d"), later = version_of(RING, "a:0s c:4d b:6d");
+
+    (void)unused;
+    version_of(RING, "a:0s c:2d b:3d");
+    report(opt_in("one"), OUTCOME_SOLD);
+    live_until_day(3.5); /* in the second round, which has begun with b */
+    move_to(without);
+    move_to(later);
+    live_until_day(11.5);
+    assert_string_equal(told(), "a@0 c@2 b@3 a@3 c@7 b@9 a@9");
+}
+
+static void who_comes_back_gets_all_of_it_anew(void **unused)
+{
+    uint32_t later = version("a:0s c:4d b:6d d:8d e:10d");
+
+    (void)unused;
+    begin(FIVE);
+    live_until_day(2.5);
+    move_to(later);
+    assert_int_not_equal(person().passed, 0);
+    report(open_call().number, OUTCOME_DO_NOT_CONTACT);
+    assert_int_equal(person().passed, 0);
+    assert_int_equal(move(MOVE_CONTACT_AGAIN), STATUS_OK);
+    live_until_day(20);
+    assert_string_equal(told(), "a@0 b@2 a@2 c@6 b@8 d@10 e@12");
+}
+
+static void a_step_that_waits_for_a_name_is_no_other_time_ahead(void **unused)
+{
+    uint32_t later = version("a:0s c:4d ~b:6d d:8d e:10d");
+
+    (void)unused;
+    world.name = NULL;
+    begin("a:0s ~b:2d c:4d d:6d e:10d");
+    live_until_day(2.5);
+    assert_int_not_equal(person().held_ms, 0);
+    move_to(later);
+    assert_int_equal(person().held_step, 3);
+    live_until_day(7);
+    world.name = "Dana Rivera";
+    opt_in("two");
+    live_until_day(20);
+    assert_string_equal(told(), "a@0 c@4 b@7 d@8 e@10");
+}
+
+/* --- what is taken back --------------------------------------------------------------------- */
+
+/* Of a version that does not number them as that did in which the outcome came. */
+static void an_amendment_finds_its_cadence_in_another_version(void **unused)
+{
+    uint32_t later;
+    uint64_t task;
+
+    (void)unused;
+    later = version("a:0s c:4d d:5d b:6d e:10d");
+    begin(FIVE);
+    live_until_day(2.5);
+    task = open_call().number;
+    report(task, OUTCOME_CONVERSATION);
+    move_to(later);
+    world.manager = true;
+    assert_int_equal(world_report(&world, task, 1, REPORT_AMEND, OUTCOME_NO_ANSWER, "a1"),
+                     STATUS_OK);
+    assert_string_equal(next_id(), "c");
+    live_until_day(20);
+    assert_string_equal(told(), "a@0 b@2 c@4 d@5 e@10");
+}
+
+static void who_is_left_of_a_merge_passes_over_what_the_other_had(void **unused)
+{
+    uint32_t later = version("a:0s c:4d b:6d d:8d e:10d"), passed;
+
+    (void)unused;
+    version(FIVE);
+    assert_int_equal(world_optin(&world, PHONE, NULL, NULL, "one", INTAKE_TEST), STATUS_OK);
+    assert_int_equal(world_optin(&world, NULL, EMAIL, NULL, "two", 0), STATUS_OK);
+    live_until_day(2.5);
+    assert_int_equal(move_playbook(1, later), STATUS_OK);
+    assert_int_equal(move_playbook(2, later), STATUS_OK);
+    passed = person_of(2).passed;
+    assert_int_not_equal(passed, 0);
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    assert_int_equal(person_of(1).passed, 0);
+    assert_int_equal(person_of(2).passed, passed);
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    live_until_day(20);
+    assert_string_equal(told(), "a@0 b@2 c@4 d@8 e@10");
+}
+
+/* What the merge brought was told in the numbers of the other version. */
+static void who_was_moved_after_a_merge_keeps_what_it_brought(void **unused)
+{
+    struct person_row row;
+
+    (void)unused;
+    two();
+    report(tasks[2], OUTCOME_SOLD);
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    assert_int_equal(move_playbook(1, version(FIVE)), STATUS_OK);
+    assert_string_equal(life_stage(), "customer");
+    row = person();
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    assert_string_equal(life_stage(), "customer");
+    assert_true(person().flags & PERSON_CUSTOMER);
+    assert_int_equal(person().cadence, row.cadence);
+    assert_int_equal(person().step, row.step);
+}
+
+/* --- what the row cannot say ---------------------------------------------------------------- */
+
+static void add_many(char *steps, size_t room, const char *before, unsigned count,
+                     const char *behind)
+{
+    struct text out = text_over(steps, room - 1);
+
+    text_string(&out, before);
+    for (unsigned i = 0; i < count; i++)
+        text_printf(&out, " n%u:%ud", i, 5 + i);
+    text_string(&out, behind);
+    steps[out.length] = '\0';
+}
+
+static void who_would_have_to_pass_over_what_is_too_far_stays(void **unused)
+{
+    static char steps[4096];
+    uint32_t far, near;
+
+    (void)unused;
+    add_many(steps, sizeof(steps), "a:0s", PASSED_BITS + 1, " b:90d");
+    far = version(steps);
+    add_many(steps, sizeof(steps), "a:0s", PASSED_BITS, " b:90d z:91d");
+    near = version(steps);
+    begin("a:0s b:2d z:4d");
+    live_until_day(2.5);
+    assert_int_equal(move_playbook(1, far), STATUS_CONFLICT);
+    assert_int_equal(world.settlement.denial, DENIED_STEPS_FAR);
+    assert_int_not_equal(person().playbook, far);
+    move_to(near);
+    assert_int_equal(person().passed, 1u << (PASSED_BITS - 1));
+    live_until_day(92);
+    assert_int_equal(person().passed, 0);
+    assert_non_null(strstr(told(), "n31@36 z@91"));
+}
+
+/* --- whatever there is ---------------------------------------------------------------------- */
+
+#define IDS      8
+#define VERSIONS 24
+
+static struct made {
+    uint32_t number;
+    uint64_t after_ms[IDS]; /* 0: it has no such step */
+} made[VERSIONS];
+
+/* The steps that are to come, and how often each has come. */
+struct model {
+    bool is_owed[IDS];
+    unsigned came[IDS];
+};
+
+static uint32_t drawn(uint32_t below)
+{
+    static uint32_t seed = 20;
+
+    seed = seed * 1664525 + 1013904223;
+    return (seed >> 8) % below;
+}
+
+/* Some of the steps, in some order, half a day to three days apart. */
+static void make_version(struct made *out)
+{
+    char steps[256];
+    struct text text = text_over(steps, sizeof(steps) - 1);
+    unsigned hours = 0;
+
+    memset(out, 0, sizeof(*out));
+    for (unsigned count = 2 + drawn(IDS); count > 0; count--) {
+        unsigned id = drawn(IDS);
+
+        if (out->after_ms[id] != 0)
+            continue;
+        hours += 12 + drawn(60);
+        out->after_ms[id] = hours * HOUR;
+        text_printf(&text, " %c:%uh", 'a' + id, hours);
+    }
+    steps[text.length] = '\0';
+    out->number = version(steps);
+}
+
+static void note_what_came(struct model *model)
+{
+    for (unsigned i = 0; i < world.step_count; i++) {
+        const struct playbook_step *step = step_of(&world.steps[i].effect);
+        unsigned id = step != NULL ? (unsigned)(step->id.bytes[0] - 'a') : 0;
+
+        if (step == NULL)
+            continue;
+        assert_int_equal(model->came[id]++, 0);
+        assert_true(model->is_owed[id]);
+    }
+    world_forget_steps(&world);
+}
+
+static bool is_over(const struct model *model)
+{
+    for (unsigned id = 0; id < IDS; id++)
+        if (model->is_owed[id] && !model->came[id])
+            return false;
+    return true;
+}
+
+/* A step of both versions stays what it is; one that is new is to come if it is ahead. When none is
+ * to come the cadence is over, and no version brings it back. */
+static void expect(struct model *model, const struct made *from, const struct made *to,
+                   uint64_t since_ms)
+{
+    if (is_over(model))
+        return;
+    for (unsigned id = 0; id < IDS; id++)
+        model->is_owed[id] =
+            to->after_ms[id] != 0 && !model->came[id] &&
+            (from->after_ms[id] != 0 ? model->is_owed[id] : to->after_ms[id] > since_ms);
+}
+
+static void live_one_life(uint64_t number)
+{
+    const struct made *at = &made[VERSIONS - 1];
+    const uint64_t began_ms = world.now_ms;
+    struct model model = {.came = {0}};
+    char email[32];
+
+    snprintf(email, sizeof(email), "p%u@example.com", (unsigned)number);
+    assert_int_equal(world_optin(&world, NULL, email, NULL, email, 0), STATUS_OK);
+    assert_int_equal(world.settlement.optin.person, number);
+    for (unsigned id = 0; id < IDS; id++)
+        model.is_owed[id] = at->after_ms[id] != 0;
+    for (unsigned moves = 0; moves < 6; moves++) {
+        const struct made *to = &made[drawn(VERSIONS)];
+
+        world_live(&world, world.now_ms + drawn(60) * HOUR + HOUR / 2);
+        note_what_came(&model);
+        if (to == at)
+            continue;
+        assert_int_equal(move_playbook(number, to->number), STATUS_OK);
+        expect(&model, at, to, world.now_ms - began_ms);
+        at = to;
+    }
+    world_live(&world, world.now_ms + 40 * DAY);
+    note_what_came(&model);
+    for (unsigned id = 0; id < IDS; id++)
+        assert_true(model.came[id] == 1 || !model.is_owed[id]);
+}
+
+static void whatever_the_versions_each_step_ahead_comes_once(void **unused)
+{
+    (void)unused;
+    for (unsigned i = 0; i < VERSIONS; i++)
+        make_version(&made[i]);
+    for (uint64_t number = 1; number <= 40; number++)
+        live_one_life(number);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(a_step_that_was_sent_does_not_come_again_where_it_stands_later),
+        TEST(a_step_that_is_ahead_comes_where_it_stands_sooner),
+        TEST(a_step_that_was_left_out_is_over_as_well),
+        TEST(many_that_are_over_are_passed_over),
+        TEST(a_cadence_goes_on_where_all_that_is_behind_is_over),
+        TEST(a_new_step_comes_if_it_is_ahead_and_is_not_made_up_for),
+        TEST(of_what_is_past_there_only_what_was_ahead_comes),
+        TEST(a_move_back_brings_back_what_is_still_ahead),
+        TEST(a_move_back_makes_up_for_nothing),
+        TEST(a_step_that_was_gone_does_not_come_again_where_it_stands_later),
+        TEST(what_is_not_made_up_for_is_not_in_the_next_version_either),
+        TEST(steps_of_dates_come_once_as_well),
+        TEST(each_round_of_a_ring_has_its_own),
+        TEST(who_comes_back_gets_all_of_it_anew),
+        TEST(a_step_that_waits_for_a_name_is_no_other_time_ahead),
+        TEST(an_amendment_finds_its_cadence_in_another_version),
+        TEST(who_is_left_of_a_merge_passes_over_what_the_other_had),
+        TEST(who_was_moved_after_a_merge_keeps_what_it_brought),
+        TEST(whatever_the_versions_each_step_ahead_comes_once),
+        TEST(who_would_have_to_pass_over_what_is_too_far_stays),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
