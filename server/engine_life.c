@@ -353,7 +353,6 @@ void life_stop(struct life *life, enum person_end end)
 
     row->cadence = row->step = 0;
     row->cadence_ms = row->step_ms = row->call_ms = 0;
-    row->passed = 0;
     row->call_why = CALL_NOT;
     row->closed = (uint8_t)end;
     hold_none(row);
@@ -380,7 +379,6 @@ void life_go_on(struct life *life)
     }
     row->step = 0;
     row->step_ms = 0;
-    row->passed = 0;
 }
 
 /* A customer stays in the cadence that its purchase began; a prospect who comes back has the one of

@@ -118,7 +118,6 @@ static void change_cadence(struct life *life, const struct playbook_outcome *doe
         row->cadence = row->step = 0;
         row->cadence_ms = row->step_ms = row->held_ms = 0;
         row->held_cadence = row->held_step = 0;
-        row->passed = 0;
     } else if (fits(life, wanted)) {
         if (row->cadence != wanted || row->step == 0)
             life_start_cadence(life, wanted);

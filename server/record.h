@@ -255,7 +255,8 @@ struct person_row {
     uint32_t missed_s;  /* the newest moment by which it was promised an answer and had none, in
                          * seconds since 1970; 0: every promise was kept */
     uint32_t passed;    /* bit n: of its cadence, the step that is n + 1 behind the next one is over
-                         * already: the person came from a version with another order */
+                         * already, as the person came from a version with another order. Of no
+                         * meaning when there is no next one */
 };
 
 /* Why an opt-in has no task. Stored; append only. */

@@ -10,61 +10,7 @@
 
 #include <cmocka.h>
 
-#include "tests/two_people.h"
-
-#define YAML_ROOM (64 * 1024)
-
-enum kind { MINE, RING };
-
-/* Steps as "a:0s b:2d c:4d"; "~b:2d" waits for a name, and "b:2@09:00" is of a date. They are of
- * the cadence that everybody has, or of the one that a sale begins and that leads back to itself.
- */
-static uint32_t version_of(enum kind kind, const char *steps)
-{
-    static const char *const heads[] = {
-        "  mine: {title: M, for: prospects, then: nurture, short: a test, steps: [",
-        "  new_customer: {title: R, for: customers, then: new_customer, steps: ["};
-    static char yaml[YAML_ROOM];
-    struct text out = text_over(yaml, YAML_ROOM - 1);
-    char id[16], when[16];
-    int length;
-
-    text_printf(&out, BASED "caps: {gap: 1m}\ncadences:\n%s", heads[kind]);
-    for (; sscanf(steps, " %15[^:]:%15s%n", id, when, &length) == 2; steps += length) {
-        const char *date = strchr(when, '@'), *name = id[0] == '~' ? id + 1 : id;
-
-        text_printf(&out, "{id: %s, channel: email, kind: offer, template: t", name);
-        if (date != NULL)
-            text_printf(&out, ", day: %d, at: \"%s\"", atoi(when), date + 1);
-        else
-            text_printf(&out, ", after: %s", when);
-        text_printf(&out, "%s}, ", name != id ? ", without_name: hold, late_max: 20d" : "");
-    }
-    text_string(&out, "]}\n");
-    if (kind == MINE)
-        text_string(&out, "segments: [{id: everybody, cadence: mine, sla: five_minutes, "
-                          "escalation: usual}]\n");
-    yaml[out.length] = '\0';
-    return use_playbook(yaml);
-}
-
-static uint32_t version(const char *steps)
-{
-    return version_of(MINE, steps);
-}
-
-/* NULL: it is of another cadence. */
-static const struct playbook_step *step_of(const struct effect_step *effect)
-{
-    const struct playbook *playbook =
-        registry_playbook(recovery_registry(world.recovery), effect->playbook);
-    const struct playbook_cadence *cadence = playbook_cadence(playbook, effect->cadence);
-
-    if (cadence == NULL || (!slice_equal(cadence->id, SLICE("mine")) &&
-                            !slice_equal(cadence->id, SLICE("new_customer"))))
-        return NULL;
-    return playbook_step(playbook, effect->cadence, effect->step);
-}
+#include "tests/carry_world.h"
 
 /* What became of its steps, and on which day: "a@0 b@2 -c@4", c was left out. */
 static const char *told(void)
@@ -178,7 +124,6 @@ static void a_cadence_goes_on_where_all_that_is_behind_is_over(void **unused)
     assert_string_equal(next_id(), "c");
     live_until_day(3);
     assert_int_equal(person().cadence_ms, WORLD_START_MS + 3 * DAY); /* nurture's */
-    assert_int_equal(person().passed, 0);
     live_until_day(20);
     assert_string_equal(told(), "a@0 b@1 c@3");
 }
@@ -302,6 +247,38 @@ static void each_round_of_a_ring_has_its_own(void **unused)
     assert_string_equal(told(), "a@0 c@2 b@3 a@3 c@7 b@9 a@9");
 }
 
+/* All that was left of a round is left out in one moment, which begins the next round; what robots
+ * have not done of it in time is no step of that one either. */
+static void what_is_late_of_a_round_is_not_of_the_next_one(void **unused)
+{
+    uint32_t without = version_of(RING, "a:0s z:9d"), later = version_of(RING, "a:0s c:4d b:6d");
+
+    (void)unused;
+    version_of(RING, "a:0s c:2d b:3d");
+    report(opt_in("one"), OUTCOME_SOLD);
+    live_until_day(1);
+    world_pass(&world, 6 * DAY); /* nobody was there */
+    live_until_day(7.5);
+    move_to(without);
+    move_to(later);
+    live_until_day(13.5);
+    assert_string_equal(told(), "a@0 -c@7 -b@7 a@7 c@11 b@13 a@13");
+}
+
+static void what_no_robot_did_of_a_round_is_not_of_the_next_one(void **unused)
+{
+    uint32_t without = version_of(RING, "a:0s z:9d"), later = version_of(RING, "a:0s b:6d");
+
+    (void)unused;
+    version_of(RING, "a:0s c:2d b:3d");
+    report(opt_in("one"), OUTCOME_SOLD);
+    live_until_day(5.5); /* b was given out on day 3, and until day 5 */
+    move_to(without);
+    move_to(later);
+    live_until_day(9.5);
+    assert_string_equal(told(), "a@0 c@2 b@3 a@3 c@5 b@9 a@9");
+}
+
 static void who_comes_back_gets_all_of_it_anew(void **unused)
 {
     uint32_t later = version("a:0s c:4d b:6d d:8d e:10d");
@@ -312,7 +289,6 @@ static void who_comes_back_gets_all_of_it_anew(void **unused)
     move_to(later);
     assert_int_not_equal(person().passed, 0);
     report(open_call().number, OUTCOME_DO_NOT_CONTACT);
-    assert_int_equal(person().passed, 0);
     assert_int_equal(move(MOVE_CONTACT_AGAIN), STATUS_OK);
     live_until_day(20);
     assert_string_equal(told(), "a@0 b@2 a@2 c@6 b@8 d@10 e@12");
@@ -357,6 +333,43 @@ static void an_amendment_finds_its_cadence_in_another_version(void **unused)
     assert_string_equal(next_id(), "c");
     live_until_day(20);
     assert_string_equal(told(), "a@0 b@2 c@4 d@5 e@10");
+}
+
+static void an_amendment_gives_back_what_is_to_be_passed_over(void **unused)
+{
+    uint32_t later = version("a:0s c:4d b:6d d:8d e:10d");
+    uint64_t task;
+
+    (void)unused;
+    begin(FIVE);
+    live_until_day(2.5);
+    move_to(later);
+    task = open_call().number;
+    report(task, OUTCOME_CONVERSATION);
+    world.manager = true;
+    assert_int_equal(world_report(&world, task, 1, REPORT_AMEND, OUTCOME_NO_ANSWER, "a1"),
+                     STATUS_OK);
+    live_until_day(20);
+    assert_string_equal(told(), "a@0 b@2 c@4 d@8 e@10");
+}
+
+/* The cadence that the outcome began has another number there. */
+static void an_amendment_ends_its_cadence_in_another_version(void **unused)
+{
+    uint32_t more = version(FIVE);
+    uint64_t task;
+
+    (void)unused;
+    use_shipped("default");
+    task = opt_in("one");
+    live_until_day(1);
+    report(task, OUTCOME_NOT_INTERESTED);
+    assert_string_equal(next_id(), "month1");
+    move_to(more);
+    world.manager = true;
+    assert_int_equal(world_report(&world, task, 1, REPORT_AMEND, OUTCOME_NO_ANSWER, "a1"),
+                     STATUS_OK);
+    assert_string_equal(next_id(), "resources");
 }
 
 static void who_is_left_of_a_merge_passes_over_what_the_other_had(void **unused)
@@ -436,124 +449,6 @@ static void who_would_have_to_pass_over_what_is_too_far_stays(void **unused)
     assert_non_null(strstr(told(), "n31@36 z@91"));
 }
 
-/* --- whatever there is ---------------------------------------------------------------------- */
-
-#define IDS      8
-#define VERSIONS 24
-
-static struct made {
-    uint32_t number;
-    uint64_t after_ms[IDS]; /* 0: it has no such step */
-} made[VERSIONS];
-
-/* The steps that are to come, and how often each has come. */
-struct model {
-    bool is_owed[IDS];
-    unsigned came[IDS];
-};
-
-static uint32_t drawn(uint32_t below)
-{
-    static uint32_t seed = 20;
-
-    seed = seed * 1664525 + 1013904223;
-    return (seed >> 8) % below;
-}
-
-/* Some of the steps, in some order, half a day to three days apart. */
-static void make_version(struct made *out)
-{
-    char steps[256];
-    struct text text = text_over(steps, sizeof(steps) - 1);
-    unsigned hours = 0;
-
-    memset(out, 0, sizeof(*out));
-    for (unsigned count = 2 + drawn(IDS); count > 0; count--) {
-        unsigned id = drawn(IDS);
-
-        if (out->after_ms[id] != 0)
-            continue;
-        hours += 12 + drawn(60);
-        out->after_ms[id] = hours * HOUR;
-        text_printf(&text, " %c:%uh", 'a' + id, hours);
-    }
-    steps[text.length] = '\0';
-    out->number = version(steps);
-}
-
-static void note_what_came(struct model *model)
-{
-    for (unsigned i = 0; i < world.step_count; i++) {
-        const struct playbook_step *step = step_of(&world.steps[i].effect);
-        unsigned id = step != NULL ? (unsigned)(step->id.bytes[0] - 'a') : 0;
-
-        if (step == NULL)
-            continue;
-        assert_int_equal(model->came[id]++, 0);
-        assert_true(model->is_owed[id]);
-    }
-    world_forget_steps(&world);
-}
-
-static bool is_over(const struct model *model)
-{
-    for (unsigned id = 0; id < IDS; id++)
-        if (model->is_owed[id] && !model->came[id])
-            return false;
-    return true;
-}
-
-/* A step of both versions stays what it is; one that is new is to come if it is ahead. When none is
- * to come the cadence is over, and no version brings it back. */
-static void expect(struct model *model, const struct made *from, const struct made *to,
-                   uint64_t since_ms)
-{
-    if (is_over(model))
-        return;
-    for (unsigned id = 0; id < IDS; id++)
-        model->is_owed[id] =
-            to->after_ms[id] != 0 && !model->came[id] &&
-            (from->after_ms[id] != 0 ? model->is_owed[id] : to->after_ms[id] > since_ms);
-}
-
-static void live_one_life(uint64_t number)
-{
-    const struct made *at = &made[VERSIONS - 1];
-    const uint64_t began_ms = world.now_ms;
-    struct model model = {.came = {0}};
-    char email[32];
-
-    snprintf(email, sizeof(email), "p%u@example.com", (unsigned)number);
-    assert_int_equal(world_optin(&world, NULL, email, NULL, email, 0), STATUS_OK);
-    assert_int_equal(world.settlement.optin.person, number);
-    for (unsigned id = 0; id < IDS; id++)
-        model.is_owed[id] = at->after_ms[id] != 0;
-    for (unsigned moves = 0; moves < 6; moves++) {
-        const struct made *to = &made[drawn(VERSIONS)];
-
-        world_live(&world, world.now_ms + drawn(60) * HOUR + HOUR / 2);
-        note_what_came(&model);
-        if (to == at)
-            continue;
-        assert_int_equal(move_playbook(number, to->number), STATUS_OK);
-        expect(&model, at, to, world.now_ms - began_ms);
-        at = to;
-    }
-    world_live(&world, world.now_ms + 40 * DAY);
-    note_what_came(&model);
-    for (unsigned id = 0; id < IDS; id++)
-        assert_true(model.came[id] == 1 || !model.is_owed[id]);
-}
-
-static void whatever_the_versions_each_step_ahead_comes_once(void **unused)
-{
-    (void)unused;
-    for (unsigned i = 0; i < VERSIONS; i++)
-        make_version(&made[i]);
-    for (uint64_t number = 1; number <= 40; number++)
-        live_one_life(number);
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -573,10 +468,13 @@ int main(void)
         TEST(each_round_of_a_ring_has_its_own),
         TEST(who_comes_back_gets_all_of_it_anew),
         TEST(a_step_that_waits_for_a_name_is_no_other_time_ahead),
+        TEST(what_is_late_of_a_round_is_not_of_the_next_one),
+        TEST(what_no_robot_did_of_a_round_is_not_of_the_next_one),
+        TEST(an_amendment_gives_back_what_is_to_be_passed_over),
+        TEST(an_amendment_ends_its_cadence_in_another_version),
         TEST(an_amendment_finds_its_cadence_in_another_version),
         TEST(who_is_left_of_a_merge_passes_over_what_the_other_had),
         TEST(who_was_moved_after_a_merge_keeps_what_it_brought),
-        TEST(whatever_the_versions_each_step_ahead_comes_once),
         TEST(who_would_have_to_pass_over_what_is_too_far_stays),
     };
 

@@ -4,6 +4,7 @@ import json
 from harness import Scenario
 from servers import wait_until
 
+DAY_MS = 86_400_000
 CHANGE = {"agrees_to_change": "yes", "timeframe": "by May"}
 
 
@@ -130,6 +131,42 @@ class Moves(Hand):
         self.post("/v1/people/move", {"agency": "acme", "to": "acme.main@7"}, 422)
         event = next(event for event in self.history(people[0]) if event["kind"] == "moved")
         self.assertEqual({"id": "acme.main", "version": 1}, event["to_playbook"])
+
+    def version(self, **steps):
+        """Of a playbook in which everybody has one cadence, with these steps after so many days."""
+        listed = "".join(f"      - {{id: {id}, after: {days}d, channel: email, kind: offer, template: {id}}}\n" for id, days in steps.items())
+        yaml = "based_on: default\nname: own\ntitle: Own\ncadences:\n  mine:\n    title: Mine\n    for: prospects\n    then: nurture\n"
+        yaml += f"    steps:\n{listed}segments:\n  - {{id: everybody, cadence: mine, sla: five_minutes, escalation: usual}}\n"
+        return self.post("/v1/playbooks", {"id": "acme.main", "yaml": yaml}, 201)["version"]
+
+    def live_until(self, start_ms, day, people):
+        self.clock.set(start_ms + int(day * DAY_MS))
+        for person in people:
+            wait_until(lambda person=person: self.person(person)["due_ms"] > self.clock.now_ms, what="what is due")
+
+    def told(self, person, start_ms):
+        """The steps that came or were left out, each with its day."""
+        events = [(event["now_ms"], step) for event in reversed(self.history(person)) for step in event.get("steps", [])]
+        return [(step["id"], (at_ms - start_ms) // DAY_MS) for at_ms, step in events if step["id"] and step["skipped"] != "undone"]
+
+    def test_in_another_version_no_step_comes_twice_and_none_that_is_ahead_is_lost(self):
+        first = self.version(a=0, b=2, c=4, d=6, e=10)
+        self.assertEqual(200, self.web.request("PATCH", "/v1/agencies/acme", {"playbook": "acme.main"}, bearer=self.admin).status)
+        start_ms = self.clock.now_ms
+        early, late, back = people = [self.accept_optin(self.person_number(n))["person"] for n in range(3)]
+        turned, without = self.version(a=0, c=4, b=6, d=8, e=10), self.version(a=0, b=2, d=6, e=10)
+        for day, person, versions in [(1, early, [turned]), (2.5, late, [turned]), (2.5, back, [without, first])]:
+            self.live_until(start_ms, day, people)
+            for version in versions:
+                self.post(f"/v1/people/{person}/move", {"playbook": "acme.main", "version": version})
+            self.assertEqual("c", self.person(person)["next_step"]["id"])
+        self.server.kill()
+        self.start_server()
+        for day in range(3, 12):
+            self.live_until(start_ms, day, people)
+        self.assertEqual([("a", 0), ("c", 4), ("b", 6), ("d", 8), ("e", 10)], self.told(early, start_ms))
+        self.assertEqual([("a", 0), ("b", 2), ("c", 4), ("d", 8), ("e", 10)], self.told(late, start_ms))
+        self.assertEqual([("a", 0), ("b", 2), ("c", 4), ("d", 6), ("e", 10)], self.told(back, start_ms))
 
 
 class Merges(Hand):
