@@ -83,13 +83,37 @@ static bool is_of_run_before(enum record_kind kind)
     return kind == RECORD_STEP || kind == RECORD_SKIPPED || kind == RECORD_PARKED;
 }
 
+/* Whose run it was before this record: of somebody merged, who brought it, or still the same. */
+static uint64_t run_before(const struct record_view *record, uint64_t person, uint64_t began_ms)
+{
+    struct effect_merged merged;
+
+    if (record->header.kind != RECORD_MERGED ||
+        !effect_find(record, EFFECT_MERGED, &merged, sizeof(merged)) ||
+        merged.kept_before.cadence_ms == began_ms || merged.other_before.cadence_ms != began_ms)
+        return person;
+    return merged.other;
+}
+
+static uint64_t seq_before(const struct carrying *carrying, const struct record_view *record,
+                           uint64_t *person)
+{
+    uint64_t whose = run_before(record, *person, carrying->life->who->row.cadence_ms);
+    struct engine_person other;
+
+    if (whose == *person || !engine_load_person(carrying->life->engine, whose, &other))
+        return record->header.person_prev;
+    *person = whose;
+    return other.last_seq;
+}
+
 /* What became of the steps of this run, newest first; an amendment may have interrupted it. */
 static void look_back(struct carrying *carrying)
 {
     const struct life *life = carrying->life;
     const uint64_t began_ms = life->who->row.cadence_ms;
     bool waiting[PLAYBOOK_STEPS_MAX] = {false}; /* told, by records whose run is not known yet */
-    uint64_t seq = life->who->last_seq;
+    uint64_t seq = life->who->last_seq, person = life->who->number;
 
     carrying->has_told = true;
     for (unsigned i = 0; i < LOOKS_BACK && seq != 0; i++) {
@@ -102,14 +126,14 @@ static void look_back(struct carrying *carrying)
         bool is_due = is_of_run_before((enum record_kind)record.header.kind);
         if (!is_due)
             note_steps(carrying, &record, waiting);
-        if (find_row(&record, life->who->number, &row)) {
+        if (find_row(&record, person, &row)) {
             for (unsigned j = 0; row.cadence_ms == began_ms && j < carrying->to->steps.count; j++)
                 carrying->told[j] |= waiting[j];
             memset(waiting, 0, sizeof(waiting));
         }
         if (is_due)
             note_steps(carrying, &record, waiting);
-        seq = record.header.person_prev;
+        seq = seq_before(carrying, &record, &person);
     }
 }
 

@@ -394,6 +394,24 @@ static void who_is_left_of_a_merge_passes_over_what_the_other_had(void **unused)
     assert_string_equal(told(), "a@0 b@2 c@4 d@8 e@10");
 }
 
+/* The run was the other's, and so are the records that tell of it. */
+static void who_is_left_of_a_merge_is_not_told_again_what_the_other_was(void **unused)
+{
+    uint32_t without = version("a:0s c:4d d:6d"), later = version("a:0s c:4d d:6d b:7d e:10d");
+
+    (void)unused;
+    version(FIVE);
+    assert_int_equal(world_optin(&world, PHONE, NULL, NULL, "one", INTAKE_TEST), STATUS_OK);
+    assert_int_equal(world_optin(&world, NULL, EMAIL, NULL, "two", 0), STATUS_OK);
+    live_until_day(2.5);
+    assert_int_equal(move_playbook(1, without), STATUS_OK);
+    assert_int_equal(move_playbook(2, without), STATUS_OK);
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    move_to(later);
+    live_until_day(20);
+    assert_string_equal(told(), "a@0 b@2 c@4 d@6 e@10");
+}
+
 /* What the merge brought was told in the numbers of the other version. */
 static void who_was_moved_after_a_merge_keeps_what_it_brought(void **unused)
 {
@@ -474,6 +492,7 @@ int main(void)
         TEST(an_amendment_ends_its_cadence_in_another_version),
         TEST(an_amendment_finds_its_cadence_in_another_version),
         TEST(who_is_left_of_a_merge_passes_over_what_the_other_had),
+        TEST(who_is_left_of_a_merge_is_not_told_again_what_the_other_was),
         TEST(who_was_moved_after_a_merge_keeps_what_it_brought),
         TEST(who_would_have_to_pass_over_what_is_too_far_stays),
     };
