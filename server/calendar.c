@@ -1,7 +1,9 @@
 /* Every search walks from edge to edge: from a moment to the next one at which the answer may
  * change. Within such a step the zone's offset is constant, so that minutes of the local day and
- * ms are the same measure, and no night of moved clocks needs a rule of its own. A step is never
- * longer than the local day, whose holidays and hours were looked up at its start. */
+ * ms are the same measure, and no night of moved clocks needs a rule of its own. A step ends with
+ * the local day, whose holidays and hours were looked up at its start; a search takes whole days
+ * that are alike in one step, up to the end of the year. The holidays of a year are worked out once
+ * in a search, so that their number costs nothing a day. */
 #include "server/calendar.h"
 
 #include "proto/must.h"
@@ -99,38 +101,55 @@ static bool holiday_exists_in(const struct holiday *holiday, int32_t year)
            day < civil_day_number(year, holiday->month + 1, 1);
 }
 
-static bool falls_on(const struct holiday *holiday, int32_t year, int32_t day_number)
+/* A year of a calendar. */
+struct year {
+    int32_t number; /* 0: none yet */
+    int32_t first_day, end_day;
+    uint64_t holidays[6]; /* bit n: the day n after the first */
+};
+
+static void note_day(struct year *year, int32_t day)
 {
-    if (!holiday_is_kept_in(holiday, year) || !holiday_exists_in(holiday, year))
-        return false;
-    int32_t day = holiday_of_year(holiday, year);
-    return day == day_number || observed_day(holiday->observed, day) == day_number;
+    uint32_t place = (uint32_t)(day - year->first_day);
+
+    if (day >= year->first_day && day < year->end_day)
+        year->holidays[place / 64] |= UINT64_C(1) << place % 64;
 }
 
 #define DAYS_NEAR 27 /* with the days to the one on which it is kept, less than a month */
 
 /* Over the turn of the year a day may be another year's: New Year's Day is kept on the last day of
  * the old year where it is a Saturday. */
-static bool is_kept_on(const struct holiday *holiday, const struct civil *date)
+static void note_holiday(struct year *year, const struct holiday *holiday)
 {
     bool is_far = holiday->days_after < -DAYS_NEAR || holiday->days_after > DAYS_NEAR;
-    int32_t first = date->year - (is_far || date->month == 1);
-    int32_t last = date->year + (is_far || date->month == 12);
+    int32_t first = year->number - (is_far || holiday->month == 12);
+    int32_t last = year->number + (is_far || holiday->month == 1);
 
-    for (int32_t year = first; year <= last; year++) {
-        if (falls_on(holiday, year, date->day_number))
-            return true;
+    for (int32_t of = first; of <= last; of++) {
+        if (!holiday_is_kept_in(holiday, of) || !holiday_exists_in(holiday, of))
+            continue;
+        int32_t day = holiday_of_year(holiday, of);
+        note_day(year, day);
+        note_day(year, observed_day(holiday->observed, day));
     }
-    return false;
 }
 
-static bool is_holiday(const struct calendar *calendar, const struct civil *date)
+static struct year year_of(const struct calendar *calendar, int32_t number)
 {
-    for (size_t i = 0; i < calendar->holiday_count; i++) {
-        if (is_kept_on(&calendar->holidays[i], date))
-            return true;
-    }
-    return false;
+    struct year year = {
+        number, civil_day_number(number, 1, 1), civil_day_number(number + 1, 1, 1), {0}};
+
+    for (size_t i = 0; i < calendar->holiday_count; i++)
+        note_holiday(&year, &calendar->holidays[i]);
+    return year;
+}
+
+static bool is_holiday(const struct year *year, int32_t day)
+{
+    uint32_t place = (uint32_t)(day - year->first_day);
+
+    return year->holidays[place / 64] >> place % 64 & 1;
 }
 
 /* --- the week ------------------------------------------------------------------ */
@@ -164,10 +183,15 @@ enum status calendar_week_add(struct calendar_week *week, int weekday, unsigned 
     return STATUS_OK;
 }
 
-static const struct calendar_span *spans_of(const struct calendar *calendar,
-                                            const struct civil *local)
+/* From midnight to midnight it is open, or it is not. */
+static bool is_whole(const struct calendar *calendar, const struct year *year, int32_t day,
+                     bool open)
 {
-    return calendar->week->day[local->weekday - 1];
+    const struct calendar_span *spans = calendar->week->day[civil_weekday(day) - 1];
+    bool has_hours = is_used(spans[0]) && !is_holiday(year, day);
+
+    return open ? has_hours && spans[0].opens == 0 && spans[0].closes == CALENDAR_DAY_MINUTE
+                : !has_hours;
 }
 
 static unsigned minute_of(const struct civil *local)
@@ -177,21 +201,34 @@ static unsigned minute_of(const struct civil *local)
 
 /* --- the walk ------------------------------------------------------------------ */
 
+struct walk {
+    const struct calendar *calendar;
+    struct year year; /* in which it is */
+};
+
 /* What holds from a moment on, until the next edge. */
 struct step {
     struct civil local;
     enum calendar_state state;
-    unsigned edge_minute; /* of the local day, if no clock is moved before */
+    unsigned edge_minute; /* from the local day's midnight on, if no clock is moved before */
 };
 
-static struct step step_at(const struct calendar *calendar, uint64_t ms)
+static void enter_year(struct walk *walk, int32_t number)
+{
+    if (walk->year.number != number)
+        walk->year = year_of(walk->calendar, number);
+}
+
+static struct step step_at(struct walk *walk, uint64_t ms)
 {
     struct step step = {.edge_minute = CALENDAR_DAY_MINUTE};
-    zone_civil(calendar->zone, ms, &step.local);
-    const struct calendar_span *spans = spans_of(calendar, &step.local);
+    zone_civil(walk->calendar->zone, ms, &step.local);
+    const struct calendar_span *spans = walk->calendar->week->day[step.local.weekday - 1];
     unsigned minute = minute_of(&step.local);
 
-    if (is_holiday(calendar, &step.local)) {
+    if (walk->calendar->holiday_count > 0)
+        enter_year(walk, step.local.year);
+    if (walk->calendar->holiday_count > 0 && is_holiday(&walk->year, step.local.day_number)) {
         step.state = CALENDAR_HOLIDAY;
         return step;
     }
@@ -221,14 +258,28 @@ static uint64_t step_end(const struct calendar *calendar, const struct step *ste
 
 enum calendar_state calendar_state(const struct calendar *calendar, uint64_t ms)
 {
-    return step_at(calendar, ms).state;
+    struct walk walk = {.calendar = calendar};
+
+    return step_at(&walk, ms).state;
 }
 
 uint64_t calendar_steady_until(const struct calendar *calendar, uint64_t ms)
 {
-    struct step step = step_at(calendar, ms);
+    struct walk walk = {.calendar = calendar};
+    struct step step = step_at(&walk, ms);
 
     return step_end(calendar, &step, ms);
+}
+
+bool calendar_opens_in(const struct calendar *calendar, int32_t year)
+{
+    const struct year of = year_of(calendar, year);
+
+    for (int32_t day = of.first_day; day < of.end_day; day++) {
+        if (!is_whole(calendar, &of, day, false))
+            return true;
+    }
+    return false;
 }
 
 /* Where a search that starts at `ms` gives up. Nothing is looked for near the end of time. */
@@ -239,14 +290,27 @@ static uint64_t search_end(uint64_t ms)
     return ms < ZONE_MS_MAX - days ? ms + days : 0;
 }
 
+/* How many days behind a whole one are as that is, in its year; behind another day none. */
+static unsigned days_alike(struct walk *walk, const struct civil *today, bool open)
+{
+    int32_t day = today->day_number;
+
+    enter_year(walk, today->year);
+    while (day < walk->year.end_day && is_whole(walk->calendar, &walk->year, day, open))
+        day++;
+    return day > today->day_number ? (unsigned)(day - today->day_number) - 1 : 0;
+}
+
 static uint64_t first_that_is(const struct calendar *calendar, bool open, uint64_t ms)
 {
+    struct walk walk = {.calendar = calendar};
     uint64_t end = search_end(ms);
 
     while (ms < end) {
-        struct step step = step_at(calendar, ms);
+        struct step step = step_at(&walk, ms);
         if ((step.state == CALENDAR_OPEN) == open)
             return ms;
+        step.edge_minute += CALENDAR_DAY_MINUTE * days_alike(&walk, &step.local, !open);
         ms = step_end(calendar, &step, ms);
     }
     return UINT64_MAX;
@@ -264,17 +328,18 @@ uint64_t calendar_closes(const struct calendar *calendar, uint64_t ms)
 
 uint64_t calendar_day_end(const struct calendar *calendar, uint64_t ms)
 {
+    struct walk walk = {.calendar = calendar};
     uint64_t at = calendar_opens(calendar, ms), day_end = at;
     if (at == UINT64_MAX)
         return UINT64_MAX;
-    struct step step = step_at(calendar, at);
+    struct step step = step_at(&walk, at);
     int32_t today = step.local.day_number;
 
     while (step.local.day_number == today) {
         at = step_end(calendar, &step, at);
         if (step.state == CALENDAR_OPEN)
             day_end = at;
-        step = step_at(calendar, at);
+        step = step_at(&walk, at);
     }
     return day_end;
 }

@@ -86,6 +86,9 @@ enum calendar_state calendar_state(const struct calendar *calendar, uint64_t ms)
  * change of the zone's clocks, or midnight, whichever is first. */
 uint64_t calendar_steady_until(const struct calendar *calendar, uint64_t ms);
 
+/* Whether some day of the year has hours and is no holiday; the zone does not matter. */
+bool calendar_opens_in(const struct calendar *calendar, int32_t year);
+
 /* The first open moment from `ms` on. */
 uint64_t calendar_opens(const struct calendar *calendar, uint64_t ms);
 

@@ -304,6 +304,83 @@ static void a_calendar_without_hours_never_opens(void **state)
     assert_moment(calendar_closes(&calendar, ms), ms);
 }
 
+/* Every day of the year, and February 29 once more where there are to be more of them. */
+static size_t all_days(struct holiday *holidays, size_t most)
+{
+    size_t count = 0;
+
+    for (int32_t day = civil_day_number(2028, 1, 1); day < civil_day_number(2029, 1, 1); day++) {
+        struct civil date;
+        zone_civil(zone_utc(), (uint64_t)day * DAY_MS, &date);
+        holidays[count++] =
+            (struct holiday){.kind = HOLIDAY_YEARLY, .month = date.month, .day = date.day};
+    }
+    for (; count < most; count++)
+        holidays[count] = holidays[59];
+    return count;
+}
+
+static void a_year_opens_when_one_of_its_days_does(void **state)
+{
+    (void)state;
+    struct holiday holidays[366];
+    struct calendar_week week = every_day(540, 1020), none = {0}, sundays = {0};
+    struct calendar calendar = {zone_named(NEW_YORK), &week, holidays, all_days(holidays, 366)};
+    struct calendar never = {zone_named(NEW_YORK), &none, NULL, 0};
+    uint64_t ms = utc("2026-06-02 00:00");
+
+    add(&sundays, 7, 540, 1020);
+    assert_false(calendar_opens_in(&never, 2026));
+    assert_false(calendar_opens_in(&calendar, 2026));
+    assert_moment(calendar_opens(&calendar, ms), UINT64_MAX);
+
+    /* February 29 is no holiday: then there are years with a day and years without. */
+    holidays[59] = holidays[0];
+    assert_true(calendar_opens_in(&calendar, 2028));
+    assert_false(calendar_opens_in(&calendar, 2027));
+    assert_moment(calendar_opens(&calendar, ms), at(NEW_YORK, "2028-02-29 09:00"));
+    calendar.week = &sundays;
+    assert_false(calendar_opens_in(&calendar, 2028)); /* a Tuesday */
+
+    /* And so is December 31, but where the day behind it is kept on it. */
+    holidays[0].observed = OBSERVED_NEAREST;
+    holidays[365] = holidays[0];
+    calendar.week = &week;
+    assert_true(calendar_opens_in(&calendar, 2026));
+    assert_false(calendar_opens_in(&calendar, 2027)); /* 2028 begins with a Saturday */
+}
+
+static void a_calendar_that_is_always_open_never_closes(void **state)
+{
+    (void)state;
+    struct calendar_week week = every_day(0, CALENDAR_DAY_MINUTE);
+    const struct holiday easter = {.kind = HOLIDAY_EASTER};
+    struct calendar calendar = in_zone(NEW_YORK, &week);
+    uint64_t ms = utc("2026-06-02 00:00");
+
+    assert_moment(calendar_closes(&calendar, ms), UINT64_MAX);
+    calendar.holidays = &easter;
+    calendar.holiday_count = 1;
+    assert_moment(calendar_closes(&calendar, ms), at(NEW_YORK, "2027-03-28 00:00"));
+    assert_moment(calendar_steady_until(&calendar, ms), at(NEW_YORK, "2026-06-02 00:00"));
+}
+
+/* Whoever waits for a calendar is looked at by the one writer. A look took 25 ms where each day of
+ * each year was asked about each holiday: two hundred of them, some seconds. */
+static void a_look_is_cheap_whatever_the_holidays(void **state)
+{
+    (void)state;
+    struct holiday holidays[500];
+    struct calendar_week week = every_day(540, 1020);
+    struct calendar calendar = {zone_named(NEW_YORK), &week, holidays, all_days(holidays, 500)};
+    uint64_t ms = utc("2026-06-02 00:00");
+    clock_t began = clock();
+
+    for (unsigned i = 0; i < 200; i++)
+        assert_moment(calendar_opens(&calendar, ms + i * DAY_MS), UINT64_MAX);
+    assert_true(clock() - began < CLOCKS_PER_SEC);
+}
+
 static void nothing_is_looked_for_at_the_end_of_time(void **state)
 {
     (void)state;
@@ -401,6 +478,10 @@ static void random_week(uint64_t *seed, struct calendar_week *week)
 {
     *week = (struct calendar_week){0};
     for (int weekday = 1; weekday <= 7; weekday++) {
+        if (draw(seed, 4) == 0) { /* so that whole days meet */
+            add(week, weekday, 0, CALENDAR_DAY_MINUTE);
+            continue;
+        }
         for (uint32_t spans = draw(seed, 4); spans > 0; spans--) {
             /* Mostly at night, when clocks are moved. */
             unsigned opens = draw(seed, draw(seed, 2) ? 240 : 1440);
@@ -473,6 +554,9 @@ int main(void)
         cmocka_unit_test(days_of_moved_clocks_have_23_and_25_hours),
         cmocka_unit_test(half_an_hour_may_be_moved_too),
         cmocka_unit_test(a_calendar_without_hours_never_opens),
+        cmocka_unit_test(a_year_opens_when_one_of_its_days_does),
+        cmocka_unit_test(a_calendar_that_is_always_open_never_closes),
+        cmocka_unit_test(a_look_is_cheap_whatever_the_holidays),
         cmocka_unit_test(nothing_is_looked_for_at_the_end_of_time),
         cmocka_unit_test(spans_stay_in_order_and_apart),
         cmocka_unit_test(every_answer_is_that_of_a_walk_minute_by_minute),
