@@ -47,6 +47,32 @@ const char *law_reason_text(enum law_reason reason)
     return texts[reason];
 }
 
+/* --- hours that no rule knows ------------------------------------------------------ */
+
+static bool have_common_hour(const struct calendar_week *a, const struct calendar_week *b)
+{
+    for (int day = 0; day < 7; day++) {
+        for (int i = 0; i < CALENDAR_SPANS_MAX * CALENDAR_SPANS_MAX; i++) {
+            struct calendar_span left = a->day[day][i / CALENDAR_SPANS_MAX];
+            struct calendar_span right = b->day[day][i % CALENDAR_SPANS_MAX];
+            if (left.opens < right.closes && right.opens < left.closes)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* What binds beside a rule only takes hours away. */
+bool law_may_allow(const struct law *law, const struct calendar_week *week)
+{
+    bool may = have_common_hour(&law->fallback.week, week) ||
+               have_common_hour(&law->unknown_zone.week, week);
+
+    for (size_t i = 0; i < law->rule_count && !may; i++)
+        may = have_common_hour(&law->rules[i].week, week);
+    return may;
+}
+
 /* --- which rules bind ----------------------------------------------------------- */
 
 static int compare_jurisdiction(const void *code, const void *rule)

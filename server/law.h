@@ -22,6 +22,7 @@
 #define LAW_DAYS_MAX          31 /* how far ahead a legal moment is looked for */
 
 struct law;
+struct calendar_week;
 
 /* Why a call has to wait. The text is for records and people; append only. */
 #define LAW_REASON_MAP(XX)                                                                         \
@@ -59,6 +60,10 @@ struct law_answer {
 
 /* The law as it was when this program was built. */
 const struct law *law_shipped(void);
+
+/* Whether some rule allows a call in some hour of the week, on the clocks of the person. Where none
+ * does nobody may ever be called in those hours. */
+bool law_may_allow(const struct law *law, const struct calendar_week *week);
 
 /* For the record of which law decided: the date of the data. */
 const char *law_version(const struct law *law);

@@ -345,6 +345,26 @@ static void every_rule_is_sound(void **state)
     }
 }
 
+static void assert_may(int weekday, unsigned opens, unsigned closes, bool may)
+{
+    struct calendar_week week = {0};
+
+    assert_status(calendar_week_add(&week, weekday, opens, closes), STATUS_OK);
+    assert_int_equal(law_may_allow(law_shipped(), &week), may);
+}
+
+static void hours_that_no_rule_knows_are_told(void **state)
+{
+    (void)state;
+    const struct calendar_week none = {0};
+
+    assert_false(law_may_allow(law_shipped(), &none));
+    assert_may(1, 2 * 60, 8 * 60, false);
+    assert_may(1, 2 * 60, 8 * 60 + 1, true);
+    assert_may(7, 20 * 60 + 59, 24 * 60, true);
+    assert_may(7, 21 * 60, 24 * 60, false);
+}
+
 static void the_law_has_its_date(void **state)
 {
     (void)state;
@@ -423,6 +443,7 @@ int main(void)
         cmocka_unit_test(hours_that_hold_longer_than_a_cap_are_the_reason),
         cmocka_unit_test(a_place_without_caps_has_no_limit),
         cmocka_unit_test(every_rule_is_sound),
+        cmocka_unit_test(hours_that_no_rule_knows_are_told),
         cmocka_unit_test(the_law_has_its_date),
         cmocka_unit_test(windows_are_those_of_a_walk_step_by_step),
     };
