@@ -367,7 +367,7 @@ static void refuse(struct api *api, const struct api_call *call, enum status sta
 
     if (status == STATUS_TOO_LARGE)
         snprintf(detail, sizeof(detail), "a playbook has at most %d bytes in its canonical form",
-                 SITE_PLAYBOOK_BYTES_MAX);
+                 PLAYBOOK_CANONICAL_MAX);
     else if (status == STATUS_BUSY)
         snprintf(detail, sizeof(detail), "there are as many versions of playbooks as can be: %d",
                  SITE_PLAYBOOK_NUMBER_MAX);

@@ -150,6 +150,21 @@ static int show(const struct playbook_call *call, const struct playbook *playboo
     return 0;
 }
 
+/* Which line is the one too many nobody can say. */
+static void tell_length(struct playbook_call *call)
+{
+    char bytes[256];
+    struct text out = text_over(bytes, sizeof(bytes) - 1);
+
+    text_printf(&out,
+                "this is too long: a playbook has at most %d bytes, and at most %d in its "
+                "canonical form, with everything said (%d where '\"' and line ends are escaped); "
+                "shorten texts and lists",
+                PLAYBOOK_FILE_MAX, PLAYBOOK_CANONICAL_MAX, PLAYBOOK_ESCAPED_MAX);
+    bytes[out.length] = '\0';
+    on_complaint(call, &(struct playbook_complaint){.at = {1, 1, 0}, .text = bytes});
+}
+
 static int with_bytes(struct playbook_call *call, struct slice bytes)
 {
     const struct playbook *playbook;
@@ -158,8 +173,7 @@ static int with_bytes(struct playbook_call *call, struct slice bytes)
     if (!call->show && call->json)
         printf("{\"complaints\":[");
     if (playbook_open(bytes, on_complaint, call, &playbook) == STATUS_TOO_LARGE)
-        fprintf(stderr, "hotlead: %s: a playbook has at most %d bytes\n", call->file,
-                PLAYBOOK_FILE_MAX);
+        tell_length(call);
     code = call->show ? show(call, playbook) : check(call, playbook);
     playbook_close(playbook);
     return code;

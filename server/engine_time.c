@@ -15,8 +15,7 @@
 
 #define DAY_MS        86400000ull
 #define LOOK_AGAIN_MS DAY_MS /* where there is no legal moment as far as one looks */
-#define ROUNDS_MAX    64     /* of law and calendar, until they agree */
-#define HOLIDAYS_MAX  512
+#define ROUNDS_MAX    16     /* of law and calendar, until they agree: a week and a day */
 
 /* --- where -------------------------------------------------------------------------------- */
 
@@ -229,56 +228,12 @@ uint64_t life_step_at(struct life *life, const struct playbook_step *step)
 
 /* --- calendars of the playbook ------------------------------------------------------------ */
 
-struct calendar_room {
-    struct calendar calendar;
-    struct calendar_week week;
-    struct holiday holidays[HOLIDAYS_MAX];
-};
-
-static struct holiday holiday_of(const struct playbook_holiday *from)
-{
-    static const enum holiday_observed observed[] = {
-        [PLAYBOOK_AS_IT_FALLS] = OBSERVED_AS_IT_FALLS,
-        [PLAYBOOK_NEAREST] = OBSERVED_NEAREST,
-        [PLAYBOOK_MONDAY] = OBSERVED_MONDAY,
-    };
-    struct holiday holiday = {.kind = HOLIDAY_YEARLY,
-                              .observed = observed[from->observed],
-                              .year = from->year,
-                              .month = from->month,
-                              .day = from->day,
-                              .weekday = from->weekday,
-                              .nth = from->nth,
-                              .days_after = from->days_after};
-
-    if (from->easter)
-        holiday.kind = HOLIDAY_EASTER;
-    else if (from->nth != 0)
-        holiday.kind = HOLIDAY_WEEKDAY;
-    else if (from->year != 0)
-        holiday.kind = HOLIDAY_DATE;
-    return holiday;
-}
-
-static const struct calendar *make_calendar(const struct playbook_calendar *from,
-                                            const struct zone *persons, struct calendar_room *room)
+static struct calendar calendar_of(const struct playbook_calendar *from, const struct zone *persons)
 {
     const struct zone *own = from->zone.length > 0 ? zone_find(from->zone) : NULL;
 
-    room->week = (struct calendar_week){0};
-    for (int day = 0; day < 7; day++)
-        for (uint32_t i = 0; i < from->weekday[day].count; i++)
-            (void)calendar_week_add(&room->week, day + 1, from->weekday[day].intervals[i].from,
-                                    from->weekday[day].intervals[i].until);
-    room->calendar = (struct calendar){
-        .zone = own != NULL ? own : persons, .week = &room->week, .holidays = room->holidays};
-    while (room->calendar.holiday_count < from->holidays.count &&
-           room->calendar.holiday_count < HOLIDAYS_MAX) {
-        room->holidays[room->calendar.holiday_count] =
-            holiday_of(&from->holidays.items[room->calendar.holiday_count]);
-        room->calendar.holiday_count++;
-    }
-    return &room->calendar;
+    return (struct calendar){own != NULL ? own : persons, &from->week, from->holidays.items,
+                             from->holidays.count};
 }
 
 static bool is_end_of(const struct day_end *day, const struct playbook_calendar *calendar,
@@ -308,17 +263,17 @@ uint64_t engine_day_end(struct engine *engine, const struct playbook_calendar *c
                         uint64_t ms)
 {
     struct day_ends *days = &engine->day_ends;
-    struct calendar_room room;
 
     if (!is_end_of(&days->kept[days->last], calendar, ms)) {
         unsigned place = 0;
         while (place < DAY_ENDS_KEPT && !is_end_of(&days->kept[place], calendar, ms))
             place++;
-        if (place == DAY_ENDS_KEPT)
-            keep_day_end(days, calendar, ms,
-                         calendar_day_end(make_calendar(calendar, zone_utc(), &room), ms));
-        else
+        if (place == DAY_ENDS_KEPT) {
+            struct calendar own = calendar_of(calendar, zone_utc());
+            keep_day_end(days, calendar, ms, calendar_day_end(&own, ms));
+        } else {
             days->last = place;
+        }
     }
     return days->kept[days->last].end_ms;
 }
@@ -435,7 +390,9 @@ static uint64_t next_allowed(const struct search *search, uint64_t ms, bool firs
     return opens;
 }
 
-/* Law and calendar are asked in turn, each from where the other allows it, until both do. */
+/* Law and calendar are asked in turn, each from where the other allows it, until both do. Where
+ * they miss each other day by day it is looked at again from where the search gave up: nothing
+ * opens before, so that people whom nobody may ever call in these hours cost a look a week. */
 static void find_window(struct life *life, const struct search *search, bool capped,
                         enum task_channel channel, uint64_t ms, struct life_window *out)
 {
@@ -451,7 +408,7 @@ static void find_window(struct life *life, const struct search *search, bool cap
         at = next_allowed(search, at, at == ms, out);
     }
     out->open = at == ms;
-    out->opens_ms = at == UINT64_MAX || at != before ? ms + LOOK_AGAIN_MS : at;
+    out->opens_ms = at == UINT64_MAX ? ms + LOOK_AGAIN_MS : at;
     if (at != before || out->closes_ms == UINT64_MAX)
         out->closes_ms = 0;
 }
@@ -464,18 +421,18 @@ void life_window(struct life *life, const struct task_row *row, uint64_t ms,
     bool first = row->kind == TASK_FIRST_RESPONSE;
     /* Who asked for it, or named the time, is kept waiting by the law alone. */
     bool asked = first || row->kind == TASK_AGREED;
-    uint8_t calendar = asked ? 0 : playbook->calls.calendar;
-    struct calendar_room room;
+    uint8_t number = asked ? 0 : playbook->calls.calendar;
+    struct calendar calendar;
 
     add_phone_of(life, row->optin_seq, place.countries[2], &place);
     add_phone_of(life, row->more_seq, place.countries[3], &place);
     struct search search = {
         .place = {place.jurisdictions, place.jurisdiction_count, place.zones, place.zone_count},
-        .calendar = calendar != 0 ? make_calendar(&playbook->calendars.items[calendar - 1],
-                                                  place.local, &room)
-                                  : NULL,
+        .calendar = number != 0 ? &calendar : NULL,
     };
 
+    if (number != 0)
+        calendar = calendar_of(&playbook->calendars.items[number - 1], place.local);
     search.call_count = first ? 0 : earlier_calls(&life->who->row, search.calls_ms);
     *out = (struct life_window){.opens_ms = ms};
     find_window(life, &search, !asked, (enum task_channel)row->channel, ms, out);

@@ -10,8 +10,7 @@
 #include "server/embedded.h"
 #include "server/playbook_internal.h"
 
-#define CHUNK_BYTES    (16 * 1024)
-#define CANONICAL_ROOM (64 * 1024)
+#define CHUNK_BYTES (16 * 1024)
 
 /* --- memory ---------------------------------------------------------------------------------- */
 
@@ -166,26 +165,35 @@ static void tell(struct reading *reading, playbook_complain_fn *complain, void *
     }
 }
 
-/* False: it is longer than a file may be. */
-static bool make_canonical(struct playbook *playbook)
+static bool is_storable(struct slice canonical)
 {
-    char *bytes = NULL;
-    struct text out = {.overflow = true};
+    char *bytes = memory_take(PLAYBOOK_ESCAPED_MAX);
+    struct text out = text_over(bytes, PLAYBOOK_ESCAPED_MAX);
 
-    for (size_t room = CANONICAL_ROOM; out.overflow && room <= PLAYBOOK_FILE_MAX; room *= 2) {
-        char *larger = memory_resize(bytes, room);
-        bytes = larger;
-        out = text_over(bytes, room);
-        playbook_write(playbook, &out);
-    }
-    if (!out.overflow) {
+    text_json_string(&out, canonical);
+    free(bytes);
+    return canonical.length <= PLAYBOOK_CANONICAL_MAX && !out.overflow;
+}
+
+/* TOO_LARGE: to be stored; one that is already may have become longer, where a later release has
+ * more to say. */
+static enum status make_canonical(struct reading *reading)
+{
+    struct playbook *playbook = reading->playbook;
+    char *bytes = memory_take(PLAYBOOK_FILE_MAX);
+    struct text out = text_over(bytes, PLAYBOOK_FILE_MAX);
+    bool fits;
+
+    playbook_write(playbook, &out);
+    fits = !out.overflow && (reading->stored || is_storable(text_slice(&out)));
+    if (fits) {
         playbook->canonical = playbook_copy(playbook->arena, text_slice(&out));
         crypto_generichash(playbook->hash.bytes, sizeof(playbook->hash.bytes),
                            (const unsigned char *)playbook->canonical.bytes,
                            playbook->canonical.length, NULL, 0);
     }
     free(bytes);
-    return !out.overflow;
+    return fits ? STATUS_OK : STATUS_TOO_LARGE;
 }
 
 static enum status open_tree(struct reading *reading, struct tree *root)
@@ -198,7 +206,7 @@ static enum status open_tree(struct reading *reading, struct tree *root)
         playbook_check(reading);
     if (reading->complaint_count > 0)
         return STATUS_INVALID;
-    return make_canonical(reading->playbook) ? STATUS_OK : STATUS_TOO_LARGE;
+    return make_canonical(reading);
 }
 
 static enum status open_bytes(struct slice bytes, bool stored, playbook_complain_fn *complain,

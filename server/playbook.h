@@ -21,10 +21,13 @@
 #include "proto/status.h"
 #include "proto/task.h"
 #include "proto/text.h"
+#include "server/calendar.h"
 
-#define PLAYBOOK_FILE_MAX   (1024 * 1024) /* and of the canonical form */
-#define PLAYBOOK_STAGES_MAX 32
-#define PLAYBOOK_STEPS_MAX  250 /* of a cadence */
+#define PLAYBOOK_FILE_MAX      (1024 * 1024)
+#define PLAYBOOK_CANONICAL_MAX 65536
+#define PLAYBOOK_ESCAPED_MAX   (90 * 1024) /* of the same as a JSON string, to be stored */
+#define PLAYBOOK_STAGES_MAX    32
+#define PLAYBOOK_STEPS_MAX     250 /* of a cadence */
 
 /* Where something was said; `base`: in the default that the file is based on. */
 struct playbook_place {
@@ -285,34 +288,12 @@ struct playbook_segment {
     uint32_t priority;
 };
 
-struct playbook_interval {
-    uint16_t from, until; /* minutes of the day; until 1440 at most */
-};
-
-/* A holiday that falls on a weekend is kept on another day as well. */
-enum playbook_observed { PLAYBOOK_AS_IT_FALLS, PLAYBOOK_NEAREST, PLAYBOOK_MONDAY };
-
-/* A date, of every year where `year` is 0; or the `nth` weekday of the month where that is not 0
- * (-1: the last); or Easter Sunday. Some days after that, or before. */
-struct playbook_holiday {
-    int16_t year;
-    uint8_t month, day;
-    uint8_t weekday; /* 1 Monday to 7 Sunday */
-    int8_t nth;
-    int8_t days_after;
-    bool easter;
-    uint8_t observed; /* enum playbook_observed */
-};
-
 struct playbook_calendar {
     struct slice id;
     struct playbook_place at;
     struct slice zone; /* name in the tz database; "": the person's */
-    struct {
-        const struct playbook_interval *intervals; /* sorted, apart */
-        uint32_t count;
-    } weekday[7]; /* from Monday */
-    PLAYBOOK_LIST(playbook_holiday) holidays;
+    struct calendar_week week;
+    PLAYBOOK_LIST(holiday) holidays; /* no two alike */
 };
 
 struct playbook_tier {
@@ -448,8 +429,8 @@ struct playbook_complaint {
 typedef void playbook_complain_fn(void *owner, const struct playbook_complaint *complaint);
 
 /* Reads and checks. INVALID: `complain` was told everything that is wrong, in the order of the
- * file. TOO_LARGE: more than PLAYBOOK_FILE_MAX bytes, or the canonical form has. `bytes` are not
- * needed afterwards. */
+ * file. TOO_LARGE: more than PLAYBOOK_FILE_MAX bytes, or the canonical form has more than
+ * PLAYBOOK_CANONICAL_MAX or PLAYBOOK_ESCAPED_MAX. `bytes` are not needed afterwards. */
 enum status playbook_open(struct slice bytes, playbook_complain_fn *complain, void *owner,
                           const struct playbook **out);
 /* The same of what was good when it was stored: not everything that a new one may not say is held

@@ -10,8 +10,7 @@
 
 #include "server/playbook_internal.h"
 
-#define INTERVALS_MAX 4 /* of one weekday */
-#define SHIFT_MAX     60
+#define SHIFT_MAX 60
 
 static const char *const weekdays[] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
 static const char *const months[] = {"jan", "feb", "mar", "apr", "may", "jun",
@@ -33,17 +32,15 @@ static int find(const char *const *names, unsigned count, struct slice word)
     return -1;
 }
 
-/* Splits off what stands before a byte, and the byte; spaces around it are left out. */
+/* Splits off what stands before a byte, and the byte; spaces around it are left out. Where the byte
+ * stands last there is a rest, which is empty; behind the last part there is none: its `bytes` are
+ * NULL. */
 static struct slice split(struct slice *rest, char at)
 {
     const char *end = rest->length > 0 ? memchr(rest->bytes, at, rest->length) : NULL;
     struct slice part = {rest->bytes, end ? (size_t)(end - rest->bytes) : rest->length};
-    size_t taken = part.length + (end != NULL);
 
-    if (taken > 0) {
-        rest->bytes += taken;
-        rest->length -= taken;
-    }
+    *rest = end ? (struct slice){end + 1, rest->length - part.length - 1} : (struct slice){0};
     while (part.length > 0 && part.bytes[0] == ' ') {
         part.bytes++;
         part.length--;
@@ -60,12 +57,12 @@ static unsigned weekdays_of(struct slice text)
 {
     struct slice rest = text, first = split(&rest, '-');
     int from = find(weekdays, 7, first);
-    int until = rest.length > 0 ? find(weekdays, 7, split(&rest, '-')) : from;
+    int until = rest.bytes ? find(weekdays, 7, split(&rest, '-')) : from;
     unsigned days = 0;
 
     if (slice_equal(text, SLICE("daily")))
         return 0x7f;
-    if (from < 0 || until < 0 || rest.length > 0)
+    if (from < 0 || until < 0 || rest.bytes)
         return 0;
     for (int day = from;; day = (day + 1) % 7) {
         days |= 1u << day;
@@ -74,60 +71,78 @@ static unsigned weekdays_of(struct slice text)
     }
 }
 
-static bool read_interval(struct slice text, struct playbook_interval *out)
+static bool read_span(struct slice text, struct calendar_span *out)
 {
-    struct slice rest = text, from = split(&rest, '-'), until = split(&rest, '-');
+    struct slice rest = text, opens = split(&rest, '-'), closes = split(&rest, '-');
 
-    return rest.length == 0 && playbook_minute_of(from, false, &out->from) &&
-           playbook_minute_of(until, true, &out->until) && out->from < out->until;
+    return !rest.bytes && playbook_minute_of(opens, false, &out->opens) &&
+           playbook_minute_of(closes, true, &out->closes) && out->opens < out->closes;
 }
 
-static int compare_intervals(const void *a, const void *b)
+static int compare_spans(const void *a, const void *b)
 {
-    const struct playbook_interval *left = a, *right = b;
+    const struct calendar_span *left = a, *right = b;
 
-    return left->from - right->from;
+    return left->opens - right->opens;
 }
 
-/* Where one ends as the next begins, they are one. */
-static uint32_t join_intervals(struct playbook_interval *intervals, uint32_t count)
+/* Where one ends as the next begins, they are one. False: they overlap. */
+static bool join_spans(struct calendar_span *spans, unsigned count)
 {
-    uint32_t last = 0;
+    unsigned last = 0;
 
-    for (uint32_t i = 1; i < count; i++) {
-        if (intervals[i].from == intervals[last].until)
-            intervals[last].until = intervals[i].until;
+    qsort(spans, count, sizeof(*spans), compare_spans);
+    for (unsigned i = 1; i < count; i++) {
+        struct calendar_span span = spans[i];
+        if (span.opens < spans[last].closes)
+            return false;
+        spans[i] = (struct calendar_span){0};
+        if (span.opens == spans[last].closes)
+            spans[last].closes = span.closes;
         else
-            intervals[++last] = intervals[i];
+            spans[++last] = span;
     }
-    return last + 1;
+    return true;
 }
 
-/* How many intervals; 0: it was complained about. */
-static uint32_t read_intervals(struct reading *reading, const struct tree *node,
-                               struct playbook_interval *out)
+/* NULL: they are good; else what is wrong. */
+static const char *read_spans(const struct tree *node, struct calendar_span *out)
 {
+    static const char form[] = "hours are written as \"09:00-12:00, 13:00-17:00\", up to 24:00";
     struct slice rest = node->text;
-    uint32_t count = 0;
-    bool good = node->kind == TREE_TEXT && rest.length > 0;
+    unsigned count = 0;
 
-    while (good && rest.length > 0) {
-        good = count < INTERVALS_MAX && read_interval(split(&rest, ','), &out[count]);
-        count++;
+    if (node->kind != TREE_TEXT)
+        return form;
+    for (; rest.bytes; count++) {
+        struct slice part = split(&rest, ',');
+        if (count == CALENDAR_SPANS_MAX)
+            return "a day has at most 4 spans of hours; make one of those that are close";
+        if (!read_span(part, &out[count]))
+            return form;
     }
-    if (!good) {
-        playbook_complain(reading, node->at,
-                          "hours are written as \"09:00-12:00, 13:00-17:00\", up to 24:00");
-        return 0;
-    }
-    qsort(out, count, sizeof(*out), compare_intervals);
-    for (uint32_t i = 1; i < count; i++) {
-        if (out[i].from >= out[i - 1].until)
+    return join_spans(out, count) ? NULL : "these hours overlap; write each of them once";
+}
+
+static void read_days(struct reading *reading, const struct tree *key,
+                      struct playbook_calendar *calendar)
+{
+    struct calendar_span spans[CALENDAR_SPANS_MAX] = {{0}};
+    unsigned days = weekdays_of(key->text);
+    const char *wrong = days != 0 ? read_spans(key->value, spans) : NULL;
+
+    if (days == 0)
+        playbook_complain(reading, key->at, "'%.20s' is no day: write mon, mon-fri or daily",
+                          key->text.bytes);
+    if (wrong)
+        playbook_complain(reading, key->value->at, "%s", wrong);
+    for (unsigned day = 0; day < 7 && !wrong; day++) {
+        if (!(days >> day & 1))
             continue;
-        playbook_complain(reading, node->at, "these hours overlap");
-        return 0;
+        if (calendar->week.day[day][0].closes > 0)
+            playbook_complain(reading, key->at, "%s has its hours already", weekdays[day]);
+        memcpy(calendar->week.day[day], spans, sizeof(spans));
     }
-    return join_intervals(out, count);
 }
 
 void playbook_read_hours(struct reading *reading, const struct tree *node,
@@ -138,36 +153,18 @@ void playbook_read_hours(struct reading *reading, const struct tree *node,
                           "hours: lines such as `mon-fri: \"09:00-17:00\"` must stand here");
         return;
     }
-    for (const struct tree *key = node->first; key; key = key->next) {
-        struct playbook_interval *intervals =
-            playbook_alloc(reading->arena, INTERVALS_MAX * sizeof(*intervals));
-        unsigned days = weekdays_of(key->text);
-        uint32_t count;
-        if (days == 0) {
-            playbook_complain(reading, key->at, "'%.20s' is no day: write mon, mon-fri or daily",
-                              key->text.bytes);
-            continue;
-        }
-        count = read_intervals(reading, key->value, intervals);
-        for (unsigned day = 0; day < 7; day++) {
-            if (!(days >> day & 1))
-                continue;
-            if (calendar->weekday[day].count > 0)
-                playbook_complain(reading, key->at, "%s has its hours already", weekdays[day]);
-            calendar->weekday[day].intervals = intervals;
-            calendar->weekday[day].count = count;
-        }
-    }
+    for (const struct tree *key = node->first; key; key = key->next)
+        read_days(reading, key, calendar);
 }
 
 void playbook_write_hours(const struct playbook_calendar *calendar, unsigned weekday,
                           struct text *out)
 {
-    for (uint32_t i = 0; i < calendar->weekday[weekday].count; i++) {
-        struct playbook_interval one = calendar->weekday[weekday].intervals[i];
-        text_printf(out, "%s%02u:%02u-%02u:%02u", i ? ", " : "", one.from / 60u, one.from % 60u,
-                    one.until / 60u, one.until % 60u);
-    }
+    const struct calendar_span *spans = calendar->week.day[weekday];
+
+    for (unsigned i = 0; i < CALENDAR_SPANS_MAX && spans[i].closes > 0; i++)
+        text_printf(out, "%s%02u:%02u-%02u:%02u", i ? ", " : "", spans[i].opens / 60u,
+                    spans[i].opens % 60u, spans[i].closes / 60u, spans[i].closes % 60u);
 }
 
 /* --- holidays -------------------------------------------------------------------------------- */
@@ -192,7 +189,7 @@ static bool is_leap(int year)
 }
 
 /* 2026-12-24, or 12-25 of every year. */
-static bool read_date(struct slice text, struct playbook_holiday *out)
+static bool read_date(struct slice text, struct holiday *out)
 {
     struct slice rest = text;
     int year = 0, month, day;
@@ -207,13 +204,15 @@ static bool read_date(struct slice text, struct playbook_holiday *out)
         return false;
     if (text.length == 10 && (year < 1970 || (month == 2 && day == 29 && !is_leap(year))))
         return false;
-    *out = (struct playbook_holiday){
-        .year = (int16_t)year, .month = (uint8_t)month, .day = (uint8_t)day};
+    *out = (struct holiday){.kind = year != 0 ? HOLIDAY_DATE : HOLIDAY_YEARLY,
+                            .year = (int16_t)year,
+                            .month = (uint8_t)month,
+                            .day = (uint8_t)day};
     return true;
 }
 
 /* "4th thu nov", "last mon may": what is behind the first word. */
-static bool read_weekday_date(struct slice rank, struct slice *rest, struct playbook_holiday *out)
+static bool read_weekday_date(struct slice rank, struct slice *rest, struct holiday *out)
 {
     int nth = slice_equal(rank, SLICE("last")) ? -1 : find(ranks, 5, rank) + 1;
     int weekday = find(weekdays, 7, split(rest, ' '));
@@ -221,6 +220,7 @@ static bool read_weekday_date(struct slice rank, struct slice *rest, struct play
 
     if (nth == 0 || weekday < 0 || month < 0)
         return false;
+    out->kind = HOLIDAY_WEEKDAY;
     out->month = (uint8_t)(month + 1);
     out->nth = (int8_t)nth;
     out->weekday = (uint8_t)(weekday + 1);
@@ -228,7 +228,7 @@ static bool read_weekday_date(struct slice rank, struct slice *rest, struct play
 }
 
 /* +1 or -2, if that stands there. */
-static bool read_shift(struct slice *rest, struct playbook_holiday *out)
+static bool read_shift(struct slice *rest, struct holiday *out)
 {
     struct slice word;
     int days;
@@ -243,24 +243,24 @@ static bool read_shift(struct slice *rest, struct playbook_holiday *out)
     return true;
 }
 
-static bool read_observed(struct slice rest, struct playbook_holiday *out)
+static bool read_observed(struct slice rest, struct holiday *out)
 {
     if (slice_equal(rest, SLICE("observed")))
-        out->observed = PLAYBOOK_NEAREST;
+        out->observed = OBSERVED_NEAREST;
     else if (slice_equal(rest, SLICE("observed monday")))
-        out->observed = PLAYBOOK_MONDAY;
+        out->observed = OBSERVED_MONDAY;
     else
         return rest.length == 0;
     return true;
 }
 
-static bool read_holiday(struct slice text, struct playbook_holiday *out)
+static bool read_holiday(struct slice text, struct holiday *out)
 {
     struct slice rest = text, first = split(&rest, ' ');
 
-    *out = (struct playbook_holiday){0};
+    *out = (struct holiday){0};
     if (slice_equal(first, SLICE("easter")))
-        out->easter = true;
+        out->kind = HOLIDAY_EASTER;
     else if (!read_date(first, out) && !read_weekday_date(first, &rest, out))
         return false;
     return read_shift(&rest, out) && read_observed(rest, out);
@@ -268,11 +268,15 @@ static bool read_holiday(struct slice text, struct playbook_holiday *out)
 
 static int compare_holidays(const void *a, const void *b)
 {
-    const struct playbook_holiday *left = a, *right = b;
-    const int lefts[] = {left->year, left->easter,  left->month,      left->day,
-                         left->nth,  left->weekday, left->days_after, left->observed};
-    const int rights[] = {right->year, right->easter,  right->month,      right->day,
-                          right->nth,  right->weekday, right->days_after, right->observed};
+    const struct holiday *left = a, *right = b;
+    const int lefts[] = {left->year,       left->kind == HOLIDAY_EASTER,
+                         left->month,      left->day,
+                         left->nth,        left->weekday,
+                         left->days_after, (int)left->observed};
+    const int rights[] = {right->year,       right->kind == HOLIDAY_EASTER,
+                          right->month,      right->day,
+                          right->nth,        right->weekday,
+                          right->days_after, (int)right->observed};
 
     for (unsigned i = 0; i < 8; i++) {
         if (lefts[i] != rights[i])
@@ -284,8 +288,7 @@ static int compare_holidays(const void *a, const void *b)
 void playbook_read_holidays(struct reading *reading, const struct tree *node,
                             struct entries *holidays)
 {
-    struct playbook_holiday *items =
-        playbook_alloc(reading->arena, (node->count + 1) * sizeof(*items));
+    struct holiday *items = playbook_alloc(reading->arena, (node->count + 1) * sizeof(*items));
     uint32_t count = 0, kept = 0;
 
     if (node->kind != TREE_LIST)
@@ -307,19 +310,25 @@ void playbook_read_holidays(struct reading *reading, const struct tree *node,
     *holidays = (struct entries){items, kept};
 }
 
-void playbook_holiday_write(const struct playbook_holiday *holiday, struct text *out)
+void playbook_holiday_write(const struct holiday *holiday, struct text *out)
 {
     static const char *const observed[] = {"", " observed", " observed monday"};
 
-    if (holiday->easter)
-        text_string(out, "easter");
-    else if (holiday->nth != 0)
+    switch (holiday->kind) {
+    case HOLIDAY_DATE:
+        text_printf(out, "%04d-%02u-%02u", holiday->year, holiday->month, holiday->day);
+        break;
+    case HOLIDAY_YEARLY:
+        text_printf(out, "%02u-%02u", holiday->month, holiday->day);
+        break;
+    case HOLIDAY_WEEKDAY:
         text_printf(out, "%s %s %s", holiday->nth < 0 ? "last" : ranks[holiday->nth - 1],
                     weekdays[holiday->weekday - 1], months[holiday->month - 1]);
-    else if (holiday->year != 0)
-        text_printf(out, "%04d-%02u-%02u", holiday->year, holiday->month, holiday->day);
-    else
-        text_printf(out, "%02u-%02u", holiday->month, holiday->day);
+        break;
+    case HOLIDAY_EASTER:
+        text_string(out, "easter");
+        break;
+    }
     if (holiday->days_after != 0)
         text_printf(out, " %+d", holiday->days_after);
     text_string(out, observed[holiday->observed]);

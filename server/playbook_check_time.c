@@ -1,12 +1,18 @@
 /* What a playbook says about time, and means nothing good: steps out of order, cadences that never
  * end, limits that leave no room, deadlines and escalations that lead nowhere. */
 #include "proto/zone.h"
+#include "server/law.h"
 #include "server/playbook_internal.h"
 #include "server/record.h"
 
 #define CHANNELS_LEAST 2
 #define DAY_MS         86400000ull
-#define LATE_LEAST_MS  60000 /* a step is given out when it is due, and done after that */
+#define YEAR_FIRST     2026 /* nobody was called before it, */
+#define YEAR_LAST      2105 /* and so far times are kept */
+/* A record counts them in a byte, and the one behind the last. No limit of the form: a version that
+ * was stored before there was one stays readable. */
+#define RUNGS_MAX     250
+#define LATE_LEAST_MS 60000 /* a step is given out when it is due, and done after that */
 
 #define SAY(reading, at, ...) playbook_complain(reading, at, __VA_ARGS__)
 
@@ -96,6 +102,14 @@ static void check_steps(struct reading *reading)
 /* --- limits -------------------------------------------------------------------------------------
  */
 
+/* At whatever hour the cadence begins: a date is counted from the midnight before it. */
+static uint64_t apart_at_most(const struct playbook_step *earlier, const struct playbook_step *step)
+{
+    uint64_t between = offset_of(step) - offset_of(earlier);
+
+    return is_by_date(earlier) && !is_by_date(step) ? between + DAY_MS : between;
+}
+
 /* Too many within a day, or too close: such a step would always be late. */
 static void check_step_caps(struct reading *reading, const struct playbook_cadence *cadence,
                             uint32_t index)
@@ -105,17 +119,19 @@ static void check_step_caps(struct reading *reading, const struct playbook_caden
     uint32_t all = 1, calls = step->channel == TASK_CALL;
 
     for (uint32_t i = index; i-- > 0;) {
-        uint64_t between = offset_of(step) - offset_of(&steps[i]);
         if (!has_form(&steps[i]) || !are_comparable(&steps[i], step) ||
-            is_by_date(step) != is_by_date(&steps[i]) || between >= DAY_MS)
+            offset_of(&steps[i]) > offset_of(step))
+            continue;
+        if (apart_at_most(&steps[i], step) < playbook_span_about(caps->gap)) {
+            SAY(reading, step->at, "step '%s' is closer to '%s' than caps.gap allows",
+                step->id.bytes, steps[i].id.bytes);
+            return;
+        }
+        if (is_by_date(step) != is_by_date(&steps[i]) ||
+            offset_of(step) - offset_of(&steps[i]) >= DAY_MS)
             continue;
         all++;
         calls += steps[i].channel == TASK_CALL;
-        if (between >= playbook_span_about(caps->gap))
-            continue;
-        SAY(reading, step->at, "step '%s' is closer to '%s' than caps.gap allows", step->id.bytes,
-            steps[i].id.bytes);
-        return;
     }
     if (all > caps->per_day)
         SAY(reading, step->at, "step '%s' is one more within a day than caps.per_day allows (%u)",
@@ -361,6 +377,9 @@ static void check_chain(struct reading *reading, const struct playbook_chain *ch
         if (i > 0 && playbook_span_about(rungs[i].after) <= playbook_span_about(rungs[i - 1].after))
             SAY(reading, rungs[i].at, "this is not later than the rung above it");
     }
+    if (count > RUNGS_MAX)
+        SAY(reading, rungs[RUNGS_MAX].at, "escalation '%s': %d rungs are the most", chain->id.bytes,
+            RUNGS_MAX);
     if (count == 0 || rungs[count - 1].whom != PLAYBOOK_ROBOT)
         SAY(reading, chain->at,
             "escalation '%s' must end in a robot's step: people may all be away", chain->id.bytes);
@@ -420,27 +439,93 @@ static bool is_zone(struct slice zone)
     return zone.length <= 64;
 }
 
+static bool has_hours(const struct playbook_calendar *calendar)
+{
+    for (unsigned day = 0; day < 7; day++) {
+        if (calendar->week.day[day][0].closes > 0)
+            return true;
+    }
+    return false;
+}
+
+static void check_score(struct reading *reading)
+{
+    if (playbook_span_about(reading->playbook->score.half_life) == 0)
+        SAY(reading, section_at(reading, "score"),
+            "half_life: points that are gone at once count nothing; write a time, such as 2w");
+}
+
+static void check_graveyard(struct reading *reading)
+{
+    if (reading->playbook->graveyard.per_day == 0)
+        SAY(reading, section_at(reading, "graveyard"),
+            "per_day of 0 takes nobody up again; write how many a day may be");
+}
+
+/* The first year in which holidays leave no day; 0: there is none. So a search that looks some
+ * years ahead always finds one. */
+static int year_without_day(const struct playbook_calendar *from)
+{
+    const struct calendar calendar = {.week = &from->week,
+                                      .holidays = from->holidays.items,
+                                      .holiday_count = from->holidays.count};
+    int year = YEAR_FIRST;
+
+    while (year <= YEAR_LAST && calendar_opens_in(&calendar, year))
+        year++;
+    return year <= YEAR_LAST ? year : 0;
+}
+
+static void check_open(struct reading *reading, const struct playbook_calendar *calendar)
+{
+    int year = year_without_day(calendar);
+
+    if (!has_hours(calendar))
+        SAY(reading, calendar->at, "calendar '%s' is never open", calendar->id.bytes);
+    else if (year != 0)
+        SAY(reading, calendar->at,
+            "calendar '%s' is open on no day of %d: its holidays leave none; take some out",
+            calendar->id.bytes, year);
+}
+
+static void check_zone(struct reading *reading, const struct playbook_calendar *calendar)
+{
+    if (!is_zone(calendar->zone))
+        SAY(reading, calendar->at,
+            "zone: write a name such as America/New_York, or leave it out "
+            "for the person's own");
+    else if (calendar->zone.length > 0 && !reading->stored && zone_find(calendar->zone) == NULL)
+        SAY(reading, calendar->at,
+            "zone: the tz database of this machine has no '%s'; write a name such as "
+            "America/New_York",
+            calendar->zone.bytes);
+}
+
 static void check_calendars(struct reading *reading)
 {
     const struct playbook *playbook = reading->playbook;
 
     for (uint32_t i = 0; i < playbook->calendars.count; i++) {
-        const struct playbook_calendar *calendar = &playbook->calendars.items[i];
-        uint32_t intervals = 0;
-        for (unsigned day = 0; day < 7; day++)
-            intervals += calendar->weekday[day].count;
-        if (intervals == 0)
-            SAY(reading, calendar->at, "calendar '%s' is never open", calendar->id.bytes);
-        if (!is_zone(calendar->zone))
-            SAY(reading, calendar->at,
-                "zone: write a name such as America/New_York, or leave it out "
-                "for the person's own");
-        else if (calendar->zone.length > 0 && !reading->stored && zone_find(calendar->zone) == NULL)
-            SAY(reading, calendar->at,
-                "zone: the tz database of this machine has no '%s'; write a name such as "
-                "America/New_York",
-                calendar->zone.bytes);
+        check_open(reading, &playbook->calendars.items[i]);
+        check_zone(reading, &playbook->calendars.items[i]);
     }
+}
+
+/* Hours in which nobody may be called are none. Whose clocks a calendar with a zone meets is not
+ * known before there is a person. */
+static void check_calling(struct reading *reading)
+{
+    const struct playbook *playbook = reading->playbook;
+    const struct playbook_calendar *calendar =
+        playbook->calendars.items + playbook->calls.calendar - 1;
+
+    if (playbook->calls.calendar == 0 || calendar->zone.length > 0 || !has_hours(calendar))
+        return;
+    if (!law_may_allow(law_shipped(), &calendar->week))
+        SAY(reading, calendar->at,
+            "calendar '%s', which calls keep to, is open only when no law allows a call: write "
+            "hours of the person's day, such as \"09:00-20:00\"",
+            calendar->id.bytes);
 }
 
 const struct check playbook_time_checks[] = {
@@ -458,5 +543,8 @@ const struct check playbook_time_checks[] = {
     {{"lease"}, check_lease},
     {{"odds"}, check_odds},
     {{"calendars"}, check_calendars},
+    {{"calls", "calendars"}, check_calling},
+    {{"score"}, check_score},
+    {{"graveyard"}, check_graveyard},
 };
 const unsigned playbook_time_check_count = sizeof(playbook_time_checks) / sizeof(struct check);

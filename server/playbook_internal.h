@@ -90,7 +90,7 @@ enum field_kind {
     FIELD_MAP,     /* PLAYBOOK_LIST, sorted by id */
     FIELD_BLOCK,   /* a struct inside */
     FIELD_HOURS,   /* the weekdays of a calendar */
-    FIELD_HOLIDAYS /* PLAYBOOK_LIST(playbook_holiday) */
+    FIELD_HOLIDAYS /* PLAYBOOK_LIST(holiday) */
 };
 
 /* The name with that number, from 1 to PLAYBOOK_NUMBER_MAX; empty: there is none. */
@@ -166,7 +166,7 @@ void playbook_write_hours(const struct playbook_calendar *calendar, unsigned wee
 const char *playbook_weekday(unsigned weekday); /* from Monday, as files say it */
 void playbook_read_holidays(struct reading *reading, const struct tree *node,
                             struct entries *holidays);
-void playbook_holiday_write(const struct playbook_holiday *holiday, struct text *out);
+void playbook_holiday_write(const struct holiday *holiday, struct text *out);
 
 /* --- and then -------------------------------------------------------------------------------- */
 

@@ -145,7 +145,7 @@ static bool find_fact(struct parse *parse, struct slice name)
 
 static void expect(struct parse *parse, const char *what)
 {
-    playbook_complain(parse->reading, parse->at, "a rule asks `%s`", what);
+    playbook_complain(parse->reading, parse->at, "a rule asks %s", what);
 }
 
 /* A number or a time, in ms. */
@@ -322,13 +322,14 @@ static void parse_test(struct parse *parse)
     if (good)
         check_choices(parse);
     else if (parse->kind == FLAG)
-        expect(parse, "conversation` or `not conversation");
+        expect(parse, "`conversation` or `not conversation`");
     else if (parse->kind == NUMBER)
-        expect(parse, "score >= 60`, with =, <, <=, > or >=, and a whole number behind it");
+        expect(parse, "`score >= 60`, with =, <, <=, > or >=, and a whole number behind it");
     else if (parse->kind == SPAN)
-        expect(parse, "age < 30d` or `age >= 30d");
+        expect(parse, "`age < 30d` or `age >= 30d`");
     else
-        expect(parse, "country = US`, `country in US, CA`, `country not in US` or `country known");
+        expect(parse,
+               "`country = US`, `country in US, CA`, `country not in US` or `country known`");
 }
 
 /* Spaces do not count: the canonical form has its own. */

@@ -197,7 +197,7 @@ SHAPE(segment, playbook_segment, "a segment", .has_id = true, .most = 250);
 
 static const struct field calendar_fields[] = {
     {"zone", FIELD_TEXT, AT(playbook_calendar, zone)},
-    {"hours", FIELD_HOURS, AT(playbook_calendar, weekday), .must = true},
+    {"hours", FIELD_HOURS, AT(playbook_calendar, week), .must = true},
     {"holidays", FIELD_HOLIDAYS, AT(playbook_calendar, holidays)},
 };
 SHAPE(calendar, playbook_calendar, "a calendar", .most = 60);

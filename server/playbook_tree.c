@@ -46,6 +46,39 @@ static yaml_mark_t mark_of_offset(struct slice bytes, size_t offset)
     return mark;
 }
 
+/* The library says what it met, and not what to do about it. */
+static void fail_form(struct planting *planting)
+{
+    static const struct {
+        const char *problem, *advice;
+    } known[] = {
+        {"cannot start any token",
+         "indent with spaces, not tabs; a text that begins so needs quotes"},
+        {"tab character", "indent with spaces"},
+        {"are not allowed in this context",
+         "a text with ': ' needs quotes; indent one level alike"},
+        {"expected key", "indent the lines of one level alike"},
+        {"expected '-'", "indent the lines of one level alike"},
+        {"unexpected end of stream", "close the quote that was opened"},
+        {"',' or ", "close the bracket, or put the text in quotes"},
+        {"expected ':'", "write `name: value`"},
+        {"escape", "write \\\\ for a backslash"},
+    };
+    const yaml_parser_t *parser = &planting->parser;
+    const char *problem = parser->problem ? parser->problem : "this is no YAML";
+    const char *advice = "put the text in quotes";
+    char what[200];
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+        if (strstr(problem, known[i].problem)) {
+            advice = known[i].advice;
+            break;
+        }
+    }
+    snprintf(what, sizeof(what), "%s: %s", problem, advice);
+    fail(planting, parser->problem_mark, what);
+}
+
 /* Takes the next event in place of the present one. */
 static void advance(struct planting *planting)
 {
@@ -60,7 +93,7 @@ static void advance(struct planting *planting)
         fail(planting, mark_of_offset(planting->bytes, parser->problem_offset),
              "this is not UTF-8 text");
     else
-        fail(planting, parser->problem_mark, parser->problem ? parser->problem : "this is no YAML");
+        fail_form(planting);
 }
 
 static bool is_at(const struct planting *planting, yaml_event_type_t type)

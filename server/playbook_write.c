@@ -50,7 +50,7 @@ static void write_hours(const struct playbook_calendar *calendar, unsigned depth
 {
     text_char(out, '\n');
     for (unsigned day = 0; day < 7; day++) {
-        if (calendar->weekday[day].count == 0)
+        if (calendar->week.day[day][0].closes == 0)
             continue;
         begin(out, depth + 1, playbook_weekday(day));
         text_string(out, " \"");
@@ -61,7 +61,7 @@ static void write_hours(const struct playbook_calendar *calendar, unsigned depth
 
 static void write_holidays(const struct entries *holidays, struct text *out)
 {
-    const struct playbook_holiday *items = holidays->items;
+    const struct holiday *items = holidays->items;
 
     text_string(out, " [");
     for (uint32_t i = 0; i < holidays->count; i++) {

@@ -131,8 +131,6 @@ enum status simulate_run(const struct simulate_options *options, struct simulate
     /* A file that says what the shipped one says is that one. */
     if (chosen.playbook && slice_equal(chosen.playbook->canonical, playbook_shipped()->canonical))
         chosen.playbook = NULL;
-    if (chosen.playbook && chosen.playbook->canonical.length > SITE_PLAYBOOK_BYTES_MAX)
-        return STATUS_TOO_LARGE;
     (void)playbook_shipped(); /* opened once, by whoever comes first */
     /* What a town leaves the next one takes, rather than ask the system for new pages. */
     mallopt(M_MMAP_THRESHOLD, 32 << 20);

@@ -28,12 +28,11 @@
 #define SITE_URL_MAX       1024 /* of `redirects`, and of the `_redirect` of a form */
 #define SITE_SETTINGS_MAX  16384
 
-/* Versions of all playbooks together, and the canonical form of one. Opened, one takes some four to
+/* Versions of all playbooks together. Opened, one takes some four to
  * five times its length of memory: 70 KiB for one like the default, in each of the two registries.
  */
 #define SITE_PLAYBOOK_NUMBER_MAX   2000
 #define SITE_DEFAULT_PLAYBOOK      "default" /* the shipped one: no agency's, so without a dot */
-#define SITE_PLAYBOOK_BYTES_MAX    65536
 #define SITE_PLAYBOOK_SETTINGS_MAX (RECORD_PAYLOAD_MAX - 4096) /* beside it: robots' queues */
 
 #define SITE_ROBOTS_MAX 8 /* queues that an agency has for its robots: one a channel, but calls */
@@ -147,7 +146,7 @@ enum status registry_check(const struct registry *registry, enum entity_kind kin
  * its removal. INVALID: the id is none of this agency's, or the agency is not there (*field_out).
  * DUPLICATE: the newest version says the same. NOT_FOUND: there is none to remove. CONFLICT: a site
  * or the agency names what is to be removed. BUSY: there are as many versions as numbers.
- * TOO_LARGE: over SITE_PLAYBOOK_BYTES_MAX, or too much of it has to be escaped. */
+ * TOO_LARGE: over SITE_PLAYBOOK_SETTINGS_MAX, or the room. */
 enum status registry_check_playbook(const struct registry *registry, struct slice id,
                                     struct slice agency, const struct playbook *playbook,
                                     struct text *settings_out, struct slice *field_out);

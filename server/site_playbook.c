@@ -100,6 +100,8 @@ static enum status check_next(const struct registry *registry, struct slice id,
                                                                                       : STATUS_OK;
 }
 
+_Static_assert(PLAYBOOK_ESCAPED_MAX + 2048 <= SITE_PLAYBOOK_SETTINGS_MAX, "beside it: ids");
+
 enum status registry_check_playbook(const struct registry *registry, struct slice id,
                                     struct slice agency, const struct playbook *playbook,
                                     struct text *settings_out, struct slice *field_out)
@@ -116,8 +118,7 @@ enum status registry_check_playbook(const struct registry *registry, struct slic
     if (playbook)
         settings.yaml = playbook->canonical;
     settings_write(ENTITY_PLAYBOOK, &settings, settings_out);
-    return settings.yaml.length > SITE_PLAYBOOK_BYTES_MAX || settings_out->overflow ||
-                   settings_out->length - before > SITE_PLAYBOOK_SETTINGS_MAX
+    return settings_out->overflow || settings_out->length - before > SITE_PLAYBOOK_SETTINGS_MAX
                ? STATUS_TOO_LARGE
                : STATUS_OK;
 }

@@ -109,7 +109,7 @@ static bool sound_hash(struct slice text)
 
 static bool sound_yaml(struct slice text)
 {
-    return text.length <= SITE_PLAYBOOK_BYTES_MAX;
+    return text.length <= PLAYBOOK_CANONICAL_MAX;
 }
 
 static bool sound_public_key(struct slice text)

@@ -124,7 +124,7 @@ static void on_complaint(void *owner, const struct playbook_complaint *complaint
 
 static void add_playbook(struct lives *lives, struct slice yaml)
 {
-    static char bytes[SITE_PLAYBOOK_BYTES_MAX * 2];
+    static char bytes[PLAYBOOK_CANONICAL_MAX * 2];
     const struct registry *registry = recovery_registry(lives->world.recovery);
     struct text settings = text_over(bytes, sizeof(bytes) - 1);
     const struct playbook *playbook;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "server/cli.h"
+#include "server/playbook.h"
 
 static char said[128 * 1024], path[64];
 
@@ -97,6 +98,27 @@ static void a_bad_file_is_1_and_every_mistake_has_its_place(void **state)
     assert_said("],\"good\":false}\n");
 }
 
+/* What `set` refuses, `check` does. */
+static void a_file_that_is_too_long_is_1(void **state)
+{
+    static char yaml[PLAYBOOK_CANONICAL_MAX * 2];
+    struct text out = text_over(yaml, sizeof(yaml) - 1);
+
+    (void)state;
+    text_string(&out, "based_on: default\nname: a\ntitle: A\nwords:\n");
+    for (unsigned i = 0; out.length < PLAYBOOK_CANONICAL_MAX; i++)
+        text_printf(&out, "  w%u: {say: \"%0500u\"}\n", i, i);
+    yaml[out.length] = '\0';
+    write_file(yaml);
+    assert_int_equal(RUN(1, "check", path), 1);
+    assert_said(
+        ":1:1: this is too long: a playbook has at most 1048576 bytes, and at most 65536 in "
+        "its canonical form");
+    assert_int_equal(RUN(1, "check", "--json", path), 1);
+    assert_said("\"line\":1,\"column\":1,\"text\":\"this is too long");
+    assert_said("],\"good\":false}\n");
+}
+
 static void usage_and_a_file_that_is_not_there_are_2(void **state)
 {
     (void)state;
@@ -176,6 +198,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_file_is_0_and_says_its_hash),
         cmocka_unit_test(a_bad_file_is_1_and_every_mistake_has_its_place),
+        cmocka_unit_test(a_file_that_is_too_long_is_1),
         cmocka_unit_test(usage_and_a_file_that_is_not_there_are_2),
         cmocka_unit_test(it_is_shown_as_what_is_asked_for),
         cmocka_unit_test(an_id_is_no_file_whatever_the_flags_are),

@@ -72,7 +72,7 @@ static void weights_are_kept_and_spread(void **unused)
     static const char yaml[] = "assign: {mode: weighted, claim_within: 1m, weights: {ann: 5}}";
     char *text = malloc(SITE_PLAYBOOK_SETTINGS_MAX), *at;
     struct text settings = text_over(text, SITE_PLAYBOOK_SETTINGS_MAX);
-    char playbook[SITE_PLAYBOOK_BYTES_MAX];
+    char playbook[PLAYBOOK_CANONICAL_MAX];
     struct slice shipped = playbook_shipped()->canonical;
     unsigned anns = 0, bens = 0, in_a_row = 0, most = 0;
 

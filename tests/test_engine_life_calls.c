@@ -154,6 +154,27 @@ static void more_than_fit_into_a_short_window_share_its_first_quarter(void **unu
     assert_int_equal(world_visible(&world, world.queue), 760);
 }
 
+/* Hours of the office in which it is night for everybody whom it calls. */
+static void whom_no_hour_fits_is_looked_at_once_a_week(void **unused)
+{
+    struct task_row call;
+
+    (void)unused;
+    use_playbook("calendars: {calling: {zone: America/New_York, hours: {daily: 02:00-03:00}}}\\n");
+    park_calls(1, &call);
+    for (unsigned i = 0; i < 3; i++) {
+        uint64_t looked_ms = call.not_before_ms, last_seq;
+        struct person_row row;
+
+        assert_int_equal(call.state, TASK_PARKED);
+        world_live(&world, looked_ms);
+        assert_int_equal(world_visible(&world, world.queue), 0);
+        assert_true(state_person_find(world.state, 1, &row, &call, &last_seq));
+        assert_true(call.not_before_ms > looked_ms + 7 * DAY);
+        assert_true(call.not_before_ms < looked_ms + 14 * DAY);
+    }
+}
+
 static void what_was_promised_waits_for_nothing_but_the_opening(void **unused)
 {
     struct task_row calls[5], call;
@@ -239,6 +260,7 @@ int main(void)
         LIFE(touches_stand_in_the_order_of_time),
         LIFE(a_nights_calls_are_put_one_after_the_other),
         LIFE(more_than_fit_into_a_short_window_share_its_first_quarter),
+        LIFE(whom_no_hour_fits_is_looked_at_once_a_week),
         LIFE(what_was_promised_waits_for_nothing_but_the_opening),
         LIFE(a_dialers_word_that_nobody_knows_is_no_answer_with_a_flag),
         LIFE(an_unknown_word_of_a_robot_or_an_amendment_is_refused),

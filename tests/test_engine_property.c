@@ -62,7 +62,7 @@ static void add_queues(void)
 
 static void add_playbook(const char *id, const char *name)
 {
-    static char bytes[SITE_PLAYBOOK_BYTES_MAX * 2];
+    static char bytes[PLAYBOOK_CANONICAL_MAX * 2];
     struct text settings = text_over(bytes, sizeof(bytes) - 1);
     const struct playbook *playbook = open_shipped(name);
     struct slice field;

