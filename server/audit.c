@@ -235,17 +235,22 @@ static void add_fact(struct audit *audit, const struct audit_fact *fact)
     audit_sort_add(audit->facts, fact);
 }
 
+static void add_row(struct audit *audit, const struct audit_row *row)
+{
+    audit_sort_add(audit->rows, row);
+}
+
 /* The journal first, for as long as it takes; then Redis; then a snapshot of state, and what came
  * to the journal by then. So the journal is ahead of both, and knows what has changed. */
 static void look(struct audit *audit)
 {
-    audit_walk(audit, add_fact);
+    audit_walk(audit, add_fact, add_row);
     if (audit->options->redis && audit->status == STATUS_OK)
         audit->link = audit_link_open(audit);
     if (audit->link)
         audit_see_queues(audit);
     open_state(audit);
-    audit_walk(audit, add_fact);
+    audit_walk(audit, add_fact, add_row);
     audit->result->has_state = audit->snapshot != NULL;
     judge_meta(audit);
     judge_tally(audit);

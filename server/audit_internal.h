@@ -208,9 +208,11 @@ struct audit_record {
     struct record_header header;
     const char *effects;
 };
-/* Hands the facts of the records behind the walked one to the callback, to the end. */
+/* Hands the facts of the records behind the walked one to the callback, to the end; and the rows
+ * that follow from a record alone, unless `on_row` is NULL. */
 typedef void audit_fact_fn(struct audit *audit, const struct audit_fact *fact);
-void audit_walk(struct audit *audit, audit_fact_fn *on_fact);
+typedef void audit_row_fn(struct audit *audit, const struct audit_row *row);
+void audit_walk(struct audit *audit, audit_fact_fn *on_fact, audit_row_fn *on_row);
 /* The header of one record; false: it is not there, or not sound. */
 bool audit_find_record(struct audit *audit, uint64_t seq, struct record_header *out);
 /* As facts have them. */

@@ -190,7 +190,7 @@ static void look(struct audit *audit)
 {
     audit_queues(audit, true, note_there);
     audit_reports(audit, note_reported);
-    audit_walk(audit, clear_changed);
+    audit_walk(audit, clear_changed, NULL); /* the tables were judged as of their snapshot */
     sift(audit);
 }
 

@@ -12,7 +12,8 @@
 struct walk {
     struct audit *audit;
     audit_fact_fn *on_fact;
-    struct json *json; /* of settings */
+    audit_row_fn *on_row; /* NULL: nobody asks for rows */
+    struct json *json;    /* of settings */
     const struct record_header *header;
     bool linked; /* a fact says already that the record is the person's */
     uint8_t order;
@@ -195,6 +196,12 @@ static struct slice settings_of(const struct effect_admin *effect, struct slice 
     return (struct slice){payload.bytes + effect->at, effect->bytes};
 }
 
+static void expect(struct walk *walk, const struct audit_row *row)
+{
+    if (walk->on_row)
+        walk->on_row(walk->audit, row);
+}
+
 static void expect_entity(struct walk *walk, const struct effect_admin *effect,
                           struct slice settings)
 {
@@ -206,7 +213,7 @@ static void expect_entity(struct walk *walk, const struct effect_admin *effect,
     memcpy(row.key + sizeof key, &seq, sizeof seq);
     row.value[0] = XXH3_64bits(settings.bytes, settings.length);
     row.value[1] = settings.length;
-    audit_sort_add(walk->audit->rows, &row);
+    expect(walk, &row);
 }
 
 /* Behind the key of a row that may be set again: which record set it, and where in it. */
@@ -217,7 +224,7 @@ static void expect_set(struct walk *walk, struct audit_row *row, size_t key_byte
     row->seq = walk->header->seq;
     memcpy(row->key + key_bytes, &seq, sizeof seq);
     row->key[key_bytes + sizeof seq] = walk->order++;
-    audit_sort_add(walk->audit->rows, row);
+    expect(walk, row);
 }
 
 static void expect_edge(struct walk *walk, const struct effect_edge *effect, uint64_t person,
@@ -442,9 +449,10 @@ static int walk_page(struct walk *walk, bool *more_out)
     return code == MDB_NOTFOUND ? 0 : code;
 }
 
-void audit_walk(struct audit *audit, audit_fact_fn *on_fact)
+void audit_walk(struct audit *audit, audit_fact_fn *on_fact, audit_row_fn *on_row)
 {
-    struct walk walk = {.audit = audit, .on_fact = on_fact, .json = json_open(16 * 1024)};
+    struct walk walk = {
+        .audit = audit, .on_fact = on_fact, .on_row = on_row, .json = json_open(16 * 1024)};
     bool more = audit->status == STATUS_OK;
 
     MUST(walk.json);

@@ -5,7 +5,7 @@ import shutil
 import threading
 import time
 
-from harness import LONG, Load, Scenario
+from harness import LONG, Load, Scenario, Web
 from tables import Store, copy_of
 
 
@@ -30,6 +30,19 @@ class Audited(Scenario):
         self.assertEqual(0, found["orphans"])
         self.assertEqual(found["optins"], found["ended"] + found["open"])
         return found
+
+    def consume(self, stopped, dice, queue=None):
+        """Pops, claims, and says something of most."""
+        while not stopped.is_set():
+            member = self.redis("ZPOPMIN", self.key("tasks", queue))
+            if not member:
+                time.sleep(0.01)
+                continue
+            task = json.loads(member[0])
+            if dice.random() < 0.8:
+                self.report(task, "claim")
+            if dice.random() < 0.6:
+                self.report(task, "outcome", outcome=dice.choice(("no_answer", "conversation", "sold")))
 
     def live(self):
         """One of each kind of life: ended, held, popped, breached or open; answered without a task; a list."""
@@ -95,19 +108,6 @@ class Lives(Audited):
 
 
 class UnderLoad(Audited):
-    def consume(self, stopped, dice):
-        """Pops, claims, and says something of most."""
-        while not stopped.is_set():
-            member = self.redis("ZPOPMIN", self.key("tasks"))
-            if not member:
-                time.sleep(0.01)
-                continue
-            task = json.loads(member[0])
-            if dice.random() < 0.8:
-                self.report(task, "claim")
-            if dice.random() < 0.6:
-                self.report(task, "outcome", outcome=dice.choice(("no_answer", "conversation", "sold")))
-
     def test_nothing_is_named_while_everything_moves(self):
         stopped = threading.Event()
         consumer = threading.Thread(target=self.consume, args=(stopped, random.Random(5)))
@@ -124,6 +124,37 @@ class UnderLoad(Audited):
             self.server.kill()
         self.assertLessEqual(acked, self.assert_no_orphans()["optins"])
         self.start_server()
+
+
+class UnderTraffic(Audited):
+    queue_settings = {"assign": "round_robin"}
+
+    def opt_in_and_administer(self, stopped):
+        """Each opt-in takes somebody's turn and was referred; settings change all the while."""
+        referrer = self.accept_optin(self.person_number(0))["person"]
+        web, number = Web(self.server.port), 0
+        while not stopped.wait(0.02):
+            number += 1
+            self.post_optin({**self.person_number(number), "referred_by": referrer}, web=web)
+            web.request("PATCH", "/v1/sites/acme-www", json.dumps({"suspect_limit": 100 + number}), bearer=self.admin)
+        web.close()
+
+    def test_nothing_is_named_while_turns_referrals_and_settings_change(self):
+        self.create("agents", id="a42", agency="acme")
+        stopped = threading.Event()
+        threads = [
+            threading.Thread(target=self.opt_in_and_administer, args=(stopped,)),
+            threading.Thread(target=self.consume, args=(stopped, random.Random(7), "acme.a-a42")),
+        ]
+        for thread in threads:
+            thread.start()
+        for _ in range(20 if LONG else 4):
+            self.assert_no_orphans()
+        stopped.set()
+        for thread in threads:
+            thread.join()
+        self.let_the_watch_see_a_pop()
+        self.assertLess(10, self.assert_no_orphans()["people"])
 
 
 class Damaged(Audited):
