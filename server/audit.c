@@ -276,11 +276,13 @@ enum status audit_run(const struct audit_options *options, struct audit_result *
         .agents = calloc(AUDIT_AGENTS_MAX, sizeof *audit.agents),
         .facts = audit_sort_open(sizeof(struct audit_fact), sort_bytes, options->scratch),
         .rows = audit_sort_open(sizeof(struct audit_row), sort_bytes, options->scratch),
+        .registry = registry_open(),
     };
+    bool has_memory = audit.queues && audit.agents && audit.facts && audit.rows && audit.registry &&
+                      audit_member_open(&audit);
 
     *result_out = (struct audit_result){0};
-    audit.status = audit.queues && audit.agents && audit.facts && audit.rows ? open_journal(&audit)
-                                                                             : STATUS_BUSY;
+    audit.status = has_memory ? open_journal(&audit) : STATUS_BUSY;
     if (audit.status == STATUS_OK)
         look(&audit);
     audit_link_close(audit.link);
@@ -290,6 +292,8 @@ enum status audit_run(const struct audit_options *options, struct audit_result *
         lmdb_env_close(&audit.journal);
     audit_sort_close(audit.facts);
     audit_sort_close(audit.rows);
+    audit_member_close(&audit);
+    registry_close(audit.registry);
     free(audit.suspects);
     free(audit.queues);
     free(audit.agents);

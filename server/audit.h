@@ -1,14 +1,16 @@
 /* Whether every opt-in that was acknowledged is where it was promised to be, by code of its own: a
  * fold of the journal that knows only opt-ins, people and tasks, its own reading of state's tables,
  * and its own look at Redis. It shares the layout of what is stored with the rest (record.h,
- * state.h), and none of the code that decides, applies, renders or reads it.
+ * state.h), and what that is called and says: names (site.h) and the bytes of a member (render.h).
+ * It shares none of the code that decides, applies or reads it.
  *
- *   journal   every record is there and sound; each opt-in has a decision and a person, and the
- * task that it was told was opened person    something of it is open, with a time at which it goes
- * on; or an outcome, or a reason that the opt-in was answered with, has ended it state     has
- * exactly the rows that follow: person, task, due, outbox, visible, suspect, queue, entity Redis a
- * task that is queued and was pushed stands there; what is held or has ended does not; and nothing
- * else of ours does
+ * - The journal: every record is there and sound; each opt-in has a decision and a person, and the
+ *   task that it was told was opened.
+ * - A person: something of it is open, with a time at which it goes on; or an outcome, or a reason
+ *   that the opt-in was answered with, has ended it.
+ * - State: it has exactly the rows that follow.
+ * - Redis: a task that is queued and was pushed stands there as it was put, byte by byte and at its
+ *   score; what is held or has ended does not; and nothing else of ours does.
  *
  * What is not so is an orphan. Reads only, and works beside a server: what changes while it looks
  * is looked at again before it is named.

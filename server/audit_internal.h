@@ -7,6 +7,7 @@
  *   audit_tables.c  the rows that follow from all of it, beside the tables that hold them
  *   audit_queues.c  what stands in Redis
  *   audit_judge.c   that beside what should stand there
+ *   audit_member.c  what a put says, to the byte
  *   audit_link.c    one question to Redis after the other
  *   audit_sort.c    more than fits into memory, in order
  */
@@ -21,6 +22,8 @@
 #include "server/audit_sort.h"
 #include "server/lmdb_env.h"
 #include "server/log.h"
+#include "server/render.h"
+#include "server/site.h"
 #include "server/state.h"
 
 #define AUDIT_QUEUES_MAX     STATE_QUEUES_MAX
@@ -116,7 +119,8 @@ struct audit_row {
     uint8_t key[29]; /* as state has it; in Redis: queue, task, delivery */
     uint8_t side;    /* of Redis: 0 for what should be there, 1 for what is */
     uint8_t must;    /* it has to stand there; else it must not: in Redis, and of what is set */
-    uint64_t value[2];
+    uint64_t
+        value[2]; /* in Redis: put and rank of what should be there; hash and score of what is */
     uint64_t seq; /* the record that it follows from */
     uint64_t person, first_ms, task, opened_ms;
 };
@@ -152,13 +156,21 @@ struct audit_agent {
     uint64_t pass;
 };
 
-/* What stood in Redis and should not, or the other way round. */
+/* What is wrong with a delivery in Redis. */
+enum audit_doubt {
+    DOUBT_MISSING, /* it should stand there; all others should not: */
+    DOUBT_HELD,    /* its task is open, and somebody has it */
+    DOUBT_NOT_OPEN,
+    DOUBT_ALTERED,   /* it is not what was put */
+    DOUBT_MISPLACED, /* it is, at another score */
+};
 struct audit_suspect {
     struct audit_about about;
+    uint64_t hash, score; /* of what stands there */
+    uint64_t rank;        /* where it should */
     uint32_t queue;
     uint16_t delivery;
-    bool missing;         /* else it is too much */
-    bool known;           /* too much: its task is open, and held */
+    uint8_t doubt;
     bool there, reported; /* at the look at hand */
     bool cleared;
 };
@@ -180,6 +192,9 @@ struct audit {
     struct audit_queue *queues; /* AUDIT_QUEUES_MAX */
     struct audit_agent *agents; /* AUDIT_AGENTS_MAX */
     struct audit_sort *facts, *rows;
+    struct registry *registry; /* names of all that was ever set up, and the playbooks */
+    bool registry_torn;        /* a record of it may be missing */
+    struct renderer renderer;
 
     /* State: a snapshot. */
     struct lmdb_env state;
@@ -187,10 +202,11 @@ struct audit {
     uint64_t settled_seq; /* rows that follow from later records may be young */
     struct state_meta meta;
 
-    struct audit_link *link; /* NULL: Redis is not looked at */
-    bool redis_failed;       /* it was to be, and could not: the rest goes on */
-    struct audit_row held;   /* of the rows of Redis the one at hand, until the next key comes */
-    bool holds, held_seen;
+    struct audit_link *link;   /* NULL: Redis is not looked at */
+    bool redis_failed;         /* it was to be, and could not: the rest goes on */
+    struct audit_row expected; /* of the rows of Redis, until the next key comes */
+    bool expects, expected_seen;
+    struct audit_row seen; /* the last one */
     struct audit_suspect *suspects;
     size_t suspect_count;
 };
@@ -207,14 +223,22 @@ void audit_tell(struct audit *audit, const struct audit_about *about, const char
 struct audit_record {
     struct record_header header;
     const char *effects;
+    struct slice payload;
+    bool is_whole; /* the payload is sound, too, and was not erased */
 };
 /* Hands the facts of the records behind the walked one to the callback, to the end; and the rows
  * that follow from a record alone, unless `on_row` is NULL. */
 typedef void audit_fact_fn(struct audit *audit, const struct audit_fact *fact);
 typedef void audit_row_fn(struct audit *audit, const struct audit_row *row);
 void audit_walk(struct audit *audit, audit_fact_fn *on_fact, audit_row_fn *on_row);
-/* The header of one record; false: it is not there, or not sound. */
+/* One record, as long as the transaction, which is to be aborted (NULL: there is none now); false:
+ * it is not there, or not sound. */
+MDB_txn *audit_begin_reading(struct audit *audit);
+bool audit_read_record(struct audit *audit, MDB_txn *txn, uint64_t seq, struct audit_record *out);
+/* The header alone. */
 bool audit_find_record(struct audit *audit, uint64_t seq, struct record_header *out);
+/* The row of a task that the record has left; false: it is about others. */
+bool audit_find_task(const struct audit_record *record, uint64_t number, struct task_row *out);
 /* As facts have them. */
 uint64_t audit_task_fingerprint(const struct task_row *row);
 uint64_t audit_person_fingerprint(const struct person_row *row);
@@ -267,11 +291,13 @@ static inline uint32_t audit_be32(const void *bytes)
 
 /* --- audit_queues.c, audit_judge.c */
 
-/* A member of ours in a queue. */
+/* A member of ours in a queue, or a report about one, which has neither hash nor score. */
 struct audit_member {
     uint32_t queue;
     uint16_t delivery;
     uint64_t task, opened_ms;
+    uint64_t hash;  /* of its bytes */
+    uint64_t score; /* a double as it lies in memory; 0 in a list */
 };
 typedef void audit_member_fn(struct audit *audit, const struct audit_member *member);
 
@@ -286,6 +312,16 @@ void audit_see_queues(struct audit *audit);
 void audit_judge_queue_row(struct audit *audit, const struct audit_row *row);
 /* Looks again at what is doubtful, and names what is so still. */
 void audit_look_again(struct audit *audit);
+
+/* --- audit_member.c */
+
+/* False: no memory. */
+bool audit_member_open(struct audit *audit);
+void audit_member_close(struct audit *audit);
+/* Whether a member of that hash is what was put last: the put of a row of Redis that must stand
+ * there. True as well where nobody can say: its words were erased, or cannot be read, which is told
+ * of the record. */
+bool audit_is_as_put(struct audit *audit, const struct audit_row *expected, uint64_t hash);
 
 /* --- audit_link.c */
 

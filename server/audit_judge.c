@@ -25,6 +25,8 @@ static void see_member(struct audit *audit, const struct audit_member *member)
     memcpy(row.key, &queue, sizeof queue);
     memcpy(row.key + 4, &task, sizeof task);
     memcpy(row.key + 12, &delivery, sizeof delivery);
+    row.value[0] = member->hash;
+    row.value[1] = member->score;
     audit_sort_add(audit->rows, &row);
 }
 
@@ -33,7 +35,34 @@ void audit_see_queues(struct audit *audit)
     audit_queues(audit, false, see_member);
 }
 
-static void suspect(struct audit *audit, const struct audit_row *row, bool missing, bool known)
+static uint64_t score_of(uint64_t rank)
+{
+    double number = (double)rank;
+    uint64_t bits;
+
+    memcpy(&bits, &number, sizeof bits);
+    return bits;
+}
+
+static double number_of(uint64_t score)
+{
+    double number;
+
+    memcpy(&number, &score, sizeof number);
+    return number;
+}
+
+static struct audit_about about_row(const struct audit_row *row)
+{
+    return (struct audit_about){.person = row->person,
+                                .first_ms = row->first_ms,
+                                .task = row->task,
+                                .opened_ms = row->opened_ms};
+}
+
+/* `row` says whom it is about; `seen`, NULL when nothing is there, what is. */
+static void suspect(struct audit *audit, const struct audit_row *row, const struct audit_row *seen,
+                    enum audit_doubt doubt)
 {
     struct audit_suspect *found;
     uint32_t queue = audit_be32(row->key);
@@ -45,57 +74,83 @@ static void suspect(struct audit *audit, const struct audit_row *row, bool missi
     if (!audit->suspects)
         audit->suspects = memory_take(AUDIT_SUSPECTS_MAX * sizeof *audit->suspects);
     found = &audit->suspects[audit->suspect_count++];
-    *found = (struct audit_suspect){.about = {.person = row->person,
-                                              .first_ms = row->first_ms,
-                                              .task = row->task,
-                                              .opened_ms = row->opened_ms},
+    *found = (struct audit_suspect){.about = about_row(row),
+                                    .hash = seen ? seen->value[0] : 0,
+                                    .score = seen ? seen->value[1] : 0,
+                                    .rank = row->value[1],
                                     .queue = queue,
                                     .delivery = (uint16_t)audit_be32(row->key + 12),
-                                    .missing = missing,
-                                    .known = known};
+                                    .doubt = (uint8_t)doubt};
     audit->queues[queue].doubtful = true;
 }
 
-static void judge(struct audit *audit, const struct audit_row *expected, bool seen)
+static bool was_pushed(const struct audit *audit, const struct audit_row *expected)
 {
-    uint32_t queue = audit_be32(expected->key);
+    return expected->value[0] <= audit->queues[audit_be32(expected->key)].mark;
+}
 
-    if (queue >= AUDIT_QUEUES_MAX || !audit->queues[queue].name[0])
-        audit_tell(audit,
-                   &(struct audit_about){.person = expected->person,
-                                         .first_ms = expected->first_ms,
-                                         .task = expected->task,
-                                         .opened_ms = expected->opened_ms},
-                   "the task is open on a queue that there never was");
-    else if (seen && !expected->must)
-        suspect(audit, expected, false, true);
-    else if (!seen && expected->must && expected->value[0] <= audit->queues[queue].mark)
-        suspect(audit, expected, true, true);
-    else if (!seen && expected->must)
+static void judge_missing(struct audit *audit, const struct audit_row *expected)
+{
+    if (expected->must && was_pushed(audit, expected))
+        suspect(audit, expected, NULL, DOUBT_MISSING);
+    else if (expected->must)
         audit->result->unpushed++;
 }
 
-/* What should be there comes before what is, under the same key; a page may bring a member twice.
- * So each key is judged when the next one comes. */
+/* `expected`: NULL when nothing should be there. */
+static void judge_member(struct audit *audit, const struct audit_row *expected,
+                         const struct audit_row *seen)
+{
+    bool is_list = audit->queues[audit_be32(seen->key)].is_list;
+
+    if (!expected)
+        suspect(audit, seen, seen, DOUBT_NOT_OPEN);
+    else if (!expected->must)
+        suspect(audit, expected, seen, DOUBT_HELD);
+    else if (!was_pushed(audit, expected))
+        return; /* what moves it, or takes its place, is on its way */
+    else if (!audit_is_as_put(audit, expected, seen->value[0]))
+        suspect(audit, expected, seen, DOUBT_ALTERED);
+    else if (!is_list && seen->value[1] != score_of(expected->value[1]))
+        suspect(audit, expected, seen, DOUBT_MISPLACED);
+}
+
+static void finish(struct audit *audit)
+{
+    if (audit->expects && !audit->expected_seen)
+        judge_missing(audit, &audit->expected);
+    audit->expects = false;
+}
+
+static void begin(struct audit *audit, const struct audit_row *expected)
+{
+    const struct audit_about about = about_row(expected);
+    uint32_t queue = audit_be32(expected->key);
+
+    audit->expected = *expected;
+    audit->expected_seen = false;
+    audit->expects = queue < AUDIT_QUEUES_MAX && audit->queues[queue].name[0];
+    if (!audit->expects)
+        audit_tell(audit, &about, "the task is open on a queue that there never was");
+}
+
+/* What should be there comes before what is, under the same key; a page may bring a member twice,
+ * and the two lie side by side. */
 void audit_judge_queue_row(struct audit *audit, const struct audit_row *row)
 {
-    struct audit_row *held = &audit->held;
-    bool same = row && audit->holds && memcmp(held->key, row->key, sizeof held->key) == 0;
-
     if (!audit->link || audit->redis_failed)
         return;
-    if (same) {
-        audit->held_seen = true;
+    if (!row || memcmp(audit->expected.key, row->key, sizeof row->key) != 0)
+        finish(audit);
+    if (!row || memcmp(&audit->seen, row, sizeof *row) == 0)
+        return;
+    if (row->side == 0) {
+        begin(audit, row);
         return;
     }
-    if (audit->holds && held->side == 0)
-        judge(audit, held, audit->held_seen);
-    else if (audit->holds)
-        suspect(audit, held, false, false);
-    audit->holds = row != NULL;
-    audit->held_seen = false;
-    if (row)
-        *held = *row;
+    audit->seen = *row;
+    audit->expected_seen = true;
+    judge_member(audit, audit->expects ? &audit->expected : NULL, row);
 }
 
 /* --- further looks ------------------------------------------------------------------------------
@@ -140,30 +195,41 @@ static void clear_changed(struct audit *audit, const struct audit_fact *fact)
         suspect->cleared = true;
 }
 
-static struct audit_suspect *find(struct audit *audit, const struct audit_member *member)
+static bool is_same(const struct audit_suspect *suspect, const struct audit_member *member)
 {
-    struct audit_suspect *suspect = first_of(audit, member->task);
+    return suspect->queue == member->queue && suspect->delivery == member->delivery;
+}
 
-    for (; is_of(audit, suspect, member->task); suspect++)
-        if (suspect->queue == member->queue && suspect->delivery == member->delivery)
-            return suspect;
-    return NULL;
+/* What is wrong with a member is so as long as that one stands there. */
+static bool is_still_there(const struct audit_suspect *suspect, const struct audit_member *member)
+{
+    bool any = suspect->doubt != DOUBT_ALTERED && suspect->doubt != DOUBT_MISPLACED;
+
+    return is_same(suspect, member) &&
+           (any || (suspect->hash == member->hash && suspect->score == member->score));
 }
 
 static void note_there(struct audit *audit, const struct audit_member *member)
 {
-    struct audit_suspect *suspect = find(audit, member);
+    struct audit_suspect *suspect = first_of(audit, member->task);
 
-    if (suspect)
-        suspect->there = true;
+    for (; is_of(audit, suspect, member->task); suspect++)
+        suspect->there |= is_still_there(suspect, member);
 }
 
-static void note_reported(struct audit *audit, const struct audit_member *member)
+static void note_reported(struct audit *audit, const struct audit_member *report)
 {
-    struct audit_suspect *suspect = find(audit, member);
+    struct audit_suspect *suspect = first_of(audit, report->task);
 
-    if (suspect)
-        suspect->reported = true;
+    for (; is_of(audit, suspect, report->task); suspect++)
+        suspect->reported |= is_same(suspect, report);
+}
+
+static bool is_cleared(const struct audit_suspect *suspect)
+{
+    if (suspect->doubt == DOUBT_MISSING)
+        return suspect->cleared || suspect->there || suspect->reported;
+    return suspect->cleared || !suspect->there;
 }
 
 /* Leaves those that are doubtful still. */
@@ -175,9 +241,7 @@ static void sift(struct audit *audit)
         audit->queues[number].doubtful = false;
     for (size_t i = 0; i < audit->suspect_count; i++) {
         struct audit_suspect *suspect = &audit->suspects[i];
-        bool cleared = suspect->cleared || suspect->missing == suspect->there ||
-                       (suspect->missing && suspect->reported);
-        if (cleared)
+        if (is_cleared(suspect))
             continue;
         suspect->there = suspect->reported = false;
         audit->queues[suspect->queue].doubtful = true;
@@ -197,19 +261,32 @@ static void look(struct audit *audit)
 static void name(struct audit *audit, const struct audit_suspect *suspect)
 {
     const char *queue = audit->queues[suspect->queue].name;
+    const struct audit_about *about = &suspect->about;
+    unsigned delivery = suspect->delivery;
 
-    if (suspect->missing)
-        audit_tell(audit, &suspect->about,
+    switch ((enum audit_doubt)suspect->doubt) {
+    case DOUBT_MISSING:
+        audit_tell(audit, about,
                    "delivery %u is queued and does not stand in %s, nor is a report of it there%s",
-                   suspect->delivery, queue,
+                   delivery, queue,
                    audit->options->beside_server ? ""
                                                  : " (or it was popped while no server looked)");
-    else if (suspect->known)
-        audit_tell(audit, &suspect->about, "delivery %u is held and stands in %s",
-                   suspect->delivery, queue);
-    else
-        audit_tell(audit, &suspect->about, "delivery %u is not open and stands in %s",
-                   suspect->delivery, queue);
+        break;
+    case DOUBT_HELD:
+        audit_tell(audit, about, "delivery %u is held and stands in %s", delivery, queue);
+        break;
+    case DOUBT_NOT_OPEN:
+        audit_tell(audit, about, "delivery %u is not open in %s and stands there", delivery, queue);
+        break;
+    case DOUBT_ALTERED:
+        audit_tell(audit, about, "delivery %u stands in %s otherwise than it was put", delivery,
+                   queue);
+        break;
+    case DOUBT_MISPLACED:
+        audit_tell(audit, about, "delivery %u stands in %s at %.0f and was put at %.0f", delivery,
+                   queue, number_of(suspect->score), (double)suspect->rank);
+        break;
+    }
 }
 
 void audit_look_again(struct audit *audit)

@@ -210,6 +210,7 @@ static void expect_in_redis(struct pass *pass, uint64_t task, const struct fold 
     put32(&row, put64(&row, put32(&row, 0, fold->row.queue), task), fold->row.delivery);
     row.must = fold->row.state == TASK_QUEUED && fold->row.put_seq != 0;
     row.value[0] = fold->row.put_seq;
+    row.value[1] = fold->row.rank;
     audit_sort_add(pass->audit->rows, &row);
 }
 

@@ -1,8 +1,10 @@
 /* What stands in Redis: the queues that the journal knows, page by page, and of it what is ours: a
- * member that reports to our stream, with an id that was made with our key for a task that our
- * journal opened. What another node or another life of this journal put there is not looked at. */
+ * member that reports to a stream of ours, with an id that was made with our key for a task that
+ * our journal opened. What another node or another life of this journal put there is not looked at.
+ */
 #include <stdio.h>
 #include <stdlib.h>
+#include <xxhash.h>
 
 #include "proto/text.h"
 #include "server/audit_internal.h"
@@ -18,7 +20,7 @@ struct look {
     uint32_t number;
     struct audit_queue *queue;
     audit_member_fn *on_member;
-    char report_field[KEY_MAX];
+    char stream_begin[KEY_MAX], stream_end[KEY_MAX]; /* of the member's `report` */
     uint64_t cursor;  /* of the page that comes next; 0: there is none */
     uint64_t ms, seq; /* of the report that comes next */
     size_t read;      /* in the page at hand */
@@ -35,6 +37,16 @@ static struct slice key_of(const struct look *look, const char *what, char out[K
 
 /* --- members ------------------------------------------------------------------------------ */
 
+/* It names a stream of ours, though it may be another queue's. */
+static bool reports_to_us(const struct look *look, struct slice member)
+{
+    const char *stream =
+        memmem(member.bytes, member.length, look->stream_begin, strlen(look->stream_begin));
+
+    return stream && memmem(stream, (size_t)(member.bytes + member.length - stream),
+                            look->stream_end, strlen(look->stream_end));
+}
+
 /* {"v":1,"id":"tsk_...","delivery":1, : every member of version 1 begins so. */
 static bool read_member(const struct look *look, struct slice member, struct audit_member *out)
 {
@@ -46,16 +58,30 @@ static bool read_member(const struct look *look, struct slice member, struct aud
     unsigned delivery = 0;
 
     if (member.length <= number_at || memcmp(bytes, begin, id_at) != 0 ||
-        memcmp(bytes + then_at, then, sizeof then - 1) != 0 ||
-        !memmem(bytes, member.length, look->report_field, strlen(look->report_field)))
+        memcmp(bytes + then_at, then, sizeof then - 1) != 0 || !reports_to_us(look, member))
         return false;
     for (size_t i = number_at; i < member.length && bytes[i] >= '0' && bytes[i] <= '9'; i++)
         delivery = delivery * 10 + (unsigned)(bytes[i] - '0');
-    *out = (struct audit_member){.queue = look->number, .delivery = (uint16_t)delivery};
+    *out = (struct audit_member){.queue = look->number,
+                                 .delivery = (uint16_t)delivery,
+                                 .hash = XXH3_64bits(bytes, member.length)};
     return id_parse((struct slice){bytes + id_at, ID_TEXT_LENGTH}, &look->audit->id_key, ID_TASK,
                     &out->opened_ms, &out->task) &&
            audit_find_record(look->audit, out->task >> 3, &opened) &&
            opened.now_ms == out->opened_ms;
+}
+
+/* As Redis writes it, which a double is read back from as it was. */
+static uint64_t read_score(struct slice score)
+{
+    char digits[64] = "";
+    double number;
+    uint64_t bits;
+
+    memcpy(digits, score.bytes, score.length < sizeof digits ? score.length : sizeof digits - 1);
+    number = strtod(digits, NULL);
+    memcpy(&bits, &number, sizeof bits);
+    return bits;
 }
 
 static void take_members(struct look *look, const struct redis_reply *members, size_t step)
@@ -64,8 +90,11 @@ static void take_members(struct look *look, const struct redis_reply *members, s
 
     look->read = members->count;
     for (size_t i = 0; i < members->count; i += step) {
-        if (read_member(look, redis_item(members, i).text, &member))
-            look->on_member(look->audit, &member);
+        if (!read_member(look, redis_item(members, i).text, &member))
+            continue;
+        if (step == 2 && i + 1 < members->count)
+            member.score = read_score(redis_item(members, i + 1).text);
+        look->on_member(look->audit, &member);
     }
 }
 
@@ -137,8 +166,9 @@ static void read_queue(struct look *look)
 {
     const struct audit_options *options = look->audit->options;
 
-    snprintf(look->report_field, sizeof look->report_field, "\"report\":\"%s:{%s}:reports:%s\"",
-             options->redis_prefix, look->queue->name, options->node);
+    snprintf(look->stream_begin, sizeof look->stream_begin, "\"report\":\"%s:{",
+             options->redis_prefix);
+    snprintf(look->stream_end, sizeof look->stream_end, "}:reports:%s\"", options->node);
     look->cursor = 0;
     bool more = ask_mark(look);
     while (more)

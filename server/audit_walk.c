@@ -33,7 +33,7 @@ static const char *read_record(uint64_t seq, MDB_val stored, struct audit_record
     struct record_header *header = &out->header;
     const char *bytes = stored.mv_data;
 
-    out->effects = NULL;
+    *out = (struct audit_record){0};
     if (stored.mv_size < sizeof *header)
         return "is cut off";
     memcpy(header, bytes, sizeof *header);
@@ -48,9 +48,10 @@ static const char *read_record(uint64_t seq, MDB_val stored, struct audit_record
         return "stands under another's number";
     out->effects = effects;
 
-    const char *payload = effects + header->effects_bytes;
-    if (XXH3_64bits(payload, header->payload_bytes) != header->payload_checksum &&
-        !is_zeroed(payload, header->payload_bytes))
+    out->payload = (struct slice){effects + header->effects_bytes, header->payload_bytes};
+    out->is_whole =
+        XXH3_64bits(out->payload.bytes, out->payload.length) == header->payload_checksum;
+    if (!out->is_whole && !is_zeroed(out->payload.bytes, out->payload.length))
         return "is damaged in what was said";
     return NULL;
 }
@@ -59,6 +60,46 @@ static void take(void *row, size_t row_bytes, const char *body, size_t body_byte
 {
     memset(row, 0, row_bytes);
     memcpy(row, body, body_bytes < row_bytes ? body_bytes : row_bytes);
+}
+
+/* An effect of a record; zeroed: before the first. */
+struct effect_at {
+    const char *body;
+    uint16_t kind, bytes;
+    size_t next;
+};
+
+static bool next_effect(const struct audit_record *record, struct effect_at *at)
+{
+    uint16_t head[2]; /* kind, bytes */
+    size_t length = record->header.effects_bytes;
+
+    if (length - at->next < sizeof head)
+        return false;
+    memcpy(head, record->effects + at->next, sizeof head);
+    at->kind = head[0];
+    at->bytes = head[1];
+    at->body = record->effects + at->next + sizeof head;
+    at->next += sizeof head + head[1];
+    return at->next <= length;
+}
+
+bool audit_find_task(const struct audit_record *record, uint64_t number, struct task_row *out)
+{
+    struct effect_at at = {0};
+    struct effect_task effect;
+    bool found = false;
+
+    while (next_effect(record, &at)) {
+        if (at.kind != EFFECT_TASK)
+            continue;
+        take(&effect, sizeof effect, at.body, at.bytes);
+        if (effect.row.number == number) {
+            *out = effect.row;
+            found = true;
+        }
+    }
+    return found;
 }
 
 /* --- rows -------------------------------------------------------------------------------- */
@@ -202,6 +243,18 @@ static void expect(struct walk *walk, const struct audit_row *row)
         walk->on_row(walk->audit, row);
 }
 
+/* What it cannot take is not there for others either. */
+static void note_entity(struct walk *walk, const struct effect_admin *effect, struct slice settings)
+{
+    struct audit *audit = walk->audit;
+    enum status status =
+        registry_apply(audit->registry, (enum entity_kind)effect->entity, effect->number, settings);
+
+    if (status == STATUS_INTERNAL)
+        audit_fail(audit, STATUS_BUSY);
+    audit->registry_torn |= status != STATUS_OK;
+}
+
 static void expect_entity(struct walk *walk, const struct effect_admin *effect,
                           struct slice settings)
 {
@@ -284,8 +337,7 @@ static void expect_turn(struct walk *walk, const struct effect_assigned *effect)
     expect_set(walk, &row, sizeof agent);
 }
 
-static void take_effect(struct walk *walk, unsigned kind, const char *body, size_t bytes,
-                        struct slice payload)
+static void take_effect(struct walk *walk, const struct effect_at *at, struct slice payload)
 {
     struct audit_fact fact = {0};
     union {
@@ -302,8 +354,8 @@ static void take_effect(struct walk *walk, unsigned kind, const char *body, size
         struct effect_assigned assigned;
     } effect;
 
-    take(&effect, sizeof effect, body, bytes);
-    switch (kind) {
+    take(&effect, sizeof effect, at->body, at->bytes);
+    switch (at->kind) {
     case EFFECT_GENESIS:
         walk->audit->id_key = effect.genesis.id_key;
         walk->audit->has_key = true;
@@ -314,6 +366,7 @@ static void take_effect(struct walk *walk, unsigned kind, const char *body, size
     case EFFECT_ADMIN:
         if (effect.admin.entity == ENTITY_QUEUE)
             note_queue(walk, effect.admin.number, settings_of(&effect.admin, payload));
+        note_entity(walk, &effect.admin, settings_of(&effect.admin, payload));
         expect_entity(walk, &effect.admin, settings_of(&effect.admin, payload));
         break;
     case EFFECT_RECEIVED:
@@ -358,19 +411,10 @@ static void take_effect(struct walk *walk, unsigned kind, const char *body, size
 
 static void take_effects(struct walk *walk, const struct audit_record *record)
 {
-    const struct record_header *header = &record->header;
-    const struct slice payload = {record->effects + header->effects_bytes, header->payload_bytes};
-    uint16_t head[2]; /* kind, bytes */
-    size_t at = 0;
+    struct effect_at at = {0};
 
-    while (header->effects_bytes - at >= sizeof head) {
-        memcpy(head, record->effects + at, sizeof head);
-        at += sizeof head;
-        if (head[1] > header->effects_bytes - at)
-            return;
-        take_effect(walk, head[0], record->effects + at, head[1], payload);
-        at += head[1];
-    }
+    while (next_effect(record, &at))
+        take_effect(walk, &at, record->payload);
 }
 
 static void take_record(struct walk *walk, const struct audit_record *record)
@@ -412,6 +456,7 @@ static int walk_one(struct walk *walk, MDB_val key, MDB_val value)
     const char *wrong = read_record(seq, value, &record);
     if (wrong)
         audit_tell(audit, &about, "the record %s", wrong);
+    audit->registry_torn |= seq != audit->walked_seq + 1 || !record.effects;
     audit->walked_seq = seq;
     if (record.effects) {
         if (record.header.now_ms < audit->walked_ms)
@@ -420,6 +465,15 @@ static int walk_one(struct walk *walk, MDB_val key, MDB_val value)
         take_record(walk, &record);
     }
     return 0;
+}
+
+MDB_txn *audit_begin_reading(struct audit *audit)
+{
+    MDB_txn *txn = NULL;
+    int code = mdb_txn_begin(audit->journal.env, NULL, MDB_RDONLY, &txn);
+
+    audit_fail(audit, lmdb_env_failed(&audit->journal, "mdb_txn_begin", code));
+    return code == 0 ? txn : NULL;
 }
 
 static int walk_page(struct walk *walk, bool *more_out)
@@ -463,22 +517,29 @@ void audit_walk(struct audit *audit, audit_fact_fn *on_fact, audit_row_fn *on_ro
     json_close(walk.json);
 }
 
-bool audit_find_record(struct audit *audit, uint64_t seq, struct record_header *out)
+bool audit_read_record(struct audit *audit, MDB_txn *txn, uint64_t seq, struct audit_record *out)
 {
     uint64_t stored = htobe64(seq);
     MDB_val key = {sizeof stored, &stored}, value;
-    struct audit_record record = {0};
-    MDB_txn *txn;
-    int code = mdb_txn_begin(audit->journal.env, NULL, MDB_RDONLY, &txn);
+    int code = mdb_get(txn, audit->journal_table, &key, &value);
 
-    if (code == 0) {
-        code = mdb_get(txn, audit->journal_table, &key, &value);
-        if (code == 0)
-            (void)read_record(seq, value, &record);
+    *out = (struct audit_record){0};
+    if (code == 0)
+        (void)read_record(seq, value, out);
+    else if (code != MDB_NOTFOUND)
+        audit_fail(audit, lmdb_env_failed(&audit->journal, "mdb_get", code));
+    return out->effects != NULL;
+}
+
+bool audit_find_record(struct audit *audit, uint64_t seq, struct record_header *out)
+{
+    struct audit_record record = {0};
+    MDB_txn *txn = audit_begin_reading(audit);
+
+    if (txn) {
+        (void)audit_read_record(audit, txn, seq, &record);
         mdb_txn_abort(txn);
     }
-    if (code != MDB_NOTFOUND)
-        audit_fail(audit, lmdb_env_failed(&audit->journal, "mdb_get", code));
     *out = record.header;
     return record.effects != NULL;
 }

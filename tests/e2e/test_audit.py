@@ -229,18 +229,19 @@ class Damaged(Audited):
             key = self.key("tasks", queue)
             members = self.redis("ZRANGE", key, 0, -1) if queue == self.queue else self.redis("LRANGE", key, 0, -1)
             member = next(member for member in members if task_id in member)
+            score = self.redis("ZSCORE", key, member) if queue == self.queue else 0
             self.redis("ZREM" if queue == self.queue else "LREM", key, *([] if queue == self.queue else [1]), member)
             with self.subTest("deleted", queue=queue):
                 words = f"delivery {task['delivery']} is queued and does not stand in {queue}"
                 self.assert_named(self.audit(code=1)[1], f"task {task_id}", words)
             if queue == self.queue:
-                self.redis("ZADD", key, 1, member)
+                self.redis("ZADD", key, score, member)
             else:
                 self.redis("LPUSH", key, member)  # it was the first
             self.assert_no_orphans()
         other = member.replace('"delivery":1,', '"delivery":7,')
         self.redis("RPUSH", key, other)
-        self.assert_named(self.audit(code=1)[1], f"task {task_id}", "delivery 7 is not open and stands in acme.list")
+        self.assert_named(self.audit(code=1)[1], f"task {task_id}", "delivery 7 is not open in acme.list and stands there")
         self.redis("LREM", key, 1, other)
         claimed = self.pop()
         self.report(claimed, "claim")
@@ -251,6 +252,38 @@ class Damaged(Audited):
         self.assert_named(self.audit(code=1)[1], f"task {claimed['id']}", "is held and stands in acme.calls")
         self.redis("ZPOPMIN", self.key("tasks"))
         self.leave_others_alone(self.key("tasks"))
+
+    def test_member_that_is_not_what_was_put_or_stands_elsewhere_is_named(self):
+        key, listed, robots = self.key("tasks"), self.key("tasks", "acme.list"), self.key("tasks", "acme.email")
+        task_id, (task, score) = next(iter(self.tasks().items()))
+        member = self.redis("ZRANGE", key, 0, 0)[0]
+        first = self.redis("LRANGE", listed, 0, 0)[0]
+        wrong_number = member.replace(task["phone"], "+19005550100")
+        later = member.replace(f'"deadline_ms":{task["deadline_ms"]}', f'"deadline_ms":{task["deadline_ms"] + 1}')
+        otherwise = f"delivery {task['delivery']} stands in acme.calls otherwise than it was put"
+        for what, damage, repair, words in (
+            ("another number to dial", [("ZREM", key, member), ("ZADD", key, score, wrong_number)],
+             [("ZREM", key, wrong_number), ("ZADD", key, score, member)], otherwise),
+            ("two copies, one with another deadline", [("ZADD", key, score, later)], [("ZREM", key, later)], otherwise),
+            ("another score", [("ZADD", key, 4e12, member)], [("ZADD", key, score, member)],
+             f"stands in acme.calls at 4000000000000 and was put at {score}"),
+            ("a copy in another queue", [("ZADD", robots, score, member)], [("ZREM", robots, member)],
+             f"delivery {task['delivery']} is not open in acme.email and stands there"),
+            ("another name in a list", [("LSET", listed, 0, first.replace("Person", "Parson"))], [("LSET", listed, 0, first)],
+             "stands in acme.list otherwise than it was put"),
+        ):  # fmt: skip
+            with self.subTest(what):
+                self.assertIn(task["phone"], member)
+                self.assertNotEqual(member, later)
+                for command in damage:
+                    self.redis(*command)
+                orphans = self.audit(code=1)[1]
+                self.assertEqual(1, len(orphans), orphans)
+                self.assert_named(orphans, words)
+                self.assert_named(orphans, f"task {json.loads(first)['id'] if 'list' in what else task_id}")
+                for command in repair:
+                    self.redis(*command)
+                self.assert_no_orphans()
 
     def leave_others_alone(self, key):
         """What another node, another life of this journal, or somebody else put there."""
