@@ -48,12 +48,61 @@ static void say_id(const struct audit *audit, struct text *out, enum id_kind kin
     text_string(out, audit->options->json ? "\"," : ", ");
 }
 
-/* Who opened a task, and when, stands in the journal; a row that nothing expects does not say it.
- */
+/* As the person's own row has it; 0: it is not there. */
+static uint64_t first_ms_of(struct audit *audit, uint64_t person)
+{
+    uint64_t stored = htobe64(person), last_seq;
+    MDB_val key = {sizeof stored, &stored}, value;
+    MDB_dbi table;
+    struct person_row row = {0};
+    struct task_row task;
+
+    if (audit->snapshot && mdb_dbi_open(audit->snapshot, "person", 0, &table) == 0 &&
+        mdb_get(audit->snapshot, table, &key, &value) == 0)
+        (void)audit_read_person(value, &last_seq, &row, &task);
+    return row.first_ms;
+}
+
+void audit_name_person(struct audit *audit, uint64_t person, char out[AUDIT_NAME_MAX])
+{
+    uint64_t first_ms = first_ms_of(audit, person);
+    char id[ID_TEXT_LENGTH];
+
+    if (!can_be_id(audit, first_ms, person)) {
+        snprintf(out, AUDIT_NAME_MAX, "person %" PRIu64, person);
+        return;
+    }
+    id_format(id, &audit->id_key, ID_PERSON, first_ms, person);
+    snprintf(out, AUDIT_NAME_MAX, "%.*s", (int)sizeof id, id);
+}
+
+void audit_name_entity(struct audit *audit, uint32_t kind, uint32_t number,
+                       char out[AUDIT_NAME_MAX])
+{
+    static const char *const words[ENTITY_KIND_END] = {
+        [ENTITY_AGENCY] = "agency", [ENTITY_SITE] = "site",   [ENTITY_QUEUE] = "queue",
+        [ENTITY_AGENT] = "agent",   [ENTITY_TOKEN] = "token", [ENTITY_PLAYBOOK] = "playbook",
+    };
+    bool is_one = kind >= ENTITY_AGENCY && kind < ENTITY_KIND_END;
+    const char *word = is_one ? words[kind] : "something";
+    struct slice id = {0};
+
+    if (is_one)
+        id = registry_name(audit->registry, (enum entity_kind)kind, number);
+    if (id.length > 0)
+        snprintf(out, AUDIT_NAME_MAX, "%s %.*s", word, (int)id.length, id.bytes);
+    else
+        snprintf(out, AUDIT_NAME_MAX, "%s number %" PRIu32, word, number);
+}
+
+/* Who opened a task, and when, stands in the journal, and when somebody was first here, in state; a
+ * row that nothing expects, or that follows from a record alone, does not say it. */
 static void complete(struct audit *audit, struct audit_about *about)
 {
     struct record_header header;
 
+    if (about->person != 0 && about->first_ms == 0)
+        about->first_ms = first_ms_of(audit, about->person);
     if (about->task != 0 && about->opened_ms == 0 &&
         audit_find_record(audit, about->task >> 3, &header))
         about->opened_ms = header.now_ms;

@@ -211,8 +211,15 @@ struct audit {
     size_t suspect_count;
 };
 
+#define AUDIT_NAME_MAX 128
+
 /* Keeps the first failure. */
 void audit_fail(struct audit *audit, enum status status);
+/* Words for people and what was set up, ended by a zero: "per_...", or "person 7" where the id
+ * cannot be made; "site acme-www", or "site number 7" of one that the journal does not know. */
+void audit_name_person(struct audit *audit, uint64_t person, char out[AUDIT_NAME_MAX]);
+void audit_name_entity(struct audit *audit, uint32_t kind, uint32_t number,
+                       char out[AUDIT_NAME_MAX]);
 /* Names an orphan: `what` is missing or wrong with it. */
 void audit_tell(struct audit *audit, const struct audit_about *about, const char *what, ...)
     __attribute__((format(printf, 3, 4)));

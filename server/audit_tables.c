@@ -13,15 +13,48 @@ struct table {
 };
 
 static const struct table tables[] = {
-    [AUDIT_DUE] = {"due", "row of due", 24, 1},
-    [AUDIT_OUTBOX] = {"outbox", "put in the outbox", 12, 16},
-    [AUDIT_VISIBLE] = {"visible", "row of visible", 20, 16},
-    [AUDIT_SUSPECT] = {"suspect", "row for review", 12, 16},
-    [AUDIT_WORK] = {"work", "row of its agent's work", 20, 8},
-    [AUDIT_OWNED] = {"owned", "row of its owner's people", 12, 0},
-    [AUDIT_EDGE] = {"edge", "edge to another person", 17, 8},
-    [AUDIT_REVIEW] = {"review", "row of whom a manager should look at", 20, 8},
+    [AUDIT_DUE] = {"due", "due time", 24, 1},
+    [AUDIT_OUTBOX] = {"outbox", "put for its queue", 12, 16},
+    [AUDIT_VISIBLE] = {"visible", "place in its queue", 20, 16},
+    [AUDIT_SUSPECT] = {"suspect", "entry among the suspect opt-ins", 12, 16},
+    [AUDIT_WORK] = {"work", "entry in its agent's work", 20, 8},
+    [AUDIT_OWNED] = {"owned", "entry among its owner's people", 12, 0},
+    [AUDIT_EDGE] = {"edge", "note of how the person hangs together with others", 17, 8},
+    [AUDIT_REVIEW] = {"review", "entry among the people for review", 20, 8},
 };
+
+#define WORDS_MAX (AUDIT_NAME_MAX + 64)
+
+/* A row in the words of whoever reads it: how two people hang together says more than that they do.
+ */
+static const char *name_row(struct audit *audit, enum audit_table table, const void *key,
+                            char out[WORDS_MAX])
+{
+    static const char *const relations[EDGE_KIND_END] = {
+        [EDGE_COLLIDES] = "note that it may be the same person as ",
+        [EDGE_MERGED_INTO] = "merge into ",
+        [EDGE_MERGED] = "merge that took in ",
+        [EDGE_REFERRED_BY] = "referral by ",
+        [EDGE_REFERRED] = "referral of ",
+    };
+    static const char *const found_by[EDGE_KIND_END] = {
+        [EDGE_PHONE] = "further phone number",
+        [EDGE_EMAIL] = "further e-mail address",
+    };
+    const uint8_t *bytes = key;
+    char name[AUDIT_NAME_MAX];
+
+    if (table != AUDIT_EDGE || bytes[8] >= EDGE_KIND_END)
+        return tables[table].what;
+    uint64_t other = audit_be64(bytes + 9);
+    if (found_by[bytes[8]])
+        return found_by[bytes[8]];
+    if (!relations[bytes[8]] || other == 0)
+        return tables[table].what;
+    audit_name_person(audit, other, name);
+    snprintf(out, WORDS_MAX, "%s%s", relations[bytes[8]], name);
+    return out;
+}
 
 /* --- cursors ------------------------------------------------------------------------------ */
 
@@ -148,9 +181,15 @@ static void tell_stray(struct audit *audit, enum audit_table table,
                        const struct audit_cursor *cursor)
 {
     struct audit_about about = about_stored(table, cursor);
+    char words[WORDS_MAX];
 
-    if (!is_drop(table, cursor))
-        audit_tell(audit, &about, "state has a %s for which nothing is open", tables[table].what);
+    if (is_drop(table, cursor))
+        return;
+    if (cursor->key.mv_size == tables[table].key_bytes)
+        audit_tell(audit, &about, "the %s in state does not follow from the journal",
+                   name_row(audit, table, cursor->key.mv_data, words));
+    else
+        audit_tell(audit, &about, "the %s in state cannot be read", tables[table].what);
 }
 
 /* What follows from the newest records a server has in its memory for some seconds, and makes anew
@@ -158,16 +197,19 @@ static void tell_stray(struct audit *audit, enum audit_table table,
 static void tell_missing(struct audit *audit, const struct audit_row *row)
 {
     struct audit_about about = about_row(row);
+    char words[WORDS_MAX];
 
     if (row->seq > audit->settled_seq && row->table < AUDIT_SUSPECT)
         audit->result->young++;
     else
-        audit_tell(audit, &about, "state does not have the %s", tables[row->table].what);
+        audit_tell(audit, &about, "state does not have the %s",
+                   name_row(audit, (enum audit_table)row->table, row->key, words));
 }
 
 static void judge_row(struct audit *audit, struct audit_cursor *cursor, const struct audit_row *row)
 {
     struct audit_about about = about_row(row);
+    char words[WORDS_MAX];
 
     while (cursor->has && compare(row->table, cursor, row) < 0) {
         tell_stray(audit, row->table, cursor);
@@ -178,7 +220,8 @@ static void judge_row(struct audit *audit, struct audit_cursor *cursor, const st
         return;
     }
     if (!says_the_same(row, cursor))
-        audit_tell(audit, &about, "state has another %s than it should", tables[row->table].what);
+        audit_tell(audit, &about, "state has the %s otherwise than the journal",
+                   name_row(audit, (enum audit_table)row->table, row->key, words));
     audit_cursor_next(audit, cursor);
 }
 
@@ -305,9 +348,10 @@ static const struct audit_row *take_turns(struct audit *audit, const struct audi
 static void tell_agent(struct audit *audit, uint32_t number, const char *what)
 {
     const struct audit_about about = {.record = audit->agents[number].assigned_seq};
+    char name[AUDIT_NAME_MAX];
 
-    audit_tell(audit, &about, "state has %s of agent %u otherwise than the journal", what,
-               (unsigned)number);
+    audit_name_entity(audit, ENTITY_AGENT, number, name);
+    audit_tell(audit, &about, "state has %s of %s otherwise than the journal", what, name);
 }
 
 static void judge_agent(struct audit *audit, const struct audit_cursor *cursor)
@@ -341,25 +385,39 @@ static void judge_agents(struct audit *audit)
     audit_cursor_close(&cursor);
     for (uint32_t number = 0; number < AUDIT_AGENTS_MAX; number++)
         if (audit->agents[number].open_tasks > 0 || audit->agents[number].assigned_seq > 0)
-            tell_agent(audit, number, "the row");
+            tell_agent(audit, number, "the number of open tasks and the turn");
 }
 
 /* --- settings ----------------------------------------------------------------------------- */
 
 #define ENTITY_KEY_BYTES 8
 
-static void tell_entity(struct audit *audit, const struct audit_row *row, const char *what)
+static void name_entity(struct audit *audit, const void *key, char out[AUDIT_NAME_MAX])
 {
-    const struct audit_about about = {.record = row->seq};
+    const char *bytes = key;
 
-    audit_tell(audit, &about, "%s", what);
+    audit_name_entity(audit, audit_be32(bytes), audit_be32(bytes + 4), out);
+}
+
+static void tell_stray_entity(struct audit *audit, const struct audit_cursor *cursor)
+{
+    const struct audit_about nobody = {0};
+    char name[AUDIT_NAME_MAX];
+
+    if (cursor->key.mv_size != ENTITY_KEY_BYTES) {
+        audit_tell(audit, &nobody, "state has settings of which it cannot be read whose they are");
+        return;
+    }
+    name_entity(audit, cursor->key.mv_data, name);
+    audit_tell(audit, &nobody, "the settings of %s in state do not follow from the journal", name);
 }
 
 /* The newest settings of one entity, of those that state has come to. */
 static void judge_entity(struct audit *audit, struct audit_cursor *cursor,
                          const struct audit_row *newest)
 {
-    const struct audit_about nobody = {0};
+    const struct audit_about about = {.record = newest->seq};
+    char name[AUDIT_NAME_MAX];
     int order = 1;
 
     while (cursor->has) {
@@ -367,25 +425,25 @@ static void judge_entity(struct audit *audit, struct audit_cursor *cursor,
         order = sound ? memcmp(cursor->key.mv_data, newest->key, ENTITY_KEY_BYTES) : -1;
         if (order >= 0)
             break;
-        audit_tell(audit, &nobody, "state has settings that the journal does not have");
+        tell_stray_entity(audit, cursor);
         audit_cursor_next(audit, cursor);
     }
     bool is_there = cursor->has && order == 0;
+    name_entity(audit, newest->key, name);
     if (!is_there) {
         if (newest->value[1] != 0)
-            tell_entity(audit, newest, "state does not have the settings that the record made");
+            audit_tell(audit, &about, "state does not have the settings of %s", name);
         return;
     }
     if (cursor->value.mv_size != newest->value[1] ||
         XXH3_64bits(cursor->value.mv_data, cursor->value.mv_size) != newest->value[0])
-        tell_entity(audit, newest, "state has the settings otherwise than the record made them");
+        audit_tell(audit, &about, "state has the settings of %s otherwise than the journal", name);
     audit_cursor_next(audit, cursor);
 }
 
 /* Takes all rows of settings; the next one of another table comes back. */
 static const struct audit_row *judge_entities(struct audit *audit, const struct audit_row *row)
 {
-    const struct audit_about nobody = {0};
     struct audit_cursor cursor;
     struct audit_row newest = {0};
 
@@ -400,7 +458,7 @@ static const struct audit_row *judge_entities(struct audit *audit, const struct 
     if (newest.seq != 0)
         judge_entity(audit, &cursor, &newest);
     for (; cursor.has; audit_cursor_next(audit, &cursor))
-        audit_tell(audit, &nobody, "state has settings that the journal does not have");
+        tell_stray_entity(audit, &cursor);
     audit_cursor_close(&cursor);
     return row;
 }

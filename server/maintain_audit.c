@@ -105,9 +105,9 @@ int maintain_audit(int argc, char **argv)
         "  young     rows of state that a server has in memory, or makes again at its start\n\n"
         "  --json           one JSON document a line: the orphans, then the sums\n"
         "  --without-redis  of a copy, or while Redis is away: journal and state alone\n\n"
-        "Not looked at: the counts of the reports (a rebuild makes them anew), the index, and "
-        "drops\n"
-        "that are over.\n"
+        "Not looked at: whether the counts of the reports are right (only that they are as they "
+        "were\n"
+        "stored; a rebuild makes them anew), the index, and withdrawals that are over.\n"
         "What does not fit into 150 MB is sorted in TMPDIR, or /var/tmp: about 300 bytes a "
         "record.\n"
         "\n",

@@ -340,6 +340,49 @@ static void every_row_that_is_gone_or_changed_is_named(void **state)
     assert_sound(1 << 20);
 }
 
+/* What the audit says once the nth row is gone; to be freed. */
+static char *say_without(const char *table, unsigned n)
+{
+    struct audit_result result;
+    struct row row;
+
+    assert_true(read_row(rows, table, n, &row));
+    delete_row(rows, table, &row);
+    char *said = audit(1 << 20, &result);
+    write_row(rows, table, &row);
+    assert_int_equal(result.orphans, 1);
+    return said;
+}
+
+static void assert_said(const char *table, unsigned n, const char *first, const char *then)
+{
+    char *said = say_without(table, n);
+
+    if (strncmp(said, first, strlen(first)) != 0 || !strstr(said, then))
+        fail_msg("%s, row %u: %s", table, n, said);
+    free(said);
+}
+
+static void people_are_named_by_their_ids_and_what_they_are_to_each_other(void **state)
+{
+    (void)state;
+    assert_said("edge", 0, "orphan: person per_",
+                "the note that it may be the same person as per_");
+    assert_said("edge", 1, "orphan: person per_", "the referral of per_");
+    assert_said("edge", 2, "orphan: person per_", "the referral by per_");
+    assert_said("review", 0, "orphan: person per_", "the entry among the people for review");
+    assert_said("suspect", 0, "orphan: person per_", "the entry among the suspect opt-ins");
+}
+
+static void what_was_set_up_is_named_by_its_id(void **state)
+{
+    (void)state;
+    assert_said("entity", 0, "orphan: record ", "the settings of agency acme");
+    assert_said("entity", 1, "orphan: record ", "the settings of site main");
+    assert_said("entity", 10, "orphan: record ", "the settings of agent b");
+    assert_said("agent", 1, "orphan: optin opt_", "the turn of agent b otherwise");
+}
+
 static void every_record_that_is_gone_or_changed_is_named(void **state)
 {
     (void)state;
@@ -412,6 +455,8 @@ int main(void)
         cmocka_unit_test(sorting_in_many_parts_finds_the_same),
         cmocka_unit_test(state_that_is_behind_the_journal_is_sound),
         cmocka_unit_test(every_row_that_is_gone_or_changed_is_named),
+        cmocka_unit_test(people_are_named_by_their_ids_and_what_they_are_to_each_other),
+        cmocka_unit_test(what_was_set_up_is_named_by_its_id),
         cmocka_unit_test(every_record_that_is_gone_or_changed_is_named),
         cmocka_unit_test(row_too_many_is_named),
         cmocka_unit_test(state_that_does_not_say_how_far_it_is_is_named),

@@ -181,13 +181,13 @@ class Damaged(Audited):
 
     def test_rows_and_records_that_are_deleted_or_changed_are_named(self):
         for table, words in {
-            "due": ["state does not have the row of due", "task tsk_", "person per_"],
-            "outbox": ["state does not have the put in the outbox", "task tsk_"],
-            "visible": ["state does not have the row of visible", "task tsk_"],
+            "due": ["state does not have the due time", "task tsk_", "person per_"],
+            "outbox": ["state does not have the put for its queue", "task tsk_"],
+            "visible": ["state does not have the place in its queue", "task tsk_"],
             "person": ["state does not have the person", "person per_", "state does not have the task"],
-            "suspect": ["state does not have the row for review", "optin opt_"],
-            "work": ["state does not have the row of its agent's work", "task tsk_"],
-            "owned": ["state does not have the row of its owner's people", "person per_"],
+            "suspect": ["state does not have the entry among the suspect opt-ins", "optin opt_"],
+            "work": ["state does not have the entry in its agent's work", "task tsk_"],
+            "owned": ["state does not have the entry among its owner's people", "person per_"],
             "queue": ["state does not have a row of the queue acme."],
             "tally": ["what reports count is damaged"],
         }.items():
@@ -201,7 +201,7 @@ class Damaged(Audited):
             self.assert_named(orphans, "state does not have the task", "task tsk_")
         with self.subTest("a due time that is another"):
             orphans = self.damaged("state/rows", self.move_a_due_row)
-            self.assert_named(orphans, "a row of due for which nothing is open", "does not have the row of due")
+            self.assert_named(orphans, "the due time in state does not follow from the journal", "does not have the due time")
 
         records = Store(self.server.data / "journal").read()
         dice = random.Random(11)
@@ -298,4 +298,4 @@ class Damaged(Audited):
         *orphans, total = [json.loads(line) for line in done.stdout.decode().splitlines()]
         self.assertEqual((1, 1), (total["orphans"], len(orphans)))
         self.assertTrue(orphans[0]["orphan"]["task"].startswith("tsk_"))
-        self.assertEqual("state does not have the row of due", orphans[0]["orphan"]["what"])
+        self.assertEqual("state does not have the due time", orphans[0]["orphan"]["what"])
