@@ -25,7 +25,7 @@ bool engine_is_cold(const struct person_row *row, const struct task_row *task, u
                     uint64_t cold_ms)
 {
     if (row->optins == 0 || row->closed == PERSON_NOT_STARTED || row->closed == PERSON_STOPPED ||
-        (row->flags & (PERSON_DO_NOT_CONTACT | PERSON_CUSTOMER)))
+        row->closed == PERSON_MERGED || (row->flags & (PERSON_DO_NOT_CONTACT | PERSON_CUSTOMER)))
         return false;
     if (hash_is_none(row->phone) || (row->silenced >> TASK_CALL & 1))
         return false;

@@ -353,6 +353,20 @@ static void who_must_not_or_cannot_be_called_is_left_alone(void **unused)
     assert_status(wake(7), STATUS_NOT_FOUND);
 }
 
+static void nobody_is_woken_who_is_another_one(void **unused)
+{
+    struct command command = {.kind = COMMAND_MERGE, .person = {.number = 1, .other = 2}};
+
+    (void)unused;
+    opt_in_alone(1);
+    opt_in_alone(2);
+    assert_status(world_do(&world, &command), STATUS_OK);
+    world.now_ms += 200 * DAY;
+    assert_status(wake(2), STATUS_CONFLICT);
+    assert_int_equal(person(2).closed, PERSON_MERGED);
+    assert_int_equal(person(2).due_ms, 0);
+}
+
 static void who_was_given_up_is_found_again(void **unused)
 {
     (void)unused;
@@ -386,6 +400,7 @@ int main(void)
         TEST(under_constant_load_the_cold_one_is_served_within_a_day),
         TEST(the_cold_are_taken_up_again_not_more_than_so_many_a_day),
         TEST(who_must_not_or_cannot_be_called_is_left_alone),
+        TEST(nobody_is_woken_who_is_another_one),
         TEST(who_was_given_up_is_found_again),
     };
 
