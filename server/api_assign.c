@@ -4,6 +4,7 @@
 #include "proto/form.h"
 #include "proto/id.h"
 #include "server/api_admin.h"
+#include "server/api_hand.h"
 #include "server/api_read.h"
 
 #define HANDED_AT_ONCE 64  /* people of one request: a batch of the writer's */
@@ -59,6 +60,8 @@ static const char *why_refused(enum status status)
         return "only the person's owner or a manager hands it over; claim its task to own it";
     case STATUS_INVALID:
         return "the agent is not one of the person's agency";
+    case STATUS_CONFLICT:
+        return hand_denial(DENIED_MERGED);
     default:
         return NULL;
     }

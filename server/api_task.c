@@ -332,11 +332,12 @@ static void count_report(struct api *api, const struct settlement *settlement, e
 /* What the code alone does not say. */
 static const char *conflict_of(const struct settlement *settlement, enum report_op op)
 {
+    if (settlement->wish)
+        return "the task has its outcome already, which stays; that the person asked to be left "
+               "alone is kept, and holds from now on";
     switch (op) {
     case REPORT_OUTCOME:
-        return settlement->wish ? "the task has its outcome already, which stays; that the person "
-                                  "asked to be left alone is kept, and holds from now on"
-                                : "the task has its outcome already";
+        return "the task has its outcome already";
     case REPORT_EXTEND:
     case REPORT_RELEASE:
         return "this delivery is not held any more: it is stale, somebody else holds it, or the "

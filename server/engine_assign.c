@@ -418,6 +418,8 @@ static enum status check_assign(const struct engine *engine, const struct comman
         return STATUS_NOT_FOUND;
     if (!assign->manager && (assign->by == 0 || assign->by != who->row.owner))
         return STATUS_FORBIDDEN;
+    if (assign->person != 0 && who->row.closed == PERSON_MERGED)
+        return STATUS_CONFLICT;
     if (assign->to != 0 && (to == NULL || to->agency != who->row.agency))
         return STATUS_INVALID;
     return assign->to == who->row.owner ? STATUS_DUPLICATE : STATUS_OK;

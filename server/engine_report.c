@@ -374,7 +374,17 @@ static bool is_wish(const struct hearing *hearing)
            hearing->report->outcome == OUTCOME_UNSUBSCRIBED;
 }
 
-/* Of somebody who was merged it is the wish of the one that is left. */
+/* What somebody says or does who was merged, the one that is left does. */
+static enum status turn_to_kept(struct hearing *hearing)
+{
+    if (hearing->who.row.closed != PERSON_MERGED)
+        return STATUS_OK;
+    if (!engine_load_kept(hearing->engine, hearing->who.number, &hearing->who))
+        return STATUS_CORRUPT;
+    life_begin(hearing->life, hearing->engine, hearing->turn, &hearing->who);
+    return STATUS_OK;
+}
+
 static void hear_wish(struct hearing *hearing)
 {
     struct heard heard;
@@ -387,11 +397,8 @@ static void hear_wish(struct hearing *hearing)
 
 static enum status hear_late(struct hearing *hearing)
 {
-    if (is_wish(hearing) && hearing->who.row.closed == PERSON_MERGED) {
-        if (!engine_load_kept(hearing->engine, hearing->who.number, &hearing->who))
-            return STATUS_CORRUPT;
-        life_begin(hearing->life, hearing->engine, hearing->turn, &hearing->who);
-    }
+    if (is_wish(hearing) && turn_to_kept(hearing) != STATUS_OK)
+        return refuse(hearing, STATUS_CORRUPT);
     begin(hearing, RECORD_LATE, 0);
     if (is_wish(hearing))
         hear_wish(hearing);
@@ -497,6 +504,8 @@ static enum status hear_amend(struct hearing *hearing)
     enum status allowed;
     bool counts_wholly;
 
+    if (is_wish(hearing) && hearing->who.row.closed == PERSON_MERGED)
+        return hear_late(hearing);
     life_look_back(hearing->life, hearing->report->task, (enum outcome)hearing->report->outcome,
                    &past);
     allowed = may_amend(hearing, &past);
@@ -538,6 +547,8 @@ static enum status hear_signal(struct hearing *hearing)
     hearing->identity = engine_signal_identity(hearing->engine, &noticed);
     if (engine_was_noticed(hearing->engine, &noticed, &hearing->who))
         return refuse(hearing, STATUS_DUPLICATE);
+    if (turn_to_kept(hearing) != STATUS_OK)
+        return refuse(hearing, STATUS_CORRUPT);
     begin(hearing, RECORD_SIGNAL, 0);
     life_notice(hearing->life, &noticed, &effect);
     engine_effect(hearing->record, EFFECT_SIGNAL, &effect, sizeof(effect));

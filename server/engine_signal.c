@@ -59,12 +59,16 @@ void life_notice(struct life *life, const struct noticed *noticed, struct effect
 
 /* --- over HTTP --------------------------------------------------------------------------- */
 
-static bool is_the_persons(struct engine *engine, const struct command_signal *signal)
+/* A task of somebody who was merged is the one's that is left. */
+static bool is_theirs(struct engine *engine, const struct command_signal *signal,
+                      const struct engine_person *who)
 {
     struct task_origin origin;
+    struct engine_person whose;
 
-    return engine_find_origin(engine, signal->task, &origin) && origin.person == signal->person &&
-           origin.opened_ms == signal->task_opened_ms;
+    return engine_find_origin(engine, signal->task, &origin) &&
+           origin.opened_ms == signal->task_opened_ms &&
+           engine_load_kept(engine, origin.person, &whose) && whose.number == who->number;
 }
 
 enum status engine_decide_signal(struct engine *engine, const struct command *command,
@@ -72,21 +76,22 @@ enum status engine_decide_signal(struct engine *engine, const struct command *co
                                  struct settlement *settlement)
 {
     const struct command_signal *signal = &command->signal;
-    const struct noticed noticed = {.person = signal->person,
-                                    .task = signal->task,
-                                    .task_opened_ms = signal->task_opened_ms,
-                                    .at_ms = signal->at_ms,
-                                    .kind = (enum signal_kind)signal->kind};
+    struct noticed noticed = {.task = signal->task,
+                              .task_opened_ms = signal->task_opened_ms,
+                              .at_ms = signal->at_ms,
+                              .kind = (enum signal_kind)signal->kind};
     struct effect_signal effect;
-    struct engine_person who;
+    struct engine_person named, who;
     struct life life;
 
-    if (!engine_load_person(engine, signal->person, &who) ||
-        who.row.first_ms != signal->person_first_ms ||
-        (signal->agency != 0 && who.row.agency != signal->agency) ||
-        (signal->task != 0 && !is_the_persons(engine, signal)))
+    if (!engine_load_person(engine, signal->person, &named) ||
+        named.row.first_ms != signal->person_first_ms ||
+        (signal->agency != 0 && named.row.agency != signal->agency) ||
+        !engine_load_kept(engine, named.number, &who) ||
+        (signal->task != 0 && !is_theirs(engine, signal, &who)))
         return settlement->status = STATUS_NOT_FOUND;
-    if (engine_was_noticed(engine, &noticed, &who))
+    noticed.person = who.number;
+    if (engine_was_noticed(engine, &noticed, &named))
         return settlement->status = STATUS_DUPLICATE;
     life_begin(&life, engine, turn, &who);
     life_notice(&life, &noticed, &effect);

@@ -49,6 +49,19 @@ static void the_team_s_task_goes_along_to_a_new_owner(void **unused)
     assert_int_equal(row_of(1, task).delivery, 3);
 }
 
+static void who_is_another_one_is_given_to_nobody(void **unused)
+{
+    struct command command = {.kind = COMMAND_MERGE, .person = {.number = 1, .other = 2}};
+
+    (void)unused;
+    opt_in(1);
+    opt_in(2);
+    assert_int_equal(assign(2, ANN, 0), STATUS_OK);
+    assert_int_equal(world_do(&world, &command), STATUS_OK);
+    assert_int_equal(assign(2, BEN, 0), STATUS_CONFLICT);
+    assert_int_equal(owner_of(2), ANN);
+}
+
 static void only_the_owner_and_managers_hand_over(void **unused)
 {
     uint64_t task = opt_in(1);
@@ -137,6 +150,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_AGENTS(a_hand_over_fences_the_old_owner),
         WITH_AGENTS(the_team_s_task_goes_along_to_a_new_owner),
+        WITH_AGENTS(who_is_another_one_is_given_to_nobody),
         WITH_AGENTS(only_the_owner_and_managers_hand_over),
         WITH_AGENTS(what_goes_to_somebody_who_is_away_goes_to_the_team),
         WITH_AGENTS(all_people_of_an_agent_are_handed_over_one_by_one),

@@ -108,6 +108,76 @@ static void a_wish_that_is_read_again_after_a_month_is_no_new_one(void **unused)
     assert_false(person().flags & PERSON_DO_NOT_CONTACT);
 }
 
+/* Both with an e-mail that a robot has delivered; then they prove to be one. */
+static void two_who_were_written_to(void)
+{
+    world_optin(&world, PHONE, EMAIL, NULL, "one", 0);
+    tasks[1] = world.settlement.optin.task;
+    world_optin(&world, OTHER_PHONE, OTHER_EMAIL, NULL, "two", 0);
+    tasks[2] = open_task(2, TASK_EMAIL).number;
+    report(tasks[2], OUTCOME_DELIVERED);
+    assert_int_equal(merge(1, 2), STATUS_OK);
+}
+
+static enum status signal_of(uint64_t number, uint64_t task, enum signal_kind kind)
+{
+    struct command command = {.kind = COMMAND_SIGNAL,
+                              .signal = {.person = number,
+                                         .person_first_ms = person_of(number).first_ms,
+                                         .task = task,
+                                         .task_opened_ms = task != 0 ? WORLD_START_MS : 0,
+                                         .at_ms = world.now_ms,
+                                         .kind = (uint8_t)kind}};
+
+    return world_do(&world, &command);
+}
+
+static void interest_in_the_others_mail_is_the_ones(void **unused)
+{
+    struct command command = {
+        .kind = COMMAND_REPORT,
+        .report = {.delivery = 1, .op = REPORT_SIGNAL, .signal = SIGNAL_REPLY, .queue = emails}};
+
+    (void)unused;
+    two_who_were_written_to();
+    assert_int_equal(person().score_hundredths, 8000);
+    command.report.task = tasks[2];
+    command.report.stream_ms = world.now_ms;
+    assert_int_equal(world_do(&world, &command), STATUS_OK);
+    assert_int_equal(person().score_hundredths, 11000);
+    assert_int_equal(world_do(&world, &command), STATUS_DUPLICATE);
+    assert_int_equal(signal_of(2, tasks[2], SIGNAL_REPLY), STATUS_DUPLICATE);
+    assert_int_equal(signal_of(1, tasks[2], SIGNAL_OPEN), STATUS_OK);
+    assert_int_equal(signal_of(2, 0, SIGNAL_VISIT), STATUS_OK);
+    assert_int_equal(signal_of(1, 0, SIGNAL_VISIT), STATUS_DUPLICATE);
+    assert_int_equal(person_of(2).closed, PERSON_MERGED);
+    assert_int_equal(person_of(2).due_ms, 0);
+}
+
+static void who_is_left_alone_is_so_whichever_mail_is_answered(void **unused)
+{
+    (void)unused;
+    two_who_were_written_to();
+    report(tasks[1], OUTCOME_DO_NOT_CONTACT);
+    assert_int_equal(signal_of(2, tasks[2], SIGNAL_REPLY), STATUS_OK);
+    for (uint64_t number = 1; number <= 2; number++) {
+        assert_int_equal(person_of(number).due_ms, 0);
+        assert_int_equal(person_of(number).open_tasks, 0);
+    }
+    assert_int_equal(person_of(2).closed, PERSON_MERGED);
+}
+
+static void a_wish_that_an_amendment_brings_is_the_ones(void **unused)
+{
+    (void)unused;
+    two_who_were_written_to();
+    assert_int_equal(world_report(&world, tasks[2], 1, REPORT_AMEND, OUTCOME_DO_NOT_CONTACT, "a1"),
+                     STATUS_CONFLICT);
+    assert_true(world.settlement.wish);
+    assert_true(person().flags & PERSON_DO_NOT_CONTACT);
+    assert_int_equal(person().open_tasks, 0);
+}
+
 static void never_again_of_either_holds(void **unused)
 {
     (void)unused;
@@ -256,6 +326,9 @@ int main(void)
         TEST(the_others_call_goes_on_as_the_ones),
         TEST(reports_on_the_others_task_are_late),
         TEST(a_wish_that_is_read_again_after_a_month_is_no_new_one),
+        TEST(interest_in_the_others_mail_is_the_ones),
+        TEST(who_is_left_alone_is_so_whichever_mail_is_answered),
+        TEST(a_wish_that_an_amendment_brings_is_the_ones),
         TEST(never_again_of_either_holds),
         TEST(silenced_channels_of_either_hold),
         TEST(who_comes_again_by_either_way_is_the_one),
