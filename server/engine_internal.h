@@ -426,6 +426,9 @@ bool engine_is_revocation(enum outcome outcome, enum task_channel channel);
 bool engine_can_be(enum outcome outcome, enum task_channel channel);
 const struct playbook_outcome *engine_outcome(const struct playbook *playbook,
                                               enum outcome outcome);
+/* The channels that are not used any more after it. */
+unsigned engine_silenced_by(const struct playbook *playbook, enum outcome outcome,
+                            enum task_channel channel);
 /* OK, or TOO_FEW_ATTEMPTS: it would end what may not be ended yet. `attempts`: this one included.
  */
 enum status engine_may_end(const struct playbook *playbook, enum outcome outcome,

@@ -164,9 +164,12 @@ static void plan_call(struct life *life, const struct playbook_outcome *does,
         life_plan_call(life, life_after(life, heard->said_ms, does->wake), CALL_WAKE);
 }
 
-static unsigned silenced_by(const struct playbook_outcome *does, const struct heard *heard)
+unsigned engine_silenced_by(const struct playbook *playbook, enum outcome outcome,
+                            enum task_channel channel)
 {
-    return (unsigned)does->silences | (does->silences_own ? 1u << heard->channel : 0);
+    const struct playbook_outcome *does = engine_outcome(playbook, outcome);
+
+    return (unsigned)does->silences | (does->silences_own ? 1u << channel : 0);
 }
 
 void life_hear(struct life *life, const struct heard *heard)
@@ -175,7 +178,7 @@ void life_hear(struct life *life, const struct heard *heard)
     struct person_row *row = &life->who->row;
     bool had_run_out = row->closed == PERSON_RUN_OUT;
     const struct person_row before = *row;
-    unsigned silences = silenced_by(does, heard);
+    unsigned silences = engine_silenced_by(life->playbook, heard->outcome, heard->channel);
     struct life_endings endings = {.channels = ALL_CHANNELS, .but = heard->task};
 
     row->end = (uint8_t)heard->outcome;
@@ -206,8 +209,9 @@ void life_hear(struct life *life, const struct heard *heard)
 
 void life_hear_of_before(struct life *life, const struct heard *heard)
 {
-    const struct playbook_outcome *does = engine_outcome(life->playbook, heard->outcome);
-    struct life_endings endings = {.channels = silenced_by(does, heard), .but = heard->task};
+    struct life_endings endings = {
+        .channels = engine_silenced_by(life->playbook, heard->outcome, heard->channel),
+        .but = heard->task};
     struct person_row *row = &life->who->row;
 
     if (engine_is_revocation(heard->outcome, heard->channel)) {

@@ -50,33 +50,53 @@ static void note_optin(struct past *past, const struct record_view *record,
         add_event(past, OPTED_IN, 0);
 }
 
-/* "Never again", and nobody has taken it back since. */
-static bool stops_all(const struct past *past, const struct effect_report *effect,
-                      const struct person_row *row)
+/* What is not known any more may have been said in a call. */
+static enum task_channel channel_of(struct life *life, uint64_t task)
 {
-    return !past->was_taken_up && (effect->outcome == OUTCOME_DO_NOT_CONTACT ||
-                                   (effect->outcome == OUTCOME_UNSUBSCRIBED && row != NULL &&
-                                    (row->flags & PERSON_DO_NOT_CONTACT)));
+    struct task_origin origin;
+
+    return engine_find_origin(life->engine, task, &origin) ? (enum task_channel)origin.channel
+                                                           : TASK_CALL;
 }
 
-/* What was said behind the outcome is not the task's word; a wish holds all the same. */
-static void note_late(struct past *past, const struct record_view *record,
+/* "Never again", and nobody has taken it back since. */
+static bool stops_all(struct life *life, const struct past *past,
+                      const struct effect_report *effect)
+{
+    return !past->was_taken_up &&
+           engine_is_revocation((enum outcome)effect->outcome, channel_of(life, effect->task));
+}
+
+/* What was said of another task holds, whatever this one is amended to. */
+static void note_other(struct life *life, struct past *past, const struct effect_report *effect)
+{
+    unsigned silences = engine_silenced_by(life->playbook, (enum outcome)effect->outcome,
+                                           channel_of(life, effect->task));
+
+    past->is_stopped |= stops_all(life, past, effect);
+    if (past->header.seq == 0)
+        past->silenced |= (uint16_t)(silences & ~past->opened);
+}
+
+/* What was said behind the outcome is not the task's word; a wish holds all the same, also where
+ * it has changed nothing because another one did by then. */
+static void note_late(struct life *life, struct past *past, const struct record_view *record,
                       const struct person_row *row)
 {
     struct effect_report effect;
 
-    if (row == NULL || !effect_find(record, EFFECT_REPORT, &effect, sizeof(effect)))
+    if (!effect_find(record, EFFECT_REPORT, &effect, sizeof(effect)))
         return;
     if (effect.task != past->task) {
-        past->is_stopped |= stops_all(past, &effect, row);
-        if (past->header.seq == 0)
+        note_other(life, past, &effect);
+        if (past->header.seq == 0 && row != NULL)
             past->is_latest = false;
         return;
     }
-    past->was_stopped |= stops_all(past, &effect, row);
-    if (!past->has_after)
+    past->was_stopped |= stops_all(life, past, &effect);
+    if (!past->has_after && row != NULL)
         past->after = *row;
-    past->has_after = true;
+    past->has_after |= row != NULL;
 }
 
 /* As what the outcome is counted: by the newest word about the task that is. */
@@ -101,25 +121,23 @@ static void note_word(struct life *life, struct past *past, const struct record_
                       const struct person_row *row)
 {
     struct effect_report effect;
-    bool is_own, is_last, stops;
+    bool is_own, is_last;
     unsigned which;
 
     if (!effect_find(record, EFFECT_REPORT, &effect, sizeof(effect)))
         return;
     is_own = effect.task == past->task;
     which = word_of_task(past, effect.task, (enum outcome)effect.outcome, &is_last);
-    if (is_own)
-        is_last = !past->has_after; /* the word at hand is known before all others */
-    stops = is_last && stops_all(past, &effect, row);
     if (is_own) {
         note_counted(past, record, &effect, row);
-        past->was_stopped |= stops;
+        past->was_stopped |= stops_all(life, past, &effect);
         past->was_attempt |= engine_outcome(life->playbook, (enum outcome)effect.outcome)->attempt;
         if (!past->has_after && row != NULL)
             past->after = *row;
         past->has_after |= row != NULL;
     } else {
-        past->is_stopped |= stops;
+        if (is_last)
+            note_other(life, past, &effect);
         if (past->header.seq == 0)
             past->is_latest = false;
     }
@@ -131,6 +149,33 @@ static void note_word(struct life *life, struct past *past, const struct record_
         past->ended = effect;
         past->contacted_ms = contacted_at(&record->header, &effect);
     }
+}
+
+static bool is_one_still(struct life *life, const struct effect_merged *merged, uint64_t seq)
+{
+    struct state_edge edge;
+
+    return state_edge_next(life->engine->options.state, merged->kept, EDGE_MERGED, merged->other,
+                           &edge) &&
+           edge.other == merged->other && edge.seq == seq;
+}
+
+/* What two people had when they became one was not the outcome's doing, nor what they were left
+ * with when they became two again. */
+static void note_merge(struct life *life, struct past *past, const struct record_view *record)
+{
+    struct effect_merged merged;
+    bool is_since = past->header.seq == 0;
+
+    if (is_since)
+        past->is_latest = false;
+    if (!effect_find(record, EFFECT_MERGED, &merged, sizeof(merged)) ||
+        !is_one_still(life, &merged, record->header.seq))
+        return;
+    past->is_stopped |=
+        !past->was_taken_up && (merged.other_before.flags & PERSON_DO_NOT_CONTACT) != 0;
+    if (is_since)
+        past->silenced |= merged.other_before.silenced & (uint16_t)~past->opened;
 }
 
 /* Somebody put the person where it stood then: what came before leads nowhere else. */
@@ -150,10 +195,14 @@ static void note_record(struct life *life, struct past *past, const struct recor
         row = &person.row;
     if (row != NULL && !(row->flags & PERSON_DO_NOT_CONTACT))
         past->was_taken_up = true;
+    if (row != NULL)
+        past->opened |= (uint16_t)~row->silenced;
     if (record->header.kind == RECORD_OUTCOME || record->header.kind == RECORD_AMEND)
         note_word(life, past, record, row);
     else if (record->header.kind == RECORD_LATE)
-        note_late(past, record, row);
+        note_late(life, past, record, row);
+    else if (record->header.kind == RECORD_MERGED || record->header.kind == RECORD_UNMERGED)
+        note_merge(life, past, record);
     else if ((record->header.kind == RECORD_OPTIN || record->header.kind == RECORD_DECIDED ||
               record->header.kind == RECORD_REPEATED) &&
              row != NULL)
@@ -221,9 +270,10 @@ static void take_back_cadence(struct life *life, const struct person_row *before
         *row = left;
 }
 
-/* Its "never again", its silence, its call, and the cadence that it began or stopped. A cadence
- * that has gone on since then is left as it is. */
-void life_take_back(struct life *life, const struct past *past)
+/* Its "never again", its silence, its sale and its call, and the cadence that it began or stopped.
+ * What others have brought since stays, and a cadence that has gone on since then is left as it is.
+ */
+static void take_back(struct life *life, const struct past *past)
 {
     const struct person_row *before = &past->before;
     struct person_row *row = &life->who->row;
@@ -233,10 +283,14 @@ void life_take_back(struct life *life, const struct past *past)
         row->flags &= (uint8_t)~PERSON_DO_NOT_CONTACT;
     if (!past->has_before)
         return;
-    row->silenced = before->silenced;
+    if (past->has_after)
+        row->silenced &=
+            (uint16_t) ~(past->after.silenced & (uint16_t) ~(before->silenced | past->silenced));
     row->calls = before->calls;
-    row->sold_cents = before->sold_cents;
-    row->sold_attempt = before->sold_attempt;
+    if (past->is_latest) {
+        row->sold_cents = before->sold_cents;
+        row->sold_attempt = before->sold_attempt;
+    }
     row->call_ms = was_agreed ? before->call_ms : 0;
     row->call_why = was_agreed ? (uint8_t)CALL_AGREED : (uint8_t)CALL_NOT;
     if (past->has_after && before->cadence != 0 && !is_same_run(life, before, &past->after) &&
@@ -248,7 +302,7 @@ void life_take_back(struct life *life, const struct past *past)
  * first stage on, or from where somebody put it by hand, in the order in which they came. Of
  * somebody with a longer history than is walked, or who was put elsewhere since, nothing is taken
  * back. */
-void life_go_through_again(struct life *life, const struct past *past, const struct heard *heard)
+static void go_through_again(struct life *life, const struct past *past, const struct heard *heard)
 {
     struct person_row *row = &life->who->row;
 
@@ -275,7 +329,8 @@ void life_go_through_again(struct life *life, const struct past *past, const str
     }
 }
 
-void life_count_amended(struct life *life, const struct past *past, const struct heard *heard)
+/* The amended outcome may be the first that is an attempt, or a contact. */
+static void count_amended(struct life *life, const struct past *past, const struct heard *heard)
 {
     const struct playbook_outcome *does = engine_outcome(life->playbook, heard->outcome);
     struct person_row *row = &life->who->row;
@@ -284,6 +339,27 @@ void life_count_amended(struct life *life, const struct past *past, const struct
         row->attempts++;
     if (does->contact && row->contact_ms == 0)
         row->contact_ms = heard->contact_ms;
+}
+
+/* Not by this outcome alone. */
+static bool stays_stopped(const struct life *life, const struct past *past)
+{
+    return (life->who->row.flags & PERSON_DO_NOT_CONTACT) &&
+           (past->is_stopped || !past->was_stopped);
+}
+
+void life_amend(struct life *life, const struct past *past, const struct heard *heard)
+{
+    bool counts_wholly = (past->was_stopped || past->is_latest) && !stays_stopped(life, past);
+
+    count_amended(life, past, heard);
+    if (counts_wholly)
+        take_back(life, past);
+    go_through_again(life, past, heard);
+    if (counts_wholly)
+        life_hear(life, heard);
+    else
+        life_hear_of_before(life, heard);
 }
 
 /* Whom something else has ended since then is not cut by this. */

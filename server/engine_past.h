@@ -25,9 +25,11 @@ struct past {
     bool is_whole;      /* the history is not longer than is walked */
     bool is_latest;     /* nothing else was heard of the person since */
     bool was_attempt;   /* by some word about the task */
-    bool was_stopped;   /* "never again" is the last word about it, */
-    bool is_stopped;    /* about another task, */
+    bool was_stopped;   /* "never again" was said about it, */
+    bool is_stopped;    /* or is the last word about another one, or came by a merge; */
     bool was_taken_up;  /* but not since that: a consent came in between */
+    uint16_t silenced;  /* channels, by others since the outcome, */
+    uint16_t opened;    /* but not since that: they were used again in between */
 
     /* What was said of the person's tasks, each once, by the last word about it. */
     unsigned known, count;
@@ -43,12 +45,9 @@ struct past {
 
 /* `outcome`: what the task is amended to. */
 void life_look_back(struct life *life, uint64_t task, enum outcome outcome, struct past *past);
-/* What the amended outcome made of the person's plans is undone. */
-void life_take_back(struct life *life, const struct past *past);
-/* How far all of it has brought the person. */
-void life_go_through_again(struct life *life, const struct past *past, const struct heard *heard);
-/* The amended outcome may be the first that is an attempt, or a contact. */
-void life_count_amended(struct life *life, const struct past *past, const struct heard *heard);
+/* What the outcome made of the person is undone as far as nothing has come since, and what is said
+ * instead is heard. */
+void life_amend(struct life *life, const struct past *past, const struct heard *heard);
 
 /* What is counted anew; the row is as the amendment leaves it. */
 struct effect_amended life_amended(const struct life *life, const struct past *past);

@@ -502,7 +502,6 @@ static enum status hear_amend(struct hearing *hearing)
     struct heard heard;
     struct effect_amended amended;
     enum status allowed;
-    bool counts_wholly;
 
     if (is_wish(hearing) && hearing->who.row.closed == PERSON_MERGED)
         return hear_late(hearing);
@@ -519,15 +518,7 @@ static enum status hear_amend(struct hearing *hearing)
     listen(hearing, &heard);
     heard.said_ms = hearing->turn->now_ms;
     heard.contact_ms = past.contacted_ms;
-    life_count_amended(hearing->life, &past, &heard);
-    counts_wholly = (past.was_stopped || past.is_latest) && !past.is_stopped;
-    if (counts_wholly)
-        life_take_back(hearing->life, &past);
-    life_go_through_again(hearing->life, &past, &heard);
-    if (counts_wholly)
-        life_hear(hearing->life, &heard);
-    else
-        life_hear_of_before(hearing->life, &heard);
+    life_amend(hearing->life, &past, &heard);
     amended = life_amended(hearing->life, &past);
     engine_effect(hearing->record, EFFECT_AMENDED, &amended, sizeof(amended));
     return finish(hearing, STATUS_OK);

@@ -221,6 +221,59 @@ static void an_attempt_that_was_reported_as_none_counts_once(void **unused)
     assert_int_equal(person().attempts, 1);
 }
 
+/* --- several wishes -------------------------------------------------------------------------- */
+
+static void a_silence_that_came_between_outlives_two_amendments(void **unused)
+{
+    uint64_t task = opt_in("one"), mail = world.steps[0].effect.task;
+
+    (void)unused;
+    report(task, OUTCOME_NO_ANSWER);
+    world.now_ms += MINUTE;
+    report(mail, OUTCOME_UNSUBSCRIBED);
+    world.manager = true;
+    assert_int_equal(amend(task, OUTCOME_DO_NOT_CONTACT), STATUS_OK);
+    assert_int_equal(amend(task, OUTCOME_VOICEMAIL), STATUS_OK);
+    assert_false(person().flags & PERSON_DO_NOT_CONTACT);
+    assert_int_equal(person().silenced, 1u << TASK_EMAIL);
+}
+
+/* The person has said no more than that it wants no mail. */
+static void who_was_stopped_by_mistake_and_wants_no_mail_is_called(void **unused)
+{
+    uint64_t task = opt_in("one"), mail = world.steps[0].effect.task;
+
+    (void)unused;
+    report(mail, OUTCOME_DELIVERED);
+    report(task, OUTCOME_DO_NOT_CONTACT);
+    world.now_ms += MINUTE;
+    assert_int_equal(world_report(&world, mail, 1, REPORT_OUTCOME, OUTCOME_UNSUBSCRIBED, "m"),
+                     STATUS_CONFLICT);
+    world.manager = true;
+    assert_int_equal(amend(task, OUTCOME_VOICEMAIL), STATUS_OK);
+    assert_false(person().flags & PERSON_DO_NOT_CONTACT);
+    assert_int_equal(person().silenced, 1u << TASK_EMAIL);
+    assert_int_not_equal(person().call_ms, 0);
+}
+
+/* The later of them has changed nothing of the person. */
+static void never_again_that_two_say_within_a_second_is_said_by_both(void **unused)
+{
+    uint64_t task = opt_in("one"), mail = world.steps[0].effect.task;
+
+    (void)unused;
+    report(mail, OUTCOME_DELIVERED);
+    report(task, OUTCOME_DO_NOT_CONTACT);
+    assert_int_equal(world_report(&world, mail, 1, REPORT_OUTCOME, OUTCOME_DO_NOT_CONTACT, "m"),
+                     STATUS_CONFLICT);
+    world.manager = true;
+    assert_int_equal(amend(task, OUTCOME_VOICEMAIL), STATUS_OK);
+    assert_true(person().flags & PERSON_DO_NOT_CONTACT);
+    assert_int_equal(person().due_ms, 0);
+    assert_int_equal(amend(mail, OUTCOME_DELIVERED), STATUS_OK);
+    assert_false(person().flags & PERSON_DO_NOT_CONTACT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +290,9 @@ int main(void)
         LIFE(an_older_outcome_is_amended_to_never_again),
         LIFE(who_said_never_again_by_mistake_is_worked_again),
         LIFE(an_attempt_that_was_reported_as_none_counts_once),
+        LIFE(a_silence_that_came_between_outlives_two_amendments),
+        LIFE(who_was_stopped_by_mistake_and_wants_no_mail_is_called),
+        LIFE(never_again_that_two_say_within_a_second_is_said_by_both),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

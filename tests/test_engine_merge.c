@@ -119,6 +119,11 @@ static void two_who_were_written_to(void)
     assert_int_equal(merge(1, 2), STATUS_OK);
 }
 
+static enum status amend(uint64_t task, enum outcome outcome)
+{
+    return world_report(&world, task, 1, REPORT_AMEND, outcome, "a1");
+}
+
 static enum status signal_of(uint64_t number, uint64_t task, enum signal_kind kind)
 {
     struct command command = {.kind = COMMAND_SIGNAL,
@@ -171,11 +176,99 @@ static void a_wish_that_an_amendment_brings_is_the_ones(void **unused)
 {
     (void)unused;
     two_who_were_written_to();
-    assert_int_equal(world_report(&world, tasks[2], 1, REPORT_AMEND, OUTCOME_DO_NOT_CONTACT, "a1"),
-                     STATUS_CONFLICT);
+    assert_int_equal(amend(tasks[2], OUTCOME_DO_NOT_CONTACT), STATUS_CONFLICT);
     assert_true(world.settlement.wish);
     assert_true(person().flags & PERSON_DO_NOT_CONTACT);
     assert_int_equal(person().open_tasks, 0);
+}
+
+/* --- an older outcome of the one's is amended ------------------------------------------------ */
+
+/* The one was called in vain, the other one has said so; then they prove to be one. */
+static void two_of_whom_one_said(enum outcome outcome)
+{
+    world_optin(&world, PHONE, NULL, NULL, "one", 0);
+    tasks[1] = world.settlement.optin.task;
+    world_optin(&world, OTHER_PHONE, NULL, NULL, "two", 0);
+    tasks[2] = world.settlement.optin.task;
+    report(tasks[1], OUTCOME_NO_ANSWER);
+    report(tasks[2], outcome);
+    world.now_ms += MINUTE;
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    world.now_ms += MINUTE;
+    world.manager = true;
+}
+
+static void an_amendment_leaves_the_others_never_again(void **unused)
+{
+    (void)unused;
+    two_of_whom_one_said(OUTCOME_DO_NOT_CONTACT);
+    assert_int_equal(amend(tasks[1], OUTCOME_VOICEMAIL), STATUS_OK);
+    assert_true(person().flags & PERSON_DO_NOT_CONTACT);
+    assert_int_equal(person().closed, PERSON_STOPPED);
+    assert_int_equal(person().due_ms, 0);
+    assert_int_equal(amend(tasks[1], OUTCOME_DO_NOT_CONTACT), STATUS_OK);
+    assert_int_equal(amend(tasks[1], OUTCOME_VOICEMAIL), STATUS_OK);
+    assert_true(person().flags & PERSON_DO_NOT_CONTACT);
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    assert_true(person_of(2).flags & PERSON_DO_NOT_CONTACT);
+}
+
+static void an_amendment_leaves_the_others_silence(void **unused)
+{
+    (void)unused;
+    two_of_whom_one_said(OUTCOME_WRONG_NUMBER);
+    assert_true(person().silenced >> TASK_CALL & 1);
+    assert_int_equal(amend(tasks[1], OUTCOME_VOICEMAIL), STATUS_OK);
+    assert_true(person().silenced >> TASK_CALL & 1);
+    assert_int_equal(amend(tasks[1], OUTCOME_DO_NOT_CONTACT), STATUS_OK);
+    assert_int_equal(amend(tasks[1], OUTCOME_VOICEMAIL), STATUS_OK);
+    assert_true(person().silenced >> TASK_CALL & 1);
+}
+
+static void an_amendment_leaves_the_others_sale(void **unused)
+{
+    (void)unused;
+    world.value = "500";
+    two_of_whom_one_said(OUTCOME_SOLD);
+    world.value = NULL;
+    assert_int_equal(person().sold_cents, 50000);
+    assert_int_equal(amend(tasks[1], OUTCOME_VOICEMAIL), STATUS_OK);
+    assert_int_equal(person().sold_cents, 50000);
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    assert_int_equal(person().sold_cents, 0);
+    assert_int_equal(person_of(2).sold_cents, 50000);
+}
+
+static void an_amendment_leaves_the_others_appointment(void **unused)
+{
+    uint64_t agreed_ms = WORLD_START_MS + 5 * DAY;
+
+    (void)unused;
+    world.call_at_ms = agreed_ms;
+    two_of_whom_one_said(OUTCOME_APPOINTMENT);
+    world.call_at_ms = 0;
+    assert_int_equal(person().call_ms, agreed_ms);
+    assert_int_equal(amend(tasks[1], OUTCOME_VOICEMAIL), STATUS_OK);
+    assert_int_equal(person().call_ms, agreed_ms);
+    assert_int_equal(person().call_why, CALL_AGREED);
+}
+
+/* Of both only what the amended one has said is taken back. */
+static void an_amendment_takes_back_one_never_again_of_two(void **unused)
+{
+    (void)unused;
+    two();
+    report(tasks[1], OUTCOME_DO_NOT_CONTACT);
+    report(tasks[2], OUTCOME_DO_NOT_CONTACT);
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    world.manager = true;
+    assert_int_equal(amend(tasks[1], OUTCOME_VOICEMAIL), STATUS_OK);
+    assert_true(person().flags & PERSON_DO_NOT_CONTACT);
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    assert_int_equal(amend(tasks[1], OUTCOME_NO_ANSWER), STATUS_OK);
+    assert_false(person().flags & PERSON_DO_NOT_CONTACT);
+    assert_true(person_of(2).flags & PERSON_DO_NOT_CONTACT);
 }
 
 static void never_again_of_either_holds(void **unused)
@@ -329,6 +422,11 @@ int main(void)
         TEST(interest_in_the_others_mail_is_the_ones),
         TEST(who_is_left_alone_is_so_whichever_mail_is_answered),
         TEST(a_wish_that_an_amendment_brings_is_the_ones),
+        TEST(an_amendment_leaves_the_others_never_again),
+        TEST(an_amendment_leaves_the_others_silence),
+        TEST(an_amendment_leaves_the_others_sale),
+        TEST(an_amendment_leaves_the_others_appointment),
+        TEST(an_amendment_takes_back_one_never_again_of_two),
         TEST(never_again_of_either_holds),
         TEST(silenced_channels_of_either_hold),
         TEST(who_comes_again_by_either_way_is_the_one),
