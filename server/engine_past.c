@@ -360,6 +360,7 @@ void life_amend(struct life *life, const struct past *past, const struct heard *
         life_hear(life, heard);
     else
         life_hear_of_before(life, heard);
+    life_keep_going(life); /* whom the outcome ends is of another segment, too */
 }
 
 /* Whom something else has ended since then is not cut by this. */

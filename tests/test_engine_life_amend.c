@@ -221,6 +221,19 @@ static void an_attempt_that_was_reported_as_none_counts_once(void **unused)
     assert_int_equal(person().attempts, 1);
 }
 
+/* Who is not contacted any more is counted among those that it was of before the conversation. */
+static void an_amendment_to_never_again_takes_the_segment_back(void **unused)
+{
+    uint64_t task = opt_in("one");
+    unsigned segment = person().segment;
+
+    (void)unused;
+    report(task, OUTCOME_CONVERSATION);
+    assert_int_not_equal(person().segment, segment);
+    assert_int_equal(amend(task, OUTCOME_DO_NOT_CONTACT), STATUS_OK);
+    assert_int_equal(person().segment, segment);
+}
+
 /* --- several wishes -------------------------------------------------------------------------- */
 
 static void a_silence_that_came_between_outlives_two_amendments(void **unused)
@@ -290,6 +303,7 @@ int main(void)
         LIFE(an_older_outcome_is_amended_to_never_again),
         LIFE(who_said_never_again_by_mistake_is_worked_again),
         LIFE(an_attempt_that_was_reported_as_none_counts_once),
+        LIFE(an_amendment_to_never_again_takes_the_segment_back),
         LIFE(a_silence_that_came_between_outlives_two_amendments),
         LIFE(who_was_stopped_by_mistake_and_wants_no_mail_is_called),
         LIFE(never_again_that_two_say_within_a_second_is_said_by_both),
