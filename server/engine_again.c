@@ -61,3 +61,43 @@ bool engine_came_before(struct engine *engine, struct hash identity,
     return since_ms + REMEMBERED_MS <= state_meta(engine->options.state)->folded_ms &&
            stands_in_histories(engine, who, since_seq, identity);
 }
+
+/* --- a wish that has been lifted since -------------------------------------------------------- */
+
+static bool holds(const struct person_row *row, bool revokes, unsigned silences)
+{
+    return revokes ? (row->flags & PERSON_DO_NOT_CONTACT) != 0
+                   : (silences & ~(unsigned)row->silenced) == 0;
+}
+
+bool engine_wishes_again(struct engine *engine, const struct engine_person *who, enum outcome wish,
+                         enum task_channel channel, uint64_t said_ms)
+{
+    bool revokes = engine_is_revocation(wish, channel);
+    struct engine_person kept;
+    uint64_t seq, lifted_ms = 0;
+    unsigned silences;
+
+    if (!engine_load_kept(engine, who->number, &kept))
+        return false;
+    silences = engine_silenced_by(registry_playbook(engine->options.registry, kept.row.playbook),
+                                  wish, channel);
+    if (holds(&kept.row, revokes, silences))
+        return false;
+    seq = kept.last_seq;
+    for (unsigned i = 0; i < LOOKS_BACK && seq != 0; i++) {
+        struct record_view record;
+        struct effect_person effect;
+
+        if (journal_batch_read(engine->options.journal, seq, &record) != STATUS_OK)
+            break;
+        if (effect_find(&record, EFFECT_PERSON, &effect, sizeof(effect)) &&
+            effect.person == kept.number) {
+            if (holds(&effect.row, revokes, silences))
+                break;
+            lifted_ms = record.header.now_ms;
+        }
+        seq = record.header.person_prev;
+    }
+    return said_ms > lifted_ms;
+}

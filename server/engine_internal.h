@@ -113,6 +113,11 @@ bool engine_find_opened(const struct record_view *record, uint64_t task, struct 
 bool engine_came_before(struct engine *engine, struct hash identity,
                         const struct engine_person *who, uint64_t since_seq, uint64_t since_ms);
 
+/* A wish that came before in the same words counts once more where it was lifted since, by a
+ * consent or by hand, before it was said. */
+bool engine_wishes_again(struct engine *engine, const struct engine_person *who, enum outcome wish,
+                         enum task_channel channel, uint64_t said_ms);
+
 /* Records of one person that a decision walks back at most. */
 #define LOOKS_BACK 1000
 
@@ -422,6 +427,9 @@ struct heard {
 /* "Stop" counts by whatever means it is said, at once and for all channels; only who unsubscribes
  * from mail has said nothing about calls. */
 bool engine_is_revocation(enum outcome outcome, enum task_channel channel);
+/* A wish of the person holds whenever it is said; nothing else that is said behind a task's outcome
+ * does. */
+bool engine_is_wish(uint8_t outcome);
 /* What only happens to what is sent, or only comes of a search, is no outcome of a call. */
 bool engine_can_be(enum outcome outcome, enum task_channel channel);
 const struct playbook_outcome *engine_outcome(const struct playbook *playbook,

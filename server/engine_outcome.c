@@ -10,6 +10,11 @@ bool engine_is_revocation(enum outcome outcome, enum task_channel channel)
            (outcome == OUTCOME_UNSUBSCRIBED && channel != TASK_EMAIL);
 }
 
+bool engine_is_wish(uint8_t outcome)
+{
+    return outcome == OUTCOME_DO_NOT_CONTACT || outcome == OUTCOME_UNSUBSCRIBED;
+}
+
 bool engine_can_be(enum outcome outcome, enum task_channel channel)
 {
     switch (outcome) {

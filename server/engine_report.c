@@ -366,14 +366,6 @@ static void listen(struct hearing *hearing, struct heard *out)
     };
 }
 
-/* A wish of the person holds whenever it is said; nothing else that is said after the outcome does.
- */
-static bool is_wish(const struct hearing *hearing)
-{
-    return hearing->report->outcome == OUTCOME_DO_NOT_CONTACT ||
-           hearing->report->outcome == OUTCOME_UNSUBSCRIBED;
-}
-
 /* What somebody says or does who was merged, the one that is left does. */
 static enum status turn_to_kept(struct hearing *hearing)
 {
@@ -397,10 +389,10 @@ static void hear_wish(struct hearing *hearing)
 
 static enum status hear_late(struct hearing *hearing)
 {
-    if (is_wish(hearing) && turn_to_kept(hearing) != STATUS_OK)
+    if (engine_is_wish(hearing->report->outcome) && turn_to_kept(hearing) != STATUS_OK)
         return refuse(hearing, STATUS_CORRUPT);
     begin(hearing, RECORD_LATE, 0);
-    if (is_wish(hearing))
+    if (engine_is_wish(hearing->report->outcome))
         hear_wish(hearing);
     return finish(hearing, STATUS_CONFLICT);
 }
@@ -503,7 +495,7 @@ static enum status hear_amend(struct hearing *hearing)
     struct effect_amended amended;
     enum status allowed;
 
-    if (is_wish(hearing) && hearing->who.row.closed == PERSON_MERGED)
+    if (engine_is_wish(hearing->report->outcome) && hearing->who.row.closed == PERSON_MERGED)
         return hear_late(hearing);
     life_look_back(hearing->life, hearing->report->task, (enum outcome)hearing->report->outcome,
                    &past);
@@ -546,6 +538,17 @@ static enum status hear_signal(struct hearing *hearing)
     return finish(hearing, STATUS_OK);
 }
 
+static bool was_heard(const struct hearing *hearing)
+{
+    const struct command_report *report = hearing->report;
+
+    return engine_came_before(hearing->engine, hearing->identity, &hearing->who, report->task >> 3,
+                              hearing->opened_ms) &&
+           !(engine_is_wish(hearing->report->outcome) &&
+             engine_wishes_again(hearing->engine, &hearing->who, (enum outcome)report->outcome,
+                                 hearing->channel, report->stream_ms));
+}
+
 enum status engine_decide_report(struct engine *engine, const struct command *command,
                                  const struct turn *turn, struct record *record,
                                  struct settlement *settlement)
@@ -572,9 +575,7 @@ enum status engine_decide_report(struct engine *engine, const struct command *co
     settlement->task_person = hearing.who.number;
     if (command->report.op == REPORT_SIGNAL)
         return hear_signal(&hearing);
-    if (command->report.stream_ms != 0 &&
-        engine_came_before(engine, hearing.identity, &hearing.who, hearing.report->task >> 3,
-                           hearing.opened_ms))
+    if (command->report.stream_ms != 0 && was_heard(&hearing))
         return refuse(&hearing, STATUS_DUPLICATE);
 
     switch ((enum report_op)command->report.op) {

@@ -355,6 +355,46 @@ static void stream_entry_read_first_after_a_month_counts(void **unused)
     assert_int_equal(world_do(&world, &command), STATUS_DUPLICATE);
 }
 
+static bool must_be_left_alone(void)
+{
+    struct person_row person;
+
+    assert_true(world_person(&world, 1, &person));
+    return person.flags & PERSON_DO_NOT_CONTACT;
+}
+
+static void come_back(const char *content)
+{
+    world.now_ms += 30 * DAY;
+    world_optin(&world, "+12155550147", NULL, NULL, content, INTAKE_CONSENT);
+    assert_false(must_be_left_alone());
+    world.now_ms += HOUR;
+}
+
+/* Also where the stream shows what is older than the consent once more. */
+static void who_has_come_back_may_ask_to_be_left_alone_again(void **unused)
+{
+    struct command first = streamed(fresh_task("+12155550147"), WORLD_START_MS), second, third;
+
+    (void)unused;
+    first.report.outcome = OUTCOME_UNSUBSCRIBED;
+    second = third = first;
+    assert_int_equal(world_do(&world, &first), STATUS_OK);
+    assert_true(must_be_left_alone());
+    come_back("back");
+    assert_int_equal(world_do(&world, &first), STATUS_DUPLICATE);
+    second.report.stream_ms = world.now_ms;
+    assert_int_equal(world_do(&world, &second), STATUS_CONFLICT);
+    assert_true(must_be_left_alone());
+    third.report.stream_ms = world.now_ms + 1;
+    assert_int_equal(world_do(&world, &third), STATUS_DUPLICATE); /* it holds already */
+    come_back("back again");
+    assert_int_equal(world_do(&world, &first), STATUS_DUPLICATE);
+    assert_int_equal(world_do(&world, &second), STATUS_DUPLICATE);
+    assert_int_equal(world_do(&world, &third), STATUS_DUPLICATE);
+    assert_false(must_be_left_alone());
+}
+
 static void report_from_another_queue_does_not_count(void **unused)
 {
     uint64_t number = fresh_task("+12155550147");
@@ -424,6 +464,7 @@ int main(void)
         TEST(stream_entry_read_again_leaves_no_record),
         TEST(stream_entry_read_again_after_a_month_leaves_no_record),
         TEST(stream_entry_read_first_after_a_month_counts),
+        TEST(who_has_come_back_may_ask_to_be_left_alone_again),
         TEST(report_from_another_queue_does_not_count),
         TEST(report_about_a_task_of_that_number_of_another_time_is_not_found),
         TEST(report_of_another_agency_is_not_found),

@@ -295,7 +295,9 @@ static struct told {
     unsigned task_count;
     struct hash identities[RECORDS_MAX];
     unsigned identity_count;
-    uint64_t kinds[RECORDS_MAX]; /* of each record, by seq */
+    bool stopped[PEOPLE_MAX];     /* by "never again", as the newest row of each has it */
+    uint64_t back_ms[PEOPLE_MAX]; /* when a consent came behind that; 0: none did */
+    uint64_t kinds[RECORDS_MAX];  /* of each record, by seq */
     uint64_t last_seq, last_ms;
 } told;
 
@@ -337,19 +339,43 @@ static void check_order(const struct effect_report *report)
                (unsigned long long)report->task, report->delivery);
 }
 
+static void hear_person(const struct effect_person *person, uint64_t now_ms)
+{
+    bool stopped = person->row.flags & PERSON_DO_NOT_CONTACT;
+
+    MUST(person->person < PEOPLE_MAX);
+    if (told.stopped[person->person] && !stopped)
+        told.back_ms[person->person] = now_ms;
+    told.stopped[person->person] = stopped;
+}
+
+/* Who has come back with a consent says "never again" once more, in the same words. */
+static bool is_said_anew(const struct effect_report *report, uint64_t person)
+{
+    bool anew = report->outcome == OUTCOME_DO_NOT_CONTACT && told.back_ms[person] != 0 &&
+                report->stream_ms > told.back_ms[person];
+
+    told.back_ms[person] = anew ? 0 : told.back_ms[person];
+    return anew;
+}
+
 /* The effect of a report is exactly once. What is said over HTTP once more is kept as late, and
  * changes nothing. */
-static void hear_report(const struct effect_report *report)
+static void hear_report(const struct effect_report *report, uint64_t person)
 {
+    MUST(person < PEOPLE_MAX);
     if (report->stream_ms == 0)
         return;
+    check_order(report);
     for (unsigned i = 0; i < told.identity_count; i++)
-        if (hash_equal(told.identities[i], report->identity))
-            broken("a report about task %llu (op %u) is in the journal twice",
-                   (unsigned long long)report->task, report->op);
+        if (hash_equal(told.identities[i], report->identity)) {
+            if (!is_said_anew(report, person))
+                broken("a report about task %llu (op %u) is in the journal twice",
+                       (unsigned long long)report->task, report->op);
+            return;
+        }
     MUST(told.identity_count < RECORDS_MAX);
     told.identities[told.identity_count++] = report->identity;
-    check_order(report);
 }
 
 /* Nobody can have taken what was never there; and where Redis lost nothing, somebody did take it.
@@ -420,14 +446,18 @@ static bool hear_record(void *owner, uint64_t seq, enum status status,
     told.kinds[seq] = record_kind;
     for (enum effect_kind kind; (kind = effect_next(record, &offset, &body)) != 0;) {
         struct effect_report report;
+        struct effect_person person;
         struct effect_popped popped;
         struct effect_task task;
         struct effect_task_end end;
         if (kind == EFFECT_REPORT) {
             effect_copy(body, &report, sizeof(report));
-            hear_report(&report);
+            hear_report(&report, record->header.person);
             if (record_kind == RECORD_OUTCOME)
                 hear_kind(record_kind, task_of(report.task), record->header.now_ms);
+        } else if (kind == EFFECT_PERSON) {
+            effect_copy(body, &person, sizeof(person));
+            hear_person(&person, record->header.now_ms);
         } else if (kind == EFFECT_POPPED) {
             effect_copy(body, &popped, sizeof(popped));
             hear_popped(&popped);
