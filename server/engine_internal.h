@@ -437,6 +437,10 @@ const struct playbook_outcome *engine_outcome(const struct playbook *playbook,
 /* The channels that are not used any more after it. */
 unsigned engine_silenced_by(const struct playbook *playbook, enum outcome outcome,
                             enum task_channel channel);
+/* The one that says whether it was an attempt, and contact: `unsubscribed` is what a robot hears of
+ * its mail, but to a human it is said as `do_not_contact` is. */
+const struct playbook_outcome *engine_trial(const struct playbook *playbook, enum outcome outcome,
+                                            enum task_channel channel);
 /* OK, or TOO_FEW_ATTEMPTS: it would end what may not be ended yet. `attempts`: this one included.
  */
 enum status engine_may_end(const struct playbook *playbook, enum outcome outcome,

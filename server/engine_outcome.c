@@ -37,6 +37,20 @@ const struct playbook_outcome *engine_outcome(const struct playbook *playbook, e
     return named != NULL ? named : &unnamed;
 }
 
+/* On the phone or face to face somebody was tried, whatever was said there. */
+static bool is_heard_by_a_human(enum task_channel channel)
+{
+    return !engine_is_robots(channel) && channel != TASK_RESEARCH;
+}
+
+const struct playbook_outcome *engine_trial(const struct playbook *playbook, enum outcome outcome,
+                                            enum task_channel channel)
+{
+    if (outcome == OUTCOME_UNSUBSCRIBED && is_heard_by_a_human(channel))
+        outcome = OUTCOME_DO_NOT_CONTACT;
+    return engine_outcome(playbook, outcome);
+}
+
 enum status engine_may_end(const struct playbook *playbook, enum outcome outcome, unsigned attempts)
 {
     const struct playbook_outcome *does = engine_outcome(playbook, outcome);

@@ -131,7 +131,8 @@ static void note_word(struct life *life, struct past *past, const struct record_
     if (is_own) {
         note_counted(past, record, &effect, row);
         past->was_stopped |= stops_all(life, past, &effect);
-        past->was_attempt |= engine_outcome(life->playbook, (enum outcome)effect.outcome)->attempt;
+        past->was_attempt |=
+            engine_trial(life->playbook, (enum outcome)effect.outcome, past->channel)->attempt;
         if (!past->has_after && row != NULL)
             past->after = *row;
         past->has_after |= row != NULL;
@@ -219,13 +220,15 @@ static void note_record(struct life *life, struct past *past, const struct recor
     }
 }
 
-void life_look_back(struct life *life, uint64_t task, enum outcome outcome, struct past *past)
+void life_look_back(struct life *life, uint64_t task, enum task_channel channel,
+                    enum outcome outcome, struct past *past)
 {
     uint64_t seq = life->who->last_seq;
     bool is_new;
 
     memset(past, 0, offsetof(struct past, of));
     past->task = task;
+    past->channel = channel;
     past->is_latest = true;
     word_of_task(past, task, outcome, &is_new);
     for (unsigned i = 0; i < LOOKS_BACK && seq != 0; i++) {
@@ -332,7 +335,8 @@ static void go_through_again(struct life *life, const struct past *past, const s
 /* The amended outcome may be the first that is an attempt, or a contact. */
 static void count_amended(struct life *life, const struct past *past, const struct heard *heard)
 {
-    const struct playbook_outcome *does = engine_outcome(life->playbook, heard->outcome);
+    const struct playbook_outcome *does =
+        engine_trial(life->playbook, heard->outcome, heard->channel);
     struct person_row *row = &life->who->row;
 
     if (does->attempt && !past->was_attempt)

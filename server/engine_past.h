@@ -9,6 +9,7 @@
 /* What there was of the person, walked newest first, and what of it concerns the amended task. */
 struct past {
     uint64_t task;
+    enum task_channel channel;
     struct record_header header; /* of the outcome that ended the task; seq 0: not found */
     struct effect_report ended;
     uint64_t contacted_ms;         /* when the attempt was made that ended in it */
@@ -43,8 +44,9 @@ struct past {
     } events[LOOKS_BACK + 1]; /* newest first */
 };
 
-/* `outcome`: what the task is amended to. */
-void life_look_back(struct life *life, uint64_t task, enum outcome outcome, struct past *past);
+/* `outcome`: what the task, of that channel, is amended to. */
+void life_look_back(struct life *life, uint64_t task, enum task_channel channel,
+                    enum outcome outcome, struct past *past);
 /* What the outcome made of the person is undone as far as nothing has come since, and what is said
  * instead is heard. */
 void life_amend(struct life *life, const struct past *past, const struct heard *heard);

@@ -431,7 +431,7 @@ static enum status hear_outcome(struct hearing *hearing)
 {
     const struct playbook *playbook = hearing->life->playbook;
     enum outcome outcome = (enum outcome)hearing->report->outcome;
-    const struct playbook_outcome *does = engine_outcome(playbook, outcome);
+    const struct playbook_outcome *does = engine_trial(playbook, outcome, hearing->channel);
     struct heard heard;
     bool reached;
 
@@ -472,7 +472,8 @@ static enum status may_amend(const struct hearing *hearing, const struct past *p
     const struct command_report *report = hearing->report;
     enum outcome outcome = (enum outcome)report->outcome;
     const struct playbook *playbook = hearing->life->playbook;
-    unsigned more = engine_outcome(playbook, outcome)->attempt && !past->was_attempt;
+    unsigned more =
+        engine_trial(playbook, outcome, hearing->channel)->attempt && !past->was_attempt;
 
     if (hearing->row.number != 0 || hearing->who.row.closed == PERSON_MERGED ||
         past->header.seq == 0)
@@ -497,8 +498,8 @@ static enum status hear_amend(struct hearing *hearing)
 
     if (engine_is_wish(hearing->report->outcome) && hearing->who.row.closed == PERSON_MERGED)
         return hear_late(hearing);
-    life_look_back(hearing->life, hearing->report->task, (enum outcome)hearing->report->outcome,
-                   &past);
+    life_look_back(hearing->life, hearing->report->task, hearing->channel,
+                   (enum outcome)hearing->report->outcome, &past);
     allowed = may_amend(hearing, &past);
     if (allowed != STATUS_OK)
         return refuse(hearing, allowed);

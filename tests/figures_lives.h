@@ -58,6 +58,21 @@ static inline void tell(uint64_t task, enum outcome outcome)
     assert_status(world_report(&world, task, 1, REPORT_OUTCOME, outcome, "a42"), STATUS_OK);
 }
 
+/* Somebody, by number, opts in now, and answers the mail that comes at once that nothing more is
+ * wanted: the call is over before anybody has tried. */
+static inline void stop_by_mail(unsigned person)
+{
+    char phone[32], email[64];
+
+    world_admin(&world, ENTITY_QUEUE, "{\"id\":\"acme.email\",\"agency\":\"acme\"}");
+    world_forget_steps(&world);
+    snprintf(phone, sizeof(phone), "+1215%07u", person);
+    snprintf(email, sizeof(email), "p%u@example.com", person);
+    assert_status(world_optin(&world, phone, email, NULL, email, 0), STATUS_OK);
+    assert_int_equal(world.step_count, 1);
+    tell(world.steps[0].effect.task, OUTCOME_DO_NOT_CONTACT);
+}
+
 /* A task of the person at hand, and what comes of it after so long. */
 static inline void live(unsigned person, uint64_t after_ms, enum outcome outcome)
 {

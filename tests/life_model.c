@@ -199,12 +199,21 @@ static void note_step(struct life_model *model, const struct record_view *record
     model->fired[model->fired_count++] = fired;
 }
 
+/* Who unsubscribes on the phone was tried as who says "never again" there. */
+static enum outcome trial_of(const struct effect_report *effect, const struct task_row *task)
+{
+    bool by_call = task != NULL && task->channel == TASK_CALL;
+
+    return by_call && effect->outcome == OUTCOME_UNSUBSCRIBED ? OUTCOME_DO_NOT_CONTACT
+                                                              : (enum outcome)effect->outcome;
+}
+
 static void note_report(struct life_model *model, struct model_person *person,
                         const struct record_view *record, const struct effect_report *effect)
 {
     const struct playbook *playbook = playbook_of(model, person);
-    const struct playbook_outcome *does = playbook->by_outcome[effect->outcome];
     const struct task_row *task = find_task(model, effect->task);
+    const struct playbook_outcome *does = playbook->by_outcome[trial_of(effect, task)];
 
     if (record->header.kind == RECORD_LATE)
         model->counts.late++;

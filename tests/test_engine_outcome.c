@@ -170,6 +170,31 @@ static void a_manager_takes_unsubscribed_back_by_an_amendment(void **unused)
     assert_false(person.flags & PERSON_DO_NOT_CONTACT);
 }
 
+/* A robot that hears it has tried nobody; whoever says it to a human was tried, once. */
+static void unsubscribed_is_an_attempt_where_a_human_hears_it(void **unused)
+{
+    struct person_row person;
+    uint64_t number = fresh_task("+12155550147"), at_ms = world.now_ms;
+
+    (void)unused;
+    world.manager = true;
+    world_report(&world, number, 1, REPORT_OUTCOME, OUTCOME_UNSUBSCRIBED, "a1");
+    assert_true(world_person(&world, 1, &person));
+    assert_int_equal(person.contact_ms, at_ms);
+    assert_int_equal(person.attempts, 1);
+    assert_int_equal(world_report(&world, number, 1, REPORT_AMEND, OUTCOME_NO_ANSWER, "m1"),
+                     STATUS_OK);
+    assert_true(world_person(&world, 1, &person));
+    assert_int_equal(person.attempts, 1);
+
+    world_optin(&world, NULL, NULL, NULL, "n", INTAKE_NAME);
+    assert_true(world_person(&world, 2, &person));
+    world_report(&world, person.first_seq << 3, 1, REPORT_OUTCOME, OUTCOME_UNSUBSCRIBED, "a1");
+    assert_true(world_person(&world, 2, &person));
+    assert_int_equal(person.contact_ms, 0); /* whoever searches tries nobody */
+    assert_int_equal(person.attempts, 0);
+}
+
 static void do_not_contact_ends_everything_and_lasts(void **unused)
 {
     struct person_row person;
@@ -455,6 +480,7 @@ int main(void)
         TEST(the_seventh_attempt_may_be_amended_to_dead),
         TEST(unsubscribed_on_the_phone_is_do_not_contact),
         TEST(a_manager_takes_unsubscribed_back_by_an_amendment),
+        TEST(unsubscribed_is_an_attempt_where_a_human_hears_it),
         TEST(do_not_contact_ends_everything_and_lasts),
         TEST(a_consent_from_before_do_not_contact_does_not_take_it_back),
         TEST(an_update_from_before_do_not_contact_does_not_take_it_back),

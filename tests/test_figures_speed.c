@@ -7,7 +7,6 @@ static void speed_has_the_classes_and_never(void **unused)
 {
     const uint64_t waits[] = {0,           4 * MINUTE,  5 * MINUTE, 5 * MINUTE + 1, 10 * MINUTE,
                               30 * MINUTE, 31 * MINUTE, HOUR,       HOUR + 1,       48 * HOUR};
-    uint64_t stopped;
 
     (void)unused;
     world.now_ms = 1700056800000; /* a Wednesday, 09:00 in New York */
@@ -17,9 +16,7 @@ static void speed_has_the_classes_and_never(void **unused)
         if (i == 8) /* the last of the day */
             assert_true(world.now_ms < came_ms + 8 * HOUR);
     }
-    stopped = opt_in(10);
-    assert_status(world_report(&world, stopped, 1, REPORT_OUTCOME, OUTCOME_UNSUBSCRIBED, "a42"),
-                  STATUS_OK);
+    stop_by_mail(10);
     opt_in(11); /* and is still waiting */
     report(FIGURES_SPEED);
     assert_says("\"summary\":{\"owed\":12,\"answered\":10,\"answered_percent\":90.91,"
@@ -51,6 +48,28 @@ static void speed_has_the_classes_and_never(void **unused)
     assert_says("{\"name\":\"usually_answered\",\"value\":50,\"unit\":\"percent\"");
     assert_says("{\"agent\":\"6:");
     assert_says("{\"hour\":\"14:00\",\"count\":");
+}
+
+/* By mail a robot hears the same word, and has tried nobody. */
+static void who_unsubscribes_on_the_phone_was_tried(void **unused)
+{
+    (void)unused;
+    live(1, 4 * MINUTE, OUTCOME_UNSUBSCRIBED);
+    report(FIGURES_SPEED);
+    assert_says("\"summary\":{\"owed\":1,\"answered\":1,\"answered_percent\":100.00,"
+                "\"ended_unanswered\":0,");
+    assert_says("{\"class\":\"0-5 min\",\"count\":1,");
+    report(FIGURES_PROMISES);
+    assert_says("\"summary\":{\"promised\":1,\"kept\":1,");
+    report(FIGURES_NO_RESPONSE);
+    assert_says("\"no_response\":0,");
+    world_admin(&world, ENTITY_QUEUE, "{\"id\":\"acme.email\",\"agency\":\"acme\"}");
+    world_forget_steps(&world);
+    assert_status(world_optin(&world, NULL, "dana@example.com", NULL, "by mail", 0), STATUS_OK);
+    tell(world.steps[0].effect.task, OUTCOME_UNSUBSCRIBED);
+    world_pass(&world, 6 * MINUTE);
+    report(FIGURES_NO_RESPONSE);
+    assert_says("\"people\":2,\"no_response\":1,");
 }
 
 static void what_came_before_the_server_could_decide_counts_as_the_systems_time(void **unused)
@@ -288,6 +307,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(speed_has_the_classes_and_never),
+        TEST(who_unsubscribes_on_the_phone_was_tried),
         TEST(what_came_before_the_server_could_decide_counts_as_the_systems_time),
         TEST(an_answer_counts_from_when_it_began_not_from_when_it_was_told),
         TEST(speed_of_one_agent_is_his_alone),
