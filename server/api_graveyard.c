@@ -21,6 +21,15 @@ static uint64_t cold_after(const struct api *api, uint32_t agency)
             ->graveyard.cold_after);
 }
 
+static bool is_cold(struct state_reader *state, uint64_t number, const struct person_row *row,
+                    const struct task_row *first, uint64_t now_ms, uint64_t cold_ms)
+{
+    struct task_row call;
+
+    (void)state_read_call(state, number, row, first, &call);
+    return engine_is_cold(row, &call, now_ms, cold_ms);
+}
+
 /* --- a list ---------------------------------------------------------------------------------- */
 
 struct people {
@@ -62,7 +71,8 @@ static bool list_person(void *owner, uint64_t number, const struct person_row *r
     uint64_t cold_ms = people->query->cold_ms;
 
     if (row->agency != people->query->agency ||
-        (cold_ms != 0 && !engine_is_cold(row, task, people->now_ms, cold_ms)))
+        (cold_ms != 0 &&
+         !is_cold(people->reading->state, number, row, task, people->now_ms, cold_ms)))
         return true;
     write_row(people, number, row);
     return ++people->shown < people->most;
@@ -184,6 +194,7 @@ void api_people_cold(struct api *api, const struct api_call *call)
 
 /* Looked for by a reader, so that the writer decides about those alone who are cold. */
 struct waking {
+    struct state_reader *state; /* while it is looked */
     struct command_wake wanted; /* of whom; `person`: looked behind this one */
     unsigned most;
     unsigned found, waiting, woken, left;
@@ -243,7 +254,7 @@ static bool find_cold(void *owner, uint64_t number, const struct person_row *row
     struct waking *waking = owner;
 
     if (row->agency != waking->wanted.agency ||
-        !engine_is_cold(row, task, waking->now_ms, waking->wanted.cold_ms))
+        !is_cold(waking->state, number, row, task, waking->now_ms, waking->wanted.cold_ms))
         return true;
     waking->people[waking->found++] = number;
     return waking->found < waking->most;
@@ -275,16 +286,17 @@ static void looked_settled(struct api *api, struct pending *pending,
                            const struct settlement *settlement, unsigned item)
 {
     struct waking *waking = pending->waking;
-    struct state_reader *reader;
     enum status status = settlement->status;
 
     (void)item;
     if (status == STATUS_OK)
-        status = state_reader_open(writer_state(api->writer), &reader);
+        status = state_reader_open(writer_state(api->writer), &waking->state);
     if (status == STATUS_OK) {
-        status = state_read_people(reader, waking->wanted.person, LOOKS_MAX, find_cold, waking,
-                                   &waking->next);
-        state_reader_close(reader);
+        status = state_read_people(waking->state, waking->wanted.person, LOOKS_MAX, find_cold,
+                                   waking, &waking->next);
+        if (status == STATUS_OK)
+            status = state_reader_failure(waking->state);
+        state_reader_close(waking->state);
     }
     if (status == STATUS_OK) {
         wake_found(api, pending);

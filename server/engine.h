@@ -232,8 +232,8 @@ enum status engine_apply(struct engine *engine, const struct record_view *record
 bool engine_is_adrift(const struct person_row *row);
 
 /* Nothing was heard of the person, and nobody called it, for so long; and it may be taken up again:
- * it is no customer, wants to be contacted, and no call is open or agreed. Any thread. `task`: of
- * its open tasks the first, number 0: none. */
+ * it is no customer, wants to be contacted, and no call is open or agreed. Any thread. `task`:
+ * its open call; number 0, or another task: it has none. */
 bool engine_is_cold(const struct person_row *row, const struct task_row *task, uint64_t now_ms,
                     uint64_t cold_ms);
 

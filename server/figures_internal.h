@@ -130,7 +130,7 @@ struct days periods_days(const struct figures *figures, const struct rows *rows)
 /* --- figures_list.c: lists of people -----------------------------------------------------------
  */
 
-/* Whom a list is of. */
+/* Whom a list is of. `task`: the call that is open; else of other open tasks the first, if any. */
 struct list_of {
     bool (*wanted)(const struct figures *figures, const struct person_row *row,
                    const struct task_row *task);

@@ -99,10 +99,14 @@ static bool list_person(void *owner, uint64_t number, const struct person_row *r
 {
     struct list *list = owner;
     uint32_t agency = list->figures->query->agency;
+    struct task_row call;
 
     /* Who is another one now is listed as that one. */
-    if (row->closed == PERSON_MERGED || (agency != 0 && agency != row->agency) ||
-        !list->of->wanted(list->figures, row, task) || !is_in_scope(list, row, task))
+    if (row->closed == PERSON_MERGED || (agency != 0 && agency != row->agency))
+        return true;
+    if (state_read_call(list->figures->source->state, number, row, task, &call))
+        task = &call;
+    if (!list->of->wanted(list->figures, row, task) || !is_in_scope(list, row, task))
         return true;
     write_person(list->figures, number, row, task);
     return ++list->shown < list->figures->query->limit;

@@ -279,6 +279,10 @@ bool state_read_task(struct state_reader *reader, uint64_t person, uint64_t task
                      struct task_row *out);
 bool state_read_task_next(struct state_reader *reader, uint64_t person, uint64_t after,
                           struct task_row *out);
+/* The person's open call, of which there is one at most; false: none. `row`, `first`: as the person
+ * is read; whoever has no further task costs no look. */
+bool state_read_call(struct state_reader *reader, uint64_t person, const struct person_row *row,
+                     const struct task_row *first, struct task_row *out);
 /* An agency's newest suspect opt-in of those with seq < before; false: no more. */
 bool state_read_suspect_next(struct state_reader *reader, uint32_t agency, uint64_t before,
                              uint64_t *optin_seq_out, struct suspect_row *out);

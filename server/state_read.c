@@ -2,6 +2,7 @@
  * of a loop. */
 #include <stdlib.h>
 
+#include "proto/task.h"
 #include "server/state_internal.h"
 
 enum status state_reader_open(struct state *state, struct state_reader **out)
@@ -185,6 +186,22 @@ bool state_read_task_next(struct state_reader *reader, uint64_t person, uint64_t
     return state_reader_begin(reader) == STATUS_OK &&
            found(reader, "task",
                  state_get_task_after(reader->state, reader->snapshot, person, after, out));
+}
+
+bool state_read_call(struct state_reader *reader, uint64_t person, const struct person_row *row,
+                     const struct task_row *first, struct task_row *out)
+{
+    bool has_first = first->number != 0;
+    bool more = row->open_tasks > has_first;
+
+    *out = *first;
+    if (has_first && first->channel == TASK_CALL)
+        return true;
+    out->number = 0;
+    while (more && (more = state_read_task_next(reader, person, out->number, out)))
+        if (out->channel == TASK_CALL)
+            return true;
+    return false;
 }
 
 static bool read_put(struct state_reader *reader, MDB_val value, uint64_t seq,

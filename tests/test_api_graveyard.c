@@ -68,6 +68,36 @@ static void three_go_cold(void)
     rig.world.now_ms += 200 * DAY;
 }
 
+/* A mail that no robot sends, and then a call. */
+static void one_is_called_beside_a_mail(void)
+{
+    char calls[64], line[128];
+
+    world_admin(&rig.world, ENTITY_QUEUE, "{\"id\":\"acme.email\",\"agency\":\"acme\"}");
+    assert_answer(ask_as(sk, "POST /v1/optins",
+                         "{\"phone\":\"+14155552689\",\"email\":\"dana@example.com\"}"),
+                  201);
+    told("task", calls, sizeof(calls));
+    snprintf(line, sizeof(line), "POST /v1/tasks/%s/outcome", calls);
+    assert_answer(ask_as(agent, line, "{\"delivery\":1,\"outcome\":\"conversation\"}"), 200);
+    world_live(&rig.world, rig.world.now_ms + DAY / 12);
+    assert_answer(ask_as(sk, "POST /v1/optins",
+                         "{\"phone\":\"+14155552689\",\"email\":\"dana@example.com\","
+                         "\"event_id\":\"again\"}"),
+                  201);
+    rig.world.now_ms += 200 * DAY;
+}
+
+static void whose_call_is_open_is_not_cold(void **state)
+{
+    (void)state;
+    one_is_called_beside_a_mail();
+    assert_answer(ask_as(manager, "GET /v1/people?cold_for=6mo", ""), 200);
+    assert_body_lacks("per_");
+    assert_answer(ask_as(manager, "POST /v1/graveyard/wake", "{\"cold_for\":\"6mo\"}"), 200);
+    assert_body_has("{\"woken\":0,\"left\":0,");
+}
+
 static void people_come_in_pages(void **state)
 {
     (void)state;
@@ -155,6 +185,7 @@ int main(void)
         TEST(signals_count_once),
         TEST(bad_signals_are_refused),
         TEST(people_come_in_pages),
+        TEST(whose_call_is_open_is_not_cold),
         TEST(the_cold_are_woken_page_by_page),
         TEST(outcomes_are_told_in_their_order),
         TEST(a_writer_with_no_room_is_said),

@@ -105,6 +105,28 @@ static void forget_promise(uint64_t person, uint64_t task)
     keep_record(person, EFFECT_TASK, &effect, sizeof(effect));
 }
 
+/* Somebody was talked with, the mail about it still waits for its robot, and an opt-in of now wants
+ * a call beside it. */
+static void come_back_while_a_mail_waits(void)
+{
+    struct person_row row;
+    struct task_row first;
+    uint64_t last_seq;
+
+    world_admin(&world, ENTITY_QUEUE, "{\"id\":\"acme.email\",\"agency\":\"acme\"}");
+    assert_status(world_optin(&world, "+12155550147", "dana@example.com", NULL, "one", 0),
+                  STATUS_OK);
+    assert_status(world_report(&world, world.settlement.optin.task, 1, REPORT_OUTCOME,
+                               OUTCOME_CONVERSATION, "a42"),
+                  STATUS_OK);
+    world_live(&world, world.now_ms + 2 * HOUR);
+    assert_status(world_optin(&world, "+12155550147", "dana@example.com", NULL, "two", 0),
+                  STATUS_OK);
+    assert_true(state_person_find(world.state, 1, &row, &first, &last_seq));
+    assert_int_equal(first.channel, TASK_EMAIL);
+    assert_true(row.open_tasks > 1);
+}
+
 /* --- late, and never -------------------------------------------------------------------- */
 
 static void whom_nobody_tried_is_counted_and_named(void **unused)
@@ -192,6 +214,26 @@ static void of_two_promises_the_newer_one_is_shown(void **unused)
     report_by(
         (struct figures_query){.name = FIGURES_PROMISES, .day_first = 19676, .day_last = 19676},
         playbook_shipped());
+    assert_int_equal(people_listed(), 0);
+}
+
+static void a_call_is_seen_beside_what_a_robot_has(void **unused)
+{
+    char next[64];
+
+    (void)unused;
+    world.now_ms = 1700056800000; /* a Wednesday, 09:00 in New York: the office closes at 17:00 */
+    come_back_while_a_mail_waits();
+    snprintf(next, sizeof(next), "\"next_ms\":%llu,",
+             (unsigned long long)world.settlement.optin.deadline_ms);
+    report(FIGURES_BOARD);
+    assert_says(next);
+    world.now_ms += 100 * DAY; /* and nobody has called, nor noticed */
+    report(FIGURES_PROMISES);
+    assert_int_equal(people_listed(), 1);
+    assert_says("\"promised_ms\":1700085600000}]");
+    report_by((struct figures_query){.name = FIGURES_GRAVEYARD, .cold_ms = 99 * DAY},
+              playbook_shipped());
     assert_int_equal(people_listed(), 0);
 }
 
@@ -376,6 +418,7 @@ int main(void)
         TEST(each_late_answer_shows_its_odds),
         TEST(a_missed_promise_stays_on_its_days_list),
         TEST(of_two_promises_the_newer_one_is_shown),
+        TEST(a_call_is_seen_beside_what_a_robot_has),
         TEST(to_whom_nothing_was_promised_nothing_was_broken),
         TEST(the_board_follows_owner_and_stage),
         TEST(a_board_is_of_one_agency),
