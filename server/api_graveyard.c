@@ -11,23 +11,36 @@
 #define LOOKS_MAX      20000 /* rows that one page may pass over: some ms */
 #define WAKE_PAGE      100   /* woken by one request */
 
-static uint64_t cold_after(const struct api *api, uint32_t agency)
+static const struct playbook *playbook_of(const struct api *api, uint32_t agency)
 {
     const struct registry *registry = api->options.registry;
     const struct site of_agency = {.agency = agency};
 
-    return playbook_span_about(
-        registry_playbook(registry, registry_playbook_of(registry, &of_agency))
-            ->graveyard.cold_after);
+    return registry_playbook(registry, registry_playbook_of(registry, &of_agency));
 }
 
-static bool is_cold(struct state_reader *state, uint64_t number, const struct person_row *row,
-                    const struct task_row *first, uint64_t now_ms, uint64_t cold_ms)
+/* Who is looked for, as of now. */
+struct cold {
+    struct state_reader *state;
+    uint64_t now_ms, cold_ms, slot_ms;
+};
+
+static struct cold cold_of(const struct api *api, struct state_reader *state, uint32_t agency,
+                           uint64_t now_ms, uint64_t cold_ms)
+{
+    return (struct cold){.state = state,
+                         .now_ms = now_ms,
+                         .cold_ms = cold_ms,
+                         .slot_ms = figures_woken_until(state, playbook_of(api, agency), agency)};
+}
+
+static bool is_cold(const struct cold *cold, uint64_t number, const struct person_row *row,
+                    const struct task_row *first)
 {
     struct task_row call;
 
-    (void)state_read_call(state, number, row, first, &call);
-    return engine_is_cold(row, &call, now_ms, cold_ms);
+    (void)state_read_call(cold->state, number, row, first, &call);
+    return engine_is_cold(row, &call, cold->now_ms, cold->cold_ms, cold->slot_ms);
 }
 
 /* --- a list ---------------------------------------------------------------------------------- */
@@ -36,7 +49,7 @@ struct people {
     struct reading *reading;
     const struct figures_query *query;
     struct text *out;
-    uint64_t now_ms;
+    struct cold cold;
     unsigned shown, most;
 };
 
@@ -68,11 +81,9 @@ static bool list_person(void *owner, uint64_t number, const struct person_row *r
                         const struct task_row *task)
 {
     struct people *people = owner;
-    uint64_t cold_ms = people->query->cold_ms;
 
     if (row->agency != people->query->agency ||
-        (cold_ms != 0 &&
-         !is_cold(people->reading->state, number, row, task, people->now_ms, cold_ms)))
+        (people->query->cold_ms != 0 && !is_cold(&people->cold, number, row, task)))
         return true;
     write_row(people, number, row);
     return ++people->shown < people->most;
@@ -92,7 +103,9 @@ static enum status run_people(struct reading *reading, struct pending *pending, 
     struct people people = {.reading = reading,
                             .query = query,
                             .out = out,
-                            .now_ms = clock_now_ms(reading->api->options.clock),
+                            .cold =
+                                cold_of(reading->api, reading->state, query->agency,
+                                        clock_now_ms(reading->api->options.clock), query->cold_ms),
                             .most = query->day_last};
     uint64_t next;
 
@@ -194,7 +207,7 @@ void api_people_cold(struct api *api, const struct api_call *call)
 
 /* Looked for by a reader, so that the writer decides about those alone who are cold. */
 struct waking {
-    struct state_reader *state; /* while it is looked */
+    struct cold cold;           /* while it is looked */
     struct command_wake wanted; /* of whom; `person`: looked behind this one */
     unsigned most;
     unsigned found, waiting, woken, left;
@@ -253,8 +266,7 @@ static bool find_cold(void *owner, uint64_t number, const struct person_row *row
 {
     struct waking *waking = owner;
 
-    if (row->agency != waking->wanted.agency ||
-        !is_cold(waking->state, number, row, task, waking->now_ms, waking->wanted.cold_ms))
+    if (row->agency != waking->wanted.agency || !is_cold(&waking->cold, number, row, task))
         return true;
     waking->people[waking->found++] = number;
     return waking->found < waking->most;
@@ -286,17 +298,20 @@ static void looked_settled(struct api *api, struct pending *pending,
                            const struct settlement *settlement, unsigned item)
 {
     struct waking *waking = pending->waking;
+    struct state_reader *reader;
     enum status status = settlement->status;
 
     (void)item;
     if (status == STATUS_OK)
-        status = state_reader_open(writer_state(api->writer), &waking->state);
+        status = state_reader_open(writer_state(api->writer), &reader);
     if (status == STATUS_OK) {
-        status = state_read_people(waking->state, waking->wanted.person, LOOKS_MAX, find_cold,
-                                   waking, &waking->next);
+        waking->cold =
+            cold_of(api, reader, waking->wanted.agency, waking->now_ms, waking->wanted.cold_ms);
+        status = state_read_people(reader, waking->wanted.person, LOOKS_MAX, find_cold, waking,
+                                   &waking->next);
         if (status == STATUS_OK)
-            status = state_reader_failure(waking->state);
-        state_reader_close(waking->state);
+            status = state_reader_failure(reader);
+        state_reader_close(reader);
     }
     if (status == STATUS_OK) {
         wake_found(api, pending);
@@ -327,7 +342,8 @@ static enum status read_waking(const struct api *api, const struct api_call *cal
     if (status != STATUS_OK)
         return status;
     *wrong = "cold_for";
-    waking->wanted.cold_ms = cold_after(api, waking->wanted.agency);
+    waking->wanted.cold_ms =
+        playbook_span_about(playbook_of(api, waking->wanted.agency)->graveyard.cold_after);
     if (json_member(body, "cold_for", &value) &&
         (!json_string(value, &text) || !read_span(text, &waking->wanted.cold_ms)))
         return STATUS_INVALID;

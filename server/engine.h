@@ -231,11 +231,16 @@ enum status engine_apply(struct engine *engine, const struct record_view *record
 /* Nothing is planned for the person any more, and nothing says why. For figures; any thread. */
 bool engine_is_adrift(const struct person_row *row);
 
+/* When the next call out of the graveyard may be. So far apart that no day has more of them than
+ * the playbook allows: each behind the last that was given out, 0: none was. */
+uint64_t engine_wake_slot(const struct playbook *playbook, uint64_t last_ms, uint64_t now_ms);
+
 /* Nothing was heard of the person, and nobody called it, for so long; and it may be taken up again:
- * it is no customer, wants to be contacted, and no call is open or agreed. Any thread. `task`:
- * its open call; number 0, or another task: it has none. */
+ * it is no customer, wants to be contacted, and no call is open, agreed, or planned until
+ * `slot_ms`, as of who was woken. Any thread. `task`: its open call; number 0, or another task: it
+ * has none. */
 bool engine_is_cold(const struct person_row *row, const struct task_row *task, uint64_t now_ms,
-                    uint64_t cold_ms);
+                    uint64_t cold_ms, uint64_t slot_ms);
 
 /* What can be known of somebody without looking up a word: numbers, flags, the stage. Any thread.
  */

@@ -22,7 +22,7 @@ uint64_t engine_silent_since(const struct person_row *row)
 }
 
 bool engine_is_cold(const struct person_row *row, const struct task_row *task, uint64_t now_ms,
-                    uint64_t cold_ms)
+                    uint64_t cold_ms, uint64_t slot_ms)
 {
     if (row->optins == 0 || row->closed == PERSON_NOT_STARTED || row->closed == PERSON_STOPPED ||
         row->closed == PERSON_MERGED || (row->flags & (PERSON_DO_NOT_CONTACT | PERSON_CUSTOMER)))
@@ -31,36 +31,41 @@ bool engine_is_cold(const struct person_row *row, const struct task_row *task, u
         return false;
     if ((task->number != 0 && task->channel == TASK_CALL) || row->call_why == CALL_AGREED)
         return false;
+    if (row->call_ms != 0 && row->call_ms <= slot_ms)
+        return false;
     return engine_silent_since(row) + cold_ms <= now_ms;
 }
 
 /* --- taking up again ------------------------------------------------------------------------ */
 
-static uint32_t most_a_day(struct engine *engine, uint32_t agency)
+static const struct playbook *playbook_of(struct engine *engine, uint32_t agency)
 {
     const struct registry *registry = engine->options.registry;
     const struct site of_agency = {.agency = agency};
 
-    return registry_playbook(registry, registry_playbook_of(registry, &of_agency))
-        ->graveyard.per_day;
+    return registry_playbook(registry, registry_playbook_of(registry, &of_agency));
 }
 
-/* So far apart that no day has more of them than the playbook allows: each behind the last that was
- * given out. */
-static uint64_t next_slot(struct engine *engine, uint32_t agency, uint64_t now_ms)
+uint64_t engine_wake_slot(const struct playbook *playbook, uint64_t last_ms, uint64_t now_ms)
+{
+    uint32_t most = playbook->graveyard.per_day;
+
+    return last_ms == 0 || most == 0 ? now_ms : later(now_ms, last_ms + (DAY_MS + most - 1) / most);
+}
+
+static uint64_t next_slot(struct engine *engine, const struct playbook *playbook, uint32_t agency,
+                          uint64_t now_ms)
 {
     const struct tally_key key = {.agency = agency, .kind = TALLY_WOKEN, .dimension = TALLY_ALL};
-    uint32_t most = most_a_day(engine, agency);
-    uint64_t last_ms = state_tally_max(engine->options.state, &key);
 
-    return last_ms == 0 ? now_ms : later(now_ms, last_ms + (DAY_MS + most - 1) / most);
+    return engine_wake_slot(playbook, state_tally_max(engine->options.state, &key), now_ms);
 }
 
-static bool may_be_woken(struct life *life, const struct command_wake *wake)
+static bool may_be_woken(struct life *life, const struct command_wake *wake, uint64_t slot_ms)
 {
     struct task_row none = {0}, open;
 
-    return engine_is_cold(&life->who->row, &none, life->turn->now_ms, wake->cold_ms) &&
+    return engine_is_cold(&life->who->row, &none, life->turn->now_ms, wake->cold_ms, slot_ms) &&
            !life_find_open(life, TASK_CALL, &open);
 }
 
@@ -70,16 +75,16 @@ enum status engine_decide_wake(struct engine *engine, const struct command *comm
 {
     const struct command_wake *wake = &command->wake;
     struct effect_woken effect = {.cold_ms = wake->cold_ms};
+    const struct playbook *playbook;
     struct engine_person who;
     struct life life;
 
     if (!engine_load_person(engine, wake->person, &who) || who.row.agency != wake->agency)
         return settlement->status = STATUS_NOT_FOUND;
+    playbook = playbook_of(engine, who.row.agency);
+    effect.at_ms = next_slot(engine, playbook, who.row.agency, turn->now_ms);
     life_begin(&life, engine, turn, &who);
-    if (!may_be_woken(&life, wake) || most_a_day(engine, who.row.agency) == 0)
-        return settlement->status = STATUS_CONFLICT;
-    effect.at_ms = next_slot(engine, who.row.agency, turn->now_ms);
-    if (who.row.call_ms != 0 && who.row.call_ms <= effect.at_ms) /* it is taken up sooner anyway */
+    if (playbook->graveyard.per_day == 0 || !may_be_woken(&life, wake, effect.at_ms))
         return settlement->status = STATUS_CONFLICT;
     who.row.call_ms = effect.at_ms;
     who.row.call_why = CALL_WAKE;

@@ -87,6 +87,11 @@ struct figures_source {
     void *owner;
 };
 
+/* Until when calls out of an agency's graveyard are given out: who is called by then, is not cold.
+ * 0: none was. */
+uint64_t figures_woken_until(struct state_reader *state, const struct playbook *playbook,
+                             uint32_t agency);
+
 /* Writes the document. IO and others: state cannot be read. BUSY: no memory. */
 enum status figures_write(const struct figures_source *source, const struct figures_query *query,
                           struct text *out);

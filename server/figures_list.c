@@ -236,10 +236,32 @@ static uint64_t cold_after(const struct figures *figures)
                : playbook_span_about(figures->source->playbook->graveyard.cold_after);
 }
 
+static bool note_last(void *owner, const struct tally_view *cell)
+{
+    uint64_t *last_ms = owner;
+
+    *last_ms = cell->max;
+    return true;
+}
+
+uint64_t figures_woken_until(struct state_reader *state, const struct playbook *playbook,
+                             uint32_t agency)
+{
+    uint64_t last_ms = 0;
+
+    (void)state_read_tally(state, agency, TALLY_WOKEN, TALLY_ALL, 0, 0, note_last, &last_ms);
+    return engine_wake_slot(playbook, last_ms, 0);
+}
+
 static bool is_cold(const struct figures *figures, const struct person_row *row,
                     const struct task_row *task)
 {
-    return engine_is_cold(row, task, figures->source->now_ms, cold_after(figures));
+    const struct figures_source *source = figures->source;
+
+    /* What was given out costs a look, which most rows are not worth. */
+    return engine_is_cold(row, task, source->now_ms, cold_after(figures), 0) &&
+           engine_is_cold(row, task, source->now_ms, cold_after(figures),
+                          figures_woken_until(source->state, source->playbook, row->agency));
 }
 
 enum status figures_graveyard(struct figures *figures)

@@ -142,6 +142,20 @@ static void the_cold_are_woken_page_by_page(void **state)
     assert_answer(ask_as(rig.token, "POST /v1/graveyard/wake", "{}"), 422); /* whose? */
 }
 
+static void asked_again_it_goes_on_with_whom_nobody_woke(void **state)
+{
+    (void)state;
+    three_go_cold();
+    for (unsigned i = 0; i < 4; i++) {
+        assert_answer(ask_as(manager, "POST /v1/graveyard/wake", "{\"most\":1}"), 200);
+        assert_body_has(i < 3 ? "{\"woken\":1,\"left\":0," : "{\"woken\":0,\"left\":0,");
+    }
+    assert_answer(ask_as(manager, "GET /v1/people?cold_for=6mo", ""), 200);
+    assert_body_lacks("per_");
+    assert_answer(ask_as(manager, "GET /v1/reports/graveyard", ""), 200);
+    assert_body_lacks("per_");
+}
+
 static void outcomes_are_told_in_their_order(void **state)
 {
     char line[64], next[32];
@@ -187,6 +201,7 @@ int main(void)
         TEST(people_come_in_pages),
         TEST(whose_call_is_open_is_not_cold),
         TEST(the_cold_are_woken_page_by_page),
+        TEST(asked_again_it_goes_on_with_whom_nobody_woke),
         TEST(outcomes_are_told_in_their_order),
         TEST(a_writer_with_no_room_is_said),
     };
