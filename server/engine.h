@@ -231,6 +231,9 @@ enum status engine_apply(struct engine *engine, const struct record_view *record
 /* Nothing is planned for the person any more, and nothing says why. For figures; any thread. */
 bool engine_is_adrift(const struct person_row *row);
 
+/* Was last heard to be unsatisfied. For figures; any thread. */
+bool engine_is_unhappy(const struct person_row *row);
+
 /* When the next call out of the graveyard may be. So far apart that no day has more of them than
  * the playbook allows: each behind the last that was given out, 0: none was. */
 uint64_t engine_wake_slot(const struct playbook *playbook, uint64_t last_ms, uint64_t now_ms);

@@ -125,6 +125,7 @@ static void add_flags(struct person_row *row, const struct person_row *other)
 {
     row->flags |= other->flags & (uint8_t) ~(PERSON_REVIEW | PERSON_IMPORTED);
     row->silenced |= other->silenced;
+    row->unhappy |= other->unhappy;
     if (row->reason == NO_TASK_UNREACHABLE && other->reason == NO_TASK_HAS_ONE)
         row->reason = NO_TASK_HAS_ONE;
     if (row->end == OUTCOME_NONE)

@@ -68,6 +68,29 @@ static void note_conversation(struct person_row *row, uint64_t contact_ms)
         row->conversed_ms = contact_ms;
 }
 
+/* Who does not answer, or was only sent something, has said nothing. */
+static void note_mood(struct person_row *row, enum outcome outcome)
+{
+    switch (outcome) {
+    case OUTCOME_UNSATISFIED:
+        row->unhappy = 1;
+        break;
+    case OUTCOME_CONVERSATION:
+    case OUTCOME_APPOINTMENT:
+    case OUTCOME_INFORMATION:
+    case OUTCOME_NOT_NOW:
+    case OUTCOME_NOT_INTERESTED:
+    case OUTCOME_DO_NOT_CONTACT:
+    case OUTCOME_SOLD:
+    case OUTCOME_SATISFIED:
+    case OUTCOME_REFERRAL:
+        row->unhappy = 0;
+        break;
+    default:
+        break;
+    }
+}
+
 void life_learn(struct life *life, enum outcome outcome, uint64_t contact_ms)
 {
     struct person_row *row = &life->who->row;
@@ -85,6 +108,7 @@ void life_learn(struct life *life, enum outcome outcome, uint64_t contact_ms)
     default:
         break;
     }
+    note_mood(row, outcome);
     life_move(life, 1ull << outcome);
 }
 

@@ -316,6 +316,7 @@ static void go_through_again(struct life *life, const struct past *past, const s
     row->stage = past->has_base ? past->base.stage : STAGE_OPTIN;
     row->flags &= (uint8_t) ~(PERSON_CUSTOMER | PERSON_CONVERSED);
     row->conversed_ms = 0;
+    row->unhappy = past->has_base && engine_is_unhappy(&past->base);
     if (past->has_base) {
         row->flags |= past->base.flags & (PERSON_CUSTOMER | PERSON_CONVERSED);
         row->conversed_ms = past->base.conversed_ms;

@@ -95,6 +95,11 @@ bool engine_is_adrift(const struct person_row *row)
     return row->attempts > 0 || row->reason == NO_TASK_HAS_ONE;
 }
 
+bool engine_is_unhappy(const struct person_row *row)
+{
+    return row->unhappy != 0 || row->end == OUTCOME_UNSATISFIED;
+}
+
 /* Who could not be called by the end, was not given up. */
 static bool is_by_law(const struct person_row *row)
 {
@@ -124,7 +129,7 @@ static uint16_t standing_bin(const struct person_row *row)
         .where = where_is(row),
         .contacted = row->contact_ms != 0,
         .conversed = row->conversed_ms != 0,
-        .unhappy = row->end == OUTCOME_UNSATISFIED,
+        .unhappy = engine_is_unhappy(row),
     };
 
     return row->optins == 0 || row->closed == PERSON_MERGED ? 0 : tally_standing_bin(&standing);

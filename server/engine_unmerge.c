@@ -80,6 +80,7 @@ static void give_back(struct person_row *row, const struct person_row *before,
     BACK(sold_attempt);
     BACK(reason);
     BACK(end);
+    BACK(unhappy);
     BACK(score_hundredths);
     BACK(score_s);
     BACK(touches);

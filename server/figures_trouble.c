@@ -165,7 +165,7 @@ static bool is_unhappy(const struct figures *figures, const struct person_row *r
 {
     (void)figures;
     (void)task;
-    return row->end == OUTCOME_UNSATISFIED;
+    return engine_is_unhappy(row);
 }
 
 enum status figures_unhappy(struct figures *figures)

@@ -215,7 +215,7 @@ struct person_row {
     uint8_t end;        /* enum outcome that ended the last task; 0: none */
     uint8_t reason;     /* enum no_task of the last opt-in */
     uint8_t open_tasks; /* apply keeps it: what a record says of it does not count */
-    uint8_t reserved;
+    uint8_t unhappy; /* 1: was last heard to be unsatisfied; before this was noted, `end` says it */
     uint32_t stopped_s; /* do_not_contact was last said, in seconds since 1970; 0: never, or before
                          * this was noted */
     uint64_t phone_seq; /* the record whose payload brought the phone; 0: first_seq, or none did */

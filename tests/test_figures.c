@@ -158,6 +158,16 @@ static void a_promise_to_whom_nobody_answers_is_not_kept_by_its_end(void **unuse
                 "\"of_these_open\":0,\"kept_percent\":0.00}");
 }
 
+static void assert_unhappy(unsigned count)
+{
+    char summary[64];
+
+    snprintf(summary, sizeof(summary), "\"summary\":{\"unhappy\":%u}", count);
+    report(FIGURES_UNHAPPY);
+    assert_says(summary);
+    assert_int_equal(strstr(document, "\"person\":") != NULL, count > 0);
+}
+
 static void unhappy_customers_are_named_until_they_are_not(void **unused)
 {
     (void)unused;
@@ -166,9 +176,35 @@ static void unhappy_customers_are_named_until_they_are_not(void **unused)
     report(FIGURES_UNHAPPY);
     assert_says("\"summary\":{\"unhappy\":1}");
     assert_says("\"outcome\":\"unsatisfied\"");
+    live(1, MINUTE, OUTCOME_NO_ANSWER); /* which is no word of theirs */
+    assert_unhappy(1);
+    assert_says("\"outcome\":\"no_answer\"");
     live(1, MINUTE, OUTCOME_SATISFIED);
     report(FIGURES_UNHAPPY);
     assert_says("\"summary\":{\"unhappy\":0}");
+}
+
+static void amend(uint64_t task, enum outcome outcome)
+{
+    assert_status(world_report(&world, task, 1, REPORT_AMEND, outcome, "a42"), STATUS_OK);
+}
+
+static void who_is_unhappy_by_mistake_is_not(void **unused)
+{
+    uint64_t first = opt_in(1), second;
+
+    (void)unused;
+    tell(first, OUTCOME_UNSATISFIED);
+    amend(first, OUTCOME_NO_ANSWER);
+    assert_unhappy(0);
+    amend(first, OUTCOME_UNSATISFIED);
+    assert_unhappy(1);
+    second = opt_in(1);
+    tell(second, OUTCOME_NO_ANSWER);
+    amend(first, OUTCOME_VOICEMAIL);
+    assert_unhappy(0);
+    amend(second, OUTCOME_UNSATISFIED);
+    assert_unhappy(1);
 }
 
 /* --- score
@@ -302,6 +338,7 @@ int main(void)
         TEST(a_promise_that_was_broken_soon_is_broken),
         TEST(a_promise_to_whom_nobody_answers_is_not_kept_by_its_end),
         TEST(unhappy_customers_are_named_until_they_are_not),
+        TEST(who_is_unhappy_by_mistake_is_not),
         TEST(score_says_what_is_not_known),
         TEST(what_a_playbook_does_by_itself_is_counted),
         TEST(talk_before_anything_was_sent_is_told_apart),

@@ -111,6 +111,22 @@ static void two_who_were_unhappy_are_listed_once(void **unused)
     assert_int_equal(people_listed(), 1);
 }
 
+static void who_was_unhappy_stays_so_as_somebody_else(void **unused)
+{
+    (void)unused;
+    live(1, MINUTE, OUTCOME_NO_ANSWER);
+    live(2, MINUTE, OUTCOME_UNSATISFIED);
+    live(2, MINUTE, OUTCOME_NO_ANSWER);
+    merge(1, 2);
+    assert_report(FIGURES_UNHAPPY, "\"unhappy\":1}");
+    assert_int_equal(people_listed(), 1);
+    unmerge(1, 2);
+    assert_report(FIGURES_UNHAPPY, "\"unhappy\":1}");
+    assert_int_equal(people_listed(), 1);
+    live(2, MINUTE, OUTCOME_SATISFIED);
+    assert_report(FIGURES_UNHAPPY, "\"unhappy\":0}");
+}
+
 static void whom_an_agent_had_stands_once_on_the_board(void **unused)
 {
     (void)unused;
@@ -295,6 +311,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(two_who_were_talked_with_are_one),
         TEST(who_was_merged_is_on_no_list),
+        TEST(who_was_unhappy_stays_so_as_somebody_else),
         TEST(two_who_were_unhappy_are_listed_once),
         TEST(whom_an_agent_had_stands_once_on_the_board),
         TEST(a_test_that_is_somebody_by_a_merge_is_one),
