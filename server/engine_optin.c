@@ -367,6 +367,7 @@ uint64_t life_respond(struct life *life)
     if (site == NULL)
         return 0;
     life_begin_response(life, site, unreachable, life->turn->now_ms, &task);
+    task.flags |= TASK_LEARNT;
     life_open_task(life, &task, life->turn->now_ms);
     return task.number;
 }

@@ -440,7 +440,8 @@ enum status engine_tally_end(struct engine *engine, const struct record_view *re
     if (answered_ms < task->received_ms) /* not said, by a record of before it was */
         answered_ms = record->header.now_ms;
     add.amount = since(task->received_ms, answered_ms);
-    add.aside = since(task->received_ms, task->opened_ms);
+    if (!(task->flags & TASK_LEARNT)) /* until then it was in somebody's hands, not the system's */
+        add.aside = since(task->received_ms, task->opened_ms);
     add.bin = answer_bin(task, answered_ms);
     cohort.agent = engine->report.agent;
     return count(engine, TALLY_ANSWER, &cohort, &add);

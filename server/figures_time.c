@@ -101,7 +101,8 @@ static void write_classes(struct figures *figures, const struct sum *answers,
     table_end(figures);
 }
 
-/* The system's own part is until the task stood in its queue; all that comes then is people's. */
+/* The system's own part is until it has decided; all that comes then is people's: what they have to
+ * find out, their hours, the queue that they leave it in. */
 static void write_speed(struct figures *figures, const struct sum *answers, const struct owed *owed)
 {
     bool known = answers->count > 0;

@@ -96,6 +96,7 @@ enum task_flag {
     TASK_IN_LIST = 2,   /* its queue is a Redis list: ranked by put_seq */
     TASK_NAMELESS = 4,  /* of a person whose name is not known: its step has other words then */
     TASK_PHONELESS = 8, /* a call, and the number that is known is wrong: it is not told */
+    TASK_LEARNT = 16,   /* a first response that could only be begun by what was learnt later */
 };
 /* What an entry of the due table is about. Stored numbers: append only. */
 enum due_kind {

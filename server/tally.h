@@ -23,7 +23,7 @@
  * kind          day, hour of        bin                            sum, max, aside
  * OPTIN         the opt-in          tally_optin_bin                max: its seq
  * ANSWER        the opt-in          promise, class and span        ms until the first attempt;
- *                                                                  aside: until it was in its queue
+ *                                                                  aside: until it is decided
  * UNANSWERED    the opt-in          1: an answer was promised      its task ended with no attempt
  * BREACH        the opt-in          enum tally_breach
  * STANDING      the first opt-in    tally_standing_bin

@@ -113,6 +113,24 @@ static void what_came_before_the_server_could_decide_counts_as_the_systems_time(
     assert_says("\"max_ms\":360000,\"system_mean_ms\":120000,\"human_mean_ms\":240000}");
 }
 
+/* Who has left no number is looked for: that is people's time, as the call is. */
+static void the_search_for_a_number_is_not_the_systems_time(void **unused)
+{
+    struct person_row row;
+
+    (void)unused;
+    assert_status(world_optin(&world, NULL, NULL, NULL, "a name", INTAKE_NAME), STATUS_OK);
+    assert_true(world_person(&world, 1, &row));
+    world.now_ms += 2 * DAY;
+    world.finds = "{\"phone\":\"+12155550147\"}";
+    tell(row.first_seq << 3, OUTCOME_RESEARCHED);
+    world.finds = NULL;
+    world.now_ms += MINUTE;
+    tell(world_open_task(&world, 1, TASK_CALL).number, OUTCOME_NO_ANSWER);
+    report(FIGURES_SPEED);
+    assert_says("\"max_ms\":172860000,\"system_mean_ms\":0,\"human_mean_ms\":172860000}");
+}
+
 static void an_answer_counts_from_when_it_began_not_from_when_it_was_told(void **unused)
 {
     struct command command = {.kind = COMMAND_REPORT,
@@ -309,6 +327,7 @@ int main(void)
         TEST(speed_has_the_classes_and_never),
         TEST(who_unsubscribes_on_the_phone_was_tried),
         TEST(what_came_before_the_server_could_decide_counts_as_the_systems_time),
+        TEST(the_search_for_a_number_is_not_the_systems_time),
         TEST(an_answer_counts_from_when_it_began_not_from_when_it_was_told),
         TEST(speed_of_one_agent_is_his_alone),
         TEST(an_answer_counts_for_the_source_of_its_own_optin),
