@@ -155,22 +155,38 @@ static enum status decode_strictly(struct slice raw, struct text *scratch, struc
     return status == STATUS_OK && charset.guessed ? STATUS_MALFORMED : status;
 }
 
-enum status form_query_read(struct slice query, const char *name, struct text *scratch,
-                            struct slice *out)
+/* The first pair of that name, whose value is not decoded yet; false: there is none. */
+static bool find(struct slice *query, const char *name, struct text *scratch, struct slice *raw_out)
 {
     struct slice wanted = slice_of(name);
 
-    *out = (struct slice){0};
-    while (query.length > 0) {
-        struct slice raw = split(&query, '&'), key;
+    while (query->length > 0) {
+        struct slice key;
         struct text before = *scratch;
-        bool found = decode_strictly(split(&raw, '='), scratch, &key) == STATUS_OK &&
+        *raw_out = split(query, '&');
+        bool found = decode_strictly(split(raw_out, '='), scratch, &key) == STATUS_OK &&
                      slice_equal(key, wanted);
         *scratch = before; /* a name takes no room from its value */
         if (found)
-            return decode_strictly(raw, scratch, out);
+            return true;
     }
-    return STATUS_OK;
+    return false;
+}
+
+enum status form_query_read(struct slice query, const char *name, struct text *scratch,
+                            struct slice *out)
+{
+    struct slice raw;
+
+    *out = (struct slice){0};
+    return find(&query, name, scratch, &raw) ? decode_strictly(raw, scratch, out) : STATUS_OK;
+}
+
+bool form_query_repeats(struct slice query, const char *name, struct text *scratch)
+{
+    struct slice raw;
+
+    return find(&query, name, scratch, &raw) && find(&query, name, scratch, &raw);
 }
 
 struct slice form_query(struct slice query, const char *name, struct text *scratch)

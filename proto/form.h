@@ -35,6 +35,8 @@ enum status form_query_read(struct slice query, const char *name, struct text *s
                             struct slice *out);
 /* The same where what cannot be read is as good as absent. */
 struct slice form_query(struct slice query, const char *name, struct text *scratch);
+/* There is more than one value of `name`. */
+bool form_query_repeats(struct slice query, const char *name, struct text *scratch);
 /* The first name that is none of these, of which NULL is the last; bytes == NULL: there is none.
  * Decoded into scratch, or as it stands where it cannot be. */
 struct slice form_query_other(struct slice query, const char *const *names, struct text *scratch);

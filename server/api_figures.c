@@ -118,14 +118,15 @@ static void refuse(struct api *api, const struct api_call *call, enum status sta
 {
     uint64_t ticket = call->request->ticket;
     char field[80], detail[256];
+    const char *what = api_field_detail(slice_of(wrong->name), field, sizeof(field));
 
     if (status != STATUS_INVALID || !wrong->why) {
         api_problem_field(api, ticket, status, slice_of(wrong->name));
         return;
     }
     snprintf(detail, sizeof(detail), "%s in the report %.*s: %s",
-             api_field_detail(slice_of(wrong->name), field, sizeof(field)),
-             (int)call->names[0].length, call->names[0].bytes, wrong->why);
+             what ? what : "a name that none has cannot be used", (int)call->names[0].length,
+             call->names[0].bytes, wrong->why);
     api_problem(api, ticket, status, detail);
 }
 
@@ -248,10 +249,15 @@ static bool take_page(const struct api_call *call, struct figures_query *query, 
     char text[VALUE_MAX + 1];
     uint64_t limit = FIGURES_LIMIT;
 
-    if (!take_text(call, "after", wrong, text) || (*text && !read_number(text, &query->after)))
+    if (!take_text(call, "after", wrong, text))
         return false;
-    if (!take_text(call, "limit", wrong, text) || (*text && !read_number(text, &limit)) ||
-        limit == 0 || limit > FIGURES_LIMIT_MAX)
+    wrong->why = "give what `next` of the page before says";
+    if (*text && !read_number(text, &query->after))
+        return false;
+    if (!take_text(call, "limit", wrong, text))
+        return false;
+    wrong->why = "give a number from 1 to 1000"; /* FIGURES_LIMIT_MAX */
+    if ((*text && !read_number(text, &limit)) || limit == 0 || limit > FIGURES_LIMIT_MAX)
         return false;
     query->limit = (uint32_t)limit;
     return true;
@@ -264,11 +270,15 @@ static bool take_money(const struct api_call *call, struct figures_query *query,
     uint64_t parts = FIGURES_RECOVERABLE_OWN;
 
     query->price_cents = FIGURES_PRICE_OWN;
-    if (!take_own(call, query, "price", wrong, text) ||
-        (*text && !read_hundredths(text, 100000000, &query->price_cents)))
+    if (!take_own(call, query, "price", wrong, text))
         return false;
-    if (!take_own(call, query, "recoverable", wrong, text) ||
-        (*text && !read_hundredths(text, 10000, &parts)))
+    wrong->why = "give an amount up to 1000000 with at most two decimal places";
+    if (*text && !read_hundredths(text, 100000000, &query->price_cents))
+        return false;
+    if (!take_own(call, query, "recoverable", wrong, text))
+        return false;
+    wrong->why = "give a percentage up to 100 with at most two decimal places";
+    if (*text && !read_hundredths(text, 10000, &parts))
         return false;
     query->recoverable_parts = (uint32_t)parts;
     return true;
@@ -283,12 +293,17 @@ static bool take_numbers(const struct api_call *call, struct figures_query *quer
 
     if (!take_days(call, query, wrong))
         return false;
-    if (!take_own(call, query, "by", wrong, text) || (*text && !read_period(text, &query->by)))
+    if (!take_own(call, query, "by", wrong, text))
+        return false;
+    wrong->why = "give day, week or month";
+    if (*text && !read_period(text, &query->by))
         return false;
     if (!take_page(call, query, wrong))
         return false;
-    if (!take_own(call, query, "cold_for", wrong, text) ||
-        (*text && !playbook_span_of(slice_of(text), &cold_for)))
+    if (!take_own(call, query, "cold_for", wrong, text))
+        return false;
+    wrong->why = "give a span of time, as 6mo or 90d";
+    if (*text && !playbook_span_of(slice_of(text), &cold_for))
         return false;
     if (*text)
         query->cold_ms = playbook_span_about(cold_for);
@@ -403,7 +418,8 @@ static enum status take_filter(const struct api *api, const struct api_call *cal
     return status;
 }
 
-/* A filter that is misspelt is not left out: the figures would be those of others. */
+/* A filter that is misspelt is not left out, nor one of two that are said: the figures would be
+ * those of others. */
 static bool is_known(const struct api_call *call, struct wrong *wrong, char name[VALUE_MAX + 1])
 {
     static const char *const names[] = {"agency", "from",     "to",       "by",          "after",
@@ -412,6 +428,11 @@ static bool is_known(const struct api_call *call, struct wrong *wrong, char name
     struct text scratch = text_over(name, VALUE_MAX);
     struct slice other = form_query_other(call->request->query, names, &scratch);
 
+    for (size_t i = 0; other.bytes == NULL && names[i] != NULL; i++) {
+        *wrong = (struct wrong){names[i], "give it once"};
+        if (form_query_repeats(call->request->query, names[i], &scratch))
+            return false;
+    }
     if (other.bytes == NULL)
         return true;
     memmove(name, other.bytes, other.length < VALUE_MAX ? other.length : VALUE_MAX);

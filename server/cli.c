@@ -423,14 +423,16 @@ static int verb_report(struct cli_call *call)
     char path[2048], bytes[1024];
     struct text query = text_over(bytes, sizeof bytes - 1);
     bool csv;
-    const char *wrong = cli_figures_query(call->count, call->words, &csv, &query);
+    const char *why, *wrong = cli_figures_query(call->count, call->words, &csv, &query, &why);
 
     if (wrong)
-        return cli_complain("this is asked of no report: ", wrong);
+        return cli_complain(why, wrong);
+    if (csv && call->json)
+        return cli_complain("give one of --json and --csv", "");
     if (query.overflow)
         return cli_complain("too much is asked", "");
     bytes[query.length] = '\0';
-    if (csv && !call->json)
+    if (csv)
         return cli_print_figures_csv(call, bytes);
     cli_path(path, call, call->verb, bytes);
     int code = cli_ask_figures(call, path, &answer);

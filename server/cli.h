@@ -42,8 +42,10 @@ size_t cli_width(struct slice text); /* in characters */
 
 void cli_figures_usage(FILE *out);
 /* The query of a report that words ask for ("--from 2026-01-01", "--site=www"), with its "?"; and
- * whether as CSV. NULL: all well; else the word that is none of these. */
-const char *cli_figures_query(int count, const char *const *words, bool *csv_out, struct text *out);
+ * whether as CSV. NULL: all well; else the word that is none of these, or lacks its value, and what
+ * to say before it. */
+const char *cli_figures_query(int count, const char *const *words, bool *csv_out, struct text *out,
+                              const char **why_out);
 /* A report's document as text with bars, and as CSV: a head and rows for each table. As above. */
 bool cli_write_figures(struct slice json, struct text *out);
 /* Pages of the same report, one after the other: behind the first one only the list's rows. Zeroed

@@ -52,8 +52,10 @@ static void add_escaped(struct text *out, const char *value)
     }
 }
 
-const char *cli_figures_query(int count, const char *const *words, bool *csv_out, struct text *out)
+const char *cli_figures_query(int count, const char *const *words, bool *csv_out, struct text *out,
+                              const char **why_out)
 {
+    *why_out = "this is asked of no report: ";
     *csv_out = false;
     for (int i = 0; i < count; i++) {
         const char *name = words[i] + 2, *equals = strchr(words[i], '='), *value;
@@ -64,8 +66,12 @@ const char *cli_figures_query(int count, const char *const *words, bool *csv_out
         if (strncmp(words[i], "--", 2) != 0)
             return words[i];
         size_t length = equals ? (size_t)(equals - name) : strlen(name);
-        if (!is_parameter((struct slice){name, length}) || (!equals && i + 1 == count))
+        if (!is_parameter((struct slice){name, length}))
             return words[i];
+        if (!equals && i + 1 == count) {
+            *why_out = "this wants a value: ";
+            return words[i];
+        }
         value = equals ? equals + 1 : words[++i];
         text_char(out, out->length == 0 ? '?' : '&');
         for (size_t byte = 0; byte < length; byte++)

@@ -179,6 +179,33 @@ static int print_page(struct cli_call *call, const char *path, struct cli_csv *c
     return code;
 }
 
+static bool is_of(const char *word, const char *name)
+{
+    return strncmp(word, name, strlen(name)) == 0;
+}
+
+/* The user's words, but for the page where there was one; and a limit where they say none. */
+static void write_page(struct text *out, const char *query, const struct cli_csv *csv)
+{
+    bool limited = false;
+
+    text_char(out, '?');
+    for (const char *word = query + (*query != '\0'); *word;) {
+        size_t length = strcspn(word, "&");
+        limited |= is_of(word, "limit=");
+        if (csv->pages == 0 || !is_of(word, "after=")) {
+            text_bytes(out, word, length);
+            text_char(out, '&');
+        }
+        word += length + (word[length] == '&');
+    }
+    text_string(out, limited ? "" : "limit=" PAGE_PEOPLE "&");
+    if (csv->pages > 0) {
+        text_string(out, "after=");
+        text_string(out, csv->next);
+    }
+}
+
 int cli_print_figures_csv(struct cli_call *call, const char *query)
 {
     struct cli_csv csv = {0};
@@ -186,10 +213,9 @@ int cli_print_figures_csv(struct cli_call *call, const char *query)
     int code;
 
     do {
-        /* Of what is said twice the first counts: this page, and a limit of the user's own. */
-        snprintf(words, sizeof words, "?%s%s%s%s%slimit=" PAGE_PEOPLE,
-                 csv.pages > 0 ? "after=" : "", csv.next, csv.pages > 0 ? "&" : "",
-                 *query ? query + 1 : "", *query ? "&" : "");
+        struct text out = text_over(words, sizeof words - 1);
+        write_page(&out, query, &csv);
+        words[out.length] = '\0';
         cli_path(path, call, call->verb, words);
         code = print_page(call, path, &csv);
     } while (code == 0 && csv.next[0]);

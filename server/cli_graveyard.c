@@ -130,14 +130,14 @@ int cli_graveyard_wake(struct cli_call *call)
         strspn(wanted.most, "0123456789") != strlen(wanted.most))
         return cli_graveyard_usage(stderr);
     most = strtoull(wanted.most, NULL, 10);
+    if (most == 0)
+        return cli_graveyard_usage(stderr);
     snprintf(next, sizeof(next), "%s", wanted.after ? wanted.after : "");
     do {
         uint64_t page = most - all < PAGE_PEOPLE ? most - all : PAGE_PEOPLE;
-        int code = page == 0 ? 0 : wake_page(call, &wanted, page, next, &answer);
+        int code = wake_page(call, &wanted, page, next, &answer);
         if (code != 0)
             return code;
-        if (page == 0)
-            break;
         if (!read_page(answer.body, &woken, &last_ms, next))
             return cli_complain("this is no answer of a hotlead server", "");
         all += woken;

@@ -145,6 +145,16 @@ static void what_a_report_is_not_asked_for_with_is_refused(void **state)
         {"speed?from=%FF", "from cannot be used in the report speed: it is no UTF-8 text"},
         {"speed?site=www&agent=a42", "agent cannot be used in the report speed: give only one"},
         {"speed?foo=1", "foo cannot be used in the report speed: no report is made with that"},
+        {"speed?limit=1001", "limit cannot be used in the report speed: give a number from 1 to"},
+        {"speed?after=x", "after cannot be used in the report speed: give what `next`"},
+        {"dust?price=1.005", "price cannot be used in the report dust: give an amount up to"},
+        {"dust?recoverable=101", "recoverable cannot be used in the report dust: give a percent"},
+        {"funnel?by=year", "by cannot be used in the report funnel: give day, week or month"},
+        {"graveyard?cold_for=6", "cold_for cannot be used in the report graveyard: give a span"},
+        {"speed?from=2027-01-01&from=2027-01-02",
+         "from cannot be used in the report speed: give it once"},
+        {"speed?agency=acme&agenc%79=rival", "agency cannot be used in the report speed: give it"},
+        {"speed?%00=1", "a name that none has cannot be used in the report speed: no report is"},
         {"cracks?limit=5&sit%65s=", "sites cannot be used in the report cracks: no report"},
     };
     static const char *const right[] = {

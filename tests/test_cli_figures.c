@@ -20,14 +20,17 @@ static void words_become_a_query(void **state)
     const char *const words[] = {"--from", "2026-01-01", "--csv", "--campaign=spring & \"26\""};
     const char *const wrong[] = {"--weather", "fine"}, *const bare[] = {"--from"};
     struct text out = text_over(buffer, sizeof buffer);
+    const char *why;
     bool csv;
 
     (void)state;
-    assert_null(cli_figures_query(4, words, &csv, &out));
+    assert_null(cli_figures_query(4, words, &csv, &out, &why));
     assert_true(csv);
     assert_slice(text_slice(&out), "?from=2026-01-01&campaign=spring%20%26%20%2226%22");
-    assert_string_equal(cli_figures_query(2, wrong, &csv, &out), "--weather");
-    assert_string_equal(cli_figures_query(1, bare, &csv, &out), "--from");
+    assert_string_equal(cli_figures_query(2, wrong, &csv, &out, &why), "--weather");
+    assert_string_equal(why, "this is asked of no report: ");
+    assert_string_equal(cli_figures_query(1, bare, &csv, &out, &why), "--from");
+    assert_string_equal(why, "this wants a value: ");
 }
 
 #define DOCUMENT                                                                                   \

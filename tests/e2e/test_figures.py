@@ -74,6 +74,9 @@ class Figures(Scenario):
                             ((), "usage: hotlead report NAME"),
                             (("funnel", "--from", "2027-02-30"), "give a day of the calendar"),
                             (("funnel", "--from", "2027-02-30", "--csv"), "give a day of the calendar"),
+                            (("speed", "--from"), "this wants a value: --from"),
+                            (("speed", "--json", "--csv"), "give one of --json and --csv"),
+                            (("cracks", "--limit", "0"), "give a number from 1 to 1000"),
                             (("speed", "--by", "day"), "the value of by cannot be used in the report speed")):
             wrong = self.server.run("report", *words, "--data", self.server.data, check=False)
             self.assertEqual((2, b""), (wrong.returncode, wrong.stdout), words)
@@ -91,6 +94,8 @@ class Figures(Scenario):
             self.assertEqual(120, len(people))
             self.assertEqual(120, len(set(people)))
             self.assertEqual(1, len([row for row in rows if row[:2] == ["table", "person"]]))
+        rows = csv.reader(io.StringIO(self.command("report", "no-response", "--csv", "--limit", "50", "--after", "20")))
+        self.assertEqual(100, len([row for row in rows if row and row[0] == "people"]))
 
     def test_a_side_counted_by_the_week_says_its_days(self):
         self.lived()

@@ -83,6 +83,8 @@ class Interest(Scenario):
         listed = self.get("/v1/people?agency=acme&cold_for=6mo")
         self.assertEqual(set(people[1:]), {person["id"] for person in listed["people"]})
         self.assertIn(people[1], self.command("graveyard", "list", "--agency", "acme"))
+        none = self.server.run("graveyard", "wake", "--agency", "acme", "--most", "0", "--data", self.server.data, check=False)
+        self.assertEqual(2, none.returncode)
         told = json.loads(self.command("graveyard", "wake", "--agency", "acme", "--most", "2", "--json"))
         self.assertEqual(2, told["woken"])
         self.server.kill()
