@@ -275,7 +275,9 @@ static bool understand(struct replay_words *words)
     words->retell.person = words->person;
     return read_bound(words->asof, 0, &words->asof_ms) &&
            read_bound(words->from, 0, &words->retell.from_ms) &&
-           read_bound(words->until, UINT64_MAX, &words->retell.until_ms);
+           read_bound(words->until, UINT64_MAX, &words->retell.until_ms) &&
+           (words->retell.from_ms <= words->retell.until_ms ||
+            (maintain_fail("--from is later than --until", ""), false));
 }
 
 int maintain_replay(int argc, char **argv)
@@ -306,7 +308,8 @@ int maintain_replay(int argc, char **argv)
         "that was left out stands beside the real ones; behind them what that comes to. Needs\n"
         "memory for the journal, about twice its length.\n\n"
         "  --playbook F   as for `hotlead playbook check`; `default` is the shipped one\n"
-        "  --from TIME    only what was later is shown and counted\n"
+        "  --from TIME    only tasks and steps of then and later are shown and counted; people,\n"
+        "                 opt-ins and outcomes are counted all the same\n"
         "  --until TIME   what came later is left out; also a time to come [the last record's]\n"
         "  --person ID    only this person is shown\n"
         "\n",

@@ -126,6 +126,14 @@ static bool is_asked_for(const struct run *run, const struct retold_person *pers
            memcmp(run->words->person, id, sizeof(id)) == 0;
 }
 
+static bool is_there(const struct run *run, const struct retelling *told)
+{
+    for (size_t i = 0; i < told->person_count; i++)
+        if (is_asked_for(run, &told->people[i]))
+            return true;
+    return run->words->person == NULL;
+}
+
 static void print_head(const struct run *run, const struct retold_person *person)
 {
     char id[ID_TEXT_LENGTH];
@@ -212,9 +220,20 @@ static void print_all(const struct run *run, const struct retelling *told)
 /* --- the run ------------------------------------------------------------------------------------
  */
 
+static int print_until(const struct run *run, uint64_t until_ms)
+{
+    const struct retelling *told = retell_end(run->retell, until_ms);
+
+    if (!is_there(run, told))
+        return maintain_fail("there was no such person: ", run->words->person);
+    print_all(run, told);
+    return 0;
+}
+
 static int tell(struct run *run)
 {
     enum status status = read_genesis(run);
+    int code;
 
     if (status != STATUS_OK)
         return maintain_fail_as("the journal cannot be read; run hotlead fsck", status);
@@ -225,12 +244,12 @@ static int tell(struct run *run)
     if (status == STATUS_OK) {
         uint64_t until_ms =
             run->words->until_ms != UINT64_MAX ? run->words->until_ms : run->last_ms;
-        print_all(run, retell_end(run->retell, until_ms));
+        code = print_until(run, until_ms);
     } else {
-        maintain_fail_as("the journal could not be told again; run hotlead fsck", status);
+        code = maintain_fail_as("the journal could not be told again; run hotlead fsck", status);
     }
     retell_close(run->retell);
-    return status == STATUS_OK ? 0 : EXIT_FAILED;
+    return code;
 }
 
 static void on_complaint(void *owner, const struct playbook_complaint *complaint)

@@ -109,6 +109,8 @@ class OtherPlaybooks(Scenario):
         other.write_text("based_on: default\nname: patient\ntitle: Patient\ncalls: {spacing: [2d, 2d, 2d, 1w, 1w, 1w, 6mo]}\n")
         page = self.tell_again(other, "--person", tried)
         self.assertNotIn(reached, page)
+        nobody = self.server.run("replay", "--data", self.server.data, "--playbook", other, "--person", tried[:-1], check=False)
+        self.assertEqual((1, b""), (nobody.returncode, nobody.stdout))
         calls = [line.split()[1] for line in page.splitlines() if " call " in line]
         self.assertEqual("both", calls[0], page)  # the first response is the same
         self.assertIn("real", calls)
@@ -133,6 +135,7 @@ class OtherPlaybooks(Scenario):
             ["--asof", "2027-01-01", "--playbook", "default"],
             ["--playbook", "/no/such"],
             ["--playbook", "default", "--until", "soon"],
+            ["--playbook", "default", "--from", "2027-01-01T08:00Z", "--until", "2027-01-01T07:59Z"],
         ):
             done = self.server.run("replay", "--data", self.server.data, *words, check=False)
             self.assertEqual(2, done.returncode, done.stderr.decode())
