@@ -71,6 +71,13 @@ static void write_label(void *owner, enum tally_dimension dimension, uint64_t va
         text_printf(out, "\"#%llx\"", (unsigned long long)value);
 }
 
+static bool is_agent(void *owner, uint32_t agent)
+{
+    const struct labels *labels = owner;
+
+    return registry_agent(labels->reading->api->options.registry, agent) != NULL;
+}
+
 /* Whose words and numbers: the site's playbook, else its agency's; where all agencies are asked for
  * and there is but one, that one's. */
 static const struct playbook *playbook_of(const struct registry *registry,
@@ -96,6 +103,7 @@ static enum status run_figures(struct reading *reading, struct pending *pending,
         .agencies = registry_count(api->options.registry, ENTITY_AGENCY),
         .now_ms = clock_now_ms(api->options.clock),
         .label = write_label,
+        .is_agent = is_agent,
         .owner = &labels,
     };
     enum status status = figures_write(&source, &pending->read.figures, out);

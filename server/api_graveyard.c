@@ -65,7 +65,7 @@ static void write_row(const struct people *people, uint64_t number, const struct
     text_bytes(out, id, sizeof(id));
     text_char(out, '"');
     write_member_text(out, "agency", registry_name(registry, ENTITY_AGENCY, row->agency));
-    write_member_text(out, "owner", registry_name(registry, ENTITY_AGENT, row->owner));
+    write_agent(people->reading, out, "owner", row->owner);
     write_life(people->reading, out, row);
     text_printf(out, ",\"attempts\":%u", (unsigned)row->attempts);
     write_member_ms(out, "first_ms", row->first_ms);

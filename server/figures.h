@@ -77,6 +77,9 @@ struct figures_query {
 typedef void figures_label_fn(void *owner, enum tally_dimension dimension, uint64_t value,
                               const uint64_t seqs[FIGURES_SEQS], struct text *out);
 
+/* Whether an agent is still there: whom one had that was removed is nobody's. */
+typedef bool figures_agent_fn(void *owner, uint32_t agent);
+
 struct figures_source {
     struct state_reader *state;
     const struct playbook *playbook; /* the agency's; its words and numbers are shown */
@@ -84,6 +87,7 @@ struct figures_source {
     uint32_t agencies; /* how many there are, at most */
     uint64_t now_ms;
     figures_label_fn *label;
+    figures_agent_fn *is_agent;
     void *owner;
 };
 

@@ -46,8 +46,11 @@ static void write_owned(struct figures *figures, const struct owned *owned)
 static bool add_owner(void *owner, const struct tally_view *cell)
 {
     struct board *board = owner;
+    const struct figures_source *source = board->figures->source;
     struct owned owned = {.owner = cell->key.value};
 
+    if (!source->is_agent(source->owner, (uint32_t)owned.owner))
+        return true;
     for (size_t i = 0; i < cell->count; i++) {
         uint64_t entry = tally_view_entry(cell, i), count = tally_count_of(entry);
         unsigned bin = tally_bin_of(entry), stage = bin & TALLY_BOARD_STAGE;
@@ -75,7 +78,7 @@ static enum status write_owners(struct board *board)
     return status;
 }
 
-/* Everybody whom none of those has. */
+/* Everybody whom none of those has; how many of them are over is not known. */
 static void write_unowned(struct board *board, const struct sum *stages)
 {
     struct owned nobodys = {0};

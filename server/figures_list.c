@@ -48,7 +48,7 @@ static void write_owner(struct figures *figures, uint32_t owner)
 {
     const struct row row = {.key = owner};
 
-    if (owner == 0)
+    if (owner == 0 || !figures->source->is_agent(figures->source->owner, owner))
         say_text(figures, "owner", NULL);
     else
         say_label(figures, "owner", TALLY_OWNER, &row);

@@ -16,7 +16,8 @@ static inline void report_asked(struct figures_query query)
                                     .id_key = recovery_id_key(world.recovery),
                                     .agencies = world.agency,
                                     .now_ms = world.now_ms,
-                                    .label = write_label};
+                                    .label = write_label,
+                                    .is_agent = is_agent};
 
     if (state_is_dirty(world.state))
         assert_status(state_commit(world.state), STATUS_OK);

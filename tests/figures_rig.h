@@ -26,6 +26,13 @@ static inline void write_label(void *owner, enum tally_dimension dimension, uint
     text_printf(out, "\"%d:%llx\"", dimension, (unsigned long long)value);
 }
 
+static inline bool is_agent(void *owner, uint32_t agent)
+{
+    (void)owner;
+    (void)agent;
+    return true;
+}
+
 static inline void assert_says(const char *part)
 {
     if (!strstr(document, part))

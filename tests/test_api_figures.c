@@ -71,6 +71,28 @@ static void sources_of_every_kind_are_told_apart(void **state)
     }
 }
 
+static void whom_a_removed_agent_had_is_nobodys(void **state)
+{
+    (void)state;
+    add("agents", "{\"id\":\"zed\",\"agency\":\"acme\"}");
+    assert_answer(ask_as(sk, "POST /v1/optins", "{\"phone\":\"+14155552672\"}"), 201);
+    told("task", task, sizeof(task));
+    char line[128];
+    snprintf(line, sizeof(line), "POST /v1/tasks/%s/outcome", task);
+    assert_answer(
+        ask_as(manager, line, "{\"delivery\":1,\"outcome\":\"conversation\",\"agent\":\"zed\"}"),
+        200);
+    assert_answer(get(manager, "board"), 200);
+    assert_body_has("{\"owner\":\"zed\",\"stage\":\"lead\",\"people\":1,");
+    assert_answer(ask_as(rig.token, "DELETE /v1/agents/zed", ""), 204);
+    assert_answer(get(manager, "board"), 200);
+    assert_body_lacks("zed");
+    assert_body_has("{\"owner\":\"a42\",\"stage\":\"lead\",\"people\":1,");
+    assert_body_has("{\"owner\":null,\"stage\":\"lead\",\"people\":1,");
+    assert_answer(ask_as(manager, "GET /v1/people", ""), 200);
+    assert_body_lacks("zed");
+}
+
 static void filters_take_names(void **state)
 {
     static const char *const one[] = {
@@ -267,6 +289,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(values_are_called_by_their_names),
         TEST(sources_of_every_kind_are_told_apart),
+        TEST(whom_a_removed_agent_had_is_nobodys),
         TEST(filters_take_names),
         TEST(what_cannot_be_asked_is_named),
         TEST(what_a_report_is_not_asked_for_with_is_refused),

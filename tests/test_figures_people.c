@@ -9,7 +9,8 @@ static void report_by(struct figures_query query, const struct playbook *playboo
                                     .id_key = recovery_id_key(world.recovery),
                                     .agencies = world.agency,
                                     .now_ms = world.now_ms,
-                                    .label = write_label};
+                                    .label = write_label,
+                                    .is_agent = is_agent};
 
     if (state_is_dirty(world.state))
         assert_status(state_commit(world.state), STATUS_OK);
