@@ -79,6 +79,9 @@ bool engine_open_task(struct engine *engine, const struct engine_person *who, ui
 
 /* The same, or who is left of them after a merge. */
 bool engine_load_kept(struct engine *engine, uint64_t number, struct engine_person *out);
+/* The person has this phone or e-mail, merged or not, be it beside another one. */
+bool engine_is_found_by(struct engine *engine, const struct engine_person *who, struct hash hash,
+                        bool phone);
 /* Who has this phone or e-mail, which is in the hash as the agency is. */
 bool engine_find_identity(struct engine *engine, struct hash hash, bool phone,
                           struct engine_person *out);
@@ -217,6 +220,9 @@ void life_keep_going(struct life *life);
 uint64_t life_due_ms(const struct person_row *row);
 
 void life_score_both(struct life *life, const struct person_row *other);
+/* What a row's score has gained since another one is the person's as well. */
+void life_score_since(struct life *life, const struct person_row *from,
+                      const struct person_row *to);
 void life_touch(struct life *life, enum task_channel channel, uint64_t at_ms);
 void life_score(struct life *life, uint32_t points);
 /* The playbook's first temperature holds. */
@@ -231,6 +237,9 @@ struct slice life_known(struct life *life);
 void life_know(struct life *life, struct slice news);
 /* Two people's together; `newer`: where both know something, what the other one's says counts. */
 void life_join_known(struct life *life, struct life *other, bool newer);
+/* What another one brought is not known any more, as far as nothing has changed it since; by the
+ * record of theirs, and that of the person from before. */
+void life_part_known(struct life *life, uint64_t theirs_seq, uint64_t before_seq);
 /* The payload of the record at hand: these words, */
 struct slice life_written(struct life *life, const struct report *words);
 /* and all that is known. */
@@ -406,6 +415,8 @@ uint64_t engine_deadline(struct engine *engine, const struct task_row *row, uint
 /* The same, the tiers and the escalation that begin with it, as the task's segment has them, and
  * the business day within which it is promised. */
 void engine_promise(struct engine *engine, struct task_row *row, uint64_t from_ms);
+/* Only that day: what came at `asked_ms` is answered within it. */
+void engine_promise_day(struct engine *engine, struct task_row *row, uint64_t asked_ms);
 /* The earliest tier that is still kept; 0: none is left. */
 unsigned engine_next_tier(struct engine *engine, const struct task_row *row, uint64_t *at_ms_out);
 uint64_t engine_next_rung_ms(struct engine *engine, const struct task_row *row); /* UINT64_MAX */
@@ -493,8 +504,8 @@ void engine_decide_update(struct engine *engine, const struct effect_received *f
  */
 void life_reach(struct life *life);
 /* A first response from now on, or research of how to give one: its task; 0: the person's site was
- * removed. */
-uint64_t life_respond(struct life *life);
+ * removed. `asked_ms`: from then on the day counts by whose end it was promised. */
+uint64_t life_respond(struct life *life, uint64_t asked_ms);
 
 /* --- signals (engine_signal.c) --------------------------------------------------------------- */
 

@@ -47,7 +47,7 @@ static bool find_replay(struct engine *engine, const struct effect_received *fac
                          seq_out);
 }
 
-static bool is_found_by(struct engine *engine, const struct engine_person *who, struct hash hash,
+bool engine_is_found_by(struct engine *engine, const struct engine_person *who, struct hash hash,
                         bool phone)
 {
     uint64_t place = hash_place(hash);
@@ -70,7 +70,7 @@ bool engine_find_identity(struct engine *engine, struct hash hash, bool phone,
         return false;
     lookup = index_lookup(engine->options.index, INDEX_IDENTITY, hash, 0);
     while (index_next(&lookup, &number)) {
-        if (engine_load_person(engine, number, out) && is_found_by(engine, out, hash, phone))
+        if (engine_load_person(engine, number, out) && engine_is_found_by(engine, out, hash, phone))
             return out->row.closed != PERSON_MERGED || engine_load_kept(engine, number, out);
     }
     return false;
@@ -357,7 +357,7 @@ static void decide_facts(struct engine *engine, const struct effect_received *fa
     life_end(&life, record, true);
 }
 
-uint64_t life_respond(struct life *life)
+uint64_t life_respond(struct life *life, uint64_t asked_ms)
 {
     const struct person_row *row = &life->who->row;
     const struct site *site = registry_site(life->engine->options.registry, row->site);
@@ -368,6 +368,8 @@ uint64_t life_respond(struct life *life)
         return 0;
     life_begin_response(life, site, unreachable, life->turn->now_ms, &task);
     task.flags |= TASK_LEARNT;
+    if (!unreachable)
+        engine_promise_day(life->engine, &task, asked_ms);
     life_open_task(life, &task, life->turn->now_ms);
     return task.number;
 }
@@ -385,7 +387,7 @@ void life_reach(struct life *life)
     row->cadence = 0;
     life_meet(life);
     if (!life_has_call(life))
-        life_respond(life);
+        life_respond(life, life->turn->now_ms);
     life_steps_now(life);
 }
 

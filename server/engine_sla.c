@@ -60,13 +60,18 @@ static uint64_t day_promised(struct engine *engine, const struct playbook *playb
     return 0;
 }
 
+void engine_promise_day(struct engine *engine, struct task_row *row, uint64_t asked_ms)
+{
+    row->promise_ms = day_promised(engine, playbook_of(engine, row), asked_ms);
+}
+
 void engine_promise(struct engine *engine, struct task_row *row, uint64_t from_ms)
 {
     const struct playbook *playbook = playbook_of(engine, row);
     const struct playbook_segment *segment = segment_of(playbook, row);
 
     row->deadline_ms = engine_deadline(engine, row, from_ms);
-    row->promise_ms = day_promised(engine, playbook, from_ms);
+    engine_promise_day(engine, row, from_ms);
     if (segment == NULL)
         return;
     row->tiers = 1u << segment->sla;

@@ -358,6 +358,18 @@ static uint64_t agree_open_call(struct life *life, uint64_t agreed_ms)
     return open.number;
 }
 
+/* What a merge had withdrawn is promised by the day of the newest opt-in, unless somebody has
+ * called since. */
+static uint64_t asked_ms(const struct life *life)
+{
+    const struct person_row *row = &life->who->row;
+
+    for (unsigned i = 0; i < TOUCHES_KEPT; i++)
+        if ((row->touch_calls >> i & 1) && row->touches[i] >= row->last_ms / 1000)
+            return life->turn->now_ms;
+    return row->last_ms;
+}
+
 static enum record_kind call_due(struct life *life)
 {
     struct person_row *person = &life->who->row;
@@ -376,7 +388,7 @@ static enum record_kind call_due(struct life *life)
         effect.task = agree_open_call(life, person->call_ms);
         effect.skip = SKIP_NONE;
     } else if (effect.skip == SKIP_NONE && person->call_why == CALL_AGAIN) {
-        effect.task = life_respond(life);
+        effect.task = life_respond(life, asked_ms(life));
     } else if (effect.skip == SKIP_NONE) {
         life_new_task(life, TASK_CALL, kind_of((enum call_why)person->call_why), &row);
         row.queue = queue;
