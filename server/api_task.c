@@ -329,9 +329,21 @@ static void count_report(struct api *api, const struct settlement *settlement, e
         stats_add(api->options.stats, STATS_REPORT_WORDS_UNKNOWN, 1);
 }
 
+/* The task was withdrawn, and has no outcome. */
+static const char *conflict_of_merged(const struct settlement *settlement)
+{
+    return settlement->wish ? "the person was merged into another one and the task withdrawn, so "
+                              "this is late; that the person asked to be left alone is kept, and "
+                              "holds from now on"
+                            : "the person was merged into another one and the task withdrawn, so "
+                              "this is late and only kept";
+}
+
 /* What the code alone does not say. */
 static const char *conflict_of(const struct settlement *settlement, enum report_op op)
 {
+    if (settlement->denial == DENIED_MERGED)
+        return conflict_of_merged(settlement);
     if (settlement->wish)
         return "the task has its outcome already, which stays; that the person asked to be left "
                "alone is kept, and holds from now on";

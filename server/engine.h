@@ -149,7 +149,8 @@ struct settlement {
     bool wish;                      /* REPORT: CONFLICT, but the person is left alone from now on */
     bool no_amount;                 /* REPORT: the value of a sale is none. INVALID, or over a
                                      * stream: it was left out */
-    enum denial denial;             /* MOVE, MERGE */
+    enum denial denial;             /* MOVE, MERGE; REPORT: an outcome that is late because its
+                                     * person was merged */
     struct effect_moved moved;      /* MOVE */
     uint64_t other, other_first_ms; /* MERGE: who is not left; who is, stands in optin */
     uint64_t call_ms;               /* WAKE: when the person is called */

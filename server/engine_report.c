@@ -389,6 +389,8 @@ static void hear_wish(struct hearing *hearing)
 
 static enum status hear_late(struct hearing *hearing)
 {
+    if (hearing->who.row.closed == PERSON_MERGED)
+        hearing->settlement->denial = DENIED_MERGED;
     if (engine_is_wish(hearing->report->outcome) && turn_to_kept(hearing) != STATUS_OK)
         return refuse(hearing, STATUS_CORRUPT);
     begin(hearing, RECORD_LATE, 0);
