@@ -61,6 +61,38 @@ void life_join_known(struct life *life, struct life *other, bool newer)
     life_know(life, text_slice(&own));
 }
 
+static struct slice copy_known(struct life *life, uint64_t seq, char *room)
+{
+    struct text text = text_over(room, KNOWN_BYTES_MAX);
+
+    life->who->row.known_seq = seq;
+    life->has_known = false;
+    text_add(&text, life_known(life));
+    return text_slice(&text);
+}
+
+void life_part_known(struct life *life, uint64_t theirs_seq, uint64_t before_seq)
+{
+    char *room = life->engine->news_bytes;
+    uint64_t own_seq = life->who->row.known_seq;
+    struct slice theirs = copy_known(life, theirs_seq, room);
+    struct slice before = copy_known(life, before_seq, room + KNOWN_BYTES_MAX);
+    struct slice own = copy_known(life, own_seq, room + 2 * KNOWN_BYTES_MAX);
+    struct text news = text_over(room + 3 * KNOWN_BYTES_MAX, KNOWN_BYTES_MAX);
+    struct known_item item;
+
+    while (known_next(&theirs, &item)) {
+        struct slice value = known_of(before, item.kind, item.name);
+        if (slice_equal(item.value, value) ||
+            !slice_equal(item.value, known_of(own, item.kind, item.name)))
+            continue;
+        item.value = value;
+        known_add(&news, &item);
+    }
+    if (news.length > 0)
+        life_know(life, text_slice(&news));
+}
+
 struct slice life_written(struct life *life, const struct report *words)
 {
     struct engine *engine = life->engine;

@@ -498,6 +498,19 @@ void life_score_both(struct life *life, const struct person_row *other)
     row_of(life)->score_s = (uint32_t)(life->turn->now_ms / 1000);
 }
 
+void life_score_since(struct life *life, const struct person_row *from, const struct person_row *to)
+{
+    uint64_t at_ms = to->score_s * 1000ull;
+    uint32_t had = score_at(life->playbook, from, at_ms);
+
+    if (from->score_s == to->score_s && from->score_hundredths == to->score_hundredths)
+        return;
+    row_of(life)->score_hundredths = score_at(life->playbook, row_of(life), at_ms);
+    if (to->score_hundredths > had)
+        row_of(life)->score_hundredths += to->score_hundredths - had;
+    row_of(life)->score_s = to->score_s;
+}
+
 void life_score(struct life *life, uint32_t points)
 {
     uint32_t score = score_now(life) + points * 100;

@@ -179,13 +179,28 @@ static void end_other(struct joining *joining, struct task_row *call_out)
     life->who = &joining->kept;
 }
 
+/* Its own call learns how the person can be called now. */
+static void add_phone_to_call(struct joining *joining, struct task_row *open)
+{
+    const struct person_row *row = &joining->kept.row;
+
+    if (!hash_is_none(joining->merged.kept_before.phone) || hash_is_none(row->phone))
+        return;
+    open->known_seq = row->known_seq;
+    life_add_to_task(&joining->life, open, row->phone_seq);
+}
+
 /* One call is left: its own, or the other's, which is told anew of the one that is left. */
 static void keep_call(struct joining *joining, const struct task_row *call)
 {
     struct life *life = &joining->life;
     struct task_row open;
 
-    if (life_find_open(life, TASK_CALL, &open) || call->number == 0)
+    if (life_find_open(life, TASK_CALL, &open)) {
+        add_phone_to_call(joining, &open);
+        return;
+    }
+    if (call->number == 0)
         return;
     life_new_task(life, TASK_CALL, (enum task_kind)call->kind, &open);
     open.queue = life_call_queue(life);
@@ -229,6 +244,19 @@ static void settle_tasks(struct joining *joining, const struct task_row *call)
 }
 
 /* --- merging ------------------------------------------------------------------------------ */
+
+void joining_add(struct joining *joining)
+{
+    struct person_row *row = &joining->kept.row;
+    const struct person_row *other = &joining->other.row;
+
+    add_identity(row, other);
+    add_counts(&joining->life, other);
+    add_dates(row, other);
+    add_stage(joining);
+    add_flags(row, other);
+    add_plans(joining);
+}
 
 /* What is known of both: of the same question, the newer record counts. */
 static void add_known(struct joining *joining)
@@ -291,13 +319,8 @@ static enum status merge(struct joining *joining, const struct command *command,
                                              .other = joining->other.number,
                                              .kept_before = *row,
                                              .other_before = other};
-    add_identity(row, &other);
-    add_counts(life, &other);
-    add_dates(row, &other);
-    add_stage(joining);
-    add_flags(row, &other);
     add_known(joining);
-    add_plans(joining);
+    joining_add(joining);
     drop_review(joining);
     end_other(joining, &call);
     settle_tasks(joining, &call);

@@ -371,6 +371,19 @@ static enum status count_unanswered(struct engine *engine, const struct cohort *
                  &(struct tally_add){.bin = task->promise_ms != 0});
 }
 
+/* The undo of a merge: it is about this person's opt-in now, and not the other one's. */
+static enum status count_told_anew(struct engine *engine, const struct record_view *record,
+                                   const struct task_row *old, const struct task_row *row)
+{
+    const struct cohort was = cohort_of_task(engine, record, old);
+    const struct cohort is = cohort_of_task(engine, record, row);
+
+    TRY(count_taken_back(engine, &was, old));
+    if (old->flags & TASK_BREACHED)
+        TRY(count_settled(engine, &is, row));
+    return count_opened(engine, record, row);
+}
+
 /* A response that was late, and is about a newer opt-in now, is owed anew; to the older one there
  * was none. */
 enum status engine_tally_task(struct engine *engine, const struct record_view *record,
@@ -380,6 +393,8 @@ enum status engine_tally_task(struct engine *engine, const struct record_view *r
 
     if (!is_first_response(row) || (is_first_response(old) && old->optin_seq == row->optin_seq))
         return STATUS_OK;
+    if (is_first_response(old) && is_of_merge(record))
+        return count_told_anew(engine, record, old, row);
     if (is_first_response(old))
         TRY(count_unanswered(engine, &cohort, old));
     return count_opened(engine, record, row);

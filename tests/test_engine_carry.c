@@ -412,10 +412,11 @@ static void who_is_left_of_a_merge_is_not_told_again_what_the_other_was(void **u
     assert_string_equal(told(), "a@0 b@2 c@4 d@6 e@10");
 }
 
-/* What the merge brought was told in the numbers of the other version. */
-static void who_was_moved_after_a_merge_keeps_what_it_brought(void **unused)
+/* What the merge brought was told in the numbers of the other version, and goes with whom it was.
+ */
+static void who_was_moved_after_a_merge_has_its_own_stage_and_a_prospects_steps(void **unused)
 {
-    struct person_row row;
+    const struct playbook_cadence *cadence;
 
     (void)unused;
     two();
@@ -423,12 +424,13 @@ static void who_was_moved_after_a_merge_keeps_what_it_brought(void **unused)
     assert_int_equal(merge(1, 2), STATUS_OK);
     assert_int_equal(move_playbook(1, version(FIVE)), STATUS_OK);
     assert_string_equal(life_stage(), "customer");
-    row = person();
     assert_int_equal(unmerge(1, 2), STATUS_OK);
-    assert_string_equal(life_stage(), "customer");
-    assert_true(person().flags & PERSON_CUSTOMER);
-    assert_int_equal(person().cadence, row.cadence);
-    assert_int_equal(person().step, row.step);
+    assert_string_equal(life_stage(), "optin");
+    assert_false(person().flags & PERSON_CUSTOMER);
+    cadence = playbook_cadence(life_playbook(), person().cadence);
+    assert_non_null(cadence);
+    assert_int_equal(cadence->program, PLAYBOOK_PROSPECTS);
+    assert_true(person().step <= cadence->steps.count);
 }
 
 /* --- what the row cannot say ---------------------------------------------------------------- */
@@ -493,7 +495,7 @@ int main(void)
         TEST(an_amendment_finds_its_cadence_in_another_version),
         TEST(who_is_left_of_a_merge_passes_over_what_the_other_had),
         TEST(who_is_left_of_a_merge_is_not_told_again_what_the_other_was),
-        TEST(who_was_moved_after_a_merge_keeps_what_it_brought),
+        TEST(who_was_moved_after_a_merge_has_its_own_stage_and_a_prospects_steps),
         TEST(who_would_have_to_pass_over_what_is_too_far_stays),
     };
 

@@ -66,6 +66,19 @@ static void the_others_call_goes_on_as_the_ones(void **unused)
     assert_int_equal(person().attempts, 2);
 }
 
+static void the_call_that_is_left_learns_of_the_phone(void **unused)
+{
+    struct task_row call;
+
+    (void)unused;
+    assert_int_equal(world_optin(&world, NULL, EMAIL, NULL, "one", 0), STATUS_OK);
+    assert_int_equal(world_optin(&world, PHONE, NULL, NULL, "two", 0), STATUS_OK);
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    call = open_call();
+    assert_non_null(strstr(member_of(1, &call), PHONE));
+    assert_int_equal(world_visible(&world, world.queue), 1);
+}
+
 static void reports_on_the_others_task_are_late(void **unused)
 {
     (void)unused;
@@ -75,6 +88,7 @@ static void reports_on_the_others_task_are_late(void **unused)
                      STATUS_CONFLICT);
     assert_int_equal(world_report(&world, tasks[2], 1, REPORT_OUTCOME, OUTCOME_SOLD, "a2"),
                      STATUS_CONFLICT);
+    assert_int_equal(world.settlement.denial, DENIED_MERGED);
     assert_int_equal(world.made[RECORD_LATE], 1);
     assert_int_equal(person().stage, STAGE_OPTIN);
     assert_int_equal(person_of(2).closed, PERSON_MERGED);
@@ -417,6 +431,7 @@ int main(void)
         TEST(the_older_one_is_left_with_what_both_had),
         TEST(one_open_call_is_left),
         TEST(the_others_call_goes_on_as_the_ones),
+        TEST(the_call_that_is_left_learns_of_the_phone),
         TEST(reports_on_the_others_task_are_late),
         TEST(a_wish_that_is_read_again_after_a_month_is_no_new_one),
         TEST(interest_in_the_others_mail_is_the_ones),

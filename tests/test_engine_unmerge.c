@@ -119,36 +119,6 @@ static void never_again_of_the_other_goes_back_with_it(void **unused)
 
 /* --- what the merge had withdrawn ------------------------------------------------------------ */
 
-/* Both by phone and e-mail, ten minutes apart: each with a call and the first mail. */
-static void two_with_mail(void)
-{
-    assert_int_equal(world_optin(&world, PHONE, EMAIL, NULL, "one", 0), STATUS_OK);
-    tasks[1] = world.settlement.optin.task;
-    world.now_ms += 10 * MINUTE;
-    assert_int_equal(world_optin(&world, OTHER_PHONE, OTHER_EMAIL, NULL, "two", 0), STATUS_OK);
-    tasks[2] = world.settlement.optin.task;
-}
-
-/* The open mail of a step; an escalation has others. */
-static struct task_row mail_of(uint64_t number)
-{
-    struct person_row row;
-    struct task_row task;
-    uint64_t last_seq, after = 0;
-
-    assert_true(state_person_find(world.state, number, &row, &task, &last_seq));
-    do {
-        if (task.number != 0 && task.channel == TASK_EMAIL && task.kind == TASK_STEP)
-            return task;
-    } while (state_task_next(world.state, number, after, &task) && (after = task.number) != 0);
-    return (struct task_row){0};
-}
-
-static void later(uint64_t ms)
-{
-    world_live(&world, world.now_ms + ms);
-}
-
 /* Whoever of the two it was that never wants to hear of us again. */
 static void what_never_again_withdrew_of_the_other_one_comes_back(void **unused)
 {
