@@ -6,6 +6,18 @@
 
 #define REMEMBERED_MS (7 * 86400000ull) /* by the index of events, at least */
 
+/* Only an extend may be said twice and mean it. */
+struct hash engine_report_identity(const struct engine *engine, const struct command_report *report)
+{
+    uint64_t words[6] = {report->task,  report->delivery, report->op,
+                         report->agent, report->outcome,  0};
+
+    if (report->op == REPORT_EXTEND)
+        words[5] = report->stream_ms * 31 + report->stream_seq;
+    return hash_of(engine->options.hash_key, HASH_REPORT, 0,
+                   (struct slice){(const char *)words, sizeof(words)});
+}
+
 static bool is_record_of(struct engine *engine, uint64_t seq, struct hash identity,
                          struct record_view *record)
 {

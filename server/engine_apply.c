@@ -338,6 +338,14 @@ static enum status apply_escalated(struct engine *engine, const struct record_vi
     return engine_tally_escalated(engine, record, effect, &row);
 }
 
+/* Somebody is called out of the graveyard, at that time. */
+static enum status count_woken(struct engine *engine, uint32_t agency, uint64_t at_ms)
+{
+    const struct tally_key key = {.agency = agency, .kind = TALLY_WOKEN, .dimension = TALLY_ALL};
+
+    return state_tally(engine->options.state, &key, &(struct tally_add){.amount = at_ms});
+}
+
 static enum status put_edge(struct engine *engine, const struct effect_edge *effect,
                             uint64_t person, enum edge_kind kind, uint64_t other)
 {
@@ -454,7 +462,7 @@ static enum status apply_effect(struct engine *engine, const struct record_view 
     case EFFECT_SIGNAL:
         return apply_signal(engine, record, &effect.signal);
     case EFFECT_WOKEN:
-        return engine_tally_woken(engine, record->header.agency, effect.woken.at_ms);
+        return count_woken(engine, record->header.agency, effect.woken.at_ms);
     case EFFECT_AMENDED:
         engine->amended = effect.amended;
         return STATUS_OK;

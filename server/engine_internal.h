@@ -111,6 +111,8 @@ bool engine_find_opened(const struct record_view *record, uint64_t task, struct 
 
 /* --- what comes once more (engine_again.c) ---------------------------------------------------- */
 
+struct hash engine_report_identity(const struct engine *engine,
+                                   const struct command_report *report);
 /* There is a record of what has this identity, in the index of events or in the person's history.
  * None is older than `since_seq`, which came at `since_ms`. */
 bool engine_came_before(struct engine *engine, struct hash identity,
@@ -220,9 +222,6 @@ void life_keep_going(struct life *life);
 uint64_t life_due_ms(const struct person_row *row);
 
 void life_score_both(struct life *life, const struct person_row *other);
-/* What a row's score has gained since another one is the person's as well. */
-void life_score_since(struct life *life, const struct person_row *from,
-                      const struct person_row *to);
 void life_touch(struct life *life, enum task_channel channel, uint64_t at_ms);
 void life_score(struct life *life, uint32_t points);
 /* The playbook's first temperature holds. */
@@ -237,9 +236,6 @@ struct slice life_known(struct life *life);
 void life_know(struct life *life, struct slice news);
 /* Two people's together; `newer`: where both know something, what the other one's says counts. */
 void life_join_known(struct life *life, struct life *other, bool newer);
-/* What another one brought is not known any more, as far as nothing has changed it since; by the
- * record of theirs, and that of the person from before. */
-void life_part_known(struct life *life, uint64_t theirs_seq, uint64_t before_seq);
 /* The payload of the record at hand: these words, */
 struct slice life_written(struct life *life, const struct report *words);
 /* and all that is known. */
@@ -596,8 +592,6 @@ enum status engine_tally_amended(struct engine *engine, const struct record_view
 /* A step or a call was due to the person at hand. */
 enum status engine_tally_step(struct engine *engine, const struct record_view *record,
                               const struct effect_step *effect);
-/* Somebody of this agency is called out of the graveyard, at that time. */
-enum status engine_tally_woken(struct engine *engine, uint32_t agency, uint64_t at_ms);
 /* A tier or a rung of this task of the person at hand. */
 enum status engine_tally_escalated(struct engine *engine, const struct record_view *record,
                                    const struct effect_escalated *effect,

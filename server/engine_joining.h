@@ -1,4 +1,5 @@
-/* Shared by engine_merge.c, engine_unmerge.c, engine_whose.c and engine_apart*.c only. */
+/* Shared by engine_merge.c, engine_unmerge.c, engine_whose.c, engine_apart*.c, and what they need
+ * of engine_life.c and engine_known.c. */
 #ifndef HOTLEAD_SERVER_ENGINE_JOINING_H
 #define HOTLEAD_SERVER_ENGINE_JOINING_H
 
@@ -112,5 +113,15 @@ void joining_seal(struct joining *joining, const struct command *command, enum r
 /* CONFLICT: they are not merged, or the record of it cannot be read. */
 enum status joining_undo(struct joining *joining, const struct command *command,
                          struct record *record);
+
+/* --- of scores, and of what is known (engine_life.c, engine_known.c) ----------------------------
+ */
+
+/* What a row's score has gained since another one is the person's as well. */
+void life_score_since(struct life *life, const struct person_row *from,
+                      const struct person_row *to);
+/* What another one brought is not known any more, as far as nothing has changed it since; by the
+ * record of theirs, and that of the person from before. */
+void life_part_known(struct life *life, uint64_t theirs_seq, uint64_t before_seq);
 
 #endif

@@ -7,7 +7,7 @@
 #include "proto/must.h"
 #include "proto/phone.h"
 #include "proto/report.h"
-#include "server/engine_internal.h"
+#include "server/engine_joining.h"
 
 #define NEWS_BYTES (2 * KNOWN_BYTES_MAX)
 

@@ -8,7 +8,7 @@
 
 #include "proto/must.h"
 #include "proto/name.h"
-#include "server/engine_internal.h"
+#include "server/engine_joining.h"
 
 #define DAY_MS 86400000ull
 

@@ -34,18 +34,6 @@ struct hearing {
     bool unknown_word;    /* its outcome is a dialer's word that means nothing to the playbook */
 };
 
-/* Only an extend may be said twice and mean it. */
-static struct hash report_identity(const struct engine *engine, const struct command_report *report)
-{
-    uint64_t words[6] = {report->task,  report->delivery, report->op,
-                         report->agent, report->outcome,  0};
-
-    if (report->op == REPORT_EXTEND)
-        words[5] = report->stream_ms * 31 + report->stream_seq;
-    return hash_of(engine->options.hash_key, HASH_REPORT, 0,
-                   (struct slice){(const char *)words, sizeof(words)});
-}
-
 /* A dialer's own word means what the person's playbook says. The call that was made counts whatever
  * it was called: one that is not known is no answer, flagged, because nobody hears of a refusal
  * over a stream. Robots do not dial, and who amends does it by hand. */
@@ -574,7 +562,7 @@ enum status engine_decide_report(struct engine *engine, const struct command *co
         result = understand(&hearing);
     if (result != STATUS_OK)
         return refuse(&hearing, result);
-    hearing.identity = report_identity(engine, hearing.report);
+    hearing.identity = engine_report_identity(engine, hearing.report);
     settlement->task_person = hearing.who.number;
     if (command->report.op == REPORT_SIGNAL)
         return hear_signal(&hearing);

@@ -585,13 +585,6 @@ enum status engine_tally_step(struct engine *engine, const struct record_view *r
                                    by_whom(engine_is_robots((enum task_channel)effect->channel))});
 }
 
-enum status engine_tally_woken(struct engine *engine, uint32_t agency, uint64_t at_ms)
-{
-    const struct tally_key key = {.agency = agency, .kind = TALLY_WOKEN, .dimension = TALLY_ALL};
-
-    return state_tally(engine->options.state, &key, &(struct tally_add){.amount = at_ms});
-}
-
 enum status engine_tally_escalated(struct engine *engine, const struct record_view *record,
                                    const struct effect_escalated *effect,
                                    const struct task_row *task)

@@ -1,0 +1,155 @@
+/* How a task begins: whose words it shows, and what it is told beside them. */
+#include <string.h>
+
+#include "proto/must.h"
+#include "proto/name.h"
+#include "server/engine_internal.h"
+
+/* What the newest opt-in itself says of how to be reached, and addressed. */
+static void look_at_newest(struct life *life, bool *phone_out, bool *email_out, bool *name_out)
+{
+    struct engine *engine = life->engine;
+    struct record_view record;
+
+    *phone_out = *email_out = *name_out = false;
+    if (life->received != NULL) {
+        *phone_out = !hash_is_none(life->received->phone);
+        *email_out = !hash_is_none(life->received->email);
+        *name_out = life->received->more & INTAKE_NAMED;
+    } else if (journal_batch_read(engine->options.journal, life->who->row.optin_seq, &record) ==
+                   STATUS_OK &&
+               optin_decode(record.payload, engine->known) == STATUS_OK) {
+        *phone_out = engine->known->text[OPTIN_PHONE].length > 0;
+        *email_out = engine->known->text[OPTIN_EMAIL].length > 0;
+        *name_out = name_is_given(engine->known);
+    }
+}
+
+static uint64_t first_of(uint64_t a, uint64_t b, uint64_t c)
+{
+    if (a != 0)
+        return a;
+    return b != 0 ? b : c;
+}
+
+/* Where somebody who comes again leaves out how to be reached, an earlier record has it: what this
+ * channel needs first. 0: nothing is missing that is known. */
+static uint64_t known_from(struct life *life, enum task_channel channel)
+{
+    const struct person_row *row = &life->who->row;
+    uint64_t phone_seq, email_seq, name_seq;
+    bool phone, email, name;
+
+    if (row->optins == 1 && row->optin_seq == row->first_seq)
+        return 0;
+    look_at_newest(life, &phone, &email, &name);
+    name_seq = name ? 0 : row->name_seq;
+    phone_seq = phone || hash_is_none(row->phone) ? 0 : row->phone_seq;
+    email_seq = email || hash_is_none(row->email) ? 0 : row->email_seq;
+    if (!phone && !hash_is_none(row->phone) && phone_seq == 0)
+        phone_seq = row->first_seq;
+    if (!email && !hash_is_none(row->email) && email_seq == 0)
+        email_seq = row->first_seq;
+    if (channel == TASK_EMAIL)
+        return first_of(email_seq, name_seq, phone_seq);
+    if (channel == TASK_CALL || channel == TASK_SMS || channel == TASK_VOICEMAIL)
+        return first_of(phone_seq, email_seq, name_seq);
+    return first_of(name_seq, phone_seq, email_seq);
+}
+
+/* The newest words are no opt-in's own where they came as an update to one. */
+static bool newest_is_update(const struct life *life)
+{
+    struct record_view record;
+
+    return life->received == NULL &&
+           journal_batch_read(life->engine->options.journal, life->who->row.optin_seq, &record) ==
+               STATUS_OK &&
+           record.header.kind == RECORD_REPEATED;
+}
+
+void life_tell_task(struct life *life, struct task_row *row)
+{
+    const struct person_row *person = &life->who->row;
+
+    if (newest_is_update(life)) {
+        row->optin_seq = person->first_seq;
+        row->received_ms = person->first_ms;
+        row->more_seq = person->optin_seq;
+    } else {
+        row->optin_seq = person->optin_seq;
+        row->received_ms = person->last_ms;
+        row->more_seq = known_from(life, (enum task_channel)row->channel);
+    }
+    row->known_seq = person->known_seq;
+    if (row->channel == TASK_CALL && !hash_is_none(person->phone) && !life_can_be_called(life))
+        row->flags |= TASK_PHONELESS;
+}
+
+/* What an opt-in gives as names; all empty where it cannot be read. */
+static void read_names(struct life *life, uint64_t seq, struct slice names_out[3])
+{
+    static const enum optin_text fields[3] = {OPTIN_FIRST_NAME, OPTIN_NAME, OPTIN_LAST_NAME};
+    struct optin *optin = life->engine->known;
+    struct slice said = life->said;
+    struct record_view record;
+
+    memset(names_out, 0, 3 * sizeof(*names_out));
+    if (life->received == NULL || seq != life->who->row.optin_seq) {
+        if (seq == 0 ||
+            journal_batch_read(life->engine->options.journal, seq, &record) != STATUS_OK)
+            return;
+        said = record.payload;
+    }
+    if (optin_decode(said, optin) != STATUS_OK)
+        return;
+    for (unsigned i = 0; i < 3; i++)
+        names_out[i] = optin->text[fields[i]];
+}
+
+/* As the task is rendered: one that is told of an opt-in without a name addresses nobody, though
+ * another one had it. What a second record adds goes where the first has nothing: one that is older
+ * only where it has no name at all. */
+bool life_names(struct life *life, enum task_channel channel)
+{
+    struct task_row row = {.channel = (uint8_t)channel};
+    struct slice names[3];
+    bool has[3], later;
+
+    life_tell_task(life, &row);
+    later = row.more_seq > row.optin_seq;
+    read_names(life, row.optin_seq, names);
+    if (name_is_usable(names[0]) || name_is_usable(names[1]))
+        return true;
+    for (unsigned i = 0; i < 3; i++)
+        has[i] = names[i].length > 0;
+    read_names(life, row.more_seq, names);
+    for (unsigned i = 0; i < 2; i++)
+        if (name_is_usable(names[i]) && !(later ? has[i] : has[0] || has[1] || has[2]))
+            return true;
+    return name_is_usable(known_of(life_known(life), KNOWN_FINDING, SLICE("name"))) ||
+           name_is_usable(known_of(life_known(life), KNOWN_FINDING, SLICE("first_name")));
+}
+
+void life_new_task(struct life *life, enum task_channel channel, enum task_kind kind,
+                   struct task_row *row)
+{
+    const struct person_row *person = &life->who->row;
+
+    MUST(life->opened < TASKS_PER_RECORD);
+    *row = (struct task_row){
+        .number = life->turn->seq << 3 | life->opened++,
+        .opened_ms = life->turn->now_ms,
+        .site = person->site,
+        .owner = person->owner,
+        .delivery = 1,
+        .attempt = (uint16_t)(person->attempts + 1),
+        .channel = (uint8_t)channel,
+        .kind = (uint8_t)kind,
+        .stage = person->stage,
+        .renderer = TASK_RENDERER,
+        .playbook = person->playbook,
+        .segment = person->segment,
+    };
+    life_tell_task(life, row);
+}
