@@ -19,7 +19,19 @@ struct joining {
 /* The other one's row to the kept one's: all but what is known of both, and tasks. */
 void joining_add(struct joining *joining);
 
-/* What the kept one's history says of it without the other (engine_apart.c). */
+enum status joining_refuse(struct joining *joining, enum status status, enum denial why);
+
+/* Ends the record and the answer. `has_known`: what is known of the kept one has changed. */
+void joining_seal(struct joining *joining, const struct command *command, enum record_kind kind,
+                  bool has_known, struct record *record);
+
+/* CONFLICT: they are not merged, or the record of it cannot be read. */
+enum status joining_undo(struct joining *joining, const struct command *command,
+                         struct record *record);
+
+/* --- the kept one alone (engine_apart.c) --------------------------------------------------- */
+
+/* What its history says of it without the other. */
 struct apart {
     struct joining *joining;
     struct person_row after; /* the kept one's row behind that merge, */
@@ -56,9 +68,9 @@ struct from {
 };
 enum whose {
     NOBODYS,
-    OURS,
-    THEIRS
-}; /* the kept one's and those who stay; of who is gone, or goes */
+    OURS,   /* the kept one's, and of those who stay */
+    THEIRS, /* of who is gone, or goes */
+};
 
 /* Nothing in it: the words cannot be read, or were erased. */
 struct from joining_from(const struct joining *joining, uint64_t seq);
@@ -104,18 +116,7 @@ void apart_tell_optin(struct apart *apart, const struct record_view *record,
 void apart_tell_word(struct apart *apart, const struct record_view *record,
                      const struct person_row *before, const struct person_row *after);
 
-enum status joining_refuse(struct joining *joining, enum status status, enum denial why);
-
-/* Ends the record and the answer. `has_known`: what is known of the kept one has changed. */
-void joining_seal(struct joining *joining, const struct command *command, enum record_kind kind,
-                  bool has_known, struct record *record);
-
-/* CONFLICT: they are not merged, or the record of it cannot be read. */
-enum status joining_undo(struct joining *joining, const struct command *command,
-                         struct record *record);
-
-/* --- of scores, and of what is known (engine_life.c, engine_known.c) ----------------------------
- */
+/* --- of scores (engine_life.c), and of what is known (engine_known.c) --------------------- */
 
 /* What a row's score has gained since another one is the person's as well. */
 void life_score_since(struct life *life, const struct person_row *from,
