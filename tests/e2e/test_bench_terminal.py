@@ -100,7 +100,10 @@ class LivingLine(AtTerminal):
                 self.assertGreater(len(states), 8)
                 self.assertLess(max(map(len, states)), columns)
                 self.assertRegex(states[-1], r"[34]/4 s .*/s .*p50 .*p99 .* 0 errors  [0-9,]+ waiting$")
-                self.assertEqual([""], terminal.lines())
+                # Where the sender was late by itself, on a busy machine, that is said below.
+                line, *below = terminal.lines()
+                self.assertEqual("", line)
+                self.assertNotIn("waiting", " ".join(below))
 
     def test_dumb_terminal_and_a_pipe_get_plain_lines(self):
         words = ("--rate", "300", "--duration", "5s")
