@@ -510,6 +510,15 @@ static void write_fields(struct text *out, const struct optin *optin)
     text_char(out, '}');
 }
 
+struct slice optin_e164(const struct optin *optin)
+{
+    struct slice phone = optin->text[OPTIN_PHONE];
+
+    if (optin->text[OPTIN_PHONE_E164].length > 0)
+        return optin->text[OPTIN_PHONE_E164];
+    return phone.length > 0 && phone.bytes[0] == '+' ? phone : (struct slice){0};
+}
+
 void optin_write_json(struct text *out, const struct optin *optin)
 {
     text_char(out, '{');

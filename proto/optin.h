@@ -147,6 +147,9 @@ void optin_identify(struct optin *optin, const struct optin *known);
  * PHONE_E164 says, or an e-mail, was written. */
 struct hash optin_content(const struct optin *optin, const struct hash_key *key, uint64_t site);
 
+/* The number as E.164, where it is known; else empty. */
+struct slice optin_e164(const struct optin *optin);
+
 /* All of it as a JSON object in the shape of a POST, for GET and exports. */
 void optin_write_json(struct text *out, const struct optin *optin);
 

@@ -117,15 +117,6 @@ static const struct zone *local_zone(const struct life_place *place)
     return zone_utc();
 }
 
-static struct slice e164_of(const struct optin *words)
-{
-    struct slice phone = words->text[OPTIN_PHONE];
-
-    if (words->text[OPTIN_PHONE_E164].length > 0)
-        return words->text[OPTIN_PHONE_E164];
-    return phone.length > 0 && phone.bytes[0] == '+' ? phone : (struct slice){0};
-}
-
 const struct life_place *life_place(struct life *life)
 {
     struct life_place *place = &life->place;
@@ -145,7 +136,7 @@ const struct life_place *life_place(struct life *life)
                 region_of_postal_code(slice_of(place->countries[0]), words->text[OPTIN_POSTAL_CODE],
                                       regions, REGIONS_MAX),
                 true);
-    e164 = e164_of(words);
+    e164 = optin_e164(words);
     if (words->text[OPTIN_COUNTRY].length == 2)
         add_country(place, e164);
     if (e164.length > 0)
@@ -168,7 +159,7 @@ static void add_phone_of(struct life *life, uint64_t optin_seq, char country[3],
     if (optin_seq != 0 && optin_seq != life->who->row.optin_seq &&
         journal_batch_read(engine->options.journal, optin_seq, &record) == STATUS_OK &&
         optin_decode(record.payload, engine->known) == STATUS_OK)
-        add_phone(place, country, e164_of(engine->known));
+        add_phone(place, country, optin_e164(engine->known));
 }
 
 /* --- dates -------------------------------------------------------------------------------- */

@@ -46,10 +46,7 @@ struct from joining_from(const struct joining *joining, uint64_t seq)
          !joining_read(joining, optin.optin_seq, &record)) ||
         record.payload.length == 0 || optin_decode(record.payload, words) != STATUS_OK)
         return from;
-    phone = words->text[OPTIN_PHONE_E164];
-    if (phone.length == 0 && words->text[OPTIN_PHONE].length > 0 &&
-        words->text[OPTIN_PHONE].bytes[0] == '+')
-        phone = words->text[OPTIN_PHONE];
+    phone = optin_e164(words);
     if (phone.length > 0)
         from.phone = hash_of(engine->options.hash_key, HASH_PHONE, agency, phone);
     if (words->text[OPTIN_EMAIL].length > 0 &&
