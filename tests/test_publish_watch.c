@@ -82,6 +82,23 @@ static void what_is_put_in_front_hides_no_pop(void **state)
     assert_head(3, 1700000000300, 3);
 }
 
+/* What is put again is not gone, whatever stood first before Redis lost it. */
+static void what_stood_first_before_a_loss_is_not_told(void **state)
+{
+    (void)state;
+    launch_with_three();
+    outlet_for(300);
+    unsigned told = outlet->popped_count;
+    struct publish_queue *queue = outlet->publish->queues[1];
+    queue->before = (struct publish_head){.rank_ms = 1700000000300, .pushed_seq = 3};
+    queue->has_before = true;
+    server_run(&outlet->server, "FLUSHALL");
+    await_popped(told + 1);
+    assert_head(1, 1700000000100, 3);
+    outlet_for(300);
+    assert_int_equal(outlet->popped_count, told + 1);
+}
+
 static void queue_without_open_tasks_is_left_alone(void **state)
 {
     (void)state;
@@ -525,6 +542,7 @@ int main(void)
         TEST(head_is_told_once_and_again_when_it_changes),
         TEST(empty_queue_with_open_tasks_is_told_as_empty),
         TEST(what_is_put_in_front_hides_no_pop),
+        TEST(what_stood_first_before_a_loss_is_not_told),
         TEST(queue_without_open_tasks_is_left_alone),
         TEST(head_is_told_again_when_the_writer_had_no_room),
         TEST(head_is_told_again_when_it_was_not_stored),
