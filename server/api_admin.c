@@ -185,7 +185,7 @@ static const char *why_refused(const struct admin_change *change, enum status st
 }
 
 /* The entity, and the queues that came with it. */
-static enum status set(struct api *api, uint32_t queue_number)
+static enum status set(struct api *api, const uint16_t *queue_numbers)
 {
     struct registry *registry = api->options.registry;
     const struct admin_change *change = &api->admin;
@@ -194,7 +194,7 @@ static enum status set(struct api *api, uint32_t queue_number)
     registry_next_settings(&lines, &settings);
     enum status status = registry_apply(registry, change->entity, change->number, settings);
     while (status == STATUS_OK && registry_next_settings(&lines, &settings))
-        status = registry_apply(registry, ENTITY_QUEUE, queue_number++, settings);
+        status = registry_apply(registry, ENTITY_QUEUE, *queue_numbers++, settings);
     return status;
 }
 
@@ -226,7 +226,7 @@ static void change_settled(struct api *api, struct pending *pending,
     api_release(api, pending);
     if (status == STATUS_OK) {
         change->number = settlement->entity_number;
-        status = change->settings.length == 0 ? take_out(api) : set(api, settlement->queue_number);
+        status = change->settings.length == 0 ? take_out(api) : set(api, settlement->queue_numbers);
         MUST(status != STATUS_CORRUPT); /* it was checked here, in this order */
         if (status != STATUS_OK)
             memory_missing(); /* a loop that does not know what is stored would refuse its keys */
@@ -357,7 +357,8 @@ static enum status add_agents(struct api *api, struct slice agency, struct slice
 }
 
 /* CONFLICT is an id that is taken, or that no number is left, for it or for the queues that come
- * with it: then what there is too much of. Numbers of what was removed are not used again. */
+ * with it: then what there is too much of. Numbers of what was removed are not used again, but
+ * by a queue of the same id. */
 static const char *what_is_full(const struct registry *registry, enum entity_kind kind)
 {
     static const char *const names[ENTITY_KIND_END] = {

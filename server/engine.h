@@ -132,17 +132,17 @@ enum denial {
 struct settlement {
     uint64_t ticket;
     enum command_kind kind;
-    enum status status;             /* OK, DUPLICATE: stored. ACCEPTED: received, decided later */
-    uint64_t seq;                   /* of the record; for DUPLICATE of the first one */
-    uint64_t now_ms;                /* of the record */
-    bool kept;                      /* REPEATED: other content under a known id was kept */
-    struct effect_optin optin;      /* OPTIN, when OK or DUPLICATE; FIND: person, person_first_ms */
-    uint32_t entity_number;         /* ADMIN */
-    uint32_t queue_number;          /* ADMIN: first of the queues that came with it */
-    uint64_t task_person;           /* REPORT */
-    uint16_t delivery;              /* REPORT: the present one */
-    uint64_t lease_until_ms;        /* REPORT: claim, extend */
-    uint64_t waited_ms;             /* REPORT: claim, outcome: from the opt-in to it */
+    enum status status;        /* OK, DUPLICATE: stored. ACCEPTED: received, decided later */
+    uint64_t seq;              /* of the record; for DUPLICATE of the first one */
+    uint64_t now_ms;           /* of the record */
+    bool kept;                 /* REPEATED: other content under a known id was kept */
+    struct effect_optin optin; /* OPTIN, when OK or DUPLICATE; FIND: person, person_first_ms */
+    uint32_t entity_number;    /* ADMIN */
+    uint16_t queue_numbers[SITE_ROBOTS_MAX]; /* ADMIN: of the queues that came with it */
+    uint64_t task_person;                    /* REPORT */
+    uint16_t delivery;                       /* REPORT: the present one */
+    uint64_t lease_until_ms;                 /* REPORT: claim, extend */
+    uint64_t waited_ms;                      /* REPORT: claim, outcome: from the opt-in to it */
     unsigned odd_item;              /* REPORT, when INVALID: the first of its answers and finds that
                                      * cannot be, from 1; 0: something else is wrong */
     bool unknown_word;              /* REPORT: counted as no_answer, see effect_report */

@@ -69,9 +69,19 @@ static enum status check_version(const struct registry *registry, const struct p
     return proposal->removes ? registry_check_remove(registry, ENTITY_PLAYBOOK, first) : STATUS_OK;
 }
 
-/* `taken`: numbers that the record at hand has given out before. */
+/* `taken`: how many new ones the record at hand has given out of this kind. */
+static uint32_t number_for(const struct registry *registry, const struct proposal *proposal,
+                           uint32_t *taken)
+{
+    uint32_t former = 0;
+
+    if (proposal->entity == ENTITY_QUEUE)
+        former = registry_former_queue(registry, proposal->id);
+    return former != 0 ? former : registry_next_number(registry, proposal->entity) + (*taken)++;
+}
+
 static enum status check_new(const struct registry *registry, const struct proposal *proposal,
-                             uint32_t taken)
+                             uint32_t number)
 {
     enum status result = STATUS_OK;
 
@@ -79,8 +89,7 @@ static enum status check_new(const struct registry *registry, const struct propo
         result = check_version(registry, proposal);
     else if (registry_number(registry, proposal->entity, proposal->id) != 0)
         result = STATUS_CONFLICT;
-    if (result == STATUS_OK && registry_next_number(registry, proposal->entity) + taken >
-                                   registry_number_max(proposal->entity))
+    if (result == STATUS_OK && number > registry_number_max(proposal->entity))
         result = STATUS_BUSY;
     return result;
 }
@@ -106,19 +115,23 @@ static enum status add_queues(struct engine *engine, struct slice lines, struct 
     const struct registry *registry = engine->options.registry;
     enum status result = STATUS_OK;
     struct slice settings;
-    uint32_t count = 0;
+    uint32_t count = 0, taken = 0;
 
-    settlement->queue_number = registry_next_number(registry, ENTITY_QUEUE);
     for (; result == STATUS_OK && registry_next_settings(&lines, &settings); count++) {
         struct proposal proposal;
+        uint32_t number = 0;
 
         result = read_proposal(engine, ENTITY_QUEUE, settings, &proposal);
-        if (result == STATUS_OK)
-            result = check_new(registry, &proposal, count);
+        if (result == STATUS_OK) {
+            number = number_for(registry, &proposal, &taken);
+            result = check_new(registry, &proposal, number);
+        }
         if (result == STATUS_OK && count == SITE_ROBOTS_MAX)
             result = STATUS_TOO_LARGE;
-        if (result == STATUS_OK)
-            add_effect(record, ENTITY_QUEUE, settlement->queue_number + count, settings);
+        if (result == STATUS_OK) {
+            settlement->queue_numbers[count] = (uint16_t)number;
+            add_effect(record, ENTITY_QUEUE, number, settings);
+        }
     }
     return result;
 }
@@ -131,17 +144,21 @@ static enum status decide_set(struct engine *engine, const struct command *comma
     struct slice lines = command->payload, settings;
     struct proposal proposal;
     enum status result = STATUS_OK;
+    uint32_t taken = 0;
 
     registry_next_settings(&lines, &settings);
     if (admin->number != 0 && registry_settings(registry, admin->entity, admin->number).length == 0)
         return STATUS_NOT_FOUND;
     result = read_proposal(engine, admin->entity, settings, &proposal);
-    if (result == STATUS_OK && admin->number == 0)
-        result = check_new(registry, &proposal, 0);
     if (result != STATUS_OK)
         return result;
-    settlement->entity_number =
-        admin->number != 0 ? admin->number : registry_next_number(registry, admin->entity);
+    settlement->entity_number = admin->number;
+    if (admin->number == 0) {
+        settlement->entity_number = number_for(registry, &proposal, &taken);
+        result = check_new(registry, &proposal, settlement->entity_number);
+    }
+    if (result != STATUS_OK)
+        return result;
     record->payload = command->payload;
     add_effect(record, admin->entity, settlement->entity_number, settings);
     return add_queues(engine, lines, record, settlement);

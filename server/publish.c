@@ -64,11 +64,14 @@ struct publish_queue *publish_queue_of(struct publish *publish, uint32_t number)
 {
     if (number == 0 || number >= STATE_QUEUES_MAX)
         return NULL;
-    if (publish->queues[number] != NULL)
-        return publish->queues[number];
-
     const struct queue *settings = registry_queue(publish->options.registry, number);
-    struct publish_queue *queue = settings != NULL ? calloc(1, sizeof(*queue)) : NULL;
+    struct publish_queue *queue = publish->queues[number];
+    if (queue != NULL) {
+        if (settings != NULL) /* removed and made again it may have another shape */
+            queue->is_list = settings->shape == QUEUE_LIST;
+        return queue;
+    }
+    queue = settings != NULL ? calloc(1, sizeof(*queue)) : NULL;
     if (queue == NULL)
         return NULL;
     queue->publish = publish;

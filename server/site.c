@@ -140,6 +140,18 @@ uint32_t registry_next_number(const struct registry *registry, enum entity_kind 
     return registry->tables[kind].highest + 1;
 }
 
+uint32_t registry_former_queue(const struct registry *registry, struct slice id)
+{
+    const struct table *table = &registry->tables[ENTITY_QUEUE];
+
+    for (uint32_t number = table->highest; number > 0; number--) {
+        const struct entity *entity = table->entities[number];
+        if (entity && entity->removed && slice_equal(slice_of(entity->queue.id), id))
+            return number;
+    }
+    return 0;
+}
+
 struct slice registry_settings(const struct registry *registry, enum entity_kind kind,
                                uint32_t number)
 {

@@ -183,8 +183,11 @@ bool registry_is_needed(const struct registry *registry, uint32_t queue);
 uint32_t registry_agency_of(const struct registry *registry, enum entity_kind kind,
                             uint32_t number);
 
-/* Next free number of a kind (1 for the first). */
+/* Next free number of a kind (1 for the first). Numbers are not used again, but for queues: */
 uint32_t registry_next_number(const struct registry *registry, enum entity_kind kind);
+/* one that is made again under its id has its number again, since its keys in Redis are the same,
+ * and with them marks, and up to where reports were read. 0: none of that id was removed. */
+uint32_t registry_former_queue(const struct registry *registry, struct slice id);
 /* Of a playbook, its first version. */
 uint32_t registry_number(const struct registry *registry, enum entity_kind kind, struct slice id);
 uint32_t registry_number_max(enum entity_kind kind);

@@ -84,7 +84,7 @@ static void queues_come_with_their_agency_or_nothing_does(void **unused)
     assert_int_equal(world_do(&world, &command), STATUS_OK);
     assert_int_equal(world.records, 1);
     assert_int_equal(world.settlement.entity_number, 2);
-    assert_int_equal(world.settlement.queue_number, 2);
+    assert_int_equal(world.settlement.queue_numbers[0], 2);
     assert_int_equal(registry_number(registry, ENTITY_QUEUE, SLICE("fresh.letter")), 3);
     for (int rebuilt = 0; rebuilt < 2; rebuilt++) {
         world_reopen(&world, true, rebuilt);
@@ -132,6 +132,50 @@ static void a_queue_is_not_removed_while_tasks_are_open_on_it(void **unused)
     assert_int_equal(remove_entity(ENTITY_QUEUE, world.queue), STATUS_OK);
 }
 
+/* Its keys in Redis are the same, so what is known of them must be found. */
+static void a_queue_that_is_made_again_has_its_number_again(void **unused)
+{
+    struct command again = {.kind = COMMAND_ADMIN,
+                            .payload = SLICE("{\"id\":\"acme.two\",\"agency\":\"acme\"}"),
+                            .admin = {.entity = ENTITY_QUEUE}};
+    uint32_t other = world_admin(&world, ENTITY_QUEUE, "{\"id\":\"acme.two\",\"agency\":\"acme\"}");
+    uint32_t highest;
+
+    (void)unused;
+    world_admin(&world, ENTITY_QUEUE, "{\"id\":\"acme.three\",\"agency\":\"acme\"}");
+    highest = world.settlement.entity_number;
+    for (int rebuilt = 0; rebuilt < 2; rebuilt++) {
+        assert_int_equal(remove_entity(ENTITY_QUEUE, other), STATUS_OK);
+        world_reopen(&world, true, rebuilt);
+        assert_int_equal(world_do(&world, &again), STATUS_OK);
+        assert_int_equal(world.settlement.entity_number, other);
+        assert_int_equal(world_do(&world, &again), STATUS_CONFLICT);
+    }
+    again.payload = SLICE("{\"id\":\"acme.four\",\"agency\":\"acme\"}");
+    assert_int_equal(world_do(&world, &again), STATUS_OK);
+    assert_int_equal(world.settlement.entity_number, highest + 1);
+}
+
+/* Beside one that is new: the managers' stays when an agent goes. */
+static void queues_that_come_along_again_have_their_numbers_again(void **unused)
+{
+    struct command agent = {.kind = COMMAND_ADMIN,
+                            .payload = SLICE("{\"id\":\"ann\",\"agency\":\"acme\"}\n"
+                                             "{\"id\":\"acme.new\",\"agency\":\"acme\"}\n"
+                                             "{\"id\":\"acme.a-ann\",\"agency\":\"acme\"}"),
+                            .admin = {.entity = ENTITY_AGENT}};
+    uint32_t own = world_admin(&world, ENTITY_QUEUE, "{\"id\":\"acme.a-ann\",\"agency\":\"acme\"}");
+    uint32_t next = own + 1;
+
+    (void)unused;
+    assert_int_equal(remove_entity(ENTITY_QUEUE, own), STATUS_OK);
+    assert_int_equal(world_do(&world, &agent), STATUS_OK);
+    assert_int_equal(world.settlement.queue_numbers[0], next);
+    assert_int_equal(world.settlement.queue_numbers[1], own);
+    assert_int_equal(
+        registry_number(recovery_registry(world.recovery), ENTITY_QUEUE, SLICE("acme.a-ann")), own);
+}
+
 static void tasks_outlive_their_site(void **unused)
 {
     struct task_row task;
@@ -158,6 +202,8 @@ int main(void)
         TEST(queues_come_with_their_agency_or_nothing_does),
         TEST(an_agency_stays_while_its_robots_have_tasks),
         TEST(a_queue_is_not_removed_while_tasks_are_open_on_it),
+        TEST(a_queue_that_is_made_again_has_its_number_again),
+        TEST(queues_that_come_along_again_have_their_numbers_again),
         TEST(tasks_outlive_their_site),
     };
 

@@ -121,6 +121,27 @@ class Streams(Scenario):
         self.assertIn("a7", json.dumps(self.get(f"/v1/tasks/{task['id']}")))
         self.assertIsNone(self.redis("EVAL", script, 2, self.key("tasks"), self.key("reports:n1"), "a7"))
 
+    def test_queue_that_is_removed_and_made_again_is_heard(self):
+        """Its keys in Redis are the same, whatever its shape."""
+        for number, shape in enumerate(("zset", "list", "zset"), 1):
+            self.create("queues", id="acme.two", agency="acme", shape=shape)
+            self.lead_to("acme.two")
+            optin = self.accept_optin(self.person_number(number))
+            self.wait_task(optin["task"], "acme.two")
+            self.assertEqual(shape, self.redis("TYPE", self.key("tasks", "acme.two")))
+            self.report(self.pop("acme.two"), "outcome", outcome="do_not_contact")
+            wait_until(lambda: self.get(f"/v1/people/{optin['person']}")["closed"] == "do_not_contact", what=f"the word on a {shape}")
+            self.lead_to(self.queue)
+            self.web.request("DELETE", "/v1/queues/acme.two", bearer=self.admin)
+            self.get("/v1/queues/acme.two", self.admin, 404)
+            if number == 2:
+                self.server.kill()
+                self.start_server()
+
+    def lead_to(self, queue):
+        answer = self.web.request("PATCH", "/v1/sites/acme-www", {"queue": queue}, bearer=self.admin)
+        self.assertEqual(200, answer.status, answer)
+
     def test_unsubscribed_on_the_phone_is_do_not_contact(self):
         self.accept_optin(self.person_number(1))
         task = self.pop()
