@@ -179,10 +179,16 @@ static void note_merge(struct life *life, struct past *past, const struct record
         past->silenced |= merged.other_before.silenced & (uint16_t)~past->opened;
 }
 
-/* Somebody put the person where it stood then: what came before leads nowhere else. */
-static bool is_base(enum record_kind kind)
+/* Somebody put the person where it stood then: what came before leads nowhere else. What another
+ * version of the playbook makes of it can be gone through by that one. */
+static bool is_base(const struct record_view *record)
 {
-    return kind == RECORD_MOVED || kind == RECORD_MERGED || kind == RECORD_UNMERGED;
+    struct effect_moved moved;
+
+    if (record->header.kind == RECORD_MOVED)
+        return !effect_find(record, EFFECT_MOVED, &moved, sizeof(moved)) ||
+               (moved.kind != MOVE_PLAYBOOK && moved.kind != MOVE_REVIEWED);
+    return record->header.kind == RECORD_MERGED || record->header.kind == RECORD_UNMERGED;
 }
 
 static void note_record(struct life *life, struct past *past, const struct record_view *record)
@@ -208,7 +214,7 @@ static void note_record(struct life *life, struct past *past, const struct recor
               record->header.kind == RECORD_REPEATED) &&
              row != NULL)
         note_optin(past, record, row);
-    if (row != NULL && !past->has_base && is_base((enum record_kind)record->header.kind)) {
+    if (row != NULL && !past->has_base && is_base(record)) {
         past->base = *row;
         past->base_events = past->count;
         past->base_is_newer = past->header.seq == 0;
@@ -301,6 +307,22 @@ static void take_back(struct life *life, const struct past *past)
         take_back_cadence(life, before);
 }
 
+/* By its id, where a version of the playbook numbered it that the person is not on any more. */
+static uint8_t base_stage(const struct life *life, const struct past *past)
+{
+    const struct person_row *base = &past->base;
+    const struct playbook *of = registry_playbook(life->engine->options.registry, base->playbook);
+    unsigned stage = 0;
+
+    if (!past->has_base)
+        return STAGE_OPTIN;
+    if (base->playbook == life->who->row.playbook)
+        return base->stage;
+    if (base->stage > 0 && base->stage <= of->stages.count)
+        stage = playbook_stage_of(life->playbook, of->stages.items[base->stage - 1].id);
+    return stage != 0 ? (uint8_t)stage : STAGE_OPTIN;
+}
+
 /* How far opt-ins and outcomes have brought the person, the amended one as it is now: from the
  * first stage on, or from where somebody put it by hand, in the order in which they came. Of
  * somebody with a longer history than is walked, or who was put elsewhere since, nothing is taken
@@ -313,7 +335,7 @@ static void go_through_again(struct life *life, const struct past *past, const s
         life_learn(life, heard->outcome, heard->contact_ms);
         return;
     }
-    row->stage = past->has_base ? past->base.stage : STAGE_OPTIN;
+    row->stage = base_stage(life, past);
     row->flags &= (uint8_t) ~(PERSON_CUSTOMER | PERSON_CONVERSED);
     row->conversed_ms = 0;
     row->unhappy = past->has_base && engine_is_unhappy(&past->base);

@@ -364,6 +364,23 @@ static void a_look_ends_the_review_without_a_merge(void **unused)
     assert_int_equal(state_meta(world.state)->people, 2);
 }
 
+static void an_amendment_takes_a_sale_back_behind_a_look(void **unused)
+{
+    uint64_t task;
+
+    (void)unused;
+    two();
+    world_optin(&world, PHONE, OTHER_EMAIL, NULL, "both", 0);
+    task = open_call().number;
+    report(task, OUTCOME_SOLD);
+    assert_true(person().flags & PERSON_CUSTOMER);
+    assert_int_equal(move(MOVE_REVIEWED), STATUS_OK);
+    world.manager = true;
+    assert_int_equal(world_report(&world, task, 1, REPORT_AMEND, OUTCOME_NO_ANSWER, "a1"),
+                     STATUS_OK);
+    assert_false(person().flags & (PERSON_CUSTOMER | PERSON_REVIEW));
+}
+
 static void what_was_known_of_both_is_known_of_the_one(void **unused)
 {
     (void)unused;
@@ -448,6 +465,7 @@ int main(void)
         TEST(a_second_phone_leads_to_the_one_as_well),
         TEST(a_merge_ends_the_review),
         TEST(a_look_ends_the_review_without_a_merge),
+        TEST(an_amendment_takes_a_sale_back_behind_a_look),
         TEST(what_was_known_of_both_is_known_of_the_one),
         TEST(nobody_is_merged_twice_or_with_oneself),
         TEST(a_chain_of_merges_leads_to_the_last),

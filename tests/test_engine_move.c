@@ -52,6 +52,14 @@ static void it_moves_nowhere_else(void **unused)
     assert_string_equal(life_stage(), "lead");
 }
 
+/* In front of the others. */
+#define ONE_STAGE_MORE                                                                             \
+    BASED "stages:\n"                                                                              \
+          "  - {id: stranger, title: Stranger, means: Nobody., pipeline: leads}\n"                 \
+          "  - {id: optin, title: Opt-in, means: Somebody., pipeline: leads}\n"                    \
+          "  - {id: lead, title: Lead, means: We spoke., pipeline: leads}\n"                       \
+          "  - {id: customer, title: Customer, means: Bought., pipeline: sales, customer: true}\n"
+
 #define BY_HAND                                                                                    \
     BASED "transitions:\n"                                                                         \
           "  - {from: all, to: customer, on: [sold, hand]}\n"                                      \
@@ -108,6 +116,48 @@ static void an_amendment_goes_on_from_the_stage_that_a_hand_gave(void **unused)
     assert_string_equal(life_stage(), "lead");
 }
 
+static void an_amendment_takes_a_sale_back_behind_another_version(void **unused)
+{
+    uint64_t task;
+    uint32_t other;
+
+    (void)unused;
+    use_playbook(BY_HAND);
+    task = opt_in("one");
+    report(task, OUTCOME_SOLD);
+    other = use_playbook(BY_HAND "overdue_after: 2h\n");
+    assert_int_equal(move_playbook(1, other), STATUS_OK);
+    assert_string_equal(life_stage(), "customer");
+    world.manager = true;
+    assert_int_equal(world_report(&world, task, 1, REPORT_AMEND, OUTCOME_NO_ANSWER, "a1"),
+                     STATUS_OK);
+    assert_string_equal(life_stage(), "optin");
+    assert_false(person().flags & PERSON_CUSTOMER);
+    assert_int_equal(person().playbook, other);
+}
+
+/* A stage that a hand gave is that of its id. */
+static void an_amendment_finds_the_stage_that_a_hand_gave_in_another_version(void **unused)
+{
+    uint64_t task;
+    uint32_t other;
+
+    (void)unused;
+    use_playbook(BY_HAND);
+    task = opt_in("one");
+    assert_int_equal(move_stage("lead"), STATUS_OK);
+    report(task, OUTCOME_SOLD);
+    other = use_playbook(ONE_STAGE_MORE "transitions:\n"
+                                        "  - {from: stranger, to: optin, on: optin}\n"
+                                        "  - {from: all, to: lead, on: conversation}\n"
+                                        "  - {from: lead, to: customer, on: sold}\n");
+    assert_int_equal(move_playbook(1, other), STATUS_OK);
+    world.manager = true;
+    assert_int_equal(world_report(&world, task, 1, REPORT_AMEND, OUTCOME_NO_ANSWER, "a1"),
+                     STATUS_OK);
+    assert_string_equal(life_stage(), "lead");
+}
+
 /* --- never again -------------------------------------------------------------------------- */
 
 static void a_manager_ends_do_not_contact(void **unused)
@@ -152,12 +202,7 @@ static void stages_and_steps_are_found_by_their_ids(void **unused)
 
     (void)unused;
     number = use_playbook(
-        BASED
-        "stages:\n"
-        "  - {id: stranger, title: Stranger, means: Nobody., pipeline: leads}\n"
-        "  - {id: optin, title: Opt-in, means: Somebody., pipeline: leads}\n"
-        "  - {id: lead, title: Lead, means: We spoke., pipeline: leads}\n"
-        "  - {id: customer, title: Customer, means: Bought., pipeline: sales, customer: true}\n"
+        ONE_STAGE_MORE
         "transitions:\n"
         "  - {from: stranger, to: optin, on: optin}\n"
         "  - {from: [stranger, optin], to: lead, on: conversation}\n"
@@ -260,6 +305,8 @@ int main(void)
         TEST(who_becomes_a_customer_by_hand_goes_the_customers_way),
         TEST(an_amendment_leaves_the_stage_that_a_hand_gave),
         TEST(an_amendment_goes_on_from_the_stage_that_a_hand_gave),
+        TEST(an_amendment_takes_a_sale_back_behind_another_version),
+        TEST(an_amendment_finds_the_stage_that_a_hand_gave_in_another_version),
         TEST(a_manager_ends_do_not_contact),
         TEST(who_is_on_a_version_stays_until_moved),
         TEST(stages_and_steps_are_found_by_their_ids),
