@@ -172,7 +172,8 @@ static void hear(struct apart *apart, const struct word *word, const struct task
     uint64_t contact_ms =
         word->report.contact_ms != 0 ? word->report.contact_ms : life->turn->now_ms;
 
-    if (engine_outcome(life->playbook, outcome)->contact && row->contact_ms == 0)
+    if (engine_trial(life->playbook, outcome, (enum task_channel)origin->channel)->contact &&
+        row->contact_ms == 0)
         row->contact_ms = contact_ms;
     life_learn(life, outcome, contact_ms);
     if (outcome == OUTCOME_SOLD)
@@ -223,7 +224,8 @@ static void tell_outcome(struct apart *apart, struct word *word, const struct ta
                          const struct person_row *before, const struct person_row *after)
 {
     const struct playbook_outcome *does =
-        engine_outcome(apart->joining->life.playbook, (enum outcome)word->report.outcome);
+        engine_trial(apart->joining->life.playbook, (enum outcome)word->report.outcome,
+                     (enum task_channel)origin->channel);
 
     if (origin->channel == TASK_CALL || origin->channel == TASK_RESEARCH)
         apart->is_owed = false;

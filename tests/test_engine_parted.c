@@ -68,6 +68,23 @@ static void an_opt_in_of_the_other_ones_goes_with_it(void **unused)
     assert_int_equal(open_task(2, TASK_CALL).kind, TASK_FIRST_RESPONSE);
 }
 
+/* Said to a human, which is talking. */
+static void who_unsubscribed_on_the_phone_was_talked_with(void **unused)
+{
+    uint64_t contact_ms;
+
+    (void)unused;
+    two_with_mail();
+    report(tasks[2], OUTCOME_NO_ANSWER);
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    report(tasks[1], OUTCOME_UNSUBSCRIBED);
+    contact_ms = person().contact_ms;
+    assert_int_not_equal(contact_ms, 0);
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    assert_int_equal(person().contact_ms, contact_ms);
+    assert_int_equal(person().attempts, 1);
+}
+
 /* By its e-mail, and a phone that nobody had. */
 static void another_phone_of_the_other_one_leads_to_it(void **unused)
 {
@@ -390,6 +407,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(who_was_two_others_is_called_by_its_own_number),
         TEST(an_opt_in_of_the_other_ones_goes_with_it),
+        TEST(who_unsubscribed_on_the_phone_was_talked_with),
         TEST(another_phone_of_the_other_one_leads_to_it),
         TEST(a_call_in_hand_is_told_anew_for_the_next),
         TEST(a_wish_of_one_who_stays_merged_holds),
