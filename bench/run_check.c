@@ -347,20 +347,21 @@ static uint64_t own_cpu_us(const struct run *run)
 }
 
 /* Every request that was sent has its answer or its error, so what was not of the warm-up was
- * measured; moments that had come and were never sent were given up. */
+ * measured; moments that had come and were never sent were given up, unless the run ended in its
+ * warm-up: then they were of that. */
 static void take_counts(struct run *run)
 {
     struct result *result = run->result;
     const struct load_counts *counts = &run->load_counts;
+    uint64_t unsent = run->measuring ? counts->intended - counts->sent : 0;
 
     result->interrupted = run->interrupted;
     result->next_optin = run->options->people.first + counts->intended;
-    result->intended = counts->intended - run->warm_answers;
     result->sent = counts->sent - run->warm_answers;
-    if (counts->intended > counts->sent) {
-        run_count_answers(result, 0, "not sent", counts->intended - counts->sent);
-        result->failed += counts->intended - counts->sent;
-    }
+    result->intended = result->sent + unsent;
+    if (unsent > 0)
+        run_count_answers(result, 0, "not sent", unsent);
+    result->failed += unsent;
     qsort(result->answers, result->answer_count, sizeof(*result->answers), by_count);
     result->duration_s = duration_of(run);
     result->server_cpu_us = run->server_cpu.sum_us;

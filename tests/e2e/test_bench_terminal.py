@@ -137,12 +137,14 @@ class Ended(AtTerminal):
 
     def test_in_the_warm_up_it_says_that_nothing_was_measured(self):
         path = self.folder / "json"
-        process, terminal = self.open("--warmup", "1m", "--rate", "500", "--json", str(path))
-        self.wait_for(terminal, "warm-up 1/70 s")
-        process.send_signal(signal.SIGINT)
-        out = self.finish(process, terminal, code=1)
-        self.assertIn("in its warm-up: nothing was measured", unfolded(out))
-        self.assertEqual(0, json.loads(path.read_text())["acked"])
+        for load in (("--rate", "500"), ("--rate", "20000", "--connections", "1")):  # the latter is far behind
+            with self.subTest(load=load):
+                process, terminal = self.open("--warmup", "1m", *load, "--json", str(path))
+                self.wait_for(terminal, "warm-up 1/70 s")
+                process.send_signal(signal.SIGINT)
+                out = self.finish(process, terminal, code=1)
+                self.assertIn("in its warm-up: nothing was measured", unfolded(out))
+                self.assertEqual(0, json.loads(path.read_text())["acked"])
 
     def test_once_under_load_and_the_summary_says_so(self):
         process, terminal = self.open("--duration", "10m", "--rate", "500")
