@@ -77,11 +77,10 @@ static void change_playbook(struct apart *apart, const struct person_row *after)
     struct life *life = &apart->joining->life;
     const struct playbook *old = life->playbook;
     struct person_row *row = apart_row(apart);
-    unsigned stage = 0;
+    unsigned stage;
 
     life->playbook = registry_playbook(life->engine->options.registry, after->playbook);
-    if (row->stage > 0 && row->stage <= old->stages.count)
-        stage = playbook_stage_of(life->playbook, old->stages.items[row->stage - 1].id);
+    stage = playbook_stage_of(life->playbook, playbook_stage_id(old, row->stage));
     row->playbook = after->playbook;
     life_enter(life, stage != 0 ? stage : STAGE_OPTIN);
 }

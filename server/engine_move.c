@@ -72,7 +72,7 @@ static enum status move_playbook(struct moving *moving)
     const struct playbook *old = life->playbook;
     const struct playbook *playbook =
         registry_playbook(moving->engine->options.registry, command->playbook);
-    unsigned stage = 0;
+    unsigned stage = playbook_stage_of(playbook, playbook_stage_id(old, row->stage));
     uint32_t pinned;
 
     if (!is_theirs(moving, command->playbook))
@@ -80,8 +80,6 @@ static enum status move_playbook(struct moving *moving)
     pinned = registry_pinned(moving->engine->options.registry, row->playbook);
     if (pinned == command->playbook || (command->is_page && pinned != command->from))
         return refuse(moving, STATUS_DUPLICATE, DENIED_NOT);
-    if (row->stage > 0 && row->stage <= old->stages.count)
-        stage = playbook_stage_of(playbook, old->stages.items[row->stage - 1].id);
     if (stage == 0)
         return refuse(moving, STATUS_CONFLICT, DENIED_STAGE_LOST);
     row->playbook = command->playbook;

@@ -307,19 +307,15 @@ static void take_back(struct life *life, const struct past *past)
         take_back_cadence(life, before);
 }
 
-/* By its id, where a version of the playbook numbered it that the person is not on any more. */
+/* By its id: a version of the playbook may have numbered it that the person is not on any more. */
 static uint8_t base_stage(const struct life *life, const struct past *past)
 {
-    const struct person_row *base = &past->base;
-    const struct playbook *of = registry_playbook(life->engine->options.registry, base->playbook);
+    const struct playbook *of =
+        registry_playbook(life->engine->options.registry, past->base.playbook);
     unsigned stage = 0;
 
-    if (!past->has_base)
-        return STAGE_OPTIN;
-    if (base->playbook == life->who->row.playbook)
-        return base->stage;
-    if (base->stage > 0 && base->stage <= of->stages.count)
-        stage = playbook_stage_of(life->playbook, of->stages.items[base->stage - 1].id);
+    if (past->has_base)
+        stage = playbook_stage_of(life->playbook, playbook_stage_id(of, past->base.stage));
     return stage != 0 ? (uint8_t)stage : STAGE_OPTIN;
 }
 
