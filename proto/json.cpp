@@ -7,6 +7,7 @@
  *   r root      { [ payload: place behind the closing one (32 bits), count (24 bits)
  *   } ]         " payload: offset into the string buffer: u32 length, bytes
  *   l u d       an int64, uint64 or double in the word behind      t f n
+ *   D           ours: a number that fits none of them, as `"` the string of its digits
  *
  * simdjson keeps duplicate keys, which two readers of one document can then understand in
  * two ways; they are refused here, in a pass over the tape. */
@@ -128,6 +129,8 @@ static inline enum json_type json_type_at(const document *doc, size_t place)
         return JSON_UINT;
     case 'd':
         return JSON_DOUBLE;
+    case 'D':
+        return JSON_DIGITS;
     case 't':
     case 'f':
         return JSON_BOOL;
@@ -312,6 +315,27 @@ static bool parsed(struct json *json, slice document)
            simdjson::SUCCESS;
 }
 
+/* Tells the strings that were numbers from the others: those of the tape stand in the order of the
+ * document's. */
+static void mark_digits(document *doc, slice text)
+{
+    size_t end = static_cast<uint32_t>(doc->tape[0]);
+
+    for (size_t place = 1; place < end; place++) {
+        switch (type_at(doc, place)) {
+        case '"':
+            if (json_next_is_number(&text))
+                doc->tape[place] = uint64_t{'D'} << 56 | (doc->tape[place] & PAYLOAD_MASK);
+            break;
+        case 'l':
+        case 'u':
+        case 'd':
+            place++;
+            break;
+        }
+    }
+}
+
 enum status json_parse(struct json *json, const char *bytes, size_t length,
                        struct json_value *root_out)
 {
@@ -333,6 +357,7 @@ enum status json_parse(struct json *json, const char *bytes, size_t length,
         slice quoted = json_quote_numbers({bytes, length}, &out);
         if (quoted.length == 0 || !parsed(json, quoted))
             return STATUS_MALFORMED;
+        mark_digits(&json->parser.doc, {bytes, length});
     }
     if (!acceptable(json, &json->parser.doc))
         return STATUS_MALFORMED;
@@ -343,6 +368,14 @@ enum status json_parse(struct json *json, const char *bytes, size_t length,
 bool json_string(struct json_value value, struct slice *out)
 {
     if (value.type != JSON_STRING)
+        return false;
+    *out = string_at(document_of(value.document), value.place);
+    return true;
+}
+
+bool json_digits(struct json_value value, struct slice *out)
+{
+    if (value.type != JSON_DIGITS)
         return false;
     *out = string_at(document_of(value.document), value.place);
     return true;
@@ -502,6 +535,7 @@ void json_write(struct text *out, struct json_value value)
     case JSON_DOUBLE:
         write_double(out, number_at<double>(doc, value.place));
         break;
+    case JSON_DIGITS:
     case JSON_STRING:
         text_json_string(out, string_at(doc, value.place));
         break;

@@ -3,7 +3,7 @@
  *
  * Refused with MALFORMED: bad UTF-8, duplicate keys in any object, nesting over
  * 16, trailing bytes. A number that is neither a finite double nor a 64-bit integer is
- * a string of its digits.
+ * kept as its digits, which are written as a string.
  *
  * One document per thread; handles and strings live until its next parse. */
 #ifndef HOTLEAD_PROTO_JSON_H
@@ -32,6 +32,7 @@ enum json_type {
     JSON_INT,  /* fits int64 */
     JSON_UINT, /* over INT64_MAX, fits uint64 */
     JSON_DOUBLE,
+    JSON_DIGITS, /* a number that fits none of the three */
     JSON_STRING,
     JSON_ARRAY,
     JSON_OBJECT,
@@ -55,6 +56,7 @@ enum status json_parse(struct json *json, const char *bytes, size_t length,
 
 /* Getters answer false when the value is of another type. */
 bool json_string(struct json_value value, struct slice *out); /* unescaped UTF-8 */
+bool json_digits(struct json_value value, struct slice *out); /* as they were written */
 bool json_bool(struct json_value value, bool *out);
 bool json_int(struct json_value value, int64_t *out);
 bool json_uint(struct json_value value, uint64_t *out); /* any integer >= 0 */

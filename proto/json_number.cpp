@@ -99,3 +99,16 @@ slice json_quote_numbers(slice document, struct text *out)
     }
     return any && !out->overflow ? text_slice(out) : slice{nullptr, 0};
 }
+
+bool json_next_is_number(slice *document)
+{
+    bool found = false, quote = false;
+
+    while (!found && document->length > 0) {
+        size_t length = piece(*document, &quote);
+        found = quote || document->bytes[0] == '"';
+        document->bytes += length;
+        document->length -= length;
+    }
+    return quote;
+}

@@ -153,7 +153,7 @@ static bool scalar_text(struct json_value value, struct text *scratch, struct sl
 {
     size_t start = scratch->length;
 
-    if (json_string(value, out))
+    if (json_string(value, out) || json_digits(value, out))
         return true;
     *out = (struct slice){0};
     switch (value.type) {

@@ -357,7 +357,7 @@ static bool value_text(struct json_value json, struct slice *out)
     struct text text = text_over(buffer, sizeof(buffer));
 
     if (json.type != JSON_INT && json.type != JSON_UINT && json.type != JSON_DOUBLE)
-        return json_string(json, out);
+        return json_string(json, out) || json_digits(json, out);
     json_write(&text, json);
     *out = text_slice(&text);
     return !text.overflow;

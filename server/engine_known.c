@@ -116,8 +116,8 @@ static bool text_of(struct json_value value, struct text *room, struct slice *ou
     size_t begin = room->length;
     bool flag;
 
-    if (value.type == JSON_STRING)
-        return json_string(value, out);
+    if (json_string(value, out) || json_digits(value, out))
+        return true;
     if (value.type == JSON_BOOL && json_bool(value, &flag)) {
         *out = flag ? SLICE("yes") : SLICE("no");
         return true;

@@ -237,12 +237,14 @@ static void what_is_found_while_it_is_held_stays_with_the_person(void **unused)
     (void)unused;
     task = opt_in("one");
     assert_int_equal(world_report(&world, task, 1, REPORT_CLAIM, OUTCOME_NONE, "a1"), STATUS_OK);
-    world.finds = "{\"Their role\":\"owner\",\"Company and size\":\"12\"}";
+    world.finds = "{\"Their role\":\"owner\",\"Company and size\":\"12\","
+                  "\"Their number\":18446744073709551616}";
     assert_int_equal(world_report(&world, task, 1, REPORT_EXTEND, OUTCOME_NONE, "a1"), STATUS_OK);
     world.finds = NULL;
     assert_string_equal(life_known_value(KNOWN_FINDING, "Their role"), "owner");
     report(task, OUTCOME_CONVERSATION);
     assert_string_equal(life_known_value(KNOWN_FINDING, "Company and size"), "12");
+    assert_string_equal(life_known_value(KNOWN_FINDING, "Their number"), "18446744073709551616");
 }
 
 static uint64_t unreachable(void)

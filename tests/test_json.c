@@ -105,6 +105,29 @@ static void numbers_that_fit_nothing_are_strings_of_their_digits(void **state)
         "\"b\":[1,\"-2.5E+999\"]}");
 }
 
+static void only_numbers_that_fit_nothing_are_digits(void **state)
+{
+    struct slice text;
+
+    (void)state;
+    struct json_walk walk = json_walk(parse(
+        "{\"a\":\"18446744073709551616\",\"b\\\"\":18446744073709551616,\"c\":[1,2.5,{\"d\":\"e\"},"
+        "-1e400],\"f\":\"\\\\\",\"g\":1e400}"));
+    const enum json_type types[] = {JSON_STRING, JSON_DIGITS, JSON_ARRAY, JSON_STRING, JSON_DIGITS};
+    struct json_value value;
+    for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
+        assert_true(json_next(&walk, &text, &value));
+        assert_int_equal(value.type, types[i]);
+        assert_int_equal(json_string(value, &text), types[i] == JSON_STRING);
+        assert_int_equal(json_digits(value, &text), types[i] == JSON_DIGITS);
+    }
+    assert_slice(text, "1e400");
+    walk = json_walk(parse("[1,\"x\",-1e400,1e400]"));
+    for (size_t i = 0; json_next(&walk, &text, &value); i++)
+        assert_int_equal(json_digits(value, &text), i >= 2);
+    assert_slice(text, "1e400");
+}
+
 static void what_is_no_number_is_refused(void **state)
 {
     (void)state;
@@ -400,6 +423,7 @@ int main(void)
         cmocka_unit_test(every_type_is_told_apart),
         cmocka_unit_test(integers_of_64_bits_are_exact),
         cmocka_unit_test(numbers_that_fit_nothing_are_strings_of_their_digits),
+        cmocka_unit_test(only_numbers_that_fit_nothing_are_digits),
         cmocka_unit_test(what_is_no_number_is_refused),
         cmocka_unit_test(doubles_are_written_as_people_write_them),
         cmocka_unit_test(any_number_is_a_double),

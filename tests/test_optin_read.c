@@ -53,6 +53,9 @@ static void numbers_keep_their_digits(void **state)
     assert_slice(optin.text[OPTIN_EVENT_ID], "9007199254740993");
     assert_slice(optin.text[OPTIN_POSTAL_CODE], "90210");
     assert_slice(extra("campaign_id"), "9007199254740993");
+    read_ok("{\"phone\":18446744073709551616,\"campaign_id\":1e400}");
+    assert_slice(optin.text[OPTIN_PHONE], "18446744073709551616");
+    assert_slice(extra("campaign_id"), "\"1e400\"");
 }
 
 static void unknown_keys_become_extras_of_minified_json(void **state)

@@ -233,6 +233,8 @@ static void a_value_may_be_a_number(void **state)
     assert_slice(report.value, "-12.5");
     assert_status(from_json(&report, "{\"value\":18446744073709551615}", &field), STATUS_OK);
     assert_slice(report.value, "18446744073709551615");
+    assert_status(from_json(&report, "{\"value\":18446744073709551616}", &field), STATUS_OK);
+    assert_slice(report.value, "18446744073709551616");
 }
 
 static void a_sale_is_worth_an_amount(void **state)
@@ -288,6 +290,12 @@ static void a_bad_member_is_named(void **state)
         {"{\"value\":true}", "value"},
         {"{\"value\":[]}", "value"},
         {"{\"note\":{}}", "note"},
+        {"{\"delivery\":1,\"outcome\":123456789012345678901234}", "outcome"},
+        {"{\"agent\":18446744073709551616}", "agent"},
+        {"{\"note\":1e400}", "note"},
+        {"{\"channel\":1e400}", "channel"},
+        {"{\"delivery\":18446744073709551616}", "delivery"},
+        {"{\"started_ms\":1e400}", "started_ms"},
         {"{\"started_ms\":\"5\"}", "started_ms"},
         {"{\"ended_ms\":281474976710656}", "ended_ms"},
     };
