@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "proto/must.h"
+#include "proto/task.h"
 #include "proto/utf8.h"
 
 /* What an id can hold: no time of ours is over it. */
@@ -221,6 +222,15 @@ static enum status set_outcome(struct report *report, struct slice name)
     return STATUS_OK;
 }
 
+/* Empty: not said. */
+static enum status set_channel(struct report *report, struct slice name)
+{
+    if (name.length > 0 && task_channel_of(name) == 0)
+        return STATUS_INVALID;
+    report->channel = name;
+    return STATUS_OK;
+}
+
 static enum status set_signal(struct report *report, struct slice name)
 {
     enum signal_kind kind = signal_kind_of(name);
@@ -281,6 +291,8 @@ enum status report_set(struct report *report, struct slice field_name, struct sl
         return set_op(report, value);
     case FIELD_OUTCOME:
         return set_outcome(report, value);
+    case FIELD_CHANNEL:
+        return set_channel(report, value);
     case FIELD_SIGNAL:
         return set_signal(report, value);
     case FIELD_DELIVERY:
@@ -398,6 +410,8 @@ static enum status set_json(struct report *report, enum field field, struct json
         return json_uint(json, &number) ? set_number(report, field, number) : STATUS_INVALID;
     case FIELD_OUTCOME:
         return json_string(json, &text) ? set_outcome(report, text) : STATUS_INVALID;
+    case FIELD_CHANNEL:
+        return json_string(json, &text) ? set_channel(report, text) : STATUS_INVALID;
     case FIELD_VALUE:
         return value_text(json, &text) ? set_text(report, field, text) : STATUS_INVALID;
     case FIELD_AGENT: /* nobody is not somebody: whoever says it is told */

@@ -33,6 +33,14 @@ const char *task_channel_name(enum task_channel channel)
     return channel_names[channel];
 }
 
+enum task_channel task_channel_of(struct slice name)
+{
+    for (int channel = TASK_CALL; channel < TASK_CHANNEL_END; channel++)
+        if (slice_equal(name, slice_of(channel_names[channel])))
+            return (enum task_channel)channel;
+    return (enum task_channel)0;
+}
+
 const char *task_kind_name(enum task_kind kind)
 {
     MUST(kind >= TASK_FIRST_RESPONSE && kind < TASK_KIND_END);

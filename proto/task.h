@@ -45,6 +45,7 @@ enum stage {
 };
 
 const char *task_channel_name(enum task_channel channel);
+enum task_channel task_channel_of(struct slice name); /* 0: unknown */
 const char *task_kind_name(enum task_kind kind);
 
 #define TASK_FACT_MAX 64

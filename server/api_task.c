@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "proto/id.h"
+#include "proto/must.h"
 #include "proto/task.h"
 #include "server/api_internal.h"
 
@@ -513,6 +514,28 @@ static enum status submit_report(struct api *api, const struct api_call *call,
     return api_submit(api, pending, &command);
 }
 
+/* A field that takes few words says which. */
+static void refuse_report(struct api *api, uint64_t ticket, enum status status, struct slice field)
+{
+    char bytes[192];
+    struct text detail = text_over(bytes, sizeof(bytes));
+
+    if (status != STATUS_INVALID || !slice_equal(field, SLICE("channel"))) {
+        api_problem_field(api, ticket, status, field);
+        return;
+    }
+    text_string(&detail, "the value of channel cannot be used: give ");
+    for (int channel = TASK_CALL; channel < TASK_CHANNEL_END; channel++)
+        text_printf(&detail, "%s%s",
+                    channel == TASK_CALL              ? ""
+                    : channel + 1 == TASK_CHANNEL_END ? " or "
+                                                      : ", ",
+                    task_channel_name((enum task_channel)channel));
+    text_char(&detail, '\0');
+    MUST(!detail.overflow);
+    api_problem(api, ticket, status, bytes);
+}
+
 void api_task_report(struct api *api, const struct api_call *call)
 {
     uint64_t ticket = call->request->ticket, task, opened_ms;
@@ -532,5 +555,5 @@ void api_task_report(struct api *api, const struct api_call *call)
     if (status == STATUS_OK)
         status = submit_report(api, call, &report, task, opened_ms);
     if (status != STATUS_OK)
-        api_problem_field(api, ticket, status, field);
+        refuse_report(api, ticket, status, field);
 }

@@ -127,6 +127,17 @@ static void a_sale_says_what_an_amount_is(void **state)
     assert_body_has("\"sold\":{\"cents\":120050,\"attempt\":1}");
 }
 
+static void an_unknown_channel_is_told_what_there_is(void **state)
+{
+    (void)state;
+    assert_answer(
+        report(agent, "outcome", "{\"delivery\":1,\"outcome\":\"busy\",\"channel\":\"zzz\"}"), 422);
+    assert_body_has("the value of channel cannot be used: give call, email, sms, voicemail, fax, "
+                    "postcard, letter, visit or research");
+    assert_answer(
+        report(agent, "outcome", "{\"delivery\":1,\"outcome\":\"busy\",\"channel\":\"sms\"}"), 200);
+}
+
 static void a_call_is_agreed_for_five_years_ahead_at_most(void **state)
 {
     const uint64_t farthest_ms = clock_now_ms(rig.clock) + REPORT_AGREED_WITHIN_MS;
@@ -337,6 +348,7 @@ int main(void)
         TEST(what_a_report_lacks_is_named),
         TEST(a_sale_says_what_an_amount_is),
         TEST(a_time_from_before_the_task_is_refused),
+        TEST(an_unknown_channel_is_told_what_there_is),
         TEST(a_call_is_agreed_for_five_years_ahead_at_most),
         TEST(nothing_ends_before_it_starts),
         TEST(an_agents_token_speaks_for_that_agent),

@@ -163,6 +163,8 @@ static void a_bad_value_leaves_the_report_as_it_was(void **state)
         {"note", "\xc0\x80"},
         {"value", "1\n2"},
         {"channel", "\x01"},
+        {"channel", "zzz"},
+        {"channel", "Call"},
         {"task", "tsk_\xed\xa0\x80"},
     };
     struct report report = complete(REPORT_OUTCOME), before = report;
@@ -179,7 +181,7 @@ static void texts_have_limits_to_the_byte(void **state)
     static const struct {
         const char *field;
         size_t max;
-    } limits[] = {{"agent", 64}, {"note", 8192}, {"value", 256}, {"channel", 32}, {"task", 64}};
+    } limits[] = {{"agent", 64}, {"note", 8192}, {"value", 256}, {"task", 64}};
     char *text = malloc(8193);
     memset(text, 'x', 8193);
     for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
@@ -290,6 +292,7 @@ static void a_bad_member_is_named(void **state)
         {"{\"value\":true}", "value"},
         {"{\"value\":[]}", "value"},
         {"{\"note\":{}}", "note"},
+        {"{\"channel\":\"phone\"}", "channel"},
         {"{\"delivery\":1,\"outcome\":123456789012345678901234}", "outcome"},
         {"{\"agent\":18446744073709551616}", "agent"},
         {"{\"note\":1e400}", "note"},
