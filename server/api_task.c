@@ -237,6 +237,7 @@ static enum status read_claim(const struct api_call *call, struct json_value bod
 {
     struct slice named = {0};
     struct json_value wait;
+    struct report said; /* whom it does not take, a claim does not either */
 
     *field = SLICE("queue");
     if (!read_text(body, "queue", &claim->queue) || claim->queue.length == 0)
@@ -246,7 +247,8 @@ static enum status read_claim(const struct api_call *call, struct json_value bod
         (!json_uint(wait, &claim->wait_s) || claim->wait_s > WAIT_SECONDS_MAX))
         return STATUS_INVALID;
     *field = SLICE("agent");
-    if (!read_text(body, "agent", &named) || named.length > REPORT_AGENT_MAX)
+    report_clear(&said);
+    if (!read_text(body, "agent", &named) || report_set(&said, *field, named) != STATUS_OK)
         return STATUS_INVALID;
     enum status status = find_agent(call, named, &claim->agent);
     if (status == STATUS_OK && claim->agent.length == 0)

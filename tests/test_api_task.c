@@ -289,6 +289,14 @@ static void a_claim_names_queue_and_agent(void **state)
     assert_int_equal(start_claim(agent, "{\"queue\":\"acme.calls\",\"wait_s\":61}"), 422);
     assert_int_equal(start_claim(free_agent, "{\"queue\":\"acme.calls\"}"), 422);
     assert_int_equal(start_claim(agent, "{\"queue\":\"acme.calls\",\"agent\":\"\"}"), 422);
+    static const char *const bad[] = {"\"a\\nb\"", "\"a\\u0000b\"", "\"\\u007f\"",
+                                      "18446744073709551616"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        char body[96];
+        snprintf(body, sizeof(body), "{\"queue\":\"acme.calls\",\"agent\":%s}", bad[i]);
+        assert_int_equal(start_claim(free_agent, body), 422);
+        assert_body_has("the value of agent cannot be used");
+    }
     assert_int_equal(start_claim(sk, "{\"queue\":\"acme.calls\",\"agent\":\"b\"}"), 403);
     assert_int_equal(rig.claims, 0);
     assert_int_equal(start_claim(free_agent, "{\"queue\":\"acme.calls\",\"agent\":\"b\"}"), 0);
