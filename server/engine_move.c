@@ -88,7 +88,7 @@ static enum status move_playbook(struct moving *moving)
     life_enter(life, stage);
     if (!life_carry_over(life, old, &moving->moved.lost))
         return refuse(moving, STATUS_CONFLICT, DENIED_STEPS_FAR);
-    if (row->closed == PERSON_WORKED)
+    if (row->closed == PERSON_WORKED || row->segment != 0) /* who has ended is of one of it, too */
         life_keep_going(life);
     return STATUS_OK;
 }

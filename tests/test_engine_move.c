@@ -194,6 +194,22 @@ static void who_is_on_a_version_stays_until_moved(void **unused)
     assert_denied(move_playbook(1, 77), STATUS_INVALID, DENIED_PLAYBOOK_UNKNOWN);
 }
 
+static void who_has_ended_is_of_a_segment_of_the_new_version(void **unused)
+{
+    (void)unused;
+    report(opt_in("one"), OUTCOME_DO_NOT_CONTACT);
+    assert_int_equal(
+        move_playbook(1, use_playbook(BASED "segments:\n"
+                                            "  - {id: buyers, when: customer, cadence: loyalty, "
+                                            "sla: hour, escalation: usual}\n"
+                                            "  - {id: all, cadence: nurture, sla: five_minutes, "
+                                            "escalation: usual}\n")),
+        STATUS_OK);
+    assert_int_equal(person().segment, 2);
+    assert_int_equal(person().closed, PERSON_STOPPED);
+    assert_int_equal(person().due_ms, 0);
+}
+
 /* Stages and steps have other numbers there, and the same ids. */
 static void stages_and_steps_are_found_by_their_ids(void **unused)
 {
@@ -309,6 +325,7 @@ int main(void)
         TEST(an_amendment_finds_the_stage_that_a_hand_gave_in_another_version),
         TEST(a_manager_ends_do_not_contact),
         TEST(who_is_on_a_version_stays_until_moved),
+        TEST(who_has_ended_is_of_a_segment_of_the_new_version),
         TEST(stages_and_steps_are_found_by_their_ids),
         TEST(a_step_that_is_gone_gives_way_to_the_next_ahead),
         TEST(a_stage_that_is_gone_keeps_the_person_where_it_is),
