@@ -488,14 +488,22 @@ static void check_open(struct reading *reading, const struct playbook_calendar *
             calendar->id.bytes, year);
 }
 
+static struct playbook_place zone_place(const struct reading *reading,
+                                        const struct playbook_calendar *calendar)
+{
+    const struct tree *calendars = tree_find(reading->root, "calendars")->value;
+
+    return tree_find(tree_find(calendars, calendar->id.bytes)->value, "zone")->value->at;
+}
+
 static void check_zone(struct reading *reading, const struct playbook_calendar *calendar)
 {
     if (!is_zone(calendar->zone))
-        SAY(reading, calendar->at,
+        SAY(reading, zone_place(reading, calendar),
             "zone: write a name such as America/New_York, or leave it out "
             "for the person's own");
     else if (calendar->zone.length > 0 && !reading->stored && zone_find(calendar->zone) == NULL)
-        SAY(reading, calendar->at,
+        SAY(reading, zone_place(reading, calendar),
             "zone: the tz database of this machine has no '%s'; write a name such as "
             "America/New_York",
             calendar->zone.bytes);

@@ -195,7 +195,7 @@ static void an_office_says_where_it_is(void **state)
     assert_complaints(
         BASED "calendars:\n"
               "  x: {zone: America/Nowhere, hours: {mon: 09:00-10:00}}\n",
-        "5:3: zone: the tz database of this machine has no 'America/Nowhere'; write a "
+        "5:13: zone: the tz database of this machine has no 'America/Nowhere'; write a "
         "name such as America/New_York\n");
 }
 
@@ -230,8 +230,11 @@ static void calendars_that_cannot_be_are_told(void **state)
 {
     (void)state;
     assert_complaints(BASED "calendars:\n  x: {hours: {}}\n", "5:3: calendar 'x' is never open\n");
-    assert_complaints(BASED "calendars:\n  x: {zone: New York, hours: {mon: 09:00-10:00}}\n",
-                      "5:3: zone: write a name such as America/New_York, or leave it out for the "
+    assert_complaints(BASED "calendars:\n"
+                            "  x:\n"
+                            "    hours: {mon: 09:00-10:00}\n"
+                            "    zone: New York\n",
+                      "7:11: zone: write a name such as America/New_York, or leave it out for the "
                       "person's own\n");
     assert_complaints(BASED "calendars:\n  x: {hours: {mon: 17:00-09:00}}\n",
                       "5:20: hours are written as \"09:00-12:00, 13:00-17:00\", up to 24:00\n");
