@@ -98,7 +98,8 @@ static bool take_false(struct json_value value, bool *out)
     return *out;
 }
 
-/* One thing at a time, so that each has its own record. */
+/* One thing at a time, so that each has its own record: a second one is named, or what is missing.
+ */
 static enum status read_wish(struct json_value body, struct wish *wish, struct slice *field)
 {
     struct json_walk walk = json_walk(body);
@@ -108,7 +109,8 @@ static enum status read_wish(struct json_value body, struct wish *wish, struct s
     while (sound && json_next(&walk, field, &value)) {
         if (slice_equal(*field, SLICE("note")) || slice_equal(*field, SLICE("version")))
             continue;
-        wish->count++;
+        if (wish->count++ > 0)
+            return STATUS_INVALID;
         if (slice_equal(*field, SLICE("stage")))
             sound = json_string(value, &wish->stage) && wish->stage.length > 0;
         else if (slice_equal(*field, SLICE("playbook")))
@@ -120,11 +122,19 @@ static enum status read_wish(struct json_value body, struct wish *wish, struct s
         else
             sound = false;
     }
-    if (sound && wish->count == 1)
-        return STATUS_OK;
-    if (sound)
-        *field = SLICE("stage");
-    return STATUS_INVALID;
+    if (wish->count == 0)
+        *field = json_member(body, "version", &value) ? SLICE("playbook") : SLICE("stage");
+    return sound && wish->count > 0 ? STATUS_OK : STATUS_INVALID;
+}
+
+/* INVALID: the playbook is not there, or has no such version, which is what *field says then. */
+static enum status find_playbook(const struct registry *registry, struct slice id, uint32_t version,
+                                 uint32_t *out, struct slice *field)
+{
+    bool is_there = registry_number(registry, ENTITY_PLAYBOOK, id) != 0;
+
+    *field = is_there && version != 0 ? SLICE("version") : SLICE("playbook");
+    return hand_find_version(registry, id, version, out) ? STATUS_OK : STATUS_INVALID;
 }
 
 static enum status read_move(struct api *api, const struct api_call *call, struct json_value body,
@@ -144,11 +154,10 @@ static enum status read_move(struct api *api, const struct api_call *call, struc
     *field = SLICE("version");
     if (!take_version(body, &version) || (version != 0 && person->move != MOVE_PLAYBOOK))
         return STATUS_INVALID;
-    *field = SLICE("playbook");
-    if (person->move == MOVE_PLAYBOOK &&
-        !hand_find_version(api->options.registry, wish.playbook, version, &person->playbook))
-        return STATUS_INVALID;
-    return encode(api, call, body, wish.stage, command, field);
+    if (person->move == MOVE_PLAYBOOK)
+        status =
+            find_playbook(api->options.registry, wish.playbook, version, &person->playbook, field);
+    return status == STATUS_OK ? encode(api, call, body, wish.stage, command, field) : status;
 }
 
 /* --- one person ------------------------------------------------------------------------------ */

@@ -112,7 +112,9 @@ static void one_thing_is_done_at_a_time(void **state)
     static const char *const wrong[][2] = {
         {"{}", "stage"},
         {"{\"note\":\"x\"}", "stage"},
-        {"{\"stage\":\"lead\",\"review\":false}", "stage"},
+        {"{\"stage\":\"lead\",\"review\":false}", "review"},
+        {"{\"version\":1}", "playbook"},
+        {"{\"playbook\":\"acme.a\",\"version\":\"1\"}", "version"},
         {"{\"stage\":\"\"}", "stage"},
         {"{\"review\":true}", "review"},
         {"{\"do_not_contact\":true}", "do_not_contact"},
@@ -120,9 +122,10 @@ static void one_thing_is_done_at_a_time(void **state)
         {"{\"colour\":\"red\"}", "colour"},
         {"{\"stage\":\"lead\",\"version\":1}", "version"},
         {"{\"playbook\":\"acme.a\",\"version\":0}", "version"},
-        {"{\"playbook\":\"acme.a\",\"version\":3}", "playbook"},
+        {"{\"playbook\":\"acme.a\",\"version\":3}", "version"},
+        {"{\"playbook\":\"acme.b\",\"version\":1}", "playbook"},
         {"{\"playbook\":\"acme.b\"}", "playbook"},
-        {"{\"playbook\":\"default\",\"version\":2}", "playbook"},
+        {"{\"playbook\":\"default\",\"version\":2}", "version"},
         {"{\"stage\":\"lead\",\"note\":7}", "note"},
     };
     char wanted[64];
