@@ -355,8 +355,8 @@ static const char *conflict_of(const struct settlement *settlement, enum report_
         return "the task has its outcome already";
     case REPORT_EXTEND:
     case REPORT_RELEASE:
-        return "this delivery is not held any more: it is stale, somebody else holds it, or the "
-               "task has its outcome";
+        return "this delivery is not held any more: it is stale, somebody else holds it, its "
+               "window closed before anybody claimed it, or the task has its outcome";
     default:
         return "the task has no outcome yet, or it can be amended no more";
     }

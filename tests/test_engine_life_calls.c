@@ -52,6 +52,26 @@ static void nobody_claims_after_the_window_has_closed(void **unused)
     world.now_ms = call.closes_ms + 5000;
     assert_int_equal(open_call().state, TASK_POPPED);
     assert_int_not_equal(world_report(&world, call.number, 1, REPORT_CLAIM, 0, "a1"), STATUS_OK);
+    assert_int_equal(world_report(&world, call.number, 1, REPORT_EXTEND, 0, "a1"), STATUS_CONFLICT);
+}
+
+static void who_calls_as_the_window_closes_goes_on(void **unused)
+{
+    struct task_row call;
+    uint64_t lease_ms;
+
+    (void)unused;
+    report(opt_in("one"), OUTCOME_NO_ANSWER);
+    world_live(&world, WORLD_START_MS + HOUR);
+    call = open_call();
+    world_live(&world, call.closes_ms - 1000);
+    assert_int_equal(world_report(&world, call.number, 1, REPORT_CLAIM, 0, "a1"), STATUS_OK);
+    lease_ms = open_call().lease_until_ms;
+    world.now_ms = call.closes_ms + 5000;
+    assert_int_equal(world_report(&world, call.number, 1, REPORT_EXTEND, 0, "a1"), STATUS_OK);
+    assert_int_equal(open_call().lease_until_ms, lease_ms + 6000);
+    assert_int_equal(world_report(&world, call.number, 1, REPORT_RELEASE, 0, "a1"), STATUS_OK);
+    assert_int_equal(open_call().state, TASK_PARKED);
 }
 
 /* Says that they are in Britain, with a phone of Philadelphia: 18:13 there is 23:13 in London. */
@@ -256,6 +276,7 @@ int main(void)
         LIFE(an_update_goes_to_a_queue_that_is_there),
         LIFE(nobody_claims_what_is_parked),
         LIFE(nobody_claims_after_the_window_has_closed),
+        LIFE(who_calls_as_the_window_closes_goes_on),
         LIFE(the_country_that_is_said_counts_beside_the_phone),
         LIFE(touches_stand_in_the_order_of_time),
         LIFE(a_nights_calls_are_put_one_after_the_other),
