@@ -126,11 +126,13 @@ int maintain_close(struct maintain_job *job, int code)
 
 int maintain_apart(maintain_work_fn *work, struct maintain_job *job, const char *what)
 {
+    static char lines[64 * 1024]; /* what was told before it died is told, in whole lines */
     int code = 0;
 
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
+        setvbuf(stdout, lines, _IOLBF, sizeof(lines));
         code = work(job);
         fflush(stdout);
         _exit(code);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "server/maintain.h"
+#include "server/maintain_job.h"
 #include "tests/folder.h"
 #include "tests/world.h"
 
@@ -313,6 +314,42 @@ static void dump_of_a_folder_in_use_fails(void **state)
     close(lock);
 }
 
+#define LINES 300
+
+static int die_in_a_line(struct maintain_job *job)
+{
+    (void)job;
+    for (int i = 0; i < LINES; i++)
+        printf("%03d is a line of some length, so that many do not fit into one buffer\n", i);
+    printf("half a line");
+    return raise(SIGKILL);
+}
+
+static int look_and_die(int argc, char **argv)
+{
+    struct maintain_job job = {0};
+
+    (void)argc, (void)argv;
+    return maintain_apart(die_in_a_line, &job, "it");
+}
+
+static void who_dies_looking_has_told_whole_lines(void **state)
+{
+    char *line, *rest;
+
+    (void)state;
+    let_go(true);
+    assert_int_equal(run(look_and_die, NULL, NULL, NULL, NULL), 1);
+    line = strtok_r(out, "\n", &rest);
+    for (int i = 0; i < LINES; i++, line = strtok_r(NULL, "\n", &rest)) {
+        assert_non_null(line);
+        assert_int_equal(atoi(line), i);
+        assert_non_null(strstr(line, "into one buffer"));
+    }
+    assert_string_equal(line, "it is damaged: reading it ended with signal 9");
+    assert_null(strtok_r(NULL, "\n", &rest));
+}
+
 static void words_that_mean_nothing_are_a_usage_error(void **state)
 {
     (void)state;
@@ -341,6 +378,7 @@ int main(void)
         TEST(an_empty_folder_may_be_restored_into),
         TEST(a_rebuild_gives_the_same_state),
         TEST(dump_of_a_folder_in_use_fails),
+        TEST(who_dies_looking_has_told_whole_lines),
         TEST(words_that_mean_nothing_are_a_usage_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
