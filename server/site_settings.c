@@ -430,12 +430,14 @@ static void reset_field(enum entity_kind kind, const struct field *field, struct
     }
 }
 
-/* Forms and scripts send "" where JSON has null. */
-static bool says_nothing(struct json_value value)
+/* Forms and scripts send "" where JSON has null. Not of a flag: where it stands for yes, nobody
+ * who says nothing means that. */
+static bool says_nothing(const struct field *field, struct json_value value)
 {
     struct slice text;
 
-    return value.type == JSON_NULL || (json_string(value, &text) && text.length == 0);
+    return value.type == JSON_NULL ||
+           (field->type != FIELD_FLAG && json_string(value, &text) && text.length == 0);
 }
 
 static const struct field *field_named(enum entity_kind kind, struct slice name)
@@ -461,7 +463,7 @@ enum status settings_read(enum entity_kind kind, struct json_value object, bool 
             return STATUS_INVALID;
         bool keep = fixed && (field->flags & FIELD_FIXED);
         struct slice before = keep ? *text_of(settings, field) : (struct slice){0};
-        if (says_nothing(value))
+        if (says_nothing(field, value))
             reset_field(kind, field, settings);
         else if (!read_field(field, value, settings))
             return STATUS_INVALID;

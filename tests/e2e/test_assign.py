@@ -229,7 +229,7 @@ class Presence(Assign):
 
     def test_nobody_says_it_of_another_or_says_more(self):
         self.assertEqual(403, self.presence("ben", {"available": False}, who="ann").status)
-        for body in ({"available": False, "capacity": 9}, {"role": "manager"}, {}, {"available": "no"}):
+        for body in ({"available": False, "capacity": 9}, {"role": "manager"}, {}, {"available": "no"}, {"available": ""}):
             self.assertEqual(422, self.presence("ann", body).status, body)
         self.assertEqual(403, self.web.request("PATCH", "/v1/agents/ann", {"available": False}, bearer=self.tokens["ann"]).status)
         self.set_up_agency("rival")
