@@ -55,6 +55,7 @@ void config_help(FILE *out); /* every flag, what it is for, its default */
 
 /* Checks that go over one setting: listen addresses, loopback, demo, node name. */
 enum status config_check(const struct config *config, FILE *talk);
+enum status config_check_redis(const struct config *config, FILE *talk); /* of them, its URL */
 
 /* Splits "127.0.0.1:8080" or "[::1]:0"; localhost is 127.0.0.1. False: not an address with a port.
  */

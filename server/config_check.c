@@ -172,10 +172,9 @@ static bool begins_with(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-/* The URL of Redis may hold a password, so it is not repeated. */
-static void check_urls(struct check *check, const struct config *config)
+/* It may hold a password, so it is not repeated. */
+static void check_redis(struct check *check, const char *redis)
 {
-    const char *redis = config->redis, *public_url = config->public_url;
     struct redis_address address;
 
     if (begins_with(redis, "rediss://"))
@@ -187,6 +186,13 @@ static void check_urls(struct check *check, const struct config *config)
                  "redis: cannot be understood; give redis://[user:password@]host:port/db, user and "
                  "password percent-encoded, or unix:///path?db=0, the path of at most %d bytes",
                  REDIS_PATH_MAX);
+}
+
+static void check_urls(struct check *check, const struct config *config)
+{
+    const char *public_url = config->public_url;
+
+    check_redis(check, config->redis);
     if (*public_url && !begins_with(public_url, "http://") && !begins_with(public_url, "https://"))
         complain(check, "public_url: '%s' must begin with https:// or http://", public_url);
 }
@@ -214,5 +220,13 @@ enum status config_check(const struct config *config, FILE *talk)
     check_test_clock(&check, config);
     if (config->reserve_bytes >= config->journal_map_bytes)
         complain(&check, "reserve_bytes: must be less than journal_map_bytes");
+    return check.failed ? STATUS_INVALID : STATUS_OK;
+}
+
+enum status config_check_redis(const struct config *config, FILE *talk)
+{
+    struct check check = {.talk = talk};
+
+    check_redis(&check, config->redis);
     return check.failed ? STATUS_INVALID : STATUS_OK;
 }

@@ -27,21 +27,30 @@ static bool is_in_use(const struct maintain_job *job)
     return !free;
 }
 
-static void print_result(const struct audit_result *result, bool json)
+/* Where Redis was to be looked at and could not be, nothing is said of what is there, and what was
+ * found elsewhere is not called by the name of the whole. */
+static void print_result(const struct audit_result *result, bool json, bool is_redis_away)
 {
     const struct {
         const char *name;
         uint64_t number;
         bool is_rare; /* not worth a line when it is 0 */
+        bool is_of_redis;
     } sums[] = {
-        {"optins", result->optins, false},    {"people", result->people, false},
-        {"ended", result->ended, false},      {"open", result->open, false},
-        {"received", result->received, true}, {"unpushed", result->unpushed, true},
-        {"young", result->young, true},       {"orphans", result->orphans, false},
+        {"optins", result->optins, false, false},
+        {"people", result->people, false, false},
+        {"ended", result->ended, false, false},
+        {"open", result->open, false, false},
+        {"received", result->received, true, false},
+        {"unpushed", result->unpushed, true, true},
+        {"young", result->young, true, false},
+        {is_redis_away ? "orphans_without_redis" : "orphans", result->orphans, false, false},
     };
     const size_t count = sizeof sums / sizeof *sums;
 
     for (size_t i = 0; i < count; i++) {
+        if (is_redis_away && sums[i].is_of_redis)
+            continue;
         if (json)
             printf("%s\"%s\":%" PRIu64 "%s", i == 0 ? "{" : ",", sums[i].name, sums[i].number,
                    i + 1 == count ? "}\n" : "");
@@ -81,7 +90,7 @@ static int run_audit(struct maintain_job *job)
     if (status == STATUS_REDIS_AWAY)
         maintain_fail("Redis does not let its queues be looked at (--redis, --without-redis): ",
                       job->config.redis);
-    print_result(&result, words->json);
+    print_result(&result, words->json, status == STATUS_REDIS_AWAY);
     return status == STATUS_OK && result.orphans == 0 ? 0 : EXIT_FAILED;
 }
 
@@ -97,6 +106,7 @@ int maintain_audit(int argc, char **argv)
         "Looks for every opt-in that was acknowledged, by code of its own: in the journal, in "
         "state\n"
         "and in Redis. Names what is missing, and prints `orphans <n>`. Exit 0: there are none.\n"
+        "Where Redis cannot be looked at, it prints `orphans_without_redis <n>` instead. Exit 1.\n"
         "Reads only; works beside a running server, and takes some seconds longer there.\n\n"
         "  optins    acknowledged; ended: by an outcome, or with a reason; open: something comes "
         "next\n"
@@ -113,6 +123,8 @@ int maintain_audit(int argc, char **argv)
         "\n",
         argc, argv);
 
+    if (code < 0 && !words.without_redis && config_check_redis(&job.config, stderr) != STATUS_OK)
+        code = EXIT_USAGE;
     return maintain_close(&job,
                           code < 0 ? maintain_apart(run_audit, &job, "journal or state") : code);
 }

@@ -96,7 +96,10 @@ class Lives(Audited):
         self.server.stop()
         self.redis.stop()
         found, orphans = self.audit(code=1)
-        self.assertEqual((0, []), (found["orphans"], orphans), "the rest is looked at while Redis is away")
+        self.assertEqual((0, []), (found["orphans_without_redis"], orphans), "the rest is looked at while Redis is away")
+        self.assertFalse({"orphans", "unpushed"} & found.keys(), "nothing is said of what was not looked at")
+        done = self.server.run("audit", "--data", self.server.data, "--redis", self.redis.url, "--json", check=False)
+        self.assertFalse({"orphans", "unpushed"} & json.loads(done.stdout.decode().splitlines()[-1]).keys())
         self.assertEqual(0, self.audit(words=["--without-redis"])[0]["orphans"])
         self.redis.start()
         self.assert_no_orphans()
@@ -105,6 +108,15 @@ class Lives(Audited):
         self.assert_no_orphans()
         self.redis("FLUSHALL")
         self.assertLess(0, self.assert_no_orphans()["unpushed"])
+
+
+    def test_a_url_that_is_none_is_a_wrong_word(self):
+        for url, words in (("http://x", "must begin with redis://"), ("redis://", "cannot be understood"), ("rediss://x", "TLS")):
+            done = self.server.run("audit", "--data", self.server.data, "--redis", url, check=False)
+            self.assertEqual((2, b""), (done.returncode, done.stdout), url)
+            self.assertIn(words, done.stderr.decode())
+            done = self.server.run("audit", "--data", self.server.data, "--redis", url, "--without-redis", check=False)
+            self.assertEqual(0, done.returncode, "nobody looks there")
 
 
 class UnderLoad(Audited):
