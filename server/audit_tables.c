@@ -40,6 +40,7 @@ static const char *name_row(struct audit *audit, enum audit_table table, const v
     static const char *const found_by[EDGE_KIND_END] = {
         [EDGE_PHONE] = "further phone number",
         [EDGE_EMAIL] = "further e-mail address",
+        [EDGE_ALONE] = "note of what the person is alone",
     };
     const uint8_t *bytes = key;
     char name[AUDIT_NAME_MAX];

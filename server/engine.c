@@ -113,7 +113,7 @@ static size_t without_zeros(const void *effect, size_t bytes)
 
 void engine_effect(struct record *record, enum effect_kind kind, const void *effect, size_t bytes)
 {
-    if (kind == EFFECT_PERSON || kind == EFFECT_TASK)
+    if (kind == EFFECT_PERSON || kind == EFFECT_TASK || kind == EFFECT_ALONE)
         bytes = without_zeros(effect, bytes);
     MUST(record_effect(record, kind, effect, bytes));
 }

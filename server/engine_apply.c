@@ -386,6 +386,8 @@ static enum status apply_edge(struct engine *engine, const struct record_view *r
     case EDGE_EMAIL:
         return index_insert(engine->options.index, INDEX_IDENTITY, hash_at(effect->other),
                             effect->person, record->header.now_ms);
+    case EDGE_ALONE:
+        return STATUS_OK;
     case EDGE_KIND_END:
         break;
     }
@@ -477,6 +479,7 @@ static enum status apply_effect(struct engine *engine, const struct record_view 
     case EFFECT_EPOCH:
     case EFFECT_MOVED:
     case EFFECT_MERGED:
+    case EFFECT_ALONE:
     case EFFECT_RECEIVED: /* nothing is folded from these */
         return STATUS_OK;
     }

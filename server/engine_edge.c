@@ -1,24 +1,29 @@
 /* How people hang together: who may be another one, who is one, who referred whom. */
 #include "server/engine_internal.h"
 
-static bool has_edge(struct life *life, enum edge_kind kind, uint64_t other,
+static bool has_edge(struct life *life, uint64_t person, enum edge_kind kind, uint64_t other,
                      struct state_edge *edge_out)
 {
-    return state_edge_next(life->engine->options.state, life->who->number, kind, other, edge_out) &&
+    return state_edge_next(life->engine->options.state, person, kind, other, edge_out) &&
            edge_out->other == other;
 }
 
-void life_add_edge(struct life *life, enum edge_kind kind, uint64_t other)
+static void add_edge(struct life *life, uint64_t person, enum edge_kind kind, uint64_t other)
 {
-    struct effect_edge effect = {.person = life->who->number,
+    struct effect_edge effect = {.person = person,
                                  .other = other,
                                  .seq = life->turn->seq,
                                  .kind = (uint8_t)kind,
                                  .agency = life->who->row.agency};
     struct state_edge edge;
 
-    if (!has_edge(life, kind, other, &edge))
+    if (!has_edge(life, person, kind, other, &edge))
         life_effect(life, EFFECT_EDGE, &effect, sizeof(effect));
+}
+
+void life_add_edge(struct life *life, enum edge_kind kind, uint64_t other)
+{
+    add_edge(life, life->who->number, kind, other);
 }
 
 bool life_drop_edge(struct life *life, enum edge_kind kind, uint64_t other)
@@ -30,7 +35,7 @@ bool life_drop_edge(struct life *life, enum edge_kind kind, uint64_t other)
                                  .agency = life->who->row.agency};
     struct state_edge edge;
 
-    if (!has_edge(life, kind, other, &edge))
+    if (!has_edge(life, life->who->number, kind, other, &edge))
         return false;
     effect.seq = edge.seq;
     life_effect(life, EFFECT_EDGE, &effect, sizeof(effect));
@@ -48,7 +53,8 @@ static void add_identity(struct life *life, struct hash said, bool phone)
     struct engine_person other;
 
     if (!hash_is_none(said) && !engine_find_identity(life->engine, said, phone, &other))
-        life_add_edge(life, phone ? EDGE_PHONE : EDGE_EMAIL, hash_place(said));
+        add_edge(life, life->speaker != 0 ? life->speaker : life->who->number,
+                 phone ? EDGE_PHONE : EDGE_EMAIL, hash_place(said));
 }
 
 void life_found_by(struct life *life, const struct effect_received *facts, bool review)

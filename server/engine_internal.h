@@ -26,6 +26,19 @@ struct engine_person {
     struct task_row task; /* number 0: none is open */
 };
 
+#define MERGED_MAX 16 /* into one person, one way or another */
+
+/* People who are one: who is left, and all who are merged into it (engine_alone.h). */
+struct company {
+    unsigned count;
+    struct alone {
+        struct engine_person who; /* number and row; no task, and the history of who is left */
+        struct person_row before; /* as it is stored */
+        bool is_new;              /* it is not */
+        bool speaks;              /* the record's words are this one's */
+    } of[1 + MERGED_MAX];
+};
+
 #define WORDS_BYTES_MAX (4 * OPTIN_STORED_MAX)
 
 /* Ends of business days, kept from when they were asked for last: opt-ins ask for that of today,
@@ -60,6 +73,7 @@ struct engine {
     char *told_bytes;    /* a payload that is the engine's own */
     struct record *rest; /* effects that stand behind the person's in the record at hand */
     struct day_ends day_ends;
+    struct company company;      /* of the life at hand */
     struct task_origin *origins; /* ORIGINS_KEPT */
     uint64_t origins_seq;        /* the record that was applied last */
 };
@@ -156,6 +170,9 @@ struct life {
     struct engine_person *who;
     struct person_row before;
     const struct playbook *playbook;
+    struct company *company; /* NULL: nobody is merged into the person */
+    uint64_t speaker;        /* of those, whose words are told; 0: none are */
+    bool is_alone;           /* one of them by itself: nobody is contacted, nothing is withdrawn */
 
     /* The opt-in at hand, which is not in the journal yet; NULL: there is none. */
     const struct effect_received *received;
@@ -266,14 +283,12 @@ bool life_carry_run(struct life *life, const struct playbook *old);
 
 /* --- people and people (engine_edge.c) ------------------------------------------------------- */
 
-#define MERGED_MAX 16 /* into one person, one way or another */
-
 void life_add_edge(struct life *life, enum edge_kind kind, uint64_t other); /* or it is there */
 bool life_drop_edge(struct life *life, enum edge_kind kind, uint64_t other);
 /* Something of theirs is another's, 0: there is something else to be looked at. */
 void life_collide(struct life *life, uint64_t other);
-/* A number or an address that nobody had, beside the person's own: it leads to the person as well.
- * `review`: it may be somebody else's. */
+/* A number or an address that nobody had, beside the person's own: it leads to the person as well,
+ * or to whose words these are. `review`: it may be somebody else's. */
 void life_found_by(struct life *life, const struct effect_received *facts, bool review);
 void life_reviewed(struct life *life);
 /* Whom the opt-in at hand names; who is not known leads to nobody (engine_refer.c). */

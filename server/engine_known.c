@@ -273,9 +273,8 @@ void life_hear_news(struct life *life, const struct report *words, struct news *
 }
 
 /* The person has more ways to be reached than before. */
-static bool add_identity(struct life *life, const struct news *news)
+static bool add_identity(struct person_row *row, const struct news *news)
 {
-    struct person_row *row = &life->who->row;
     bool phone = hash_is_none(row->phone) && !hash_is_none(news->phone);
     bool email = hash_is_none(row->email) && !hash_is_none(news->email);
 
@@ -293,5 +292,7 @@ bool life_take_news(struct life *life, const struct news *news)
     if (news->items.length == 0)
         return false;
     life_know(life, text_slice(&news->items));
-    return add_identity(life, news);
+    if (life->company != NULL) /* with whom all that is found out stays */
+        add_identity(&life->company->of[0].who.row, news);
+    return add_identity(&life->who->row, news);
 }

@@ -8,7 +8,7 @@
 
 #include "proto/must.h"
 #include "proto/name.h"
-#include "server/engine_joining.h"
+#include "server/engine_alone.h"
 
 #define DAY_MS 86400000ull
 
@@ -27,6 +27,9 @@ void life_begin(struct life *life, struct engine *engine, const struct turn *tur
     life->who = who;
     life->before = who->row;
     life->playbook = registry_playbook(engine->options.registry, who->row.playbook);
+    life->company = NULL;
+    life->speaker = 0;
+    life->is_alone = false;
     life->received = NULL;
     life->said = (struct slice){0};
     life->opened = 0;
@@ -35,11 +38,16 @@ void life_begin(struct life *life, struct engine *engine, const struct turn *tur
     life->queue_count = 0;
     life->has_facts = life->has_words = life->has_place = life->has_known = false;
     engine->rest->header.effects_bytes = 0;
+    if (who->row.marks & PERSON_JOINED) {
+        engine_load_company(engine, who, &engine->company);
+        life->company = &engine->company;
+    }
 }
 
 void life_effect(struct life *life, enum effect_kind kind, const void *effect, size_t bytes)
 {
-    engine_effect(life->engine->rest, kind, effect, bytes);
+    if (!life->is_alone)
+        engine_effect(life->engine->rest, kind, effect, bytes);
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -64,6 +72,8 @@ void life_end(struct life *life, struct record *record, bool always)
         engine_effect(record, EFFECT_PERSON, &effect, sizeof(effect));
     }
     MUST(record_effects(record, life->engine->rest));
+    if (life->company != NULL)
+        company_end(life, record);
 }
 
 uint64_t life_take_seq(struct life *life, uint32_t queue)
@@ -496,19 +506,6 @@ void life_score_both(struct life *life, const struct person_row *other)
 
     row_of(life)->score_hundredths = score;
     row_of(life)->score_s = (uint32_t)(life->turn->now_ms / 1000);
-}
-
-void life_score_since(struct life *life, const struct person_row *from, const struct person_row *to)
-{
-    uint64_t at_ms = to->score_s * 1000ull;
-    uint32_t had = score_at(life->playbook, from, at_ms);
-
-    if (from->score_s == to->score_s && from->score_hundredths == to->score_hundredths)
-        return;
-    row_of(life)->score_hundredths = score_at(life->playbook, row_of(life), at_ms);
-    if (to->score_hundredths > had)
-        row_of(life)->score_hundredths += to->score_hundredths - had;
-    row_of(life)->score_s = to->score_s;
 }
 
 void life_score(struct life *life, uint32_t points)

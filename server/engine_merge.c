@@ -2,7 +2,8 @@
  *
  * The older one is left: it has what both had, and whoever looks for the other one finds it. The
  * other's row stays as it was but for its plans, with its tasks withdrawn, so that its own history
- * can still be read, and so that it can be undone (engine_unmerge.c). */
+ * can still be read. Both go on alone beside that (engine_alone.c), so that it can be undone
+ * (engine_unmerge.c). */
 #include <string.h>
 
 #include "proto/must.h"
@@ -101,13 +102,12 @@ static void add_dates(struct person_row *row, const struct person_row *other)
 }
 
 /* Who has come further, in the order of the stages of the one that is left. */
-static void add_stage(struct joining *joining)
+static void add_stage(struct life *life, const struct person_row *other)
 {
-    const struct registry *registry = joining->engine->options.registry;
-    const struct playbook *own = joining->life.playbook;
-    const struct person_row *other = &joining->other.row;
+    const struct registry *registry = life->engine->options.registry;
+    const struct playbook *own = life->playbook;
     const struct playbook *theirs = registry_playbook(registry, other->playbook);
-    struct person_row *row = &joining->kept.row;
+    struct person_row *row = &life->who->row;
     unsigned stage = 0;
     bool buys, bought = row->flags & PERSON_CUSTOMER;
 
@@ -125,32 +125,33 @@ static void add_flags(struct person_row *row, const struct person_row *other)
 {
     row->flags |= other->flags & (uint8_t) ~(PERSON_REVIEW | PERSON_IMPORTED);
     row->silenced |= other->silenced;
-    row->unhappy |= other->unhappy;
+    row->marks |= other->marks & PERSON_UNHAPPY;
     if (row->reason == NO_TASK_UNREACHABLE && other->reason == NO_TASK_HAS_ONE)
         row->reason = NO_TASK_HAS_ONE;
     if (row->end == OUTCOME_NONE)
         row->end = other->end;
 }
 
-/* A call that is agreed goes before one that is planned. */
-static void add_plans(struct joining *joining)
+/* The other's run goes on, also where it began in another version of the playbook. */
+static void add_run(struct life *life, const struct person_row *other)
 {
-    const struct person_row *other = &joining->other.row;
-    struct person_row *row = &joining->kept.row;
-    bool adopts = row->closed != PERSON_WORKED && other->closed == PERSON_WORKED;
+    struct person_row *row = &life->who->row;
+
+    row->cadence = other->cadence;
+    row->cadence_ms = other->cadence_ms;
+    row->step = other->step;
+    row->passed = other->passed;
+    row->step_ms = other->step_ms;
+    if (row->playbook != other->playbook &&
+        !life_carry_run(life, registry_playbook(life->engine->options.registry, other->playbook)))
+        life_start_segments(life);
+}
+
+/* A call that is agreed goes before one that is planned. */
+static void add_call(struct person_row *row, const struct person_row *other)
+{
     bool agreed = row->call_why == CALL_AGREED;
 
-    if (adopts)
-        row->closed = PERSON_WORKED;
-    if (row->cadence == 0 && other->cadence != 0 && row->playbook == other->playbook) {
-        row->cadence = other->cadence;
-        row->cadence_ms = other->cadence_ms;
-        row->step = other->step;
-        row->passed = other->passed;
-        row->step_ms = other->step_ms;
-    } else if (adopts && row->step_ms == 0) {
-        life_start_segments(&joining->life);
-    }
     if (other->call_ms == 0 || (row->call_ms != 0 && agreed && other->call_why != CALL_AGREED) ||
         (row->call_ms != 0 && agreed == (other->call_why == CALL_AGREED) &&
          row->call_ms <= other->call_ms))
@@ -159,7 +160,40 @@ static void add_plans(struct joining *joining)
     row->call_why = other->call_why;
 }
 
+static void add_plans(struct life *life, const struct person_row *other)
+{
+    struct person_row *row = &life->who->row;
+    bool adopts = row->closed != PERSON_WORKED && other->closed == PERSON_WORKED;
+
+    if (adopts)
+        row->closed = PERSON_WORKED;
+    if (row->cadence == 0 && other->cadence != 0)
+        add_run(life, other);
+    else if (adopts && row->step_ms == 0)
+        life_start_segments(life);
+}
+
 /* --- tasks -------------------------------------------------------------------------------- */
+
+/* Both go on alone as well, and whoever is merged into them. */
+static void begin_company(struct joining *joining)
+{
+    struct engine *engine = joining->engine;
+    struct company *company = &engine->company, others = {.count = 0};
+
+    if (joining->life.company == NULL) {
+        company->count = 0;
+        company_add(company, &joining->kept);
+    }
+    if (joining->other.row.marks & PERSON_JOINED)
+        engine_load_company(engine, &joining->other, &others);
+    else
+        company_add(&others, &joining->other);
+    for (unsigned i = 0; i < others.count; i++)
+        company->of[company->count++] = others.of[i];
+    joining->life.company = company;
+    joining->kept.row.marks |= PERSON_JOINED;
+}
 
 /* All that the other one has open is withdrawn, and nothing is planned for it any more. */
 static void end_other(struct joining *joining, struct task_row *call_out)
@@ -175,7 +209,6 @@ static void end_other(struct joining *joining, struct task_row *call_out)
     joining->other.row.due_ms = 0;
     effect.row = joining->other.row;
     life_effect(life, EFFECT_PERSON, &effect, sizeof(effect));
-    life_drop_edge(life, EDGE_COLLIDES, joining->kept.number);
     life->who = &joining->kept;
 }
 
@@ -190,7 +223,21 @@ static void add_phone_to_call(struct joining *joining, struct task_row *open)
     life_add_to_task(&joining->life, open, row->phone_seq);
 }
 
-/* One call is left: its own, or the other's, which is told anew of the one that is left. */
+/* The source stands with a call where it is not the person's. */
+static void keep_source(const struct joining *joining, const struct task_row *call,
+                        struct task_row *open)
+{
+    const struct person_row *other = &joining->other.row, *kept = &joining->kept.row;
+
+    open->own_source =
+        call->own_source || other->source != kept->source || other->campaign != kept->campaign;
+    if (!open->own_source)
+        return;
+    open->source = call->own_source ? call->source : other->source;
+    open->campaign = call->own_source ? call->campaign : other->campaign;
+}
+
+/* One call is left: its own, or the other's, about what that was about. */
 static void keep_call(struct joining *joining, const struct task_row *call)
 {
     struct life *life = &joining->life;
@@ -206,6 +253,9 @@ static void keep_call(struct joining *joining, const struct task_row *call)
     open.queue = life_call_queue(life);
     if (open.queue == 0)
         open.queue = call->queue;
+    open.optin_seq = call->optin_seq;
+    open.received_ms = call->received_ms;
+    open.more_seq = call->more_seq;
     open.deadline_ms = call->deadline_ms;
     open.promise_ms = call->promise_ms;
     open.tiers = call->tiers;
@@ -213,6 +263,7 @@ static void keep_call(struct joining *joining, const struct task_row *call)
     open.flags |= call->flags & TASK_BREACHED;
     open.segment = call->segment;
     open.playbook = call->playbook;
+    keep_source(joining, call, &open);
     life_open_task(life, &open, joining->turn->now_ms);
 }
 
@@ -220,8 +271,10 @@ static void end_research(struct life *life)
 {
     struct task_row research;
 
-    if (life_can_be_called(life) && life_find_open(life, TASK_RESEARCH, &research))
-        life_end_task(life, &research);
+    if (!life_can_be_called(life) || !life_find_open(life, TASK_RESEARCH, &research))
+        return;
+    life_owe(life, &research);
+    life_end_task(life, &research);
 }
 
 /* `call`: the other's that was open; number 0: none. */
@@ -245,17 +298,18 @@ static void settle_tasks(struct joining *joining, const struct task_row *call)
 
 /* --- merging ------------------------------------------------------------------------------ */
 
-void joining_add(struct joining *joining)
+void life_join(struct life *life, const struct person_row *other, bool again)
 {
-    struct person_row *row = &joining->kept.row;
-    const struct person_row *other = &joining->other.row;
+    struct person_row *row = &life->who->row;
 
     add_identity(row, other);
-    add_counts(&joining->life, other);
+    add_counts(life, other);
     add_dates(row, other);
-    add_stage(joining);
+    add_stage(life, other);
     add_flags(row, other);
-    add_plans(joining);
+    add_plans(life, other);
+    if (!again || other->call_why == CALL_AGREED)
+        add_call(row, other);
 }
 
 /* What is known of both: of the same question, the newer record counts. */
@@ -275,13 +329,17 @@ void joining_seal(struct joining *joining, const struct command *command, enum r
                   bool has_known, struct record *record)
 {
     struct engine_person *kept = &joining->kept;
+    struct company *company = joining->life.company;
     struct report words;
 
     engine_begin(record, kind, joining->turn, kept->number, kept->last_seq, kept->row.agency);
     record->payload = command->payload;
     if (report_decode(command->payload, &words) == STATUS_OK && has_known)
         record->payload = life_told(&joining->life, &words);
+    joining->life.company = NULL; /* nobody goes along with this */
     life_end(&joining->life, record, true);
+    if (company != NULL)
+        company_write(&joining->life, company, record);
     record_seal(record);
     joining->settlement->optin.person = kept->number;
     joining->settlement->optin.person_first_ms = kept->row.first_ms;
@@ -290,18 +348,43 @@ void joining_seal(struct joining *joining, const struct command *command, enum r
     joining->settlement->status = STATUS_OK;
 }
 
-static void drop_review(struct joining *joining)
+/* Whom somebody was taken for who is one with it by now is not to be looked at any more. */
+static void drop_reviews_of(struct life *life, struct engine_person *who)
+{
+    struct state *state = life->engine->options.state;
+    struct state_edge edge;
+    uint64_t from = 0;
+
+    life->who = who;
+    while (state_edge_next(state, who->number, EDGE_COLLIDES, from, &edge)) {
+        from = edge.other + 1;
+        if (company_find(life->company, edge.other) != NULL)
+            life_drop_edge(life, EDGE_COLLIDES, edge.other);
+    }
+}
+
+static bool has_other_review(const struct joining *joining)
+{
+    struct state_edge edge;
+    uint64_t from = 0;
+
+    while (state_edge_next(joining->engine->options.state, joining->kept.number, EDGE_COLLIDES,
+                           from, &edge)) {
+        if (company_find(joining->life.company, edge.other) == NULL)
+            return true;
+        from = edge.other + 1;
+    }
+    return false;
+}
+
+static void drop_reviews(struct joining *joining)
 {
     struct life *life = &joining->life;
-    struct state *state = joining->engine->options.state;
-    uint64_t kept = joining->kept.number, other = joining->other.number;
-    struct state_edge edge;
-    bool more;
 
-    life_drop_edge(life, EDGE_COLLIDES, other);
-    more = state_edge_next(state, kept, EDGE_COLLIDES, 0, &edge) &&
-           (edge.other != other || state_edge_next(state, kept, EDGE_COLLIDES, other + 1, &edge));
-    if (!more)
+    for (unsigned i = 0; i < life->company->count; i++)
+        drop_reviews_of(life, &life->company->of[i].who);
+    life->who = &joining->kept;
+    if (!has_other_review(joining))
         joining->kept.row.flags &= (uint8_t)~PERSON_REVIEW;
 }
 
@@ -320,8 +403,9 @@ static enum status merge(struct joining *joining, const struct command *command,
                                              .kept_before = *row,
                                              .other_before = other};
     add_known(joining);
-    joining_add(joining);
-    drop_review(joining);
+    begin_company(joining);
+    life_join(life, &joining->other.row, false);
+    drop_reviews(joining);
     end_other(joining, &call);
     settle_tasks(joining, &call);
     life_effect(life, EFFECT_MERGED, &joining->merged, sizeof(joining->merged));

@@ -1,7 +1,7 @@
 /* What somebody does by hand to where a person stands: another stage, another version of the
  * playbook, an end to "never again", a look that was taken. Managers do; the transitions and the
  * guards of the playbook hold for them as well. */
-#include "server/engine_internal.h"
+#include "server/engine_alone.h"
 
 struct moving {
     struct engine *engine;
@@ -31,9 +31,17 @@ bool engine_load_whom(struct engine *engine, const struct command_person *comman
 
 /* --- another stage ------------------------------------------------------------------------ */
 
+static void enter(struct life *life, unsigned stage)
+{
+    life_enter(life, stage);
+    life_suit_cadence(life);
+    life_keep_going(life);
+}
+
+/* Of several people who are one, it is the one that is left who is put there. */
 static enum status move_stage(struct moving *moving)
 {
-    struct life *life = &moving->life;
+    struct life *life = &moving->life, alone;
     unsigned stage = playbook_stage_of(life->playbook, moving->words.value);
     enum playbook_way way;
 
@@ -46,9 +54,11 @@ static enum status move_stage(struct moving *moving)
     if (way != PLAYBOOK_WAY_OPEN)
         return refuse(moving, STATUS_CONFLICT,
                       way == PLAYBOOK_WAY_NONE ? DENIED_NO_WAY : DENIED_GUARD);
-    life_enter(life, stage);
-    life_suit_cadence(life);
-    life_keep_going(life);
+    enter(life, stage);
+    if (life->company != NULL)
+        life->speaker = moving->who.number;
+    if (life_begin_alone(&alone, life))
+        enter(&alone, stage);
     return STATUS_OK;
 }
 
@@ -62,6 +72,42 @@ static bool is_theirs(const struct moving *moving, uint32_t number)
 
     return number == 0 || (version != NULL && version->playbook != NULL &&
                            (version->agency == 0 || version->agency == moving->who.row.agency));
+}
+
+/* False: not in that version's stages, or not with its steps. */
+static bool carry(struct life *life, const struct playbook *playbook, uint32_t number,
+                  unsigned stage, uint8_t *lost_out)
+{
+    const struct playbook *old = life->playbook;
+    struct person_row *row = &life->who->row;
+
+    row->playbook = number;
+    life->playbook = playbook;
+    life->has_facts = false;
+    life_enter(life, stage);
+    if (!life_carry_over(life, old, lost_out))
+        return false;
+    if (row->closed == PERSON_WORKED || row->segment != 0) /* who has ended is of one of it, too */
+        life_keep_going(life);
+    return true;
+}
+
+/* Of several people who are one, each; who cannot be put there stays. */
+static void carry_all(struct life *life)
+{
+    const struct person_row *row = &life->who->row;
+
+    for (unsigned i = 0; life->company != NULL && i < life->company->count; i++) {
+        struct alone *alone = &life->company->of[i];
+        const struct person_row before = alone->who.row;
+        struct life own;
+        unsigned stage;
+        uint8_t lost = 0;
+        life_begin_of(&own, life, alone);
+        stage = playbook_stage_of(life->playbook, playbook_stage_id(own.playbook, before.stage));
+        if (stage == 0 || !carry(&own, life->playbook, row->playbook, stage, &lost))
+            alone->who.row = before;
+    }
 }
 
 static enum status move_playbook(struct moving *moving)
@@ -82,29 +128,38 @@ static enum status move_playbook(struct moving *moving)
         return refuse(moving, STATUS_DUPLICATE, DENIED_NOT);
     if (stage == 0)
         return refuse(moving, STATUS_CONFLICT, DENIED_STAGE_LOST);
-    row->playbook = command->playbook;
-    life->playbook = playbook;
-    life->has_facts = false;
-    life_enter(life, stage);
-    if (!life_carry_over(life, old, &moving->moved.lost))
+    if (!carry(life, playbook, command->playbook, stage, &moving->moved.lost))
         return refuse(moving, STATUS_CONFLICT, DENIED_STEPS_FAR);
-    if (row->closed == PERSON_WORKED || row->segment != 0) /* who has ended is of one of it, too */
-        life_keep_going(life);
+    carry_all(life);
     return STATUS_OK;
 }
 
 /* --- the rest ----------------------------------------------------------------------------- */
 
-/* Channels that are silent for a reason of their own stay so. */
-static enum status contact_again(struct moving *moving)
+static void take_up(struct life *life)
 {
-    struct person_row *row = &moving->who.row;
+    struct person_row *row = &life->who->row;
 
     if (!(row->flags & PERSON_DO_NOT_CONTACT))
-        return refuse(moving, STATUS_DUPLICATE, DENIED_NOT);
+        return;
     row->flags &= (uint8_t)~PERSON_DO_NOT_CONTACT;
-    life_meet(&moving->life);
-    life_keep_going(&moving->life);
+    life_meet(life);
+    life_keep_going(life);
+}
+
+/* Channels that are silent for a reason of their own stay so. Of several people who are one,
+ * whoever has said it. */
+static enum status contact_again(struct moving *moving)
+{
+    struct life *life = &moving->life, alone;
+
+    if (!(moving->who.row.flags & PERSON_DO_NOT_CONTACT))
+        return refuse(moving, STATUS_DUPLICATE, DENIED_NOT);
+    take_up(life);
+    for (unsigned i = 0; life->company != NULL && i < life->company->count; i++) {
+        life_begin_of(&alone, life, &life->company->of[i]);
+        take_up(&alone);
+    }
     return STATUS_OK;
 }
 

@@ -4,7 +4,7 @@
 
 #include "proto/must.h"
 #include "proto/task.h"
-#include "server/engine_internal.h"
+#include "server/engine_alone.h"
 
 #define RESEARCH_WITHIN_MS 86400000ull
 
@@ -253,6 +253,7 @@ static bool is_hastened(struct life *life, struct task_row *open,
         return false;
     drop_seq = life_put_anew(life, &fresh, decision->received_ms);
     tell_optin(life, &fresh, decision);
+    life_owe(life, open); /* it was about the words of another one who is one with whoever comes */
     *open = fresh;
     life_task_effect(life, open, drop_seq);
     return true;
@@ -305,6 +306,28 @@ static bool takes_part(struct life *life, enum no_task reason)
     return true;
 }
 
+/* What it makes of whose words they are, alone. */
+static void meet_alone(struct life *life, const struct effect_received *facts, struct slice said,
+                       const struct site *site, const struct effect_optin *decision)
+{
+    struct effect_optin own = *decision;
+    struct engine_person *who;
+    struct life alone;
+
+    if (!life_begin_alone(&alone, life))
+        return;
+    who = alone.who;
+    person_meet(life->engine, who, facts, site, own.optin_seq, own.received_ms, false);
+    if (who->row.optin_seq == own.optin_seq) {
+        alone.received = facts;
+        alone.said = said;
+    }
+    own.reason = (uint8_t)engine_reason(&who->row, facts, own.received_ms);
+    who->row.reason = own.reason;
+    takes_part(&alone, (enum no_task)own.reason);
+    give_task(&alone, site, false, &own);
+}
+
 /* The decision for one opt-in whose payload is that of record `optin_seq`. */
 static void decide_facts(struct engine *engine, const struct effect_received *facts,
                          struct slice said, const struct site *site, uint64_t optin_seq,
@@ -326,6 +349,7 @@ static void decide_facts(struct engine *engine, const struct effect_received *fa
         life.received = facts;
         life.said = said;
     }
+    life_hear_from(&life, facts);
     if (collides != 0)
         life_collide(&life, collides);
     life_found_by(&life, facts, collides != 0);
@@ -351,6 +375,7 @@ static void decide_facts(struct engine *engine, const struct effect_received *fa
         life_steps_now(&life);
         life_named(&life);
     }
+    meet_alone(&life, facts, said, site, decision);
 
     engine_begin(record, kind, turn, who.number, who.last_seq, site->agency);
     engine_effect(record, EFFECT_OPTIN, decision, sizeof(*decision));
@@ -410,6 +435,13 @@ static bool same_content(struct engine *engine, const struct effect_optin *found
                       facts->content);
 }
 
+/* Whose opt-in it was, or who is left of them: they may have become two since. */
+static bool load_speaker(struct engine *engine, const struct effect_optin *found,
+                         struct engine_person *out)
+{
+    return engine_load_kept(engine, engine_whose(engine, found->optin_seq, found->person), out);
+}
+
 static enum status answer_replay(struct engine *engine, const struct command *command,
                                  const struct site *site, const struct effect_optin *found,
                                  uint64_t found_seq, const struct turn *turn, struct record *record,
@@ -425,7 +457,7 @@ static enum status answer_replay(struct engine *engine, const struct command *co
         return settlement->status = STATUS_KEY_REUSED;
 
     /* A visitor cannot be told, so what he said second is kept beside the first, and adds to it. */
-    if (!engine_load_kept(engine, found->person, &who))
+    if (!load_speaker(engine, found, &who))
         return settlement->status = STATUS_CORRUPT;
     engine_begin(record, RECORD_REPEATED, turn, who.number, who.last_seq, who.row.agency);
     engine_decide_update(engine, &command->optin, found, site, command->payload, turn->seq,
@@ -526,7 +558,7 @@ enum status engine_decide_received(struct engine *engine, const struct record_vi
         return STATUS_CORRUPT;
     site = registry_site(engine->options.registry, facts.site);
     if (find_replay(engine, &facts, received->header.now_ms, &decision, &found_seq) &&
-        engine_load_kept(engine, decision.person, &who)) {
+        load_speaker(engine, &decision, &who)) {
         decide_repeated(engine, received, &facts, site, &decision, &who, turn, record);
         return STATUS_OK;
     }

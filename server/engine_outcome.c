@@ -73,7 +73,7 @@ static void note_mood(struct person_row *row, enum outcome outcome)
 {
     switch (outcome) {
     case OUTCOME_UNSATISFIED:
-        row->unhappy = 1;
+        row->marks |= PERSON_UNHAPPY;
         break;
     case OUTCOME_CONVERSATION:
     case OUTCOME_APPOINTMENT:
@@ -84,7 +84,7 @@ static void note_mood(struct person_row *row, enum outcome outcome)
     case OUTCOME_SOLD:
     case OUTCOME_SATISFIED:
     case OUTCOME_REFERRAL:
-        row->unhappy = 0;
+        row->marks &= (uint8_t)~PERSON_UNHAPPY;
         break;
     default:
         break;

@@ -170,7 +170,7 @@ static void note_merge(struct life *life, struct past *past, const struct record
 
     if (is_since)
         past->is_latest = false;
-    if (!effect_find(record, EFFECT_MERGED, &merged, sizeof(merged)) ||
+    if (life->is_alone || !effect_find(record, EFFECT_MERGED, &merged, sizeof(merged)) ||
         !is_one_still(life, &merged, record->header.seq))
         return;
     past->is_stopped |=
@@ -191,29 +191,60 @@ static bool is_base(const struct record_view *record)
     return record->header.kind == RECORD_MERGED || record->header.kind == RECORD_UNMERGED;
 }
 
+static bool find_row(const struct life *life, const struct record_view *record,
+                     struct effect_person *out)
+{
+    if (life->is_alone)
+        return alone_find_row(record, life->who->number, &out->row);
+    return effect_find(record, EFFECT_PERSON, out, sizeof(*out)) &&
+           out->person == life->who->number;
+}
+
+/* Not of somebody who was one with the person then, and is not now. */
+static bool is_own(const struct life *life, const struct record_view *record)
+{
+    uint64_t speaker = alone_find_speaker(record);
+
+    return speaker == 0 || speaker == life->who->number ||
+           (life->company != NULL && company_find(life->company, speaker) != NULL);
+}
+
+static void note_words(struct life *life, struct past *past, const struct record_view *record,
+                       const struct person_row *row)
+{
+    switch ((enum record_kind)record->header.kind) {
+    case RECORD_OUTCOME:
+    case RECORD_AMEND:
+        note_word(life, past, record, row);
+        return;
+    case RECORD_LATE:
+        note_late(life, past, record, row);
+        return;
+    case RECORD_OPTIN:
+    case RECORD_DECIDED:
+    case RECORD_REPEATED:
+        if (row != NULL)
+            note_optin(past, record, row);
+        return;
+    default:
+        return;
+    }
+}
+
 static void note_record(struct life *life, struct past *past, const struct record_view *record)
 {
     struct effect_person person;
-    const struct person_row *row = NULL;
+    const struct person_row *row = find_row(life, record, &person) ? &person.row : NULL;
     bool is_before = past->header.seq != 0 && !past->has_before;
 
-    if (effect_find(record, EFFECT_PERSON, &person, sizeof(person)) &&
-        person.person == life->who->number)
-        row = &person.row;
     if (row != NULL && !(row->flags & PERSON_DO_NOT_CONTACT))
         past->was_taken_up = true;
     if (row != NULL)
         past->opened |= (uint16_t)~row->silenced;
-    if (record->header.kind == RECORD_OUTCOME || record->header.kind == RECORD_AMEND)
-        note_word(life, past, record, row);
-    else if (record->header.kind == RECORD_LATE)
-        note_late(life, past, record, row);
-    else if (record->header.kind == RECORD_MERGED || record->header.kind == RECORD_UNMERGED)
+    if (record->header.kind == RECORD_MERGED || record->header.kind == RECORD_UNMERGED)
         note_merge(life, past, record);
-    else if ((record->header.kind == RECORD_OPTIN || record->header.kind == RECORD_DECIDED ||
-              record->header.kind == RECORD_REPEATED) &&
-             row != NULL)
-        note_optin(past, record, row);
+    else if (is_own(life, record))
+        note_words(life, past, record, row);
     if (row != NULL && !past->has_base && is_base(record)) {
         past->base = *row;
         past->base_events = past->count;
@@ -334,8 +365,9 @@ static void go_through_again(struct life *life, const struct past *past, const s
     row->stage = base_stage(life, past);
     row->flags &= (uint8_t) ~(PERSON_CUSTOMER | PERSON_CONVERSED);
     row->conversed_ms = 0;
-    row->unhappy = past->has_base && engine_is_unhappy(&past->base);
+    row->marks &= (uint8_t)~PERSON_UNHAPPY;
     if (past->has_base) {
+        row->marks |= engine_is_unhappy(&past->base) ? PERSON_UNHAPPY : 0;
         row->flags |= past->base.flags & (PERSON_CUSTOMER | PERSON_CONVERSED);
         row->conversed_ms = past->base.conversed_ms;
     }

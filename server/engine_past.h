@@ -4,7 +4,7 @@
 #ifndef HOTLEAD_SERVER_ENGINE_PAST_H
 #define HOTLEAD_SERVER_ENGINE_PAST_H
 
-#include "server/engine_internal.h"
+#include "server/engine_alone.h"
 
 /* What there was of the person, walked newest first, and what of it concerns the amended task. */
 struct past {

@@ -28,6 +28,7 @@ struct hearing {
     enum task_channel channel;
     struct hash identity;
     struct life *life;
+    struct life *alone;   /* of whose words the task tells, where several are one */
     struct report words;  /* what the report says */
     struct news news;     /* of it: what is found out */
     struct slice payload; /* the report as it is stored */
@@ -354,14 +355,17 @@ static void listen(struct hearing *hearing, struct heard *out)
     };
 }
 
-/* What somebody says or does who was merged, the one that is left does. */
-static enum status turn_to_kept(struct hearing *hearing)
+/* What is said behind a task's outcome is said by whose words it told, or by who is left of them:
+ * some were merged since, or are two again. */
+static enum status turn_to_speaker(struct hearing *hearing)
 {
-    if (hearing->who.row.closed != PERSON_MERGED)
-        return STATUS_OK;
-    if (!engine_load_kept(hearing->engine, hearing->who.number, &hearing->who))
+    uint64_t speaker = engine_whose_task(hearing->engine, &hearing->who, hearing->report->task);
+
+    if (!engine_load_kept(hearing->engine, speaker, &hearing->who))
         return STATUS_CORRUPT;
     life_begin(hearing->life, hearing->engine, hearing->turn, &hearing->who);
+    if (hearing->life->company != NULL)
+        hearing->life->speaker = speaker;
     return STATUS_OK;
 }
 
@@ -372,36 +376,77 @@ static void hear_wish(struct hearing *hearing)
     listen(hearing, &heard);
     life_hear_of_before(hearing->life, &heard);
     life_check_owner(hearing->life);
+    if (life_begin_alone(hearing->alone, hearing->life))
+        life_hear_of_before(hearing->alone, &heard);
     hearing->settlement->wish = true;
+}
+
+/* A step that the merge withdrew was done all the same: it is not owed any more. */
+static void note_done(struct hearing *hearing)
+{
+    struct engine *engine = hearing->engine;
+    struct life *life = hearing->life;
+    struct engine_person kept;
+    struct task_row told;
+    uint64_t speaker = engine_find_told(engine, &hearing->who, hearing->report->task, &told)
+                           ? engine_whose(engine, told.optin_seq, hearing->who.number)
+                           : 0;
+
+    if (speaker == 0 || !engine_load_kept(engine, hearing->who.number, &kept))
+        return;
+    engine_load_company(engine, &kept, &engine->company);
+    life->company = &engine->company;
+    life->speaker = speaker;
+    if (life_begin_alone(hearing->alone, life))
+        alone_forget_step(&hearing->alone->who->row, &told);
 }
 
 static enum status hear_late(struct hearing *hearing)
 {
     if (hearing->who.row.closed == PERSON_MERGED)
         hearing->settlement->denial = DENIED_MERGED;
-    if (engine_is_wish(hearing->report->outcome) && turn_to_kept(hearing) != STATUS_OK)
+    if (engine_is_wish(hearing->report->outcome) && turn_to_speaker(hearing) != STATUS_OK)
         return refuse(hearing, STATUS_CORRUPT);
     begin(hearing, RECORD_LATE, 0);
     if (engine_is_wish(hearing->report->outcome))
         hear_wish(hearing);
+    else if (hearing->who.row.closed == PERSON_MERGED)
+        note_done(hearing);
     return finish(hearing, STATUS_CONFLICT);
 }
 
-static void count_attempt(struct hearing *hearing, const struct playbook_outcome *does,
-                          const struct heard *heard)
+static void count_attempt(struct hearing *hearing, struct life *life, const struct heard *heard)
 {
-    struct person_row *row = &hearing->who.row;
+    const struct playbook_outcome *does =
+        engine_trial(life->playbook, heard->outcome, heard->channel);
+    struct person_row *row = &life->who->row;
 
     if (row->site == 0) /* of before this was noted */
         row->site = hearing->row.site;
     row->attempts += does->attempt;
     if (does->attempt && hearing->row.kind == TASK_FIRST_RESPONSE && hearing->row.promise_ms != 0 &&
         heard->contact_ms > hearing->row.promise_ms)
-        life_miss_promise(hearing->life, &hearing->row);
+        life_miss_promise(life, &hearing->row);
     if (does->contact && row->contact_ms == 0)
         row->contact_ms = heard->contact_ms;
     if (does->contact && heard->channel == TASK_CALL)
-        life_touch(hearing->life, TASK_CALL, heard->contact_ms);
+        life_touch(life, TASK_CALL, heard->contact_ms);
+}
+
+/* What the outcome makes of whose words the task tells, alone: a response that was owed is given.
+ */
+static void hear_alone(struct hearing *hearing, const struct heard *heard)
+{
+    struct life *alone = hearing->alone;
+
+    if (!life_begin_alone(alone, hearing->life))
+        return;
+    count_attempt(hearing, alone, heard);
+    if (alone->who->row.call_why == CALL_AGAIN &&
+        (heard->channel == TASK_CALL || heard->channel == TASK_RESEARCH))
+        life_plan_call(alone, 0, CALL_NOT);
+    life_learn(alone, heard->outcome, heard->contact_ms);
+    life_hear(alone, heard);
 }
 
 /* Who works a task without a word before its outcome is its owner all the same; not who brings one
@@ -441,7 +486,8 @@ static enum status hear_outcome(struct hearing *hearing)
     reached = take_news(hearing);
     listen(hearing, &heard);
     hearing->settlement->waited_ms = heard.contact_ms - hearing->row.received_ms;
-    count_attempt(hearing, does, &heard);
+    life_hear_about(hearing->life, &hearing->row);
+    count_attempt(hearing, hearing->life, &heard);
     note_worker(hearing);
     life_end_task(hearing->life, &hearing->row);
     life_learn(hearing->life, outcome, heard.contact_ms);
@@ -451,6 +497,7 @@ static enum status hear_outcome(struct hearing *hearing)
     if (reached)
         life_reach(hearing->life);
     life_check_owner(hearing->life);
+    hear_alone(hearing, &heard);
     hearing->settlement->delivery = hearing->row.delivery;
     return finish(hearing, STATUS_OK);
 }
@@ -465,8 +512,7 @@ static enum status may_amend(const struct hearing *hearing, const struct past *p
     unsigned more =
         engine_trial(playbook, outcome, hearing->channel)->attempt && !past->was_attempt;
 
-    if (hearing->row.number != 0 || hearing->who.row.closed == PERSON_MERGED ||
-        past->header.seq == 0)
+    if (hearing->row.number != 0 || past->header.seq == 0)
         return STATUS_CONFLICT;
     if (!report->manager && past->ended.agent != report->agent)
         return STATUS_FORBIDDEN;
@@ -479,6 +525,30 @@ static enum status may_amend(const struct hearing *hearing, const struct past *p
     return engine_may_end(playbook, outcome, life_attempts(hearing->life) + more);
 }
 
+static void amend_alone(struct hearing *hearing, const struct heard *heard)
+{
+    struct past past;
+
+    if (!life_begin_alone(hearing->alone, hearing->life))
+        return;
+    life_look_back(hearing->alone, heard->task, heard->channel, heard->outcome, &past);
+    life_amend(hearing->alone, &past, heard);
+}
+
+/* The task told the words of somebody who was merged since, or who is another one again. */
+static bool is_anothers(struct hearing *hearing)
+{
+    struct life *life = hearing->life;
+    uint64_t speaker = engine_whose_task(hearing->engine, &hearing->who, hearing->report->task);
+
+    if (life->company != NULL)
+        life->speaker = speaker;
+    if (hearing->who.row.closed == PERSON_MERGED)
+        return true;
+    return life->company != NULL ? company_find(life->company, speaker) == NULL
+                                 : speaker != hearing->who.number;
+}
+
 static enum status hear_amend(struct hearing *hearing)
 {
     struct past past;
@@ -486,8 +556,9 @@ static enum status hear_amend(struct hearing *hearing)
     struct effect_amended amended;
     enum status allowed;
 
-    if (engine_is_wish(hearing->report->outcome) && hearing->who.row.closed == PERSON_MERGED)
-        return hear_late(hearing);
+    if (is_anothers(hearing))
+        return engine_is_wish(hearing->report->outcome) ? hear_late(hearing)
+                                                        : refuse(hearing, STATUS_CONFLICT);
     life_look_back(hearing->life, hearing->report->task, hearing->channel,
                    (enum outcome)hearing->report->outcome, &past);
     allowed = may_amend(hearing, &past);
@@ -504,6 +575,7 @@ static enum status hear_amend(struct hearing *hearing)
     life_amend(hearing->life, &past, &heard);
     amended = life_amended(hearing->life, &past);
     engine_effect(hearing->record, EFFECT_AMENDED, &amended, sizeof(amended));
+    amend_alone(hearing, &heard);
     return finish(hearing, STATUS_OK);
 }
 
@@ -521,7 +593,7 @@ static enum status hear_signal(struct hearing *hearing)
     hearing->identity = engine_signal_identity(hearing->engine, &noticed);
     if (engine_was_noticed(hearing->engine, &noticed, &hearing->who))
         return refuse(hearing, STATUS_DUPLICATE);
-    if (turn_to_kept(hearing) != STATUS_OK)
+    if (turn_to_speaker(hearing) != STATUS_OK)
         return refuse(hearing, STATUS_CORRUPT);
     begin(hearing, RECORD_SIGNAL, 0);
     life_notice(hearing->life, &noticed, &effect);
@@ -544,7 +616,7 @@ enum status engine_decide_report(struct engine *engine, const struct command *co
                                  const struct turn *turn, struct record *record,
                                  struct settlement *settlement)
 {
-    struct life life; /* large, and made by life_begin: not to be cleared for every report */
+    struct life life, alone; /* large, and begun where they are used: not to be cleared for all */
     struct hearing hearing = {
         .engine = engine,
         .command = command,
@@ -554,6 +626,7 @@ enum status engine_decide_report(struct engine *engine, const struct command *co
         .record = record,
         .settlement = settlement,
         .life = &life,
+        .alone = &alone,
         .payload = command->payload,
     };
     enum status result = find_task(&hearing);

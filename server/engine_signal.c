@@ -1,6 +1,6 @@
 /* Interest that people show: they open what was sent, click, come by, write back. It counts for the
  * score, from which temperature and segment follow; who is hot by it is called sooner. */
-#include "server/engine_internal.h"
+#include "server/engine_alone.h"
 
 #include "proto/report.h"
 
@@ -44,6 +44,9 @@ static uint32_t points_of(const struct playbook_score *score, enum signal_kind k
 
 void life_notice(struct life *life, const struct noticed *noticed, struct effect_signal *effect)
 {
+    struct effect_signal told;
+    struct life alone;
+
     *effect = (struct effect_signal){
         .identity = engine_signal_identity(life->engine, noticed),
         .task = noticed->task,
@@ -55,6 +58,8 @@ void life_notice(struct life *life, const struct noticed *noticed, struct effect
     life_follow(life);
     effect->hot = life_is_hot(life);
     effect->hastened = effect->hot && life_hasten(life);
+    if (life_begin_alone(&alone, life))
+        life_notice(&alone, noticed, &told);
 }
 
 /* --- over HTTP --------------------------------------------------------------------------- */
@@ -94,6 +99,9 @@ enum status engine_decide_signal(struct engine *engine, const struct command *co
     if (engine_was_noticed(engine, &noticed, &named))
         return settlement->status = STATUS_DUPLICATE;
     life_begin(&life, engine, turn, &who);
+    if (life.company != NULL)
+        life.speaker =
+            signal->task != 0 ? engine_whose_task(engine, &named, signal->task) : named.number;
     life_notice(&life, &noticed, &effect);
     engine_begin(record, RECORD_SIGNAL, turn, who.number, who.last_seq, who.row.agency);
     engine_effect(record, EFFECT_SIGNAL, &effect, sizeof(effect));

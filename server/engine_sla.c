@@ -1,7 +1,7 @@
 /* What is promised about the first response: several tiers, of which the segment says one is the
  * deadline; and who hears of it when nobody claims it. Each tier and each rung comes once. */
 #include "proto/must.h"
-#include "server/engine_internal.h"
+#include "server/engine_alone.h"
 
 static const struct playbook *playbook_of(struct engine *engine, const struct task_row *row)
 {
@@ -122,6 +122,7 @@ uint64_t engine_next_rung_ms(struct engine *engine, const struct task_row *row)
 void life_miss_promise(struct life *life, const struct task_row *row)
 {
     life->who->row.missed_s = (uint32_t)(row->promise_ms / 1000);
+    life_note_missed(life, row);
 }
 
 void life_miss_tier(struct life *life, struct task_row *row, uint64_t due_ms)

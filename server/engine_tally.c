@@ -97,7 +97,7 @@ bool engine_is_adrift(const struct person_row *row)
 
 bool engine_is_unhappy(const struct person_row *row)
 {
-    return row->unhappy != 0 || row->end == OUTCOME_UNSATISFIED;
+    return (row->marks & PERSON_UNHAPPY) || row->end == OUTCOME_UNSATISFIED;
 }
 
 /* Who could not be called by the end, was not given up. */

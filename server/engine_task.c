@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "proto/must.h"
-#include "server/engine_internal.h"
+#include "server/engine_alone.h"
 
 /* What a robot sends is never contact, so it breaks no promise: its deadline says how late it may
  * still be sent. */
@@ -24,6 +24,8 @@ bool life_find_open(struct life *life, enum task_channel channel, struct task_ro
     struct state *state = life->engine->options.state;
     uint64_t after = 0;
 
+    if (life->is_alone)
+        return false;
     if (who->task.number != 0 && who->task.channel == channel) {
         *out = who->task;
         return true;
@@ -207,6 +209,10 @@ void life_task_effect(struct life *life, const struct task_row *row, uint64_t dr
 
 void life_open_task(struct life *life, struct task_row *row, uint64_t at_ms)
 {
+    if (life->is_alone) {
+        alone_owe(&life->who->row, row, at_ms);
+        return;
+    }
     MUST(row->queue != 0); /* on which nobody would ever see it */
     engine_set_queue(life->engine, row, row->queue);
     if (row->channel == TASK_CALL)
@@ -349,20 +355,26 @@ void life_leave_undone(struct life *life, const struct task_row *row)
     life_end_task(life, row);
 }
 
+static void withdraw(struct life *life, const struct task_row *row)
+{
+    life_owe(life, row);
+    life_end_task(life, row);
+}
+
 void life_end_tasks(struct life *life, const struct life_endings *endings)
 {
     const struct engine_person *who = life->who;
     struct task_row other;
     uint64_t after = 0;
 
-    if (endings->channels == 0 && !endings->steps)
+    if ((endings->channels == 0 && !endings->steps) || life->is_alone)
         return;
     if (is_to_end(&who->task, endings))
-        life_end_task(life, &who->task);
+        withdraw(life, &who->task);
     while (state_task_next(life->engine->options.state, who->number, after, &other)) {
         after = other.number;
         if (is_to_end(&other, endings))
-            life_end_task(life, &other);
+            withdraw(life, &other);
     }
 }
 

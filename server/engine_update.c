@@ -1,5 +1,5 @@
 /* What becomes of an update: other content under the same id, from a public key. */
-#include "server/engine_internal.h"
+#include "server/engine_alone.h"
 
 /* 0: nobody else's. */
 static uint64_t whose_else(struct engine *engine, struct hash hash, bool phone,
@@ -65,42 +65,72 @@ static void give_update_task(struct life *life, const struct site *site,
     end_research(life);
 }
 
+/* What was said once more, and the opt-in that it was said to. */
+struct update {
+    const struct effect_received *facts; /* what the person may be told of it */
+    const struct effect_optin *found;
+    const struct site *site;
+    struct slice said;
+    uint64_t said_seq, said_ms;
+    bool review, others_phone;
+};
+
+/* A task shows all words of an update, and whose phone it is may have asked not to be called:
+ * nothing changes but the flag, for a manager. */
+static void take(struct life *life, const struct update *update)
+{
+    const struct effect_received *facts = update->facts;
+    struct person_row *row = &life->who->row;
+    const struct person_row before = *row;
+    bool possible, consents, taken_up;
+
+    engine_add_words(life->engine, life->who, facts, update->said_seq, update->review);
+    life_found_by(life, facts, update->review);
+    if (engine_is_own_words(facts, update->review)) {
+        life->received = facts;
+        life->said = update->said;
+        row->optin_seq = update->said_seq;
+    }
+    if (!update->others_phone)
+        row->reason = (uint8_t)engine_reason(row, facts, update->said_ms);
+    taken_up = before.flags & ~row->flags & PERSON_DO_NOT_CONTACT;
+    possible = !hash_equal(before.phone, row->phone) ||
+               (hash_is_none(before.phone) && hash_is_none(before.email)) || taken_up;
+    consents = facts->flags & ~update->found->flags & INTAKE_CONSENT;
+    if (taken_up || (row->reason == NO_TASK_HAS_ONE && !update->others_phone && row->cadence == 0))
+        life_meet(life);
+    if (row->reason == NO_TASK_HAS_ONE && !update->others_phone)
+        give_update_task(life, update->site, update->found, possible, consents, update->said_seq);
+    life_named(life);
+}
+
 void engine_decide_update(struct engine *engine, const struct effect_received *facts,
                           const struct effect_optin *found, const struct site *site,
                           struct slice said, uint64_t said_seq, uint64_t said_ms,
                           const struct turn *turn, struct engine_person *who, struct record *record)
 {
-    const struct person_row before = who->row;
-    bool review, possible, consents, others_phone, taken_up;
     uint64_t others[2];
-    struct effect_received update = update_of(engine, facts, found, who, others);
-    struct life life;
+    struct effect_received own_facts = update_of(engine, facts, found, who, others);
+    struct update update = {
+        .facts = &own_facts,
+        .found = found,
+        .site = site,
+        .said = said,
+        .said_seq = said_seq,
+        .said_ms = said_ms,
+        .review = others[0] != 0 || others[1] != 0,
+        .others_phone = !hash_is_none(facts->phone) && hash_is_none(own_facts.phone),
+    };
+    struct life life, alone;
 
-    review = others[0] != 0 || others[1] != 0;
     life_begin(&life, engine, turn, who);
+    if (life.company != NULL)
+        life.speaker = engine_whose(engine, found->optin_seq, found->person);
     for (unsigned i = 0; i < 2; i++)
         if (others[i] != 0)
             life_collide(&life, others[i]);
-    engine_add_words(engine, who, &update, said_seq, review);
-    life_found_by(&life, &update, review);
-    if (engine_is_own_words(&update, review)) {
-        life.received = &update;
-        life.said = said;
-        who->row.optin_seq = said_seq;
-    }
-    /* A task shows all words of an update, and whose phone it is may have asked not to be called:
-     * nothing changes but the flag, for a manager. */
-    others_phone = !hash_is_none(facts->phone) && hash_is_none(update.phone);
-    if (!others_phone)
-        who->row.reason = (uint8_t)engine_reason(&who->row, &update, said_ms);
-    taken_up = before.flags & ~who->row.flags & PERSON_DO_NOT_CONTACT;
-    possible = !hash_equal(before.phone, who->row.phone) ||
-               (hash_is_none(before.phone) && hash_is_none(before.email)) || taken_up;
-    consents = update.flags & ~found->flags & INTAKE_CONSENT;
-    if (taken_up || (who->row.reason == NO_TASK_HAS_ONE && !others_phone && who->row.cadence == 0))
-        life_meet(&life);
-    if (who->row.reason == NO_TASK_HAS_ONE && !others_phone)
-        give_update_task(&life, site, found, possible, consents, said_seq);
-    life_named(&life);
+    take(&life, &update);
+    if (life_begin_alone(&alone, &life))
+        take(&alone, &update);
     life_end(&life, record, true);
 }

@@ -154,6 +154,8 @@ static size_t effect_bytes(enum effect_kind kind)
         return sizeof(struct effect_woken);
     case EFFECT_AMENDED:
         return sizeof(struct effect_amended);
+    case EFFECT_ALONE:
+        return sizeof(struct effect_alone);
     }
     return 0;
 }
@@ -179,8 +181,8 @@ static bool ends_sooner(enum effect_kind kind, size_t bytes, size_t wanted)
     for (size_t i = 0; i < sizeof(older) / sizeof(*older); i++)
         if (older[i].kind == kind && older[i].bytes == bytes)
             return true;
-    return (kind == EFFECT_TASK || kind == EFFECT_PERSON) && bytes < wanted && bytes > 0 &&
-           bytes % sizeof(uint64_t) == 0;
+    return (kind == EFFECT_TASK || kind == EFFECT_PERSON || kind == EFFECT_ALONE) &&
+           bytes < wanted && bytes > 0 && bytes % sizeof(uint64_t) == 0;
 }
 
 /* Effects fill their place to the last byte, and each is of a kind and size that there is. */

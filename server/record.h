@@ -26,7 +26,7 @@
 #include "server/record_row.h"
 
 #define RECORD_VERSION     1
-#define RECORD_EFFECTS_MAX 4096
+#define RECORD_EFFECTS_MAX 8192
 #define RECORD_PAYLOAD_MAX OPTIN_STORED_MAX
 #define RECORD_BYTES_MAX   (RECORD_PAYLOAD_MAX + RECORD_EFFECTS_MAX + 128)
 
@@ -108,6 +108,7 @@ enum effect_kind {
     EFFECT_SIGNAL,
     EFFECT_WOKEN,
     EFFECT_AMENDED,
+    EFFECT_ALONE,
 };
 
 struct effect_genesis {
@@ -364,6 +365,7 @@ enum edge_kind {
     EDGE_REFERRED,
     EDGE_PHONE, /* a number beside the row's, which nobody else had: `other` is its hash_place */
     EDGE_EMAIL,
+    EDGE_ALONE, /* to itself: its row alone stands in the record `seq` */
     EDGE_KIND_END
 };
 /* Set, or taken away. A collision stands in its agency's list for review as well. */
@@ -381,6 +383,15 @@ struct effect_merged {
     uint64_t kept, other;
     struct person_row kept_before, other_before;
     uint8_t reserved[8]; /* the first was 1 where the other one had an open call */
+};
+
+/* What somebody is alone who is one with others: see engine_alone.c. Nothing is folded from it but
+ * where it stands, by an edge. */
+struct effect_alone {
+    uint64_t person;
+    uint8_t speaks; /* the record's words are this one's */
+    uint8_t reserved[7];
+    struct person_row row;
 };
 
 /* The person showed interest. The row that follows comes in its own effect. */
@@ -428,6 +439,7 @@ _Static_assert(sizeof(struct effect_report) == 96, "stored");
 _Static_assert(sizeof(struct effect_moved) == 16, "stored");
 _Static_assert(sizeof(struct effect_edge) == 32, "stored");
 _Static_assert(sizeof(struct effect_merged) == 568, "stored");
+_Static_assert(sizeof(struct effect_alone) == 288, "stored");
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "records are stored little-endian"
 #endif

@@ -94,6 +94,11 @@ enum person_flag {
     PERSON_IMPORTED = 128, /* the newest opt-in came from a list */
 };
 
+enum person_mark {
+    PERSON_UNHAPPY = 1, /* was last heard to be unsatisfied; before this was noted, `end` says it */
+    PERSON_JOINED = 2,  /* others are merged into it, and each of them has a row alone */
+};
+
 /* Why a person is called again. Stored; append only. */
 enum call_why {
     CALL_NOT,
@@ -139,7 +144,7 @@ struct person_row {
     uint8_t end;        /* enum outcome that ended the last task; 0: none */
     uint8_t reason;     /* enum no_task of the last opt-in */
     uint8_t open_tasks; /* apply keeps it: what a record says of it does not count */
-    uint8_t unhappy; /* 1: was last heard to be unsatisfied; before this was noted, `end` says it */
+    uint8_t marks;      /* enum person_mark */
     uint32_t stopped_s; /* do_not_contact was last said, in seconds since 1970; 0: never, or before
                          * this was noted */
     uint64_t phone_seq; /* the record whose payload brought the phone; 0: first_seq, or none did */

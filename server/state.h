@@ -45,7 +45,7 @@
 #include "server/record.h"
 #include "server/tally.h"
 
-#define STATE_VERSION 10 /* another one in the file: rebuild */
+#define STATE_VERSION 11 /* another one in the file: rebuild */
 
 struct log;
 struct state;

@@ -132,8 +132,8 @@ static void print_person_row(FILE *out, const struct person_row *row)
     FIELD(out, row, held_cadence);
     FIELD(out, row, held_step);
     FIELD(out, row, missed_s);
-    if (row->unhappy != 0)
-        FIELD(out, row, unhappy);
+    if (row->marks != 0)
+        FIELD(out, row, marks);
     if (row->attempts_before != 0)
         FIELD(out, row, attempts_before);
     if (row->passed != 0)

@@ -1,0 +1,471 @@
+/* Each of several people who are one, alone.
+ *
+ * Who is merged into another one, and that one as well, goes on by itself beside what the two are
+ * together: as a row that hears what it says, and what is reported of it, and nothing else. Nobody
+ * is contacted by it, so what it would open is planned. Once they are two, each is what its row
+ * says. A row stands in the journal, in the last record that changed it, and an edge says where. */
+#include "server/engine_alone.h"
+
+#include <string.h>
+
+/* --- finding ------------------------------------------------------------------------------ */
+
+static bool next_alone(const struct record_view *record, size_t *offset, struct effect_alone *out)
+{
+    struct slice body;
+    enum effect_kind kind = effect_next(record, offset, &body);
+
+    while (kind != 0 && kind != EFFECT_ALONE)
+        kind = effect_next(record, offset, &body);
+    if (kind != 0)
+        effect_copy(body, out, sizeof(*out));
+    return kind != 0;
+}
+
+bool alone_find_row(const struct record_view *record, uint64_t person, struct person_row *out)
+{
+    struct effect_alone effect;
+    size_t offset = 0;
+
+    while (next_alone(record, &offset, &effect))
+        if (effect.person == person) {
+            *out = effect.row;
+            return true;
+        }
+    return false;
+}
+
+uint64_t alone_find_speaker(const struct record_view *record)
+{
+    struct effect_alone effect;
+    size_t offset = 0;
+
+    while (next_alone(record, &offset, &effect))
+        if (effect.speaks)
+            return effect.person;
+    return 0;
+}
+
+static bool read_record(struct engine *engine, uint64_t seq, struct record_view *out)
+{
+    return seq != 0 && journal_batch_read(engine->options.journal, seq, out) == STATUS_OK;
+}
+
+static bool read_alone(struct engine *engine, uint64_t person, struct person_row *out)
+{
+    struct state_edge edge;
+    struct record_view record;
+
+    return state_edge_next(engine->options.state, person, EDGE_ALONE, person, &edge) &&
+           edge.other == person && read_record(engine, edge.seq, &record) &&
+           alone_find_row(&record, person, out);
+}
+
+/* Of a merge from before such rows were kept: as it was then, and what is not to be done by now is
+ * not. */
+static struct person_row other_before(struct engine *engine, const struct state_edge *merged,
+                                      const struct person_row *kept)
+{
+    struct effect_merged effect = {.kept = 0};
+    struct record_view record;
+
+    if (read_record(engine, merged->seq, &record))
+        effect_find(&record, EFFECT_MERGED, &effect, sizeof(effect));
+    effect.other_before.silenced |= kept->silenced;
+    effect.other_before.flags |= kept->flags & PERSON_DO_NOT_CONTACT;
+    return effect.other_before;
+}
+
+struct alone *company_add(struct company *company, const struct engine_person *who)
+{
+    struct alone *alone = &company->of[company->count++];
+
+    *alone = (struct alone){
+        .who = {.number = who->number, .last_seq = who->last_seq, .row = who->row}, .is_new = true};
+    alone->who.row.due_ms = 0;
+    alone->before = alone->who.row;
+    return alone;
+}
+
+static void add_all(struct engine *engine, struct engine_person *who, const struct person_row *kept,
+                    struct company *out)
+{
+    bool is_stored = read_alone(engine, who->number, &who->row);
+    struct state_edge edge;
+    uint64_t from = 0;
+
+    company_add(out, who)->is_new = !is_stored;
+    while (out->count <= MERGED_MAX &&
+           state_edge_next(engine->options.state, who->number, EDGE_MERGED, from, &edge)) {
+        struct engine_person other = {
+            .number = edge.other,
+            .last_seq = who->last_seq,
+            .row = other_before(engine, &edge, kept),
+        };
+        from = edge.other + 1;
+        add_all(engine, &other, kept, out);
+    }
+}
+
+void engine_load_company(struct engine *engine, const struct engine_person *kept,
+                         struct company *out)
+{
+    struct engine_person who = *kept;
+
+    out->count = 0;
+    add_all(engine, &who, &kept->row, out);
+}
+
+struct alone *company_find(struct company *company, uint64_t number)
+{
+    for (unsigned i = 0; i < company->count; i++)
+        if (company->of[i].who.number == number)
+            return &company->of[i];
+    return NULL;
+}
+
+/* --- whose words these are ---------------------------------------------------------------- */
+
+static uint64_t find_member(struct engine *engine, const struct company *company, struct hash hash,
+                            bool phone)
+{
+    if (hash_is_none(hash))
+        return 0;
+    for (unsigned i = 0; i < company->count; i++)
+        if (engine_is_found_by(engine, &company->of[i].who, hash, phone))
+            return company->of[i].who.number;
+    return 0;
+}
+
+static uint64_t whose_facts(struct engine *engine, const struct company *company,
+                            const struct effect_received *facts)
+{
+    uint64_t number = find_member(engine, company, facts->phone, true);
+
+    if (number == 0)
+        number = find_member(engine, company, facts->email, false);
+    return number != 0 ? number : company->of[0].who.number;
+}
+
+/* Of one that was received before it was decided: whom its phone or its e-mail leads to. */
+static uint64_t whose_received(struct engine *engine, const struct effect_received *facts,
+                               uint64_t person)
+{
+    struct company company;
+    struct engine_person who;
+
+    if (!engine_find_identity(engine, facts->phone, true, &who) &&
+        !engine_find_identity(engine, facts->email, false, &who))
+        return person;
+    if (!(who.row.marks & PERSON_JOINED))
+        return who.number;
+    engine_load_company(engine, &who, &company);
+    return whose_facts(engine, &company, facts);
+}
+
+uint64_t engine_whose(struct engine *engine, uint64_t said_seq, uint64_t person)
+{
+    struct effect_received facts;
+    struct record_view record;
+    uint64_t speaker;
+
+    if (!read_record(engine, said_seq, &record))
+        return person;
+    speaker = alone_find_speaker(&record);
+    if (speaker != 0)
+        return speaker;
+    if (record.header.person != 0)
+        return record.header.person;
+    return effect_find(&record, EFFECT_RECEIVED, &facts, sizeof(facts))
+               ? whose_received(engine, &facts, person)
+               : person;
+}
+
+bool engine_find_told(struct engine *engine, const struct engine_person *who, uint64_t task,
+                      struct task_row *out)
+{
+    uint64_t seq = who->last_seq;
+    struct record_view record;
+    struct effect_task told;
+    bool is_found = false;
+
+    for (unsigned i = 0; i < LOOKS_BACK && !is_found && seq > task >> 3; i++) {
+        if (!read_record(engine, seq, &record))
+            break;
+        is_found = engine_find_opened(&record, task, &told);
+        seq = record.header.person_prev;
+    }
+    if (!is_found)
+        is_found =
+            read_record(engine, task >> 3, &record) && engine_find_opened(&record, task, &told);
+    if (is_found)
+        *out = told.row;
+    return is_found;
+}
+
+uint64_t engine_whose_task(struct engine *engine, const struct engine_person *who, uint64_t task)
+{
+    struct task_row told;
+
+    return engine_find_told(engine, who, task, &told)
+               ? engine_whose(engine, told.optin_seq, who->number)
+               : who->number;
+}
+
+void life_hear_from(struct life *life, const struct effect_received *facts)
+{
+    if (life->company != NULL)
+        life->speaker = whose_facts(life->engine, life->company, facts);
+}
+
+void life_hear_about(struct life *life, const struct task_row *task)
+{
+    if (life->company != NULL)
+        life->speaker = engine_whose(life->engine, task->optin_seq, life->who->number);
+}
+
+void life_begin_of(struct life *own, const struct life *life, struct alone *alone)
+{
+    *own = (struct life){
+        .engine = life->engine,
+        .turn = life->turn,
+        .who = &alone->who,
+        .before = alone->who.row,
+        .playbook = registry_playbook(life->engine->options.registry, alone->who.row.playbook),
+        .is_alone = true,
+    };
+}
+
+bool life_begin_alone(struct life *own, const struct life *life)
+{
+    struct alone *alone = NULL;
+
+    if (life->company != NULL)
+        alone = company_find(life->company, life->speaker);
+    if (alone == NULL)
+        return false;
+    life_begin_of(own, life, alone);
+    alone->speaks = true;
+    return true;
+}
+
+/* --- what is owed ------------------------------------------------------------------------- */
+
+/* It reached nobody, so it keeps nothing else waiting. */
+static void forget_touch(struct person_row *row, const struct task_row *task)
+{
+    uint8_t later;
+    unsigned i = 0;
+
+    while (i < TOUCHES_KEPT && (row->touches[i] != task->not_before_ms / 1000 ||
+                                row->touches[i] == 0 || (row->touch_calls >> i & 1)))
+        i++;
+    if (i == TOUCHES_KEPT)
+        return;
+    memmove(row->touches + i, row->touches + i + 1,
+            (TOUCHES_KEPT - 1 - i) * sizeof(row->touches[0]));
+    row->touches[TOUCHES_KEPT - 1] = 0;
+    later = (uint8_t)((1u << i) - 1);
+    row->touch_calls = (uint8_t)((row->touch_calls & later) | (row->touch_calls >> 1 & ~later));
+}
+
+static enum call_why why_of(enum task_kind kind)
+{
+    switch (kind) {
+    case TASK_AGREED:
+        return CALL_AGREED;
+    case TASK_RETRY:
+        return CALL_RETRY;
+    case TASK_WAKE:
+        return CALL_WAKE;
+    default:
+        return CALL_AGAIN;
+    }
+}
+
+/* A time that was agreed is kept. */
+static void owe_call(struct person_row *row, const struct task_row *task, uint64_t now_ms)
+{
+    if (row->call_ms != 0 && row->call_why == CALL_AGREED)
+        return;
+    row->call_ms = now_ms;
+    row->call_why = (uint8_t)why_of((enum task_kind)task->kind);
+}
+
+/* One waits for a name already, or this one has waited too long, or was with somebody. */
+static void owe_step(struct person_row *row, const struct task_row *task, uint64_t now_ms)
+{
+    if ((task->state != TASK_QUEUED && task->state != TASK_PARKED) || row->held_ms != 0 ||
+        task->playbook != row->playbook || engine_is_over(task, now_ms))
+        return;
+    row->held_cadence = task->cadence;
+    row->held_step = task->step;
+    row->held_ms = now_ms;
+    if (task->state == TASK_QUEUED)
+        forget_touch(row, task);
+}
+
+void alone_forget_step(struct person_row *row, const struct task_row *task)
+{
+    if (task->kind != TASK_STEP || row->held_cadence != task->cadence ||
+        row->held_step != task->step)
+        return;
+    row->held_ms = 0;
+    row->held_cadence = row->held_step = 0;
+}
+
+void alone_owe(struct person_row *row, const struct task_row *task, uint64_t now_ms)
+{
+    if (task->kind == TASK_STEP)
+        owe_step(row, task, now_ms);
+    else if (task->channel == TASK_CALL || task->channel == TASK_RESEARCH)
+        owe_call(row, task, now_ms);
+}
+
+void life_owe(struct life *life, const struct task_row *task)
+{
+    struct alone *alone = NULL;
+
+    if (life->company != NULL)
+        alone = company_find(life->company,
+                             engine_whose(life->engine, task->optin_seq, life->who->number));
+    if (alone != NULL && alone->who.number != life->speaker)
+        alone_owe(&alone->who.row, task, life->turn->now_ms);
+}
+
+void life_note_missed(struct life *life, const struct task_row *task)
+{
+    struct alone *alone = NULL;
+
+    if (life->company != NULL)
+        alone = company_find(life->company,
+                             engine_whose(life->engine, task->optin_seq, life->who->number));
+    if (alone != NULL)
+        alone->who.row.missed_s = life->who->row.missed_s;
+}
+
+/* --- what they have in common ------------------------------------------------------------- */
+
+static bool is_same_run(const struct person_row *a, const struct person_row *b)
+{
+    return a->cadence != 0 && a->cadence == b->cadence && a->cadence_ms == b->cadence_ms &&
+           a->playbook == b->playbook;
+}
+
+static bool is_same_held(const struct person_row *a, const struct person_row *b)
+{
+    return a->held_ms == b->held_ms && a->held_cadence == b->held_cadence &&
+           a->held_step == b->held_step;
+}
+
+static void take_steps(struct person_row *row, const struct person_row *from)
+{
+    row->cadence = from->cadence;
+    row->cadence_ms = from->cadence_ms;
+    row->step = from->step;
+    row->step_ms = from->step_ms;
+    row->passed = from->passed;
+}
+
+static void take_held(struct person_row *row, const struct person_row *from)
+{
+    row->held_ms = from->held_ms;
+    row->held_cadence = from->held_cadence;
+    row->held_step = from->held_step;
+}
+
+static bool has_touch(const struct person_row *row, uint32_t at_s, bool call)
+{
+    for (unsigned i = 0; i < TOUCHES_KEPT; i++)
+        if (row->touches[i] == at_s && (row->touch_calls >> i & 1) == call)
+            return true;
+    return false;
+}
+
+static void take_touches(const struct life *life, struct engine_person *who)
+{
+    const struct person_row *after = &life->who->row;
+    struct life own = {.who = who};
+
+    for (unsigned i = TOUCHES_KEPT; i-- > 0;) {
+        bool call = after->touch_calls >> i & 1;
+        if (after->touches[i] != 0 && !has_touch(&life->before, after->touches[i], call) &&
+            !has_touch(&who->row, after->touches[i], call))
+            life_touch(&own, call ? TASK_CALL : TASK_EMAIL, after->touches[i] * 1000ull);
+    }
+}
+
+/* Nobody has said anything: a run, or a call, that is planned of the one as of the other has gone
+ * on for both. */
+static void go_along(const struct life *life, struct person_row *row, bool is_kept)
+{
+    const struct person_row *before = &life->before, *after = &life->who->row;
+    bool same_call = row->call_ms == before->call_ms && row->call_why == before->call_why;
+    bool same_run = is_same_run(row, before);
+
+    if (is_same_held(row, before) && (same_run || after->held_ms == 0))
+        take_held(row, after);
+    if (same_run) {
+        take_steps(row, after);
+        row->closed = after->closed;
+        row->segment = after->segment;
+    }
+    if (same_call && (is_kept || after->call_ms == 0)) {
+        row->call_ms = after->call_ms;
+        row->call_why = after->call_why;
+        row->calls = after->calls;
+    }
+    if (is_kept && before->closed != after->closed)
+        row->closed = after->closed;
+}
+
+static void follow(const struct life *life, struct alone *alone)
+{
+    struct person_row *row = &alone->who.row;
+    bool is_kept = alone->who.number == life->who->number;
+    bool had_part = is_kept || alone->speaks || is_same_run(row, &life->before);
+
+    if (life->speaker == 0) {
+        go_along(life, row, is_kept);
+    } else if (alone->speaks && is_same_run(row, &life->who->row)) { /* steps of this moment */
+        take_steps(row, &life->who->row);
+        if (life->who->row.held_ms != 0)
+            take_held(row, &life->who->row);
+    }
+    if (had_part)
+        take_touches(life, &alone->who);
+    if (is_kept)
+        row->owner = life->who->row.owner;
+}
+
+static void write_one(const struct life *life, const struct alone *alone, struct record *record)
+{
+    const struct effect_alone effect = {
+        .person = alone->who.number, .speaks = alone->speaks, .row = alone->who.row};
+    const struct effect_edge edge = {.person = alone->who.number,
+                                     .other = alone->who.number,
+                                     .seq = life->turn->seq,
+                                     .kind = EDGE_ALONE,
+                                     .agency = alone->who.row.agency};
+
+    engine_effect(record, EFFECT_ALONE, &effect, sizeof(effect));
+    engine_effect(record, EFFECT_EDGE, &edge, sizeof(edge));
+}
+
+void company_write(const struct life *life, struct company *company, struct record *record)
+{
+    for (unsigned i = 0; i < company->count; i++) {
+        struct alone *alone = &company->of[i];
+        alone->who.row.due_ms = 0;
+        if (alone->is_new || alone->speaks ||
+            memcmp(&alone->before, &alone->who.row, sizeof(alone->before)) != 0)
+            write_one(life, alone, record);
+    }
+}
+
+void company_end(struct life *life, struct record *record)
+{
+    for (unsigned i = 0; i < life->company->count; i++)
+        follow(life, &life->company->of[i]);
+    company_write(life, life->company, record);
+}

@@ -1,0 +1,49 @@
+/* Each of several people who are one, alone: shared by engine*.c only. */
+#ifndef HOTLEAD_SERVER_ENGINE_ALONE_H
+#define HOTLEAD_SERVER_ENGINE_ALONE_H
+
+#include "server/engine_internal.h"
+
+/* `kept` is who is left. */
+void engine_load_company(struct engine *engine, const struct engine_person *kept,
+                         struct company *out);
+struct alone *company_find(struct company *company, uint64_t number); /* NULL: it is not of them */
+struct alone *company_add(struct company *company, const struct engine_person *who);
+
+/* Whose words the record of an opt-in, or of an update, holds, be it one with others or not; where
+ * that is not known, `person`'s. */
+uint64_t engine_whose(struct engine *engine, uint64_t said_seq, uint64_t person);
+/* A task of the person as it is, or was last; false: there was none. */
+bool engine_find_told(struct engine *engine, const struct engine_person *who, uint64_t task,
+                      struct task_row *out);
+/* Whose words it tells, or has told last. */
+uint64_t engine_whose_task(struct engine *engine, const struct engine_person *who, uint64_t task);
+
+/* By the phone, else by the e-mail; what is nobody's is of who is left. Nothing is asked where
+ * nobody is merged into the person. */
+void life_hear_from(struct life *life, const struct effect_received *facts);
+/* The words are those of whom the opt-in is that the task tells. */
+void life_hear_about(struct life *life, const struct task_row *task);
+/* Begins the life of who speaks, alone. False: there is nobody else to be told. */
+bool life_begin_alone(struct life *own, const struct life *life);
+/* The same of any of them, who does not speak. */
+void life_begin_of(struct life *own, const struct life *life, struct alone *alone);
+/* A task is withdrawn, and not because of what they said whose it is: it is owed to them. */
+void life_owe(struct life *life, const struct task_row *task);
+void alone_owe(struct person_row *row, const struct task_row *task, uint64_t now_ms);
+/* Who missed the promise of this task. */
+void life_note_missed(struct life *life, const struct task_row *task);
+
+/* One step fewer to be given back: it has been done all the same. */
+void alone_forget_step(struct person_row *row, const struct task_row *task);
+
+/* What the record at hand makes of each of them; once at its end. */
+void company_end(struct life *life, struct record *record);
+/* Only what was made of them already. */
+void company_write(const struct life *life, struct company *company, struct record *record);
+/* The row that a record says somebody has alone. */
+bool alone_find_row(const struct record_view *record, uint64_t person, struct person_row *out);
+/* Of several people who are one, whose words a record holds; 0: it does not say. */
+uint64_t alone_find_speaker(const struct record_view *record);
+
+#endif
