@@ -203,6 +203,29 @@ bool engine_find_told(struct engine *engine, const struct engine_person *who, ui
     return is_found;
 }
 
+uint64_t engine_told_to_other(struct engine *engine, const struct life *life,
+                              const struct task_row *task)
+{
+    const struct engine_person *who = life->who;
+    uint64_t seq = who->last_seq;
+    struct record_view record;
+    struct effect_task told;
+
+    for (unsigned i = 0; i < LOOKS_BACK && seq >= task->number >> 3; i++) {
+        uint64_t whose;
+        if (!read_record(engine, seq, &record))
+            return 0;
+        seq = record.header.person_prev;
+        if (!engine_find_opened(&record, task->number, &told))
+            continue;
+        whose = engine_whose(engine, told.row.optin_seq, who->number);
+        if (whose != who->number &&
+            (life->company == NULL || company_find(life->company, whose) == NULL))
+            return whose;
+    }
+    return 0;
+}
+
 uint64_t engine_whose_task(struct engine *engine, const struct engine_person *who, uint64_t task)
 {
     struct task_row told;
@@ -249,6 +272,36 @@ bool life_begin_alone(struct life *own, const struct life *life)
     return true;
 }
 
+static bool is_same_run(const struct person_row *a, const struct person_row *b)
+{
+    return a->cadence != 0 && a->cadence == b->cadence && a->cadence_ms == b->cadence_ms &&
+           a->playbook == b->playbook;
+}
+
+static bool has_planned(const struct life *life, const struct task_row *task,
+                        const struct person_row *row)
+{
+    if (task->kind == TASK_STEP)
+        return is_same_run(row, &life->before);
+    return row->call_ms != 0 && row->call_ms == life->before.call_ms &&
+           row->call_why == life->before.call_why;
+}
+
+bool life_begin_planner(struct life *own, const struct life *life, const struct task_row *task)
+{
+    if (life->company == NULL || life->speaker != 0)
+        return false;
+    for (unsigned i = 0; i < life->company->count; i++) {
+        struct alone *alone = &life->company->of[i];
+        if (!has_planned(life, task, &alone->who.row) ||
+            !engine_has_address(&alone->who.row, (enum task_channel)task->channel))
+            continue;
+        life_begin_of(own, life, alone);
+        return true;
+    }
+    return false;
+}
+
 /* --- what is owed ------------------------------------------------------------------------- */
 
 /* It reached nobody, so it keeps nothing else waiting. */
@@ -292,7 +345,8 @@ static void owe_call(struct person_row *row, const struct task_row *task, uint64
     row->call_why = (uint8_t)why_of((enum task_kind)task->kind);
 }
 
-/* One waits for a name already, or this one has waited too long, or was with somebody. */
+/* As if it waited for a name, as long as that is possible. One does already, or this one has waited
+ * too long, or is with somebody. */
 static void owe_step(struct person_row *row, const struct task_row *task, uint64_t now_ms)
 {
     if ((task->state != TASK_QUEUED && task->state != TASK_PARKED) || row->held_ms != 0 ||
@@ -300,7 +354,7 @@ static void owe_step(struct person_row *row, const struct task_row *task, uint64
         return;
     row->held_cadence = task->cadence;
     row->held_step = task->step;
-    row->held_ms = now_ms;
+    row->held_ms = task->deadline_ms;
     if (task->state == TASK_QUEUED)
         forget_touch(row, task);
 }
@@ -333,6 +387,35 @@ void life_owe(struct life *life, const struct task_row *task)
         alone_owe(&alone->who.row, task, life->turn->now_ms);
 }
 
+void life_share_wish(struct life *life, const struct heard *heard)
+{
+    bool stops = engine_is_revocation(heard->outcome, heard->channel);
+    unsigned silences = engine_silenced_by(life->playbook, heard->outcome, heard->channel);
+
+    if (!engine_is_wish((uint8_t)heard->outcome))
+        return;
+    for (unsigned i = 0; life->company != NULL && i < life->company->count; i++) {
+        struct person_row *row = &life->company->of[i].who.row;
+        if (!stops) {
+            row->silenced |= (uint16_t)silences;
+            continue;
+        }
+        row->flags |= PERSON_DO_NOT_CONTACT;
+        row->stopped_s = life->who->row.stopped_s;
+    }
+}
+
+void life_share_end_of_wish(struct life *life)
+{
+    const struct person_row *before = &life->before, *after = &life->who->row;
+
+    for (unsigned i = 0; life->company != NULL && i < life->company->count; i++) {
+        struct person_row *row = &life->company->of[i].who.row;
+        row->silenced &= (uint16_t) ~(before->silenced & (uint16_t)~after->silenced);
+        row->flags &= (uint8_t) ~(before->flags & (uint8_t)~after->flags & PERSON_DO_NOT_CONTACT);
+    }
+}
+
 void life_note_missed(struct life *life, const struct task_row *task)
 {
     struct alone *alone = NULL;
@@ -345,12 +428,6 @@ void life_note_missed(struct life *life, const struct task_row *task)
 }
 
 /* --- what they have in common ------------------------------------------------------------- */
-
-static bool is_same_run(const struct person_row *a, const struct person_row *b)
-{
-    return a->cadence != 0 && a->cadence == b->cadence && a->cadence_ms == b->cadence_ms &&
-           a->playbook == b->playbook;
-}
 
 static bool is_same_held(const struct person_row *a, const struct person_row *b)
 {
@@ -396,7 +473,7 @@ static void take_touches(const struct life *life, struct engine_person *who)
 }
 
 /* Nobody has said anything: a run, or a call, that is planned of the one as of the other has gone
- * on for both. */
+ * on for both. Only a response is owed until there is an outcome. */
 static void go_along(const struct life *life, struct person_row *row, bool is_kept)
 {
     const struct person_row *before = &life->before, *after = &life->who->row;
@@ -410,13 +487,22 @@ static void go_along(const struct life *life, struct person_row *row, bool is_ke
         row->closed = after->closed;
         row->segment = after->segment;
     }
-    if (same_call && (is_kept || after->call_ms == 0)) {
+    if (same_call && (after->call_ms == 0 ? row->call_why != CALL_AGAIN : is_kept)) {
         row->call_ms = after->call_ms;
         row->call_why = after->call_why;
         row->calls = after->calls;
     }
     if (is_kept && before->closed != after->closed)
         row->closed = after->closed;
+}
+
+/* What was said has begun a run, of which steps may be over already. */
+static bool has_begun(const struct life *life)
+{
+    const struct person_row *row = &life->who->row;
+
+    return row->cadence != 0 && row->cadence_ms == life->turn->now_ms &&
+           !is_same_run(row, &life->before);
 }
 
 static void follow(const struct life *life, struct alone *alone)
@@ -427,10 +513,10 @@ static void follow(const struct life *life, struct alone *alone)
 
     if (life->speaker == 0) {
         go_along(life, row, is_kept);
-    } else if (alone->speaks && is_same_run(row, &life->who->row)) { /* steps of this moment */
+    } else if (alone->speaks && row->playbook == life->who->row.playbook && has_begun(life)) {
         take_steps(row, &life->who->row);
-        if (life->who->row.held_ms != 0)
-            take_held(row, &life->who->row);
+        take_held(row, &life->who->row);
+        row->segment = life->who->row.segment;
     }
     if (had_part)
         take_touches(life, &alone->who);

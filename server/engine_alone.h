@@ -19,6 +19,11 @@ bool engine_find_told(struct engine *engine, const struct engine_person *who, ui
 /* Whose words it tells, or has told last. */
 uint64_t engine_whose_task(struct engine *engine, const struct engine_person *who, uint64_t task);
 
+/* Whose words the task, which is open, has told who is not, or no more, one with the person; 0:
+ * nobody's. */
+uint64_t engine_told_to_other(struct engine *engine, const struct life *life,
+                              const struct task_row *task);
+
 /* By the phone, else by the e-mail; what is nobody's is of who is left. Nothing is asked where
  * nobody is merged into the person. */
 void life_hear_from(struct life *life, const struct effect_received *facts);
@@ -28,9 +33,17 @@ void life_hear_about(struct life *life, const struct task_row *task);
 bool life_begin_alone(struct life *own, const struct life *life);
 /* The same of any of them, who does not speak. */
 void life_begin_of(struct life *own, const struct life *life, struct alone *alone);
+/* Begins the life alone of the one whose step or call is opened, with nothing said; false: it is
+ * that of them all. */
+bool life_begin_planner(struct life *own, const struct life *life, const struct task_row *task);
 /* A task is withdrawn, and not because of what they said whose it is: it is owed to them. */
 void life_owe(struct life *life, const struct task_row *task);
 void alone_owe(struct person_row *row, const struct task_row *task, uint64_t now_ms);
+/* Each of several people who are one may have said it. What else is planned of them alone stays,
+ * for when it is taken back. */
+void life_share_wish(struct life *life, const struct heard *heard);
+/* It was not said after all: what holds of them together no more holds of none of them. */
+void life_share_end_of_wish(struct life *life);
 /* Who missed the promise of this task. */
 void life_note_missed(struct life *life, const struct task_row *task);
 

@@ -195,6 +195,8 @@ struct life {
 
 void life_begin(struct life *life, struct engine *engine, const struct turn *turn,
                 struct engine_person *who);
+/* Goes on with somebody else, whose own effect is to be made, in the same record. */
+void life_turn_to(struct life *life, struct engine_person *who);
 /* Behind the person's effect, in the order of the calls. */
 void life_effect(struct life *life, enum effect_kind kind, const void *effect, size_t bytes);
 /* Appends the person's effect, if anything changed or `always`, and what stands behind it. */
@@ -310,6 +312,8 @@ uint64_t engine_silent_since(const struct person_row *row);
 #define CALL_WITHIN_MS  86400000ull /* a call that nobody waits for */
 #define ROBOT_WITHIN_MS 86400000ull /* an escalation that no robot took by then is over */
 
+/* What the channel needs is known, good or not. */
+bool engine_has_address(const struct person_row *row, enum task_channel channel);
 /* Why nothing can be done over this channel; `queue` 0: the agency has none for it. */
 enum skip life_cannot(struct life *life, enum task_channel channel, uint32_t queue);
 bool engine_is_robots(enum task_channel channel);

@@ -44,6 +44,14 @@ void life_begin(struct life *life, struct engine *engine, const struct turn *tur
     }
 }
 
+void life_turn_to(struct life *life, struct engine_person *who)
+{
+    life->who = who;
+    life->playbook = registry_playbook(life->engine->options.registry, who->row.playbook);
+    life->has_facts = life->has_words = life->has_place = life->has_known = false;
+    life->opens_call = false;
+}
+
 void life_effect(struct life *life, enum effect_kind kind, const void *effect, size_t bytes)
 {
     if (!life->is_alone)

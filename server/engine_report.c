@@ -378,6 +378,7 @@ static void hear_wish(struct hearing *hearing)
     life_check_owner(hearing->life);
     if (life_begin_alone(hearing->alone, hearing->life))
         life_hear_of_before(hearing->alone, &heard);
+    life_share_wish(hearing->life, &heard);
     hearing->settlement->wish = true;
 }
 
@@ -433,6 +434,26 @@ static void count_attempt(struct hearing *hearing, struct life *life, const stru
         life_touch(life, TASK_CALL, heard->contact_ms);
 }
 
+/* It was about words of somebody who is another one again. Who that is, the record that opened the
+ * task says, or the last one before they were two. */
+static void hear_wish_of_other(struct hearing *hearing, const struct heard *heard)
+{
+    struct life *life = hearing->life;
+    struct effect_person effect = {.person =
+                                       engine_told_to_other(hearing->engine, life, &hearing->row)};
+    struct engine_person other;
+
+    if (effect.person == 0 || !engine_load_kept(hearing->engine, effect.person, &other))
+        return;
+    effect.person = other.number;
+    life_turn_to(life, &other);
+    life_hear_of_before(life, heard);
+    other.row.due_ms = life_due_ms(&other.row);
+    effect.row = other.row;
+    life_effect(life, EFFECT_PERSON, &effect, sizeof(effect));
+    life_turn_to(life, &hearing->who);
+}
+
 /* What the outcome makes of whose words the task tells, alone: a response that was owed is given.
  */
 static void hear_alone(struct hearing *hearing, const struct heard *heard)
@@ -447,6 +468,7 @@ static void hear_alone(struct hearing *hearing, const struct heard *heard)
         life_plan_call(alone, 0, CALL_NOT);
     life_learn(alone, heard->outcome, heard->contact_ms);
     life_hear(alone, heard);
+    life_share_wish(hearing->life, heard);
 }
 
 /* Who works a task without a word before its outcome is its owner all the same; not who brings one
@@ -492,6 +514,8 @@ static enum status hear_outcome(struct hearing *hearing)
     life_end_task(hearing->life, &hearing->row);
     life_learn(hearing->life, outcome, heard.contact_ms);
     life_hear(hearing->life, &heard);
+    if (engine_is_wish((uint8_t)outcome))
+        hear_wish_of_other(hearing, &heard);
     if (outcome == OUTCOME_REFERRAL)
         life_refers(hearing->life, heard.value);
     if (reached)
@@ -533,6 +557,8 @@ static void amend_alone(struct hearing *hearing, const struct heard *heard)
         return;
     life_look_back(hearing->alone, heard->task, heard->channel, heard->outcome, &past);
     life_amend(hearing->alone, &past, heard);
+    life_share_end_of_wish(hearing->life);
+    life_share_wish(hearing->life, heard);
 }
 
 /* The task told the words of somebody who was merged since, or who is another one again. */

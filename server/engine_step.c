@@ -11,7 +11,7 @@ bool engine_is_robots(enum task_channel channel)
 
 /* --- what stands against it --------------------------------------------------------------- */
 
-static bool has_address(const struct person_row *row, enum task_channel channel)
+bool engine_has_address(const struct person_row *row, enum task_channel channel)
 {
     switch (channel) {
     case TASK_EMAIL:
@@ -52,7 +52,7 @@ enum skip life_cannot(struct life *life, enum task_channel channel, uint32_t que
         return SKIP_STOPPED;
     if (row->silenced >> channel & 1)
         return SKIP_SILENCED;
-    if (!has_address(row, channel))
+    if (!engine_has_address(row, channel))
         return SKIP_NO_ADDRESS;
     if (queue == 0)
         return SKIP_NO_QUEUE;

@@ -3,7 +3,7 @@
 
 #include "proto/must.h"
 #include "proto/name.h"
-#include "server/engine_internal.h"
+#include "server/engine_alone.h"
 
 /* What the newest opt-in itself says of how to be reached, and addressed. */
 static void look_at_newest(struct life *life, bool *phone_out, bool *email_out, bool *name_out)
@@ -68,10 +68,17 @@ static bool newest_is_update(const struct life *life)
            record.header.kind == RECORD_REPEATED;
 }
 
+/* Of several people who are one, those are told of it who have planned it. */
 void life_tell_task(struct life *life, struct task_row *row)
 {
     const struct person_row *person = &life->who->row;
+    struct life own;
 
+    if (life_begin_planner(&own, life, row)) {
+        life_tell_task(&own, row);
+        row->known_seq = person->known_seq;
+        return;
+    }
     if (newest_is_update(life)) {
         row->optin_seq = person->first_seq;
         row->received_ms = person->first_ms;
@@ -112,7 +119,7 @@ static void read_names(struct life *life, uint64_t seq, struct slice names_out[3
  * only where it has no name at all. */
 bool life_names(struct life *life, enum task_channel channel)
 {
-    struct task_row row = {.channel = (uint8_t)channel};
+    struct task_row row = {.channel = (uint8_t)channel, .kind = TASK_STEP};
     struct slice names[3];
     bool has[3], later;
 

@@ -88,16 +88,6 @@ static void share_wishes(struct undoing *undoing)
     }
 }
 
-static void turn_to(struct joining *joining, struct engine_person *who)
-{
-    struct life *life = &joining->life;
-
-    life->who = who;
-    life->playbook = registry_playbook(joining->engine->options.registry, who->row.playbook);
-    life->has_facts = life->has_words = life->has_place = life->has_known = false;
-    life->opens_call = false;
-}
-
 /* Those who go, or who stay, as one: nobody is stopped by what is not said of these. */
 static void join_again(struct undoing *undoing, struct engine_person *who, bool goes)
 {
@@ -107,7 +97,7 @@ static void join_again(struct undoing *undoing, struct engine_person *who, bool 
     struct person_row *row = &who->row;
 
     *row = company_find(company, who->number)->who.row;
-    turn_to(joining, who);
+    life_turn_to(&joining->life, who);
     for (unsigned i = 0; i < company->count; i++)
         if (undoing->goes[i] == goes && company->of[i].who.number != who->number)
             life_join(&joining->life, &company->of[i].who.row, true);
@@ -182,7 +172,7 @@ static bool is_over(const struct undoing *undoing, const struct task_row *task)
            (row->cadence != merged->cadence || row->cadence_ms != merged->cadence_ms);
 }
 
-/* What says words of the other one beside its own is told anew. Whoever has it in hand is not
+/* What says words of the other one is told anew. Whoever has it in hand is not
  * disturbed: the next delivery has it. */
 static void tell_anew(struct undoing *undoing, const struct task_row *task)
 {
@@ -192,11 +182,14 @@ static void tell_anew(struct undoing *undoing, const struct task_row *task)
     uint64_t drop_seq = 0;
 
     life_tell_task(life, &fresh);
-    fresh.optin_seq = task->optin_seq;
-    fresh.received_ms = task->received_ms;
-    if (!is_others(undoing, task->more_seq))
-        fresh.more_seq = task->more_seq;
-    if ((fresh.more_seq == task->more_seq && fresh.known_seq == task->known_seq) ||
+    if (!is_others(undoing, task->optin_seq)) {
+        fresh.optin_seq = task->optin_seq;
+        fresh.received_ms = task->received_ms;
+        if (!is_others(undoing, task->more_seq))
+            fresh.more_seq = task->more_seq;
+    }
+    if ((fresh.optin_seq == task->optin_seq && fresh.more_seq == task->more_seq &&
+         fresh.known_seq == task->known_seq) ||
         undoing->told_anew++ >= TOLD_ANEW_MOST)
         return;
     if (task->state == TASK_QUEUED)
@@ -204,7 +197,8 @@ static void tell_anew(struct undoing *undoing, const struct task_row *task)
     life_task_effect(life, &fresh, drop_seq);
 }
 
-/* It goes with the other one, unless somebody has it in hand: then it is not owed as well. */
+/* It goes with the other one; what somebody has in hand is not disturbed, and comes by when it is
+ * to be reported. */
 static void hand_over(struct undoing *undoing, const struct task_row *task)
 {
     struct joining *joining = undoing->joining;
@@ -215,16 +209,15 @@ static void hand_over(struct undoing *undoing, const struct task_row *task)
     if (!is_in_hand(task)) {
         life_end_task(&joining->life, task);
         alone_owe(row, task, joining->turn->now_ms);
-    } else if (is_response(task) && row->call_why == CALL_AGAIN) {
-        row->call_ms = 0;
-        row->call_why = CALL_NOT;
+    } else if (is_response(task)) {
+        alone_owe(row, task, task->lease_until_ms);
     }
 }
 
 static void settle_task(struct undoing *undoing, const struct task_row *task)
 {
-    if (is_others(undoing, task->optin_seq))
-        return;
+    if (is_others(undoing, task->optin_seq) && !is_in_hand(task))
+        return; /* it went */
     if (is_over(undoing, task))
         life_end_task(&undoing->joining->life, task);
     else
@@ -261,6 +254,11 @@ static void settle_plans(struct life *life)
     }
     if (row->call_why != CALL_AGREED && life_has_call(life))
         life_plan_call(life, 0, CALL_NOT);
+    if (row->held_ms <= life->turn->now_ms) {
+        row->held_ms = 0;
+        row->held_cadence = row->held_step = 0;
+    }
+    life_named(life);
     life_keep_going(life);
 }
 
@@ -269,7 +267,7 @@ static void restore_other(struct undoing *undoing)
     struct joining *joining = undoing->joining;
     struct effect_person effect = {.person = joining->other.number};
 
-    turn_to(joining, &joining->other);
+    life_turn_to(&joining->life, &joining->other);
     settle_plans(&joining->life);
     joining->other.row.due_ms = life_due_ms(&joining->other.row);
     effect.row = joining->other.row;
@@ -345,7 +343,7 @@ enum status joining_undo(struct joining *joining, const struct command *command,
     note_goers(&undoing);
     share_wishes(&undoing);
     join_again(&undoing, &joining->other, true);
-    turn_to(joining, &joining->kept);
+    life_turn_to(&joining->life, &joining->kept);
     walk_tasks(&undoing, hand_over);
     restore_other(&undoing);
     join_again(&undoing, &joining->kept, false);
