@@ -203,27 +203,35 @@ bool engine_find_told(struct engine *engine, const struct engine_person *who, ui
     return is_found;
 }
 
-uint64_t engine_told_to_other(struct engine *engine, const struct life *life,
-                              const struct task_row *task)
+/* 0: of whom the life is, or of one who is one with it. */
+static uint64_t whose_else(const struct life *life, uint64_t said_seq)
 {
     const struct engine_person *who = life->who;
-    uint64_t seq = who->last_seq;
+    uint64_t whose = said_seq != 0 ? engine_whose(life->engine, said_seq, who->number) : 0;
+
+    if (whose == who->number ||
+        (life->company != NULL && company_find(life->company, whose) != NULL))
+        return 0;
+    return whose;
+}
+
+uint64_t life_told_to_other(const struct life *life, const struct engine_person *of, uint64_t task)
+{
+    uint64_t seq = of->last_seq, whose = 0;
     struct record_view record;
     struct effect_task told;
 
-    for (unsigned i = 0; i < LOOKS_BACK && seq >= task->number >> 3; i++) {
-        uint64_t whose;
-        if (!read_record(engine, seq, &record))
+    for (unsigned i = 0; i < LOOKS_BACK && seq >= task >> 3 && whose == 0; i++) {
+        if (!read_record(life->engine, seq, &record))
             return 0;
         seq = record.header.person_prev;
-        if (!engine_find_opened(&record, task->number, &told))
+        if (!engine_find_opened(&record, task, &told))
             continue;
-        whose = engine_whose(engine, told.row.optin_seq, who->number);
-        if (whose != who->number &&
-            (life->company == NULL || company_find(life->company, whose) == NULL))
-            return whose;
+        whose = whose_else(life, told.row.optin_seq);
+        if (whose == 0)
+            whose = whose_else(life, told.row.more_seq);
     }
-    return 0;
+    return whose;
 }
 
 uint64_t engine_whose_task(struct engine *engine, const struct engine_person *who, uint64_t task)

@@ -19,10 +19,9 @@ bool engine_find_told(struct engine *engine, const struct engine_person *who, ui
 /* Whose words it tells, or has told last. */
 uint64_t engine_whose_task(struct engine *engine, const struct engine_person *who, uint64_t task);
 
-/* Whose words the task, which is open, has told who is not, or no more, one with the person; 0:
+/* Whose words a task of that person has told as well who is not one with whom the life is of; 0:
  * nobody's. */
-uint64_t engine_told_to_other(struct engine *engine, const struct life *life,
-                              const struct task_row *task);
+uint64_t life_told_to_other(const struct life *life, const struct engine_person *of, uint64_t task);
 
 /* By the phone, else by the e-mail; what is nobody's is of who is left. Nothing is asked where
  * nobody is merged into the person. */

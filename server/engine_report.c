@@ -369,7 +369,28 @@ static enum status turn_to_speaker(struct hearing *hearing)
     return STATUS_OK;
 }
 
-static void hear_wish(struct hearing *hearing)
+/* It told words of somebody who is another one again, and may have said it as well. */
+static void hear_wish_of_other(struct hearing *hearing, const struct engine_person *of,
+                               const struct heard *heard)
+{
+    struct life *life = hearing->life;
+    struct effect_person effect = {.person = life_told_to_other(life, of, heard->task)};
+    struct engine_person other;
+
+    if (!engine_is_wish((uint8_t)heard->outcome) || effect.person == 0 ||
+        !engine_load_kept(hearing->engine, effect.person, &other) ||
+        other.number == hearing->who.number)
+        return;
+    effect.person = other.number;
+    life_turn_to(life, &other);
+    life_hear_of_before(life, heard);
+    other.row.due_ms = life_due_ms(&other.row);
+    effect.row = other.row;
+    life_effect(life, EFFECT_PERSON, &effect, sizeof(effect));
+    life_turn_to(life, &hearing->who);
+}
+
+static void hear_wish(struct hearing *hearing, const struct engine_person *of)
 {
     struct heard heard;
 
@@ -379,6 +400,7 @@ static void hear_wish(struct hearing *hearing)
     if (life_begin_alone(hearing->alone, hearing->life))
         life_hear_of_before(hearing->alone, &heard);
     life_share_wish(hearing->life, &heard);
+    hear_wish_of_other(hearing, of, &heard);
     hearing->settlement->wish = true;
 }
 
@@ -404,13 +426,15 @@ static void note_done(struct hearing *hearing)
 
 static enum status hear_late(struct hearing *hearing)
 {
+    const struct engine_person of = hearing->who;
+
     if (hearing->who.row.closed == PERSON_MERGED)
         hearing->settlement->denial = DENIED_MERGED;
     if (engine_is_wish(hearing->report->outcome) && turn_to_speaker(hearing) != STATUS_OK)
         return refuse(hearing, STATUS_CORRUPT);
     begin(hearing, RECORD_LATE, 0);
     if (engine_is_wish(hearing->report->outcome))
-        hear_wish(hearing);
+        hear_wish(hearing, &of);
     else if (hearing->who.row.closed == PERSON_MERGED)
         note_done(hearing);
     return finish(hearing, STATUS_CONFLICT);
@@ -432,26 +456,6 @@ static void count_attempt(struct hearing *hearing, struct life *life, const stru
         row->contact_ms = heard->contact_ms;
     if (does->contact && heard->channel == TASK_CALL)
         life_touch(life, TASK_CALL, heard->contact_ms);
-}
-
-/* It was about words of somebody who is another one again. Who that is, the record that opened the
- * task says, or the last one before they were two. */
-static void hear_wish_of_other(struct hearing *hearing, const struct heard *heard)
-{
-    struct life *life = hearing->life;
-    struct effect_person effect = {.person =
-                                       engine_told_to_other(hearing->engine, life, &hearing->row)};
-    struct engine_person other;
-
-    if (effect.person == 0 || !engine_load_kept(hearing->engine, effect.person, &other))
-        return;
-    effect.person = other.number;
-    life_turn_to(life, &other);
-    life_hear_of_before(life, heard);
-    other.row.due_ms = life_due_ms(&other.row);
-    effect.row = other.row;
-    life_effect(life, EFFECT_PERSON, &effect, sizeof(effect));
-    life_turn_to(life, &hearing->who);
 }
 
 /* What the outcome makes of whose words the task tells, alone: a response that was owed is given.
@@ -514,8 +518,7 @@ static enum status hear_outcome(struct hearing *hearing)
     life_end_task(hearing->life, &hearing->row);
     life_learn(hearing->life, outcome, heard.contact_ms);
     life_hear(hearing->life, &heard);
-    if (engine_is_wish((uint8_t)outcome))
-        hear_wish_of_other(hearing, &heard);
+    hear_wish_of_other(hearing, &hearing->who, &heard);
     if (outcome == OUTCOME_REFERRAL)
         life_refers(hearing->life, heard.value);
     if (reached)
