@@ -180,15 +180,17 @@ static void note_merge(struct life *life, struct past *past, const struct record
 }
 
 /* Somebody put the person where it stood then: what came before leads nowhere else. What another
- * version of the playbook makes of it can be gone through by that one. */
-static bool is_base(const struct record_view *record)
+ * version of the playbook makes of it can be gone through by that one, and what was said by
+ * somebody who was merged only is of no account once they are two. */
+static bool is_base(const struct life *life, const struct record_view *record)
 {
     struct effect_moved moved;
 
     if (record->header.kind == RECORD_MOVED)
         return !effect_find(record, EFFECT_MOVED, &moved, sizeof(moved)) ||
                (moved.kind != MOVE_PLAYBOOK && moved.kind != MOVE_REVIEWED);
-    return record->header.kind == RECORD_MERGED || record->header.kind == RECORD_UNMERGED;
+    return (record->header.kind == RECORD_MERGED || record->header.kind == RECORD_UNMERGED) &&
+           (life->is_alone || life->company != NULL);
 }
 
 static bool find_row(const struct life *life, const struct record_view *record,
@@ -245,7 +247,7 @@ static void note_record(struct life *life, struct past *past, const struct recor
         note_merge(life, past, record);
     else if (is_own(life, record))
         note_words(life, past, record, row);
-    if (row != NULL && !past->has_base && is_base(record)) {
+    if (row != NULL && !past->has_base && is_base(life, record)) {
         past->base = *row;
         past->base_events = past->count;
         past->base_is_newer = past->header.seq == 0;
@@ -255,6 +257,14 @@ static void note_record(struct life *life, struct past *past, const struct recor
         past->before = *row;
         past->has_before = true;
     }
+}
+
+/* What was said in between stands in the history of another one: it may be a wish, and more. */
+static void note_gap(const struct life *life, struct past *past)
+{
+    past->is_whole = past->has_base = false;
+    past->is_stopped |= (life->who->row.flags & PERSON_DO_NOT_CONTACT) != 0;
+    past->silenced |= life->who->row.silenced;
 }
 
 void life_look_back(struct life *life, uint64_t task, enum task_channel channel,
@@ -272,11 +282,13 @@ void life_look_back(struct life *life, uint64_t task, enum task_channel channel,
         struct record_view record;
 
         if (journal_batch_read(life->engine->options.journal, seq, &record) != STATUS_OK)
-            return;
+            break;
         note_record(life, past, &record);
         seq = record.header.person_prev;
     }
     past->is_whole = seq == 0;
+    if (life->who->row.marks & PERSON_PARTED)
+        note_gap(life, past);
 }
 
 static struct slice cadence_id(const struct life *life, const struct person_row *row)

@@ -107,6 +107,8 @@ static void join_again(struct undoing *undoing, struct engine_person *who, bool 
     row->marks &= (uint8_t)~PERSON_JOINED;
     if (count_of(undoing, goes) > 1)
         row->marks |= PERSON_JOINED;
+    if (goes)
+        row->marks |= PERSON_PARTED;
     if (row->flags & PERSON_DO_NOT_CONTACT)
         life_stop(&joining->life, PERSON_STOPPED);
     else if (row->closed != PERSON_WORKED)

