@@ -10,7 +10,7 @@
 #include "proto/id.h"
 #include "proto/must.h"
 #include "proto/zone.h"
-#include "server/engine_internal.h"
+#include "server/engine_alone.h"
 
 enum status engine_open(const struct engine_options *options, struct engine **out)
 {
@@ -30,10 +30,11 @@ enum status engine_open(const struct engine_options *options, struct engine **ou
     engine->news_bytes = malloc(4 * KNOWN_BYTES_MAX);
     engine->told_bytes = malloc(REPORT_STORED_MAX);
     engine->origins = calloc(ORIGINS_KEPT, sizeof(*engine->origins));
+    engine->company = malloc(sizeof(*engine->company));
     if (engine->json == NULL || engine->padded == NULL || engine->optin == NULL ||
         engine->words == NULL || engine->known == NULL || engine->words_bytes == NULL ||
         engine->rest == NULL || engine->known_bytes == NULL || engine->news_bytes == NULL ||
-        engine->told_bytes == NULL || engine->origins == NULL) {
+        engine->told_bytes == NULL || engine->origins == NULL || engine->company == NULL) {
         engine_close(engine);
         return STATUS_BUSY;
     }
@@ -59,6 +60,7 @@ void engine_close(struct engine *engine)
     free(engine->news_bytes);
     free(engine->told_bytes);
     free(engine->origins);
+    free(engine->company);
     free(engine);
 }
 

@@ -4,6 +4,17 @@
 
 #include "server/engine_internal.h"
 
+/* People who are one: who is left, and all who are merged into it (engine_alone.h). */
+struct company {
+    unsigned count;
+    struct alone {
+        struct engine_person who; /* number and row; no task, and the history of who is left */
+        struct person_row before; /* as it is stored */
+        bool is_new;              /* it is not */
+        bool speaks;              /* the record's words are this one's */
+    } of[1 + MERGED_MAX];
+};
+
 /* `kept` is who is left. */
 void engine_load_company(struct engine *engine, const struct engine_person *kept,
                          struct company *out);

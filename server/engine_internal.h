@@ -28,17 +28,6 @@ struct engine_person {
 
 #define MERGED_MAX 16 /* into one person, one way or another */
 
-/* People who are one: who is left, and all who are merged into it (engine_alone.h). */
-struct company {
-    unsigned count;
-    struct alone {
-        struct engine_person who; /* number and row; no task, and the history of who is left */
-        struct person_row before; /* as it is stored */
-        bool is_new;              /* it is not */
-        bool speaks;              /* the record's words are this one's */
-    } of[1 + MERGED_MAX];
-};
-
 #define WORDS_BYTES_MAX (4 * OPTIN_STORED_MAX)
 
 /* Ends of business days, kept from when they were asked for last: opt-ins ask for that of today,
@@ -54,6 +43,7 @@ struct day_ends {
 };
 
 struct task_origin;
+struct company;
 
 struct engine {
     struct engine_options options;
@@ -73,7 +63,7 @@ struct engine {
     char *told_bytes;    /* a payload that is the engine's own */
     struct record *rest; /* effects that stand behind the person's in the record at hand */
     struct day_ends day_ends;
-    struct company company;      /* of the life at hand */
+    struct company *company;     /* of the life at hand */
     struct task_origin *origins; /* ORIGINS_KEPT */
     uint64_t origins_seq;        /* the record that was applied last */
 };
@@ -521,21 +511,6 @@ void life_reach(struct life *life);
 /* A first response from now on, or research of how to give one: its task; 0: the person's site was
  * removed. `asked_ms`: from then on the day counts by whose end it was promised. */
 uint64_t life_respond(struct life *life, uint64_t asked_ms);
-
-/* --- signals (engine_signal.c) --------------------------------------------------------------- */
-
-struct noticed {
-    uint64_t person;
-    uint64_t task, task_opened_ms; /* 0: of no task */
-    uint64_t at_ms;
-    enum signal_kind kind;
-};
-/* What makes it the same one: a task's counts once by kind, others once a day by kind. */
-struct hash engine_signal_identity(const struct engine *engine, const struct noticed *noticed);
-bool engine_was_noticed(struct engine *engine, const struct noticed *noticed,
-                        const struct engine_person *who);
-/* Score, segment, and the call that is hastened when somebody is hot. */
-void life_notice(struct life *life, const struct noticed *noticed, struct effect_signal *effect);
 
 /* --- decisions ------------------------------------------------------------------------------- */
 

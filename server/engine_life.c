@@ -39,8 +39,8 @@ void life_begin(struct life *life, struct engine *engine, const struct turn *tur
     life->has_facts = life->has_words = life->has_place = life->has_known = false;
     engine->rest->header.effects_bytes = 0;
     if (who->row.marks & PERSON_JOINED) {
-        engine_load_company(engine, who, &engine->company);
-        life->company = &engine->company;
+        engine_load_company(engine, who, engine->company);
+        life->company = engine->company;
     }
 }
 

@@ -179,7 +179,7 @@ static void add_plans(struct life *life, const struct person_row *other)
 static void begin_company(struct joining *joining)
 {
     struct engine *engine = joining->engine;
-    struct company *company = &engine->company, others = {.count = 0};
+    struct company *company = engine->company, others = {.count = 0};
 
     if (joining->life.company == NULL) {
         company->count = 0;

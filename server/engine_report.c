@@ -5,6 +5,7 @@
  * it; a stream entry that is read again is recognised by its identity and leaves no second record.
  */
 #include "server/engine_past.h"
+#include "server/engine_signal.h"
 
 #include <string.h>
 
@@ -417,8 +418,8 @@ static void note_done(struct hearing *hearing)
 
     if (speaker == 0 || !engine_load_kept(engine, hearing->who.number, &kept))
         return;
-    engine_load_company(engine, &kept, &engine->company);
-    life->company = &engine->company;
+    engine_load_company(engine, &kept, engine->company);
+    life->company = engine->company;
     life->speaker = speaker;
     if (life_begin_alone(hearing->alone, life))
         alone_forget_step(&hearing->alone->who->row, &told);

@@ -1,8 +1,9 @@
 /* Interest that people show: they open what was sent, click, come by, write back. It counts for the
  * score, from which temperature and segment follow; who is hot by it is called sooner. */
-#include "server/engine_alone.h"
+#include "server/engine_signal.h"
 
 #include "proto/report.h"
+#include "server/engine_alone.h"
 
 #define DAY_MS 86400000ull
 

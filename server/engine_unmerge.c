@@ -335,7 +335,7 @@ enum status joining_undo(struct joining *joining, const struct command *command,
 {
     struct engine *engine = joining->engine;
     struct undoing undoing = {
-        .joining = joining, .merged = joining->kept.row, .company = &engine->company};
+        .joining = joining, .merged = joining->kept.row, .company = engine->company};
 
     if (!find_merge(&undoing))
         return joining_refuse(joining, STATUS_CONFLICT, DENIED_NOT_MERGED);
