@@ -8,9 +8,6 @@
 
 #include "server/engine_joining.h"
 
-#define ALL_CHANNELS   (~0u)
-#define TOLD_ANEW_MOST 16 /* tasks: a record has no room for all that there may be */
-
 /* Who goes, with whoever was merged into it before. */
 struct undoing {
     struct joining *joining;
@@ -18,7 +15,6 @@ struct undoing {
     uint64_t known_seq;       /* what was known of it behind the merge */
     struct company *company;
     bool goes[1 + MERGED_MAX]; /* of each of those */
-    unsigned told_anew;
 };
 
 /* --- who goes ----------------------------------------------------------------------------- */
@@ -190,9 +186,8 @@ static void tell_anew(struct undoing *undoing, const struct task_row *task)
         if (!is_others(undoing, task->more_seq))
             fresh.more_seq = task->more_seq;
     }
-    if ((fresh.optin_seq == task->optin_seq && fresh.more_seq == task->more_seq &&
-         fresh.known_seq == task->known_seq) ||
-        undoing->told_anew++ >= TOLD_ANEW_MOST)
+    if (fresh.optin_seq == task->optin_seq && fresh.more_seq == task->more_seq &&
+        fresh.known_seq == task->known_seq)
         return;
     if (task->state == TASK_QUEUED)
         drop_seq = life_requeue(life, &fresh, 0, joining->turn->now_ms);

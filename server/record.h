@@ -26,7 +26,7 @@
 #include "server/record_row.h"
 
 #define RECORD_VERSION     1
-#define RECORD_EFFECTS_MAX 8192
+#define RECORD_EFFECTS_MAX 16384 /* two people in whom 16 are merged, with all open tasks */
 #define RECORD_PAYLOAD_MAX OPTIN_STORED_MAX
 #define RECORD_BYTES_MAX   (RECORD_PAYLOAD_MAX + RECORD_EFFECTS_MAX + 128)
 
