@@ -277,7 +277,8 @@ bool life_carry_run(struct life *life, const struct playbook *old);
 
 void life_add_edge(struct life *life, enum edge_kind kind, uint64_t other); /* or it is there */
 bool life_drop_edge(struct life *life, enum edge_kind kind, uint64_t other);
-/* Something of theirs is another's, 0: there is something else to be looked at. */
+/* Something of theirs is another's; 0: there is something else to be looked at, as when a consent
+ * has taken "never again" back. */
 void life_collide(struct life *life, uint64_t other);
 /* A number or an address that nobody had, beside the person's own: it leads to the person as well,
  * or to whose words these are. `review`: it may be somebody else's. */

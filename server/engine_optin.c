@@ -158,7 +158,7 @@ enum no_task engine_reason(struct person_row *row, const struct effect_received 
         if ((facts->flags & INTAKE_IMPORTED) || !consents_again(row, facts, came_ms))
             return NO_TASK_DO_NOT_CONTACT;
         row->flags &= (uint8_t)~PERSON_DO_NOT_CONTACT;
-        row->flags |= PERSON_CONSENT_AGAIN | PERSON_REVIEW;
+        row->flags |= PERSON_CONSENT_AGAIN;
         row->silenced = 0;
     }
     if (facts->flags & INTAKE_IMPORTED)
@@ -338,11 +338,12 @@ static void decide_facts(struct engine *engine, const struct effect_received *fa
     struct life life;
     struct hash phone_before;
     uint64_t collides = 0;
-    bool is_worked;
+    bool is_worked, was_stopped;
 
     if (!find_person(engine, facts, &who, &collides))
         who = (struct engine_person){.number = state_meta(engine->options.state)->people + 1};
     phone_before = who.row.phone;
+    was_stopped = who.row.flags & PERSON_DO_NOT_CONTACT;
     person_meet(engine, &who, facts, site, optin_seq, received_ms, collides != 0);
     life_begin(&life, engine, turn, &who);
     if (who.row.optin_seq == optin_seq) {
@@ -369,6 +370,8 @@ static void decide_facts(struct engine *engine, const struct effect_received *fa
         .campaign = facts->campaign,
     };
     who.row.reason = decision->reason;
+    if (was_stopped && !(who.row.flags & PERSON_DO_NOT_CONTACT))
+        life_collide(&life, 0);
     is_worked = takes_part(&life, (enum no_task)decision->reason);
     give_task(&life, site, !hash_equal(phone_before, who.row.phone), decision);
     if (is_worked) {

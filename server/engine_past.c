@@ -233,6 +233,19 @@ static void note_words(struct life *life, struct past *past, const struct record
     }
 }
 
+/* It holds for all who were one. */
+static void note_others_wish(struct life *life, struct past *past, const struct record_view *record)
+{
+    struct effect_report effect;
+    bool is_last;
+
+    if (!effect_find(record, EFFECT_REPORT, &effect, sizeof(effect)))
+        return;
+    word_of_task(past, effect.task, (enum outcome)effect.outcome, &is_last);
+    if (is_last && engine_is_wish(effect.outcome))
+        note_other(life, past, &effect);
+}
+
 static void note_record(struct life *life, struct past *past, const struct record_view *record)
 {
     struct effect_person person;
@@ -247,6 +260,8 @@ static void note_record(struct life *life, struct past *past, const struct recor
         note_merge(life, past, record);
     else if (is_own(life, record))
         note_words(life, past, record, row);
+    else
+        note_others_wish(life, past, record);
     if (row != NULL && !past->has_base && is_base(life, record)) {
         past->base = *row;
         past->base_events = past->count;

@@ -84,6 +84,16 @@ static void share_wishes(struct undoing *undoing)
     }
 }
 
+/* Those whom it was taken for and who were one with it are not looked at any more. */
+static void note_review(struct engine *engine, struct engine_person *who)
+{
+    struct state_edge edge;
+
+    who->row.flags &= (uint8_t)~PERSON_REVIEW;
+    if (state_edge_next(engine->options.state, who->number, EDGE_COLLIDES, 0, &edge))
+        who->row.flags |= PERSON_REVIEW;
+}
+
 /* Those who go, or who stay, as one: nobody is stopped by what is not said of these. */
 static void join_again(struct undoing *undoing, struct engine_person *who, bool goes)
 {
@@ -99,7 +109,7 @@ static void join_again(struct undoing *undoing, struct engine_person *who, bool 
             life_join(&joining->life, &company->of[i].who.row, true);
     row->open_tasks = before.open_tasks;
     row->known_seq = before.known_seq;
-    row->flags = (uint8_t)((row->flags & ~PERSON_REVIEW) | (before.flags & PERSON_REVIEW));
+    note_review(joining->engine, who);
     row->marks &= (uint8_t)~PERSON_JOINED;
     if (count_of(undoing, goes) > 1)
         row->marks |= PERSON_JOINED;

@@ -97,6 +97,8 @@ static void take(struct life *life, const struct update *update)
     possible = !hash_equal(before.phone, row->phone) ||
                (hash_is_none(before.phone) && hash_is_none(before.email)) || taken_up;
     consents = facts->flags & ~update->found->flags & INTAKE_CONSENT;
+    if (taken_up)
+        life_collide(life, 0);
     if (taken_up || (row->reason == NO_TASK_HAS_ONE && !update->others_phone && row->cadence == 0))
         life_meet(life);
     if (row->reason == NO_TASK_HAS_ONE && !update->others_phone)
