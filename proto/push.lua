@@ -19,6 +19,9 @@
 --         'init'      takes the mark over, whoever had it; makes it, if prev is 0
 --         'again'     as '', but the queue may hold already what is put
 --         'withdraw'  no range: takes out the members named, as long as the mark is ours
+--         'find'      no range: counts the puts named that are not there any more. They are up to prev, so under a
+--                     mark that has come to prev they were popped. Of a zset
+--         'report'    as 'find', and each of these pops is reported to the stream that its member names
 --   shape 'zset' or 'list';   op 'put', 'drop', or a seq: that of the put which this one moves to
 --         another score. If the queue had that put (it is not over the mark), a member that is not
 --         there any more was popped, and is not put again. Nothing else would tell: it is looked for
@@ -36,6 +39,7 @@
 --   OK last        applied. Behind a put into a zset follow the beginning of the member that stood first
 --                  before, and its score ('' and '' where none did): what was popped until then may be
 --                  hidden by what is put now
+--   OK count       of 'find' and 'report'
 --   DUP mark       everything was there already
 --   REWIND mark    operations behind the mark were lost: send again from there
 --   NOMARK 0       the mark was lost, or overwritten by somebody: send everything again, with 'init' from 0
@@ -64,14 +68,17 @@ local function width_of(op)
   return shape == 'zset' and op ~= 'drop' and 2 or 1
 end
 
+local finds = mode == 'find' or mode == 'report'
+local ranges = not finds and mode ~= 'withdraw'
+
 local prev, last = whole(ARGV[1]), whole(ARGV[2])
 if not prev or not last or last < prev then return refuse('range') end
-if shape ~= 'zset' and shape ~= 'list' then return refuse('shape') end
+if shape ~= 'zset' and (shape ~= 'list' or finds) then return refuse('shape') end
 if not nonce then return refuse('nonce') end
 local run, scores = FIRST, 0
 while run <= COUNT do
   local op, count = ARGV[run], whole(ARGV[run + 2])
-  if op ~= 'put' and op ~= 'drop' and not whole(op) then return refuse('operation') end
+  if op ~= 'put' and (op ~= 'drop' or finds) and not whole(op) then return refuse('operation') end
   if not whole(ARGV[run + 1]) or not count or count < 1 or count > RUN_MAX then return refuse('run') end
   local from, width = run + HEAD, width_of(op)
   run = from + width * count
@@ -99,12 +106,10 @@ end
 at = tonumber(at)
 if owner ~= nonce and mode ~= 'init' then return {'FENCED', at} end
 
-if mode ~= 'withdraw' then
-  if at < prev then return {'REWIND', at} end
-  if mark and at >= last then
-    if owner ~= nonce then redis.call('SET', mark_key, ('%d %s'):format(at, tail)) end
-    return {'DUP', at}
-  end
+if mode ~= 'withdraw' and at < prev then return {'REWIND', at} end
+if ranges and mark and at >= last then
+  if owner ~= nonce then redis.call('SET', mark_key, ('%d %s'):format(at, tail)) end
+  return {'DUP', at}
 end
 
 local function drop(from, to)
@@ -115,9 +120,7 @@ local function drop(from, to)
   end
 end
 
-local function move(score, member)
-  if redis.call('ZADD', queue, 'XX', 'CH', score, member) > 0 then return end
-  if redis.call('ZSCORE', queue, member) then return end
+local function report(member)
   local sound, task = pcall(cjson.decode, member)
   if sound and type(task) == 'table' and type(task.id) == 'string' and type(task.report) == 'string' then
     redis.pcall('XADD', task.report, '*', 'task', task.id,
@@ -125,8 +128,23 @@ local function move(score, member)
   end
 end
 
+local function move(score, member)
+  if redis.call('ZADD', queue, 'XX', 'CH', score, member) > 0 then return end
+  if not redis.call('ZSCORE', queue, member) then report(member) end
+end
+
+local missing = 0
+
+local function find(member)
+  if redis.call('ZSCORE', queue, member) then return end
+  missing = missing + 1
+  if mode == 'report' then report(member) end
+end
+
 local function apply(op, from, to)
-  if op == 'drop' then
+  if finds then
+    for i = from, to, 2 do find(ARGV[i + 1]) end
+  elseif op == 'drop' then
     drop(from, to)
   elseif shape == 'list' then
     if mode ~= '' then drop(from, to) end
@@ -139,7 +157,7 @@ local function apply(op, from, to)
 end
 
 local member, score = '', ''
-if shape == 'zset' and mode ~= 'withdraw' then
+if shape == 'zset' and ranges then
   local first = redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')
   if first[1] then member, score = first[1]:sub(1, 64), first[2] end
 end
@@ -149,10 +167,10 @@ while run <= COUNT do
   local op, seq, from = ARGV[run], tonumber(ARGV[run + 1]), run + HEAD
   run = from + width_of(op) * ARGV[run + 2]
   -- What is not over the mark is there already.
-  if seq <= at and mode ~= 'withdraw' then from = from + width_of(op) * (at - seq + 1) end
+  if seq <= at and ranges then from = from + width_of(op) * (at - seq + 1) end
   if from < run then apply(op, from, run - 1) end
 end
-if mode == 'withdraw' then return {'OK', at} end
+if not ranges then return {'OK', finds and missing or at} end
 
 redis.call('SET', mark_key, ('%d %s'):format(last, tail))
 if shape == 'list' then return {'OK', last} end

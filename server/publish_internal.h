@@ -8,7 +8,7 @@
  *   publish_watch.c      a look at each queue once a second: marks, and who is gone
  *   publish_epoch.c      going on under another name when a second writer shows up
  *   publish_refusal.c    what Redis refuses, and until when
- *   publish_reconcile.c  taking out what should not stand in a queue
+ *   publish_reconcile.c  taking out what should not stand in a queue, finding what is gone
  *   publish_claim.c      claims over HTTP
  *
  * A queue's operations are numbered. `acked` are in Redis, `newest` is known to exist, and what
@@ -106,8 +106,7 @@ struct publish_queue {
 
     struct { /* the call in flight */
         bool running;
-        bool live;  /* out of the buffer, not read from state again */
-        bool first; /* nothing of it can be there already */
+        bool live; /* out of the buffer, not read from state again */
         uint64_t prev, last, started_us;
         unsigned operations, puts;
         size_t bytes;
@@ -207,10 +206,14 @@ struct publish {
     struct {                         /* publish_reconcile.c */
         struct publish_queue *queue; /* NULL: none is on its way */
         uint64_t cursor, next_cursor;
-        bool waiting;    /* for a page, the writer, or a withdrawal */
+        bool finding;   /* who is gone, before the pages; */
+        bool reporting; /* this call is no count, but reports each */
+        uint64_t found_seq, finding_seq, find_until_seq; /* done; by this call; in all */
+        unsigned popped;
+        bool waiting;    /* for an answer, or the writer */
         bool begun;      /* state has what was decided before it began */
         bool committing; /* a barrier is on its way, or */
-        bool asking;     /* a page or a withdrawal, perhaps of one that was given up */
+        bool asking;     /* a command, perhaps of one that was given up */
         bool overflow;   /* the page had more suspects */
         unsigned suspects, withdrawn, withdrawn_of_page;
         size_t lengths[SUSPECTS_MAX];
@@ -284,6 +287,13 @@ void publish_judge_ahead(struct publish_queue *queue, enum status status);
 /* Takes members out of a queue, fenced by its mark. False: it could not be sent. */
 bool publish_withdraw(struct publish_queue *queue, const struct slice *members, unsigned count,
                       redis_reply_fn *on_reply);
+/* True: all puts of the queue up to `seq` can be read from state. Else they will be, soon. */
+bool publish_has_stored(struct publish_queue *queue, uint64_t seq);
+/* Looks for the puts in (after, until], as many as a call holds, up to `last_out`: Redis has had
+ * them. The answer counts those that are gone. `report`: and their pops are reported. False: they
+ * cannot be read, or it could not be sent. */
+bool publish_find(struct publish_queue *queue, uint64_t after, uint64_t until, bool report,
+                  redis_reply_fn *on_reply, uint64_t *last_out);
 
 /* --- publish_gap.c ----------------------------------------------------------------------- */
 

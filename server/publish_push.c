@@ -134,15 +134,12 @@ static void call_send(struct publish_queue *queue, uint64_t last, bool live)
 {
     struct publish *publish = queue->publish;
 
-    const char *mode = mode_of(queue);
-
-    if (!call_run(queue, queue->acked, last, mode, on_pushed)) {
+    if (!call_run(queue, queue->acked, last, mode_of(queue), on_pushed)) {
         publish_tick_soon(publish);
         return;
     }
     queue->call.running = true;
     queue->call.live = live;
-    queue->call.first = mode[0] == '\0';
     queue->call.prev = queue->acked;
     queue->call.last = last;
     queue->call.operations = publish->call.operations;
@@ -215,20 +212,22 @@ static uint64_t read_stored(struct publish_queue *queue, uint64_t *shown_out)
     return row.outbox_stored_seq;
 }
 
-/* What is stored up to `until`, as much as the call can hold, and up to where that is all. Not OK:
- * something cannot be read now. */
-static enum status gather_stored(struct publish_queue *queue, uint64_t until, uint64_t *last_out)
+/* What is stored in (after, until], as much as the call can hold, and up to where that is all. Not
+ * OK: something cannot be read now. */
+static enum status gather_stored(struct publish_queue *queue, uint64_t after, uint64_t until,
+                                 bool puts_only, uint64_t *last_out)
 {
     struct publish *publish = queue->publish;
     enum status status = STATUS_OK;
     struct outbox_row row;
     uint64_t seq;
 
-    *last_out = queue->acked;
+    *last_out = after;
     while (status == STATUS_OK && call_has_room(publish) &&
            state_read_outbox_next(publish->state, queue->number, *last_out, &seq, &row) &&
            seq <= until) {
-        status = add_stored(queue, seq, &row);
+        if (!puts_only || row.op == OUTBOX_PUT)
+            status = add_stored(queue, seq, &row);
         *last_out = seq;
     }
     if (status == STATUS_OK)
@@ -250,7 +249,7 @@ static void push_stored(struct publish_queue *queue)
     uint64_t until = read_stored(queue, &shown);
     publish_gaps_note(&queue->gaps, queue->acked, shown);
     call_begin(queue);
-    enum status status = gather_stored(queue, until, &last);
+    enum status status = gather_stored(queue, queue->acked, until, false, &last);
     publish_release(publish);
 
     if (status != STATUS_OK)
@@ -333,8 +332,12 @@ static void on_pushed(void *owner, const struct redis_reply *reply)
 
     queue->call.running = false;
     publish->call.bytes_in_flight -= queue->call.bytes;
-    if (reply->type == REDIS_UNKNOWN)
-        return; /* the link is down: what came of it the mark tells when it is back */
+    if (reply->type == REDIS_UNKNOWN) {
+        /* The link is down: what came of it the mark tells when it is back, but not what stood
+         * first before it. */
+        publish_reconcile_anew(queue);
+        return;
+    }
     if (reply->type == REDIS_ARRAY && reply->count >= 2) {
         word = redis_item(reply, 0);
         seq = redis_item(reply, 1);
@@ -347,7 +350,7 @@ static void on_pushed(void *owner, const struct redis_reply *reply)
     count_push(queue, now_us);
     if (slice_equal(word.text, SLICE("OK")) || slice_equal(word.text, SLICE("DUP"))) {
         pushed(queue, (uint64_t)seq.integer, now_us);
-        if (reply->count == 4 && queue->call.first)
+        if (reply->count == 4)
             publish_see_before(queue, redis_item(reply, 2).text, redis_item(reply, 3).text);
     } else {
         queue->known = false; /* the mark is another, or gone: a look finds out what is left */
@@ -462,4 +465,27 @@ bool publish_withdraw(struct publish_queue *queue, const struct slice *members, 
     for (unsigned i = 0; i < count; i++)
         call_add(queue, i, OUTBOX_DROP, 0, 0, members[i]);
     return call_run(queue, 0, 0, "withdraw", on_reply);
+}
+
+bool publish_has_stored(struct publish_queue *queue, uint64_t seq)
+{
+    struct publish *publish = queue->publish;
+    struct state_queue row;
+
+    bool stored =
+        state_read_queue(publish->state, queue->number, &row) && row.outbox_stored_seq >= seq;
+    publish_release(publish);
+    if (!stored)
+        writer_store_outbox(publish->options.writer);
+    return stored;
+}
+
+bool publish_find(struct publish_queue *queue, uint64_t after, uint64_t until, bool report,
+                  redis_reply_fn *on_reply, uint64_t *last_out)
+{
+    call_begin(queue);
+    enum status status = gather_stored(queue, after, until, true, last_out);
+    publish_release(queue->publish);
+    return status == STATUS_OK &&
+           call_run(queue, *last_out, *last_out, report ? "report" : "find", on_reply);
 }

@@ -1,11 +1,20 @@
-/* Taking out what should not stand in a queue: a Redis that forgot a pop or a withdrawal shows the
- * member again, under a mark that may look right. So after every sign of forgetting the queue is
- * paged through. A member is ours if it reports to our stream, its id was made with our key, and
- * our journal opened a task of that number at that time; then it should stand there if its task is
- * open, queued, and renders to exactly these bytes. (What is missing in turn is put by the rewind,
- * or counts as popped.) What our journal knows nothing of was put by another history of it: a copy
- * that runs, or the life before a restore. Nobody but a consumer may take that out, for it may be
- * the only trace of an opt-in.
+/* Bringing a queue and state together, after every sign that Redis has forgotten something or that
+ * this process has missed something: first who is gone, then what should not stand there.
+ *
+ * A look at the head finds no pop behind something more urgent, and what stood first before a push
+ * is known no more where the process that pushed has ended, or the answer is lost. So the queue is
+ * asked for every put that its mark has come to: it has had each, and those that are not there were
+ * popped. Pops go unsaid all the time, and state is not so quick: so first they are only counted,
+ * and where there are some, looked for once more when state has all that was decided, and reported.
+ * (What the mark has not come to is put by the rewind.) A list is taken from its front, and nothing
+ * is put there: a look shows all.
+ *
+ * A Redis that forgot a pop or a withdrawal shows the member again, under a mark that may look
+ * right. So the queue is paged through. A member is ours if it reports to our stream, its id was
+ * made with our key, and our journal opened a task of that number at that time; then it should
+ * stand there if its task is open, queued, and renders to exactly these bytes. What our journal
+ * knows nothing of was put by another history of it: a copy that runs, or the life before a
+ * restore. Nobody but a consumer may take that out, for it may be the only trace of an opt-in.
  *
  * State is up to 100 ms behind. So the writer is asked to commit all (a barrier) before the first
  * page: a task that was sent again because state did not know yet of its claim or its end must not
@@ -134,7 +143,7 @@ static void add_suspect(struct publish *publish, struct slice member)
     publish->reconcile.suspects++;
 }
 
-/* --- page by page ------------------------------------------------------------------------ */
+/* --- begin and end ----------------------------------------------------------------------- */
 
 /* Still wanted: begins anew when the queue is well. */
 static void give_up(struct publish *publish)
@@ -169,9 +178,65 @@ static void finish(struct publish *publish)
     publish->reconcile.queue = NULL;
     stats_add(publish->options.stats, STATS_REDIS_RECONCILES, 1);
     log_write(publish->options.log, LOG_INFO, "queue reconciled", LOG_INT("queue", queue->number),
-              LOG_INT("withdrawn", publish->reconcile.withdrawn), LOG_END);
+              LOG_INT("withdrawn", publish->reconcile.withdrawn),
+              LOG_INT("popped", publish->reconcile.popped), LOG_END);
     publish_tick_soon(publish);
 }
+
+/* --- who is gone ------------------------------------------------------------------------- */
+
+static void on_found(void *owner, const struct redis_reply *reply)
+{
+    struct publish_queue *queue = owner;
+    struct publish *publish = queue->publish;
+    struct redis_reply word = {0}, missing = {0};
+
+    publish->reconcile.asking = false;
+    if (publish->reconcile.queue != queue)
+        return;
+    if (reply->type == REDIS_ARRAY && reply->count == 2) {
+        word = redis_item(reply, 0);
+        missing = redis_item(reply, 1);
+    }
+    if (!slice_equal(word.text, SLICE("OK"))) {
+        give_up(publish); /* whatever it is, the next look finds out */
+    } else if (missing.integer > 0 && !publish->reconcile.reporting) {
+        if (!ask_commit(queue))
+            give_up(publish);
+    } else {
+        publish->reconcile.popped += (unsigned)missing.integer;
+        publish->reconcile.found_seq = publish->reconcile.finding_seq;
+        publish->reconcile.waiting = false;
+        publish_tick_soon(publish);
+    }
+}
+
+static void find(struct publish_queue *queue, bool report)
+{
+    struct publish *publish = queue->publish;
+
+    publish->reconcile.reporting = report;
+    publish->reconcile.waiting = true;
+    publish->reconcile.asking =
+        publish_find(queue, publish->reconcile.found_seq, publish->reconcile.find_until_seq, report,
+                     on_found, &publish->reconcile.finding_seq);
+    if (!publish->reconcile.asking)
+        give_up(publish);
+}
+
+/* The next puts, once all can be read. */
+static void find_on(struct publish_queue *queue)
+{
+    struct publish *publish = queue->publish;
+
+    publish->reconcile.finding = publish->reconcile.found_seq < publish->reconcile.find_until_seq;
+    if (publish->reconcile.finding && publish_has_stored(queue, publish->reconcile.find_until_seq))
+        find(queue, false);
+    else
+        publish_tick_soon(publish);
+}
+
+/* --- page by page ------------------------------------------------------------------------ */
 
 /* A page with more suspects than can be held is read again, if some of them are out by now. */
 static void page_done(struct publish *publish)
@@ -240,6 +305,8 @@ void publish_reconcile_settled(struct publish_queue *queue, enum status status)
         return;
     if (status != STATUS_OK) {
         give_up(publish);
+    } else if (publish->reconcile.finding && publish->reconcile.begun) {
+        find(queue, true);
     } else if (publish->reconcile.begun) {
         withdraw_strays(queue);
     } else {
@@ -347,7 +414,10 @@ static void begin(struct publish_queue *queue)
     queue->reconcile = false; /* whoever wants one from now on wants another */
     publish->reconcile.queue = queue;
     publish->reconcile.cursor = 0;
-    publish->reconcile.withdrawn = 0;
+    publish->reconcile.withdrawn = publish->reconcile.popped = 0;
+    publish->reconcile.finding = !queue->is_list;
+    publish->reconcile.found_seq = 0;
+    publish->reconcile.find_until_seq = queue->acked;
     publish->reconcile.begun = false;
     publish->reconcile.waiting = true;
     if (!ask_commit(queue))
@@ -368,8 +438,12 @@ void publish_reconcile(struct publish *publish)
             begin(queue);
         return;
     }
-    if (publish->reconcile.waiting) /* for a page, the writer, or a withdrawal */
+    if (publish->reconcile.waiting)
         return;
+    if (publish->reconcile.finding) {
+        find_on(queue);
+        return;
+    }
     publish->reconcile.suspects = publish->reconcile.withdrawn_of_page = 0;
     publish->reconcile.overflow = false;
     publish->reconcile.waiting = true;

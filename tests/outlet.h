@@ -31,6 +31,7 @@ struct outlet {
     uint64_t committed_before_us; /* ago: what publish is told about */
     bool rendering;               /* publish wants members */
     bool holding_commits;         /* state does not commit but for a barrier */
+    bool keeping_young;           /* a commit leaves what came just now out of the tables */
     enum status submit;           /* what the writer says to commands */
     enum status render;           /* and the renderer that publish has */
     struct command popped_before; /* the last but one of its kind, */
@@ -207,7 +208,8 @@ static inline const char *outlet_member(const struct task_row *task)
 static inline void outlet_commit(void)
 {
     if (state_is_dirty(outlet->state))
-        MUST(state_commit(outlet->state) == STATUS_OK);
+        MUST((outlet->keeping_young ? state_commit_live(outlet->state, false)
+                                    : state_commit(outlet->state)) == STATUS_OK);
 }
 
 static inline void outlet_store(uint64_t person, const struct task_row *task)

@@ -181,7 +181,7 @@ static void task_of_an_asker_who_went_away_too_late_is_released(void **state)
     (void)state;
     launch();
     outlet_put(1, 100);
-    outlet_catch_up();
+    assert_true(outlet_until(outlet_is_reconciled, NULL, 3000)); /* or that would find it gone */
     publish_claim(outlet->publish, 1, 1, SLICE("a1"), 60000);
     publish_unclaim(outlet->publish, 1); /* the script is on its way */
     outlet_for(100);

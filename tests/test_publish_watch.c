@@ -82,6 +82,21 @@ static void what_is_put_in_front_hides_no_pop(void **state)
     assert_head(3, 1700000000300, 3);
 }
 
+/* As after a push that Redis refused: what it was to put may be there already. */
+static void what_is_put_again_in_front_hides_no_pop(void **state)
+{
+    (void)state;
+    launch_with_three();
+    outlet_for(300);
+    unsigned told = outlet->popped_count;
+    outlet->publish->queues[1]->again_until = 100;
+    server_run(&outlet->server, "ZPOPMIN %s 2", OUTLET_TASKS);
+    outlet_put(4, 1700000000050);
+    await_popped(told + 2);
+    outlet->popped = outlet->popped_before;
+    assert_head(3, 1700000000300, 3);
+}
+
 /* What is put again is not gone, whatever stood first before Redis lost it. */
 static void what_stood_first_before_a_loss_is_not_told(void **state)
 {
@@ -542,6 +557,7 @@ int main(void)
         TEST(head_is_told_once_and_again_when_it_changes),
         TEST(empty_queue_with_open_tasks_is_told_as_empty),
         TEST(what_is_put_in_front_hides_no_pop),
+        TEST(what_is_put_again_in_front_hides_no_pop),
         TEST(what_stood_first_before_a_loss_is_not_told),
         TEST(queue_without_open_tasks_is_left_alone),
         TEST(head_is_told_again_when_the_writer_had_no_room),

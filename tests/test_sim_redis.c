@@ -92,7 +92,8 @@ static void add_runs(uint64_t seq)
 
 static void make_push(void)
 {
-    static const char *const modes[] = {"", "", "", "init", "init", "again", "withdraw"};
+    static const char *const modes[] = {"",      "",         "",     "init",  "init",
+                                        "again", "withdraw", "find", "report"};
     uint64_t prev = below(7), last = prev + below(8);
 
     begin("PUSH");
@@ -101,7 +102,7 @@ static void make_push(void)
     add("%d", (int)prev);
     add("%d", below(40) > 0 ? (int)last : (int)prev - 1);
     add(below(5) > 0 ? "n1" : below(3) > 0 ? "n2" : "n1 2-5");
-    add("%s", modes[below(7)]);
+    add("%s", modes[below(sizeof(modes) / sizeof(modes[0]))]);
     add("%s", below(30) > 0 ? (fixture.is_list ? "list" : "zset") : below(2) > 0 ? "list" : "bag");
     add_runs(prev + 1);
 }

@@ -187,6 +187,91 @@ class Forgotten(Scenario):
         self.wait_tasks(tasks[300:])
 
 
+class HiddenPops(Scenario):
+    """A consumer pops an overdue task and says nothing, something more urgent takes its place, and Redis, its link or
+    hotlead is disturbed before the watch has looked again."""
+
+    clock = True
+
+    def add(self, number):
+        return self.accept_optin(self.person_number(number))["task"]
+
+    def add_overdue(self, numbers):
+        """Behind all that is fresh."""
+        tasks = [self.add(number) for number in numbers]
+        self.wait_tasks(tasks)
+        fresh = max(self.score(task) for task in tasks)
+        self.clock.advance(301)
+        wait_until(lambda: min(score for _, score in self.tasks().values()) > fresh, what="the breaches")
+        time.sleep(1.2)  # nothing of it is left for a look to tell
+        return tasks
+
+    def pop_overdue(self):
+        (task,) = self.add_overdue([1])
+        self.assertEqual(task, self.pop()["id"])
+        return task
+
+    def states(self, tasks):
+        return {self.get(f"/v1/tasks/{task}")["state"] for task in tasks}
+
+    def assert_noticed(self, task):
+        wait_until(lambda: self.states([task]) == {"popped"}, 8, "the pop to be noticed")
+        self.clock.advance(121)
+        self.wait_task(task, delivery=2)
+
+    def test_redis_comes_back_with_all_that_it_had(self):
+        task = self.pop_overdue()
+        self.wait_task(self.add(2))
+        self.redis.stop()
+        self.redis.start()
+        self.assert_noticed(task)
+
+    def test_hotlead_is_killed(self):
+        task = self.pop_overdue()
+        self.wait_task(self.add(2))
+        self.server.kill()
+        self.start_server()
+        self.assert_noticed(task)
+
+    def test_answer_of_the_push_is_lost(self):
+        task = self.pop_overdue()
+        self.redis.signal(signal.SIGSTOP)
+        other = self.add(2)
+        wait_until(lambda: self.web.get("/readyz").json["redis"] == "down", 20, "the link to be given up")
+        self.redis.signal(signal.SIGCONT)
+        self.wait_task(other)
+        self.assert_noticed(task)
+
+    def test_opt_in_comes_while_redis_is_away(self):
+        task = self.pop_overdue()
+        self.redis.stop()
+        other = self.add(2)
+        self.redis.start()
+        self.wait_task(other)
+        self.assert_noticed(task)
+
+    def test_opt_in_comes_while_redis_is_full_and_hotlead_dies(self):
+        (task,) = self.add_overdue([1])
+        self.redis("CONFIG", "SET", "maxmemory", 1)
+        other = self.add(2)
+        self.server.kill()
+        self.redis("CONFIG", "SET", "maxmemory", 0)
+        self.assertEqual(task, self.pop()["id"])
+        self.start_server()
+        self.wait_task(other)
+        self.assert_noticed(task)
+
+    def test_consumers_wait_while_the_queue_is_filled_again(self):
+        overdue = self.add_overdue(range(300))
+        fresh = [self.add(number) for number in range(300, 600)]
+        self.wait_tasks(overdue + fresh)
+        self.redis("FLUSHALL")
+        popped = {self.pop()["id"] for _ in range(6)}
+        wait_until(lambda: len(self.tasks()) == 594, what="all the others")
+        wait_until(lambda: self.states(popped) == {"popped"}, 8, "all pops to be noticed")
+        self.assertLess(0, len(popped & set(overdue)), "none came out of its turn")
+
+
 class Lists(Scenario):
     queue_settings = {"shape": "list"}
 

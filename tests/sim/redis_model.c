@@ -182,6 +182,13 @@ bool model_zadd(struct model *model, struct slice name, bool known, double score
     return there || !known;
 }
 
+bool model_holds(const struct model *model, struct slice name, struct slice member)
+{
+    struct entry_key *key = model_find(model, name);
+
+    return key != NULL && member_find(key, member) < key->count;
+}
+
 void model_rpush(struct model *model, struct slice name, struct slice member)
 {
     struct entry_key *key = model_make(model, name, KEY_LIST);

@@ -53,6 +53,7 @@ void model_tidy(struct model *model, struct entry_key *key);
 /* `known`: only if it is there already. False: then it is not. */
 bool model_zadd(struct model *model, struct slice name, bool known, double score,
                 struct slice member);
+bool model_holds(const struct model *model, struct slice name, struct slice member);
 void model_rpush(struct model *model, struct slice name, struct slice member);
 unsigned model_remove(struct model *model, struct slice name, struct slice member);
 struct element *model_xadd(struct model *model, struct slice name, uint64_t ms, uint64_t seq,

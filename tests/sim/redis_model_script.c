@@ -21,7 +21,8 @@ struct push {
     struct call *call;
     struct slice queue, mark_key, tail, mode;
     bool is_list;
-    uint64_t at;
+    bool finds, ranges;
+    uint64_t at, missing;
 };
 
 static bool is(struct slice word, const char *text)
@@ -198,7 +199,7 @@ static const char *check_runs(const struct push *push)
     while (run < call->count) {
         struct slice op = call->words[run];
         int64_t seq, count, moved;
-        if (!is(op, "put") && !is(op, "drop") && !word_number(op, &moved))
+        if (!is(op, "put") && (!is(op, "drop") || push->finds) && !word_number(op, &moved))
             return "operation";
         if (run + 2 >= call->count || !word_number(call->words[run + 1], &seq) ||
             !word_number(call->words[run + 2], &count) || count < 1 || count > RUN_MAX)
@@ -229,7 +230,16 @@ static void tell_popped(const struct push *push, struct slice member)
         report(push->call, words, 9);
 }
 
-static bool apply(const struct push *push, struct slice op, size_t from, size_t to)
+static void find(struct push *push, struct slice member)
+{
+    if (model_holds(push->call->model, push->queue, member))
+        return;
+    push->missing++;
+    if (is(push->mode, "report"))
+        tell_popped(push, member);
+}
+
+static bool apply(struct push *push, struct slice op, size_t from, size_t to)
 {
     const struct slice *words = push->call->words;
     struct model *model = push->call->model;
@@ -240,6 +250,10 @@ static bool apply(const struct push *push, struct slice op, size_t from, size_t 
         answer_wrong_type(push->call);
         return false;
     }
+    for (size_t i = from; push->finds && i < to; i += 2)
+        find(push, words[i + 1]);
+    if (push->finds)
+        return true;
     bool known = word_number(op, &moved) && (uint64_t)moved <= push->at;
     for (size_t i = from; i < to; i += width_of(push, op)) {
         double score = 0;
@@ -263,7 +277,6 @@ static bool apply(const struct push *push, struct slice op, size_t from, size_t 
 static bool apply_all(struct push *push)
 {
     const struct call *call = push->call;
-    bool withdraw = is(push->mode, "withdraw");
 
     for (size_t run = FIRST; run < call->count;) {
         struct slice op = call->words[run];
@@ -271,7 +284,7 @@ static bool apply_all(struct push *push)
         MUST(word_number(call->words[run + 1], &seq) && word_number(call->words[run + 2], &count));
         size_t from = run + HEAD, width = width_of(push, op);
         run = from + width * (size_t)count;
-        if ((uint64_t)seq <= push->at && !withdraw)
+        if ((uint64_t)seq <= push->at && push->ranges)
             from += width * (push->at - (uint64_t)seq + 1);
         if (from < run && !apply(push, op, from, run))
             return false;
@@ -318,21 +331,19 @@ static void push_range(struct push *push, uint64_t prev, uint64_t last)
         answer_word(call, "FENCED", mark.at);
         return;
     }
-    if (!is(push->mode, "withdraw")) {
-        if (mark.at < prev) {
-            answer_word(call, "REWIND", mark.at);
-            return;
-        }
-        if (mark.sound && mark.at >= last) {
-            if (!ours)
-                write_mark(push, mark.at);
-            answer_word(call, "DUP", mark.at);
-            return;
-        }
+    if (!is(push->mode, "withdraw") && mark.at < prev) {
+        answer_word(call, "REWIND", mark.at);
+        return;
     }
-    if (is(push->mode, "withdraw")) {
+    if (push->ranges && mark.sound && mark.at >= last) {
+        if (!ours)
+            write_mark(push, mark.at);
+        answer_word(call, "DUP", mark.at);
+        return;
+    }
+    if (!push->ranges) {
         if (apply_all(push))
-            answer_word(call, "OK", mark.at);
+            answer_word(call, "OK", push->finds ? push->missing : mark.at);
         return;
     }
     const struct entry_key *key = model_find(call->model, push->queue);
@@ -363,7 +374,9 @@ void model_push(struct call *call)
         refuse(call, "range");
         return;
     }
-    if (!push.is_list && !is(words[7], "zset")) {
+    push.finds = is(push.mode, "find") || is(push.mode, "report");
+    push.ranges = !push.finds && !is(push.mode, "withdraw");
+    if (push.is_list ? push.finds : !is(words[7], "zset")) {
         refuse(call, "shape");
         return;
     }
