@@ -182,7 +182,7 @@ static bool is_agreed(const struct playbook_outcome *does, const struct heard *h
 }
 
 /* What a robot reports changes nothing of what is planned; what was agreed is kept until another
- * time is. */
+ * time is, and needs no number: one may be found by then, and who named the time waits for us. */
 static void plan_call(struct life *life, const struct playbook_outcome *does,
                       const struct heard *heard)
 {
@@ -195,11 +195,13 @@ static void plan_call(struct life *life, const struct playbook_outcome *does,
     if (row->call_why == CALL_AGREED && !is_agreed(does, heard))
         return;
     life_plan_call(life, 0, CALL_NOT);
+    if (is_agreed(does, heard)) {
+        life_plan_call(life, heard->call_at_ms, CALL_AGREED);
+        return;
+    }
     if (!life_can_be_called(life))
         return;
-    if (is_agreed(does, heard))
-        life_plan_call(life, heard->call_at_ms, CALL_AGREED);
-    else if (does->next == PLAYBOOK_NEXT_RETRY && row->calls <= calls->spacing.count)
+    if (does->next == PLAYBOOK_NEXT_RETRY && row->calls <= calls->spacing.count)
         life_plan_call(life,
                        life_after(life, heard->said_ms, calls->spacing.items[row->calls - 1].span),
                        CALL_RETRY);

@@ -43,10 +43,20 @@ static bool has_too_many(const struct life *life, enum task_channel channel)
     return count >= most;
 }
 
+static enum skip has_no_place(struct life *life, enum task_channel channel, uint32_t queue)
+{
+    struct task_row open;
+
+    if (queue == 0)
+        return SKIP_NO_QUEUE;
+    if (channel == TASK_CALL && life_find_open(life, TASK_CALL, &open))
+        return SKIP_CALL_OPEN;
+    return has_too_many(life, channel) ? SKIP_TOO_MANY : SKIP_NONE;
+}
+
 enum skip life_cannot(struct life *life, enum task_channel channel, uint32_t queue)
 {
     const struct person_row *row = &life->who->row;
-    struct task_row open;
 
     if (row->flags & PERSON_DO_NOT_CONTACT)
         return SKIP_STOPPED;
@@ -54,11 +64,7 @@ enum skip life_cannot(struct life *life, enum task_channel channel, uint32_t que
         return SKIP_SILENCED;
     if (!engine_has_address(row, channel))
         return SKIP_NO_ADDRESS;
-    if (queue == 0)
-        return SKIP_NO_QUEUE;
-    if (channel == TASK_CALL && life_find_open(life, TASK_CALL, &open))
-        return SKIP_CALL_OPEN;
-    return has_too_many(life, channel) ? SKIP_TOO_MANY : SKIP_NONE;
+    return has_no_place(life, channel, queue);
 }
 
 /* Calls to people of a stage may have a queue of their own. `calls` is what a stage says that has
@@ -333,6 +339,19 @@ static bool is_for_good(enum skip skip)
     return skip == SKIP_STOPPED || skip == SKIP_NO_QUEUE;
 }
 
+/* Who named the time, or has opted in, is called also where no number is known, or a wrong one: the
+ * task's phone is null then. */
+static enum skip call_cannot(struct life *life, enum call_why why, uint32_t queue)
+{
+    enum skip skip = life_cannot(life, TASK_CALL, queue);
+    bool agreed = why == CALL_AGREED;
+
+    if ((skip == SKIP_NO_ADDRESS && (agreed || why == CALL_AGAIN)) ||
+        (skip == SKIP_SILENCED && agreed))
+        return has_no_place(life, TASK_CALL, queue);
+    return skip;
+}
+
 /* A call that is open is the agreed one from now on, with its deadline; whoever has it in hand is
  * not disturbed. A first response keeps its own promise, and goes before others as both do. */
 static uint64_t agree_open_call(struct life *life, uint64_t agreed_ms)
@@ -381,9 +400,7 @@ static enum record_kind call_due(struct life *life)
     bool agreed = person->call_why == CALL_AGREED;
     struct task_row row;
 
-    effect.skip = (uint8_t)life_cannot(life, TASK_CALL, queue);
-    if (person->call_why == CALL_AGAIN && effect.skip == SKIP_NO_ADDRESS)
-        effect.skip = SKIP_NONE; /* as after an opt-in without a phone, or without anything */
+    effect.skip = (uint8_t)call_cannot(life, (enum call_why)person->call_why, queue);
     if (effect.skip == SKIP_CALL_OPEN && agreed) {
         effect.task = agree_open_call(life, person->call_ms);
         effect.skip = SKIP_NONE;

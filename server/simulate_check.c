@@ -259,7 +259,8 @@ void town_check_record(struct town *town, const struct record *record)
 /* --- calls ---------------------------------------------------------------------------------------
  */
 
-/* By the hours that the state has where they live, as the table of homes says. */
+/* By the hours that the state has where they live, as the table of homes says. Who has named a time
+ * and no number may live in any of them. */
 void town_check_call(struct town *town, const struct resident *resident,
                      const struct task_row *task)
 {
@@ -267,7 +268,8 @@ void town_check_call(struct town *town, const struct resident *resident,
     struct civil local;
     unsigned minute;
 
-    if (task->kind == TASK_FIRST_RESPONSE || resident->shares_phone)
+    if (task->kind == TASK_FIRST_RESPONSE || resident->shares_phone ||
+        (task->kind == TASK_AGREED && !resident->has_phone))
         return;
     zone_civil(simulate_zone(home), town->now_ms, &local);
     minute = local.hour * 60u + local.minute;

@@ -1,4 +1,5 @@
 /* Times that were agreed with a person, and what happens beside them. */
+#include "server/render.h"
 #include "tests/one_life.h"
 
 static void an_open_call_of_a_step_does_not_swallow_the_appointment(void **unused)
@@ -94,6 +95,96 @@ static void a_call_in_hand_is_the_agreed_one(void **unused)
     assert_int_equal(open_call().kind, TASK_AGREED);
 }
 
+static bool shows_a_phone(const struct task_row *call)
+{
+    static char bytes[TASK_BYTES_MAX + 1];
+    static struct optin optin;
+    struct text out = text_over(bytes, TASK_BYTES_MAX);
+    struct renderer renderer = {.registry = recovery_registry(world.recovery),
+                                .id_key = recovery_id_key(world.recovery),
+                                .node = "n1",
+                                .prefix = "hl",
+                                .optin = &optin};
+
+    assert_int_equal(journal_reader_open(recovery_journal(world.recovery), &renderer.reader),
+                     STATUS_OK);
+    assert_int_equal(render_member(&renderer, 1, person().first_ms, call, &out), STATUS_OK);
+    journal_reader_close(renderer.reader);
+    bytes[out.length] = '\0';
+    return strstr(bytes, "\"phone\":null") == NULL;
+}
+
+static void agrees(uint64_t task, uint64_t at_ms)
+{
+    world.call_at_ms = at_ms;
+    report(task, OUTCOME_APPOINTMENT);
+    world.call_at_ms = 0;
+    assert_int_equal(person().call_why, CALL_AGREED);
+    assert_int_equal(person().call_ms, at_ms);
+}
+
+static void a_time_is_agreed_with_who_has_no_phone(void **unused)
+{
+    uint64_t agreed_ms = WORLD_START_MS + DAY;
+    struct task_row call;
+
+    (void)unused;
+    agrees(opt_in_as(NULL, EMAIL, "one", 0), agreed_ms);
+    world_live(&world, agreed_ms);
+    call = open_call();
+    assert_int_equal(call.kind, TASK_AGREED);
+    assert_int_equal(call.deadline_ms, agreed_ms + 5 * MINUTE);
+    assert_false(shows_a_phone(&call));
+}
+
+static void the_number_that_comes_before_the_agreed_time_is_called(void **unused)
+{
+    uint64_t agreed_ms = WORLD_START_MS + DAY;
+    struct task_row call;
+
+    (void)unused;
+    agrees(opt_in_as(NULL, EMAIL, "one", 0), agreed_ms);
+    world.now_ms += HOUR;
+    report(opt_in("two"), OUTCOME_NO_ANSWER);
+    world_live(&world, agreed_ms);
+    call = open_call();
+    assert_int_equal(call.kind, TASK_AGREED);
+    assert_true(shows_a_phone(&call));
+}
+
+/* Somebody found another way to talk to them. */
+static void a_time_is_agreed_with_whose_number_was_wrong(void **unused)
+{
+    uint64_t agreed_ms = WORLD_START_MS + DAY;
+    struct task_row call;
+
+    (void)unused;
+    report(opt_in("one"), OUTCOME_WRONG_NUMBER);
+    world.now_ms += HOUR;
+    agrees(opt_in_as(NULL, EMAIL, "two", 0), agreed_ms);
+    world_live(&world, agreed_ms);
+    call = open_call();
+    assert_int_equal(call.kind, TASK_AGREED);
+    assert_false(shows_a_phone(&call));
+}
+
+/* They opted in once more, and that call is open still. */
+static void without_a_phone_the_open_call_is_the_agreed_one_too(void **unused)
+{
+    uint64_t agreed_ms = WORLD_START_MS + DAY, task;
+    struct person_row row;
+
+    (void)unused;
+    agrees(opt_in_as(NULL, EMAIL, "one", 0), agreed_ms);
+    world.now_ms = agreed_ms - MINUTE;
+    task = opt_in_as(NULL, EMAIL, "two", 0);
+    world_live(&world, agreed_ms);
+    row = person();
+    assert_int_equal(open_call().number, task);
+    assert_int_equal(row.call_why, CALL_NOT);
+    assert_int_equal(world.steps[world.step_count - 1].effect.task, task);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -104,6 +195,10 @@ int main(void)
         LIFE(a_time_that_has_passed_by_the_time_it_is_told_is_now),
         LIFE(nothing_was_agreed_before_there_was_a_task),
         LIFE(a_call_in_hand_is_the_agreed_one),
+        LIFE(a_time_is_agreed_with_who_has_no_phone),
+        LIFE(the_number_that_comes_before_the_agreed_time_is_called),
+        LIFE(a_time_is_agreed_with_whose_number_was_wrong),
+        LIFE(without_a_phone_the_open_call_is_the_agreed_one_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
