@@ -17,7 +17,7 @@ struct proposal {
 
 /* A queue's open tasks are given out and given out again by its settings: without it the next pop
  * would be the last that is seen of them. A site may go before its tasks, which have all of it that
- * they need in their own rows. */
+ * they need in their own rows, and before its people, who are worked as it was last. */
 static enum status check_idle(struct engine *engine, uint32_t queue)
 {
     return state_queue(engine->options.state, queue)->open_tasks == 0 ? STATUS_OK : STATUS_CONFLICT;

@@ -344,7 +344,7 @@ bool life_find_open(struct life *life, enum task_channel channel, struct task_ro
 /* `<agency>.<name>`; 0: there is none. */
 uint32_t life_queue(struct life *life, struct slice name);
 
-/* Where calls to the person go; 0: nowhere, its site was removed. */
+/* Where calls to the person go; 0: its agency has no queue for them. */
 uint32_t life_call_queue(struct life *life);
 
 /* A task of the person as it begins: told of the newest opt-in, on no queue, with no deadline. */
@@ -491,8 +491,8 @@ bool engine_is_only_looked_at(const struct effect_received *facts);
 enum no_task engine_reason(struct person_row *row, const struct effect_received *facts,
                            uint64_t came_ms);
 /* Who cannot be reached is looked for; who can is called, within what the segment promises. */
-void life_begin_response(struct life *life, const struct site *site, bool unreachable,
-                         uint64_t from_ms, struct task_row *row);
+void life_begin_response(struct life *life, bool unreachable, uint64_t from_ms,
+                         struct task_row *row);
 /* The open call learns what was said later, such as the phone that it lacked. Where it stands in
  * its queue it is given out anew; whoever has it in hand finds it with the person, and the next
  * delivery has it. */
@@ -501,16 +501,16 @@ void life_add_to_task(struct life *life, struct task_row *open, uint64_t said_se
 /* Appends what follows from an update to the record at hand, which is the person's; its words are
  * the payload of record `said_seq`, which came at `said_ms`. */
 void engine_decide_update(struct engine *engine, const struct effect_received *facts,
-                          const struct effect_optin *found, const struct site *site,
-                          struct slice said, uint64_t said_seq, uint64_t said_ms,
-                          const struct turn *turn, struct engine_person *who,
+                          const struct effect_optin *found, struct slice said, uint64_t said_seq,
+                          uint64_t said_ms, const struct turn *turn, struct engine_person *who,
                           struct record *record);
 
 /* Somebody was found out how to reach: the first response, if none was possible.
  */
 void life_reach(struct life *life);
-/* A first response from now on, or research of how to give one: its task; 0: the person's site was
- * removed. `asked_ms`: from then on the day counts by whose end it was promised. */
+/* A first response from now on, or research of how to give one: its task; 0: it is planned, since
+ * the agency has no queue for it. `asked_ms`: from then on the day counts by whose end it was
+ * promised. */
 uint64_t life_respond(struct life *life, uint64_t asked_ms);
 
 /* --- decisions ------------------------------------------------------------------------------- */

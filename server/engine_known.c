@@ -161,7 +161,8 @@ static bool fits_question(struct life *life, struct slice name, struct slice *va
 
 static const char *country_of(struct life *life)
 {
-    const struct site *site = registry_site(life->engine->options.registry, life->who->row.site);
+    const struct site *site =
+        registry_lasting_site(life->engine->options.registry, life->who->row.site);
 
     return site != NULL ? site->country : "US";
 }

@@ -171,31 +171,28 @@ enum no_task engine_reason(struct person_row *row, const struct effect_received 
 }
 
 /* Research goes to the agency's own queue for it when there is one. */
-static uint32_t research_queue(struct life *life, const struct site *site)
+static uint32_t response_queue(struct life *life, bool unreachable)
 {
-    uint32_t queue = life_queue(life, SLICE("research"));
+    uint32_t queue = unreachable ? life_queue(life, SLICE("research")) : 0;
 
-    return queue != 0 ? queue : site->queue;
+    return queue != 0 ? queue : life_call_queue(life);
 }
 
-void life_begin_response(struct life *life, const struct site *site, bool unreachable,
-                         uint64_t from_ms, struct task_row *row)
+void life_begin_response(struct life *life, bool unreachable, uint64_t from_ms,
+                         struct task_row *row)
 {
     if (unreachable) {
         life_new_task(life, TASK_RESEARCH, TASK_FIND_CONTACT, row);
-        row->queue = research_queue(life, site);
         row->deadline_ms = from_ms + RESEARCH_WITHIN_MS;
     } else {
         life_new_task(life, TASK_CALL, TASK_FIRST_RESPONSE, row);
-        row->queue = life_call_queue(life);
-        if (row->queue == 0) /* its own site was removed, or not noted yet */
-            row->queue = site->queue;
         engine_promise(life->engine, row, from_ms);
         /* This call goes before the one that was planned; what was agreed stays. */
         if (life->who->row.call_why != CALL_AGREED)
             life_plan_call(life, 0, CALL_NOT);
         life->who->row.calls = 0;
     }
+    row->queue = response_queue(life, unreachable);
 }
 
 void life_add_to_task(struct life *life, struct task_row *open, uint64_t said_seq)
@@ -260,8 +257,7 @@ static bool is_hastened(struct life *life, struct task_row *open,
 }
 
 /* The opt-in's task, and the answer's. `phone_is_new`: the person had none before, or another. */
-static void give_task(struct life *life, const struct site *site, bool phone_is_new,
-                      struct effect_optin *decision)
+static void give_task(struct life *life, bool phone_is_new, struct effect_optin *decision)
 {
     bool unreachable = decision->reason == NO_TASK_UNREACHABLE;
     struct task_row open;
@@ -269,7 +265,7 @@ static void give_task(struct life *life, const struct site *site, bool phone_is_
     if (decision->reason != NO_TASK_HAS_ONE && !unreachable)
         return;
     if (!life_find_open(life, unreachable ? TASK_RESEARCH : TASK_CALL, &open)) {
-        life_begin_response(life, site, unreachable, decision->received_ms, &open);
+        life_begin_response(life, unreachable, decision->received_ms, &open);
         tell_optin(life, &open, decision);
         life_open_task(life, &open, decision->received_ms);
     } else if (unreachable || !is_hastened(life, &open, decision)) {
@@ -325,7 +321,7 @@ static void meet_alone(struct life *life, const struct effect_received *facts, s
     own.reason = (uint8_t)engine_reason(&who->row, facts, own.received_ms);
     who->row.reason = own.reason;
     takes_part(&alone, (enum no_task)own.reason);
-    give_task(&alone, site, false, &own);
+    give_task(&alone, false, &own);
 }
 
 /* The decision for one opt-in whose payload is that of record `optin_seq`. */
@@ -373,7 +369,7 @@ static void decide_facts(struct engine *engine, const struct effect_received *fa
     if (was_stopped && !(who.row.flags & PERSON_DO_NOT_CONTACT))
         life_collide(&life, 0);
     is_worked = takes_part(&life, (enum no_task)decision->reason);
-    give_task(&life, site, !hash_equal(phone_before, who.row.phone), decision);
+    give_task(&life, !hash_equal(phone_before, who.row.phone), decision);
     if (is_worked) {
         life_steps_now(&life);
         life_named(&life);
@@ -388,13 +384,15 @@ static void decide_facts(struct engine *engine, const struct effect_received *fa
 uint64_t life_respond(struct life *life, uint64_t asked_ms)
 {
     const struct person_row *row = &life->who->row;
-    const struct site *site = registry_site(life->engine->options.registry, row->site);
     bool unreachable = hash_is_none(row->phone) && hash_is_none(row->email);
     struct task_row task;
 
-    if (site == NULL)
+    if (response_queue(life, unreachable) == 0) {
+        if (row->call_ms == 0)
+            life_plan_call(life, life->turn->now_ms, CALL_AGAIN);
         return 0;
-    life_begin_response(life, site, unreachable, life->turn->now_ms, &task);
+    }
+    life_begin_response(life, unreachable, life->turn->now_ms, &task);
     task.flags |= TASK_LEARNT;
     if (!unreachable)
         engine_promise_day(life->engine, &task, asked_ms);
@@ -406,9 +404,8 @@ uint64_t life_respond(struct life *life, uint64_t asked_ms)
 void life_reach(struct life *life)
 {
     struct person_row *row = &life->who->row;
-    const struct site *site = registry_site(life->engine->options.registry, row->site);
 
-    if (site == NULL || row->reason != NO_TASK_UNREACHABLE || life_is_customer(life) ||
+    if (row->reason != NO_TASK_UNREACHABLE || life_is_customer(life) ||
         (row->flags & PERSON_DO_NOT_CONTACT))
         return;
     row->reason = NO_TASK_HAS_ONE;
@@ -446,8 +443,8 @@ static bool load_speaker(struct engine *engine, const struct effect_optin *found
 }
 
 static enum status answer_replay(struct engine *engine, const struct command *command,
-                                 const struct site *site, const struct effect_optin *found,
-                                 uint64_t found_seq, const struct turn *turn, struct record *record,
+                                 const struct effect_optin *found, uint64_t found_seq,
+                                 const struct turn *turn, struct record *record,
                                  struct settlement *settlement)
 {
     struct engine_person who;
@@ -463,8 +460,8 @@ static enum status answer_replay(struct engine *engine, const struct command *co
     if (!load_speaker(engine, found, &who))
         return settlement->status = STATUS_CORRUPT;
     engine_begin(record, RECORD_REPEATED, turn, who.number, who.last_seq, who.row.agency);
-    engine_decide_update(engine, &command->optin, found, site, command->payload, turn->seq,
-                         turn->now_ms, turn, &who, record);
+    engine_decide_update(engine, &command->optin, found, command->payload, turn->seq, turn->now_ms,
+                         turn, &who, record);
     record->payload = command->payload;
     record_seal(record);
     settlement->kept = true;
@@ -497,7 +494,7 @@ enum status engine_decide_optin(struct engine *engine, const struct command *com
     if (site == NULL)
         return settlement->status = STATUS_NOT_FOUND;
     if (find_replay(engine, facts, turn->now_ms, &found, &found_seq))
-        return answer_replay(engine, command, site, &found, found_seq, turn, record, settlement);
+        return answer_replay(engine, command, &found, found_seq, turn, record, settlement);
     decide_facts(engine, facts, command->payload, site, turn->seq, turn->now_ms, turn, RECORD_OPTIN,
                  record, &settlement->optin);
     record->payload = command->payload;
@@ -542,7 +539,7 @@ static void decide_repeated(struct engine *engine, const struct record_view *rec
     engine_begin(record, RECORD_DECIDED, turn, who->number, who->last_seq, who->row.agency);
     engine_effect(record, EFFECT_OPTIN, &decision, sizeof(decision));
     if (is_update)
-        engine_decide_update(engine, facts, found, site, received->payload, received->header.seq,
+        engine_decide_update(engine, facts, found, received->payload, received->header.seq,
                              received->header.now_ms, turn, who, record);
     record_seal(record);
 }

@@ -34,7 +34,7 @@ static bool find_by_email(struct life *life, struct slice text, struct engine_pe
 static bool find_by_phone(struct life *life, struct slice text, struct engine_person *out)
 {
     struct engine *engine = life->engine;
-    const struct site *site = registry_site(engine->options.registry, life->who->row.site);
+    const struct site *site = registry_lasting_site(engine->options.registry, life->who->row.site);
     struct phone phone;
 
     return phone_parse(text, site != NULL ? site->country : "US", &phone) == STATUS_OK &&

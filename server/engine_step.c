@@ -72,7 +72,7 @@ enum skip life_cannot(struct life *life, enum task_channel channel, uint32_t que
 uint32_t life_call_queue(struct life *life)
 {
     const struct person_row *row = &life->who->row;
-    const struct site *site = registry_site(life->engine->options.registry, row->site);
+    const struct registry *registry = life->engine->options.registry;
     struct slice own = {0};
     uint32_t queue = 0;
 
@@ -80,7 +80,9 @@ uint32_t life_call_queue(struct life *life)
         own = life->playbook->stages.items[row->stage - 1].queue;
     if (own.length > 0 && !slice_equal(own, SLICE("calls")))
         queue = life_queue(life, own);
-    return queue != 0 || site == NULL ? queue : site->queue;
+    if (queue != 0)
+        return queue;
+    return registry_call_queue(registry, row->agency, registry_lasting_site(registry, row->site));
 }
 
 static uint32_t queue_of(struct life *life, const struct playbook_step *step)
@@ -333,10 +335,29 @@ static enum task_kind kind_of(enum call_why why)
     }
 }
 
-/* Whom nobody may call, or can, is not kept waiting for calls. */
+/* Whom nobody may call, or can because the agency is gone, is not kept waiting for calls. */
 static bool is_for_good(enum skip skip)
 {
     return skip == SKIP_STOPPED || skip == SKIP_NO_QUEUE;
+}
+
+#define QUEUE_WITHIN_MS 86400000ull
+
+/* An agency that has nowhere to put calls now may have it tomorrow: none is left out for that. */
+static bool waits_for_queue(const struct life *life, enum skip skip)
+{
+    return skip == SKIP_NO_QUEUE &&
+           registry_agency(life->engine->options.registry, life->who->row.agency) != NULL;
+}
+
+static enum record_kind wait_for_queue(struct life *life)
+{
+    struct effect_parked effect = {.opens_ms = life->turn->now_ms + QUEUE_WITHIN_MS,
+                                   .by = PARKED_BY_QUEUE};
+
+    life->who->row.call_ms = effect.opens_ms;
+    life_effect(life, EFFECT_PARKED, &effect, sizeof(effect));
+    return RECORD_PARKED;
 }
 
 /* Who named the time, or has opted in, is called also where no number is known, or a wrong one: the
@@ -401,6 +422,8 @@ static enum record_kind call_due(struct life *life)
     struct task_row row;
 
     effect.skip = (uint8_t)call_cannot(life, (enum call_why)person->call_why, queue);
+    if (waits_for_queue(life, (enum skip)effect.skip))
+        return wait_for_queue(life);
     if (effect.skip == SKIP_CALL_OPEN && agreed) {
         effect.task = agree_open_call(life, person->call_ms);
         effect.skip = SKIP_NONE;

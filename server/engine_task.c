@@ -95,13 +95,13 @@ static uint64_t rank_from(struct engine *engine, const struct task_row *row, uin
 /* A fresh opt-in asked to be contacted. */
 static bool keeps_hours(const struct life *life, const struct task_row *row)
 {
-    const struct site *site = registry_site(life->engine->options.registry, row->site);
+    const struct site *site = registry_lasting_site(life->engine->options.registry, row->site);
 
     if (!engine_has_hours((enum task_channel)row->channel))
         return false;
     if (row->kind != TASK_FIRST_RESPONSE)
         return true;
-    /* What a site that is gone wanted is seen by what its task was put with. */
+    /* Of before its site was noted: as it was put. */
     return site != NULL ? site->hours_policy == HOURS_ALWAYS : row->zone != 0;
 }
 

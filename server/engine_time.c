@@ -94,7 +94,8 @@ static void add_phone(struct life_place *place, char country[3], struct slice e1
 /* The country that the person names, else the site's. */
 static void set_country(struct life *life, const struct optin *words, struct life_place *place)
 {
-    const struct site *site = registry_site(life->engine->options.registry, life->who->row.site);
+    const struct site *site =
+        registry_lasting_site(life->engine->options.registry, life->who->row.site);
     struct slice said = words->text[OPTIN_COUNTRY];
 
     if (said.length == 2)

@@ -41,9 +41,8 @@ static void end_research(struct life *life)
 
 /* The open call learns of an update that makes it possible, or, the first time, of a consent. Where
  * none is open there is one now, if the update made it possible; its five minutes begin then. */
-static void give_update_task(struct life *life, const struct site *site,
-                             const struct effect_optin *found, bool possible, bool consents,
-                             uint64_t said_seq)
+static void give_update_task(struct life *life, const struct effect_optin *found, bool possible,
+                             bool consents, uint64_t said_seq)
 {
     uint64_t now_ms = life->turn->now_ms;
     struct task_row open;
@@ -53,7 +52,7 @@ static void give_update_task(struct life *life, const struct site *site,
             return;
         life_add_to_task(life, &open, said_seq);
     } else if (possible) {
-        life_begin_response(life, site, false, now_ms, &open);
+        life_begin_response(life, false, now_ms, &open);
         open.optin_seq = found->optin_seq;
         open.received_ms = found->received_ms;
         open.more_seq = said_seq;
@@ -69,7 +68,6 @@ static void give_update_task(struct life *life, const struct site *site,
 struct update {
     const struct effect_received *facts; /* what the person may be told of it */
     const struct effect_optin *found;
-    const struct site *site;
     struct slice said;
     uint64_t said_seq, said_ms;
     bool review, others_phone;
@@ -102,21 +100,20 @@ static void take(struct life *life, const struct update *update)
     if (taken_up || (row->reason == NO_TASK_HAS_ONE && !update->others_phone && row->cadence == 0))
         life_meet(life);
     if (row->reason == NO_TASK_HAS_ONE && !update->others_phone)
-        give_update_task(life, update->site, update->found, possible, consents, update->said_seq);
+        give_update_task(life, update->found, possible, consents, update->said_seq);
     life_named(life);
 }
 
 void engine_decide_update(struct engine *engine, const struct effect_received *facts,
-                          const struct effect_optin *found, const struct site *site,
-                          struct slice said, uint64_t said_seq, uint64_t said_ms,
-                          const struct turn *turn, struct engine_person *who, struct record *record)
+                          const struct effect_optin *found, struct slice said, uint64_t said_seq,
+                          uint64_t said_ms, const struct turn *turn, struct engine_person *who,
+                          struct record *record)
 {
     uint64_t others[2];
     struct effect_received own_facts = update_of(engine, facts, found, who, others);
     struct update update = {
         .facts = &own_facts,
         .found = found,
-        .site = site,
         .said = said,
         .said_seq = said_seq,
         .said_ms = said_ms,

@@ -128,6 +128,7 @@ const char *parked_by_name(enum parked_by by)
         [PARKED_BY_LAW] = "law",         [PARKED_BY_CALENDAR] = "calendar",
         [PARKED_BY_DAY_CAP] = "per_day", [PARKED_BY_CALL_CAP] = "calls_per_day",
         [PARKED_BY_GAP] = "gap",         [PARKED_BY_NAME] = "no_name",
+        [PARKED_BY_QUEUE] = "no_queue",
     };
 
     MUST(by > 0 && by < PARKED_END);

@@ -281,7 +281,8 @@ enum parked_by {
     PARKED_BY_DAY_CAP,
     PARKED_BY_CALL_CAP,
     PARKED_BY_GAP,
-    PARKED_BY_NAME, /* a step that waits for one; `opens_ms`: it waits so long */
+    PARKED_BY_NAME,  /* a step that waits for one; `opens_ms`: it waits so long */
+    PARKED_BY_QUEUE, /* a call that its agency has none for */
     PARKED_END
 };
 const char *parked_by_name(enum parked_by by);

@@ -100,6 +100,19 @@ struct site *registry_site(const struct registry *registry, uint32_t number)
     return entity ? &entity->site : NULL;
 }
 
+const struct site *registry_lasting_site(const struct registry *registry, uint32_t number)
+{
+    const struct table *table = &registry->tables[ENTITY_SITE];
+
+    if (number == 0 || number > table->highest || !table->entities[number])
+        return NULL;
+    const struct entity *entity = table->entities[number];
+    const struct site *heir =
+        registry_site(registry, registry_number(registry, ENTITY_SITE, slice_of(entity->site.id)));
+    bool is_followed = entity->removed && heir && heir->agency == entity->site.agency;
+    return is_followed ? heir : &entity->site;
+}
+
 struct queue *registry_queue(const struct registry *registry, uint32_t number)
 {
     struct entity *entity = find(registry, ENTITY_QUEUE, number);

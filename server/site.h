@@ -195,6 +195,13 @@ uint32_t registry_number_max(enum entity_kind kind);
 /* NULL when there is none (or it was removed). Valid until the next apply. */
 struct agency *registry_agency(const struct registry *registry, uint32_t number);
 struct site *registry_site(const struct registry *registry, uint32_t number);
+/* As those who came by it are worked, also when it was removed: the site of their agency that has
+ * its id now, else as it was last. NULL: there never was one. */
+const struct site *registry_lasting_site(const struct registry *registry, uint32_t number);
+/* Where calls to those who came by that site go (NULL: nobody knows which): its queue, and where it
+ * is gone that of the first site of the agency. 0: the agency has none. */
+uint32_t registry_call_queue(const struct registry *registry, uint32_t agency,
+                             const struct site *site);
 struct queue *registry_queue(const struct registry *registry, uint32_t number);
 struct agent *registry_agent(const struct registry *registry, uint32_t number);
 struct token *registry_token(const struct registry *registry, uint32_t number);

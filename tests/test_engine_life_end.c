@@ -23,17 +23,6 @@ static void a_list_of_who_said_never_again_comes_to_an_end(void **unused)
     assert_int_equal(world.step_count, 0);
 }
 
-static void who_cannot_be_put_anywhere_comes_to_an_end(void **unused)
-{
-    (void)unused;
-    report(opt_in("one"), OUTCOME_NO_ANSWER);
-    remove_admin(ENTITY_SITE, world.site);
-    world_live(&world, WORLD_START_MS + 800 * DAY);
-    world_forget_steps(&world);
-    world_live(&world, WORLD_START_MS + 1000 * DAY);
-    assert_int_equal(world.step_count, 0);
-}
-
 static void who_had_a_wrong_number_and_comes_again_is_called_again(void **unused)
 {
     uint64_t task;
@@ -172,7 +161,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LIFE(a_list_does_not_take_up_who_said_never_again),
         LIFE(a_list_of_who_said_never_again_comes_to_an_end),
-        LIFE(who_cannot_be_put_anywhere_comes_to_an_end),
         LIFE(who_had_a_wrong_number_and_comes_again_is_called_again),
         LIFE(who_unsubscribed_and_was_given_up_gets_no_mail_when_coming_back),
         LIFE(an_update_with_anothers_phone_leaves_do_not_contact),
