@@ -352,6 +352,8 @@ void life_new_task(struct life *life, enum task_channel channel, enum task_kind 
                    struct task_row *row);
 /* Which opt-in it is about: the newest, and where that leaves something out, what has it. */
 void life_tell_task(struct life *life, struct task_row *row);
+/* Whether it shows a number: not a wrong one. */
+void life_tell_phone(struct life *life, struct task_row *row);
 /* Whether what it says then names somebody whom one can address so. */
 bool life_names(struct life *life, enum task_channel channel);
 /* Puts it, or parks it until its window opens; then it is an effect. `at_ms`: from when on. */
@@ -367,6 +369,9 @@ uint64_t life_requeue(struct life *life, struct task_row *row, uint32_t queue,
 uint64_t life_put_anew(struct life *life, struct task_row *row, uint64_t at_ms);
 /* A parked task whose window has opened, or was looked for too early; OPENED or PARKED. */
 enum record_kind life_put(struct life *life, struct task_row *row);
+/* A parked call whose hours may be others now: put, or parked until they open, and promised from
+ * then on. */
+void life_wait_anew(struct life *life, struct task_row *row);
 /* A call that is open, or planned, comes at once; true: something was moved forward. */
 bool life_hasten(struct life *life);
 void life_task_effect(struct life *life, const struct task_row *row, uint64_t drop_seq);
@@ -494,8 +499,8 @@ enum no_task engine_reason(struct person_row *row, const struct effect_received 
 void life_begin_response(struct life *life, bool unreachable, uint64_t from_ms,
                          struct task_row *row);
 /* The open call learns what was said later, such as the phone that it lacked. Where it stands in
- * its queue it is given out anew; whoever has it in hand finds it with the person, and the next
- * delivery has it. */
+ * its queue it is given out anew, and where it waits it keeps the hours of that phone; whoever has
+ * it in hand finds it with the person, and the next delivery has it. */
 void life_add_to_task(struct life *life, struct task_row *open, uint64_t said_seq);
 
 /* Appends what follows from an update to the record at hand, which is the person's; its words are

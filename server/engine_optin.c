@@ -200,8 +200,11 @@ void life_add_to_task(struct life *life, struct task_row *open, uint64_t said_se
     uint64_t drop_seq = 0;
 
     open->more_seq = said_seq;
+    life_tell_phone(life, open);
     if (open->state == TASK_QUEUED)
         drop_seq = life_requeue(life, open, 0, life->turn->now_ms);
+    else if (open->state == TASK_PARKED)
+        life_wait_anew(life, open);
     life_task_effect(life, open, drop_seq);
 }
 
@@ -256,7 +259,14 @@ static bool is_hastened(struct life *life, struct task_row *open,
     return true;
 }
 
-/* The opt-in's task, and the answer's. `phone_is_new`: the person had none before, or another. */
+/* There was none before, or another, or it was taken for a wrong one. */
+static bool has_new_phone(const struct person_row *before, const struct person_row *row)
+{
+    return !hash_equal(before->phone, row->phone) ||
+           (before->silenced & ~row->silenced) >> TASK_CALL & 1;
+}
+
+/* The opt-in's task, and the answer's. */
 static void give_task(struct life *life, bool phone_is_new, struct effect_optin *decision)
 {
     bool unreachable = decision->reason == NO_TASK_UNREACHABLE;
@@ -332,14 +342,13 @@ static void decide_facts(struct engine *engine, const struct effect_received *fa
 {
     struct engine_person who;
     struct life life;
-    struct hash phone_before;
+    struct person_row before;
     uint64_t collides = 0;
-    bool is_worked, was_stopped;
+    bool is_worked;
 
     if (!find_person(engine, facts, &who, &collides))
         who = (struct engine_person){.number = state_meta(engine->options.state)->people + 1};
-    phone_before = who.row.phone;
-    was_stopped = who.row.flags & PERSON_DO_NOT_CONTACT;
+    before = who.row;
     person_meet(engine, &who, facts, site, optin_seq, received_ms, collides != 0);
     life_begin(&life, engine, turn, &who);
     if (who.row.optin_seq == optin_seq) {
@@ -366,10 +375,10 @@ static void decide_facts(struct engine *engine, const struct effect_received *fa
         .campaign = facts->campaign,
     };
     who.row.reason = decision->reason;
-    if (was_stopped && !(who.row.flags & PERSON_DO_NOT_CONTACT))
+    if (before.flags & ~who.row.flags & PERSON_DO_NOT_CONTACT)
         life_collide(&life, 0);
     is_worked = takes_part(&life, (enum no_task)decision->reason);
-    give_task(&life, !hash_equal(phone_before, who.row.phone), decision);
+    give_task(&life, has_new_phone(&before, &who.row), decision);
     if (is_worked) {
         life_steps_now(&life);
         life_named(&life);

@@ -151,10 +151,15 @@ static uint64_t release_ms(const struct life *life, const struct task_row *row,
 }
 
 /* What was promised by a moment at which nobody may call is promised for soon after the opening. */
+static uint64_t deadline_from(const struct life *life, const struct task_row *row, uint64_t from_ms)
+{
+    return is_unhurried(row) ? from_ms + CALL_WITHIN_MS
+                             : engine_deadline(life->engine, row, from_ms);
+}
+
 static void park(struct life *life, struct task_row *row, struct life_window *window)
 {
-    uint64_t deadline_ms = is_unhurried(row) ? window->opens_ms + CALL_WITHIN_MS
-                                             : engine_deadline(life->engine, row, window->opens_ms);
+    uint64_t deadline_ms = deadline_from(life, row, window->opens_ms);
     uint32_t team = engine_to_team(row); /* who is to have it is seen when it opens */
 
     if (team != 0)
@@ -258,6 +263,18 @@ uint64_t life_put_anew(struct life *life, struct task_row *row, uint64_t at_ms)
 enum record_kind life_put(struct life *life, struct task_row *row)
 {
     return put_or_park(life, row, true) ? RECORD_OPENED : RECORD_PARKED;
+}
+
+void life_wait_anew(struct life *life, struct task_row *row)
+{
+    uint64_t now_ms = life->turn->now_ms;
+
+    if (breaches(row) && (is_promised(row) || is_unhurried(row))) {
+        row->deadline_ms = deadline_from(life, row, now_ms);
+        row->rank_ms = rank_from(life->engine, row, now_ms);
+    }
+    row->not_before_ms = now_ms;
+    put_or_park(life, row, true);
 }
 
 #define HASTEN_GAP_MS 86400000ull /* nobody is called twice a day for being interested */

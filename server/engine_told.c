@@ -68,6 +68,14 @@ static bool newest_is_update(const struct life *life)
            record.header.kind == RECORD_REPEATED;
 }
 
+void life_tell_phone(struct life *life, struct task_row *row)
+{
+    row->flags &= (uint8_t)~TASK_PHONELESS;
+    if (row->channel == TASK_CALL && !hash_is_none(life->who->row.phone) &&
+        !life_can_be_called(life))
+        row->flags |= TASK_PHONELESS;
+}
+
 /* Of several people who are one, those are told of it who have planned it. */
 void life_tell_task(struct life *life, struct task_row *row)
 {
@@ -89,8 +97,7 @@ void life_tell_task(struct life *life, struct task_row *row)
         row->more_seq = known_from(life, (enum task_channel)row->channel);
     }
     row->known_seq = person->known_seq;
-    if (row->channel == TASK_CALL && !hash_is_none(person->phone) && !life_can_be_called(life))
-        row->flags |= TASK_PHONELESS;
+    life_tell_phone(life, row);
 }
 
 /* What an opt-in gives as names; all empty where it cannot be read. */

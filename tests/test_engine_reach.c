@@ -352,6 +352,93 @@ static void a_call_keeps_the_hours_of_the_number_that_it_is_made_to(void **unuse
     assert_in_range(local.hour, 8, 10);
 }
 
+/* By a site that keeps hours, at an hour and a half of New York; nobody knows where they are. */
+static void comes_without_a_number(int hour, int minute)
+{
+    struct civil local;
+
+    world.site = world_admin(&world, ENTITY_SITE,
+                             "{\"id\":\"careful\",\"agency\":\"acme\",\"queue\":\"acme.calls\","
+                             "\"hours_policy\":\"always\"}");
+    zone_civil(zone_find(SLICE("America/New_York")), WORLD_START_MS + DAY, &local);
+    local.hour = (uint8_t)hour;
+    local.minute = (uint8_t)minute;
+    world.now_ms = zone_moment(zone_find(SLICE("America/New_York")), &local);
+    world.credential = CREDENTIAL_PUBLIC;
+    assert_int_equal(world_optin(&world, NULL, EMAIL, "e1", "one", 0), STATUS_OK);
+    assert_int_equal(open_call().state, TASK_PARKED);
+    world.now_ms += MINUTE;
+}
+
+static void a_parked_call_is_put_once_a_number_comes_that_may_be_called(void **unused)
+{
+    (void)unused;
+    comes_without_a_number(9, 30);
+    assert_int_equal(world_optin(&world, "+12125550142", EMAIL, "e2", "two", 0), STATUS_OK);
+    assert_int_equal(open_call().state, TASK_QUEUED);
+    assert_int_equal(open_call().delivery, 1);
+    assert_int_equal(open_call().not_before_ms, world.now_ms);
+    assert_int_equal(open_call().deadline_ms, world.now_ms + 5 * MINUTE);
+    assert_int_equal(open_call().rank_ms, open_call().deadline_ms);
+    assert_int_equal(world.settlement.optin.deadline_ms, open_call().deadline_ms);
+    assert_int_equal(world_visible(&world, world.queue), 1);
+}
+
+static void an_update_with_a_number_puts_a_parked_call_too(void **unused)
+{
+    (void)unused;
+    comes_without_a_number(9, 30);
+    assert_int_equal(world_optin(&world, "+12125550142", EMAIL, "e1", "more", 0), STATUS_OK);
+    assert_int_equal(open_call().state, TASK_QUEUED);
+    assert_int_equal(open_call().deadline_ms, world.now_ms + 5 * MINUTE);
+    assert_non_null(strstr(member(TASK_CALL), "\"phone\":\"+12125550142"));
+}
+
+static void a_parked_call_waits_for_the_hours_of_the_number_that_comes(void **unused)
+{
+    struct civil local;
+
+    (void)unused;
+    comes_without_a_number(7, 30);
+    assert_int_equal(world_optin(&world, PHONE, EMAIL, "e2", "two", 0), STATUS_OK);
+    assert_int_equal(open_call().state, TASK_PARKED);
+    zone_civil(zone_find(SLICE("America/New_York")), open_call().not_before_ms, &local);
+    assert_int_equal(local.hour, 8);
+    assert_int_equal(open_call().deadline_ms, open_call().not_before_ms + 5 * MINUTE);
+    world_live(&world, open_call().not_before_ms);
+    assert_int_equal(open_call().state, TASK_QUEUED);
+}
+
+/* The call that was opened for an opt-in that named no number shows one that comes after it. */
+static void wrong_number_then_none_then(const char *phone, uint64_t after_ms)
+{
+    report(opt_in("one"), OUTCOME_WRONG_NUMBER);
+    comes_again(NULL, EMAIL, 0);
+    assert_non_null(strstr(member(TASK_CALL), "\"phone\":null"));
+    world_live(&world, world.now_ms + after_ms);
+    assert_int_equal(world_optin(&world, phone, EMAIL, NULL, "third", 0), STATUS_OK);
+    assert_null(strstr(member(TASK_CALL), "\"phone\":null"));
+    assert_non_null(strstr(member(TASK_CALL), phone));
+}
+
+static void a_number_that_comes_for_a_wrong_one_is_told_to_the_open_call(void **unused)
+{
+    (void)unused;
+    wrong_number_then_none_then("+12125550142", MINUTE);
+}
+
+static void a_number_that_is_said_again_is_told_to_the_open_call(void **unused)
+{
+    (void)unused;
+    wrong_number_then_none_then(PHONE, MINUTE);
+}
+
+static void a_call_that_is_put_anew_is_told_the_number_too(void **unused)
+{
+    (void)unused;
+    wrong_number_then_none_then("+12125550142", DAY); /* it was late */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -377,6 +464,12 @@ int main(void)
         TEST(a_second_address_leads_to_the_same_person),
         TEST(what_somebody_else_has_leads_to_them),
         TEST(a_call_keeps_the_hours_of_the_number_that_it_is_made_to),
+        TEST(a_parked_call_is_put_once_a_number_comes_that_may_be_called),
+        TEST(an_update_with_a_number_puts_a_parked_call_too),
+        TEST(a_parked_call_waits_for_the_hours_of_the_number_that_comes),
+        TEST(a_number_that_comes_for_a_wrong_one_is_told_to_the_open_call),
+        TEST(a_number_that_is_said_again_is_told_to_the_open_call),
+        TEST(a_call_that_is_put_anew_is_told_the_number_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
