@@ -1,5 +1,5 @@
 /* How people hang together: who may be another one, who is one, who referred whom. */
-#include "server/engine_internal.h"
+#include "server/engine_shown.h"
 
 static bool has_edge(struct life *life, uint64_t person, enum edge_kind kind, uint64_t other,
                      struct state_edge *edge_out)
@@ -48,25 +48,44 @@ void life_collide(struct life *life, uint64_t other)
     life_add_edge(life, EDGE_COLLIDES, other);
 }
 
-static void add_identity(struct life *life, struct hash said, bool phone)
+void life_lead(struct life *life, uint64_t person, struct hash said, bool phone)
 {
     struct engine_person other;
 
     if (!hash_is_none(said) && !engine_find_identity(life->engine, said, phone, &other))
-        add_edge(life, life->speaker != 0 ? life->speaker : life->who->number,
-                 phone ? EDGE_PHONE : EDGE_EMAIL, hash_place(said));
+        add_edge(life, person, phone ? EDGE_PHONE : EDGE_EMAIL, hash_place(said));
+}
+
+/* Who has another one from now on is still found by the one before: it may come once more. Of what
+ * somebody has alone no more than this is kept with an edge. */
+static void keep_identity(struct life *life, struct hash before, struct hash now, bool phone)
+{
+    bool is_alone = life->is_alone;
+
+    if (hash_is_none(before) || hash_equal(before, now))
+        return;
+    life->is_alone = false;
+    life_add_edge(life, phone ? EDGE_PHONE : EDGE_EMAIL, hash_place(before));
+    life->is_alone = is_alone;
+}
+
+void life_keep_found(struct life *life, const struct person_row *before)
+{
+    keep_identity(life, before->phone, life->who->row.phone, true);
+    keep_identity(life, before->email, life->who->row.email, false);
 }
 
 void life_found_by(struct life *life, const struct effect_received *facts, bool review)
 {
     const struct person_row *row = &life->who->row;
+    uint64_t person = life->speaker != 0 ? life->speaker : life->who->number;
 
     if (!engine_is_own_words(facts, review))
         return;
     if (!hash_equal(facts->phone, row->phone))
-        add_identity(life, facts->phone, true);
+        life_lead(life, person, facts->phone, true);
     if (!hash_equal(facts->email, row->email))
-        add_identity(life, facts->email, false);
+        life_lead(life, person, facts->email, false);
 }
 
 /* As many as a record takes: what is left is looked at with the next one. */

@@ -280,9 +280,6 @@ bool life_drop_edge(struct life *life, enum edge_kind kind, uint64_t other);
 /* Something of theirs is another's; 0: there is something else to be looked at, as when a consent
  * has taken "never again" back. */
 void life_collide(struct life *life, uint64_t other);
-/* A number or an address that nobody had, beside the person's own: it leads to the person as well,
- * or to whose words these are. `review`: it may be somebody else's. */
-void life_found_by(struct life *life, const struct effect_received *facts, bool review);
 void life_reviewed(struct life *life);
 /* Whom the opt-in at hand names; who is not known leads to nobody (engine_refer.c). */
 void life_referred_by(struct life *life);
@@ -475,20 +472,6 @@ void life_hear(struct life *life, const struct heard *heard);
 /* It turns out to have been said before the last word about the person. Silences and "never again"
  * count whenever they were said; what is planned goes by the last word. */
 void life_hear_of_before(struct life *life, const struct heard *heard);
-
-/* --- how a person can be reached (engine_words.c) -------------------------------------------- */
-
-/* Input from outside adds to a person; it overwrites nothing but a wrong number and an address that
- * bounced. `said_seq`: whose payload it is; `review`: it may be somebody else's. */
-void engine_add_words(struct engine *engine, struct engine_person *who,
-                      const struct effect_received *facts, uint64_t said_seq, bool review);
-/* Whoever opts in once more with the number that was reported wrong is called on it again. */
-void engine_stand_by(struct person_row *row, const struct effect_received *facts, uint64_t said_seq,
-                     bool review);
-/* Later tasks are told of them, and written to the addresses that stand there. */
-bool engine_is_own_words(const struct effect_received *facts, bool review);
-/* A test, or a suspect one: nobody is contacted for it. */
-bool engine_is_only_looked_at(const struct effect_received *facts);
 
 /* --- opt-ins (engine_optin.c), and updates of them (engine_update.c) ------------------------- */
 

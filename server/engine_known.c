@@ -8,6 +8,7 @@
 #include "proto/phone.h"
 #include "proto/report.h"
 #include "server/engine_joining.h"
+#include "server/engine_shown.h"
 
 #define NEWS_BYTES (2 * KNOWN_BYTES_MAX)
 
@@ -286,8 +287,21 @@ static bool add_identity(struct person_row *row, const struct news *news)
     return phone || email;
 }
 
+/* By what is found beside its own, the person is found as well. */
+static void lead(struct life *life, const struct news *news)
+{
+    const struct engine_person *who = life->who;
+
+    if (!hash_equal(news->phone, who->row.phone))
+        life_lead(life, who->number, news->phone, true);
+    if (!hash_equal(news->email, who->row.email))
+        life_lead(life, who->number, news->email, false);
+}
+
 bool life_take_news(struct life *life, const struct news *news)
 {
+    bool reached;
+
     if (news->collides != 0)
         life_collide(life, news->collides);
     if (news->items.length == 0)
@@ -295,5 +309,7 @@ bool life_take_news(struct life *life, const struct news *news)
     life_know(life, text_slice(&news->items));
     if (life->company != NULL) /* with whom all that is found out stays */
         add_identity(&life->company->of[0].who.row, news);
-    return add_identity(&life->who->row, news);
+    reached = add_identity(&life->who->row, news);
+    lead(life, news);
+    return reached;
 }

@@ -5,6 +5,7 @@
 #include "proto/must.h"
 #include "proto/task.h"
 #include "server/engine_alone.h"
+#include "server/engine_shown.h"
 
 #define RESEARCH_WITHIN_MS 86400000ull
 
@@ -318,12 +319,15 @@ static void meet_alone(struct life *life, const struct effect_received *facts, s
 {
     struct effect_optin own = *decision;
     struct engine_person *who;
+    struct person_row before;
     struct life alone;
 
     if (!life_begin_alone(&alone, life))
         return;
     who = alone.who;
+    before = who->row;
     person_meet(life->engine, who, facts, site, own.optin_seq, own.received_ms, false);
+    life_keep_found(&alone, &before);
     if (who->row.optin_seq == own.optin_seq) {
         alone.received = facts;
         alone.said = said;
@@ -358,6 +362,7 @@ static void decide_facts(struct engine *engine, const struct effect_received *fa
     life_hear_from(&life, facts);
     if (collides != 0)
         life_collide(&life, collides);
+    life_keep_found(&life, &before);
     life_found_by(&life, facts, collides != 0);
 
     *decision = (struct effect_optin){

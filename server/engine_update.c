@@ -1,5 +1,6 @@
 /* What becomes of an update: other content under the same id, from a public key. */
 #include "server/engine_alone.h"
+#include "server/engine_shown.h"
 
 /* 0: nobody else's. */
 static uint64_t whose_else(struct engine *engine, struct hash hash, bool phone,
@@ -83,6 +84,7 @@ static void take(struct life *life, const struct update *update)
     bool possible, consents, taken_up;
 
     engine_add_words(life->engine, life->who, facts, update->said_seq, update->review);
+    life_keep_found(life, &before);
     life_found_by(life, facts, update->review);
     if (engine_is_own_words(facts, update->review)) {
         life->received = facts;

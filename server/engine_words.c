@@ -1,9 +1,7 @@
 /* How a person can be reached, as it is said in an opt-in: what is not known is taken, and what was
  * reported wrong is replaced. */
 #include "proto/must.h"
-#include "server/engine_internal.h"
-
-#define PHONE_CHANNELS (1u << TASK_CALL | 1u << TASK_SMS | 1u << TASK_VOICEMAIL)
+#include "server/engine_shown.h"
 
 bool engine_is_only_looked_at(const struct effect_received *facts)
 {

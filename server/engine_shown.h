@@ -1,0 +1,30 @@
+/* How a person can be reached: what is taken of what is said (engine_words.c), what leads to whom
+ * (engine_edge.c). engine*.c only. */
+#ifndef HOTLEAD_SERVER_ENGINE_SHOWN_H
+#define HOTLEAD_SERVER_ENGINE_SHOWN_H
+
+#include "server/engine_internal.h"
+
+#define PHONE_CHANNELS (1u << TASK_CALL | 1u << TASK_SMS | 1u << TASK_VOICEMAIL)
+
+/* Input from outside adds to a person; it overwrites nothing but a wrong number and an address that
+ * bounced. `said_seq`: whose payload it is; `review`: it may be somebody else's. */
+void engine_add_words(struct engine *engine, struct engine_person *who,
+                      const struct effect_received *facts, uint64_t said_seq, bool review);
+/* Whoever opts in once more with the number that was reported wrong is called on it again. */
+void engine_stand_by(struct person_row *row, const struct effect_received *facts, uint64_t said_seq,
+                     bool review);
+/* Later tasks are told of them, and written to the addresses that stand there. */
+bool engine_is_own_words(const struct effect_received *facts, bool review);
+/* A test, or a suspect one: nobody is contacted for it. */
+bool engine_is_only_looked_at(const struct effect_received *facts);
+
+/* A number or an address that nobody had leads to that person as well; none, or not. */
+void life_lead(struct life *life, uint64_t person, struct hash said, bool phone);
+/* The same of what was said beside the person's own; or it leads to whose words these are.
+ * `review`: it may be somebody else's. */
+void life_found_by(struct life *life, const struct effect_received *facts, bool review);
+/* What has given way to another since `before` still leads to the person. */
+void life_keep_found(struct life *life, const struct person_row *before);
+
+#endif
