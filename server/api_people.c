@@ -153,7 +153,7 @@ static void write_short(struct reading *reading, struct text *out, const char *n
     }
     text_string(out, "{\"id\":");
     write_id(reading, out, person);
-    write_who(reading, out, &row);
+    write_who(reading, out, person, &row);
     write_one(reading, out, "merged_into", person, EDGE_MERGED_INTO);
     text_char(out, '}');
 }

@@ -16,52 +16,100 @@
 
 /* --- one person --------------------------------------------------------------------- */
 
-static void add_known(struct reading *reading, uint64_t seq)
+static void hide(struct optin *words, bool phone)
 {
-    struct record_view record;
-    struct optin *known = &reading->api->earlier;
-
-    if (seq != 0 && journal_read(reading->journal, seq, &record) == STATUS_OK && !record.erased &&
-        optin_decode(record.payload, known) == STATUS_OK)
-        optin_identify(&reading->api->optin, known);
+    if (phone)
+        words->text[OPTIN_PHONE] = words->text[OPTIN_PHONE_E164] = (struct slice){0};
+    else
+        words->text[OPTIN_EMAIL] = (struct slice){0};
 }
 
-/* What the first opt-in says, and where it is silent the newest: input from outside only ever
- * adds. The agency's own server may correct it. What neither says, the opt-in does that brought
- * it. */
-static void read_identity(struct reading *reading, const struct person_row *row)
+/* A number and an address are added by the record alone that brought the person's own: others were
+ * replaced, or stand beside them. */
+static void add_words(struct reading *reading, const struct person_row *row, uint64_t seq)
 {
-    struct api *api = reading->api;
+    struct record_view record;
+    struct optin *words = &reading->api->earlier;
+
+    if (seq == 0 || journal_read(reading->journal, seq, &record) != STATUS_OK || record.erased ||
+        optin_decode(record.payload, words) != STATUS_OK)
+        return;
+    if (seq != person_brought_by(row, true))
+        hide(words, true);
+    if (seq != person_brought_by(row, false))
+        hide(words, false);
+    optin_identify(&reading->api->optin, words);
+}
+
+/* The person, or somebody who was merged into it, is found by the number that the words say. */
+static bool leads_here(struct reading *reading, uint64_t person, const struct person_row *row,
+                       const struct optin *words)
+{
+    struct slice said = optin_e164(words);
+    struct read_chains chains;
+    struct hash hash;
+
+    if (said.length == 0)
+        return true;
+    hash = hash_of(writer_hash_key(reading->api->writer), HASH_PHONE, row->agency, said);
+    if (read_chains(reading, person, 0, &chains) != STATUS_OK)
+        return false;
+    for (unsigned i = 0; i < chains.count; i++) {
+        struct person_row one;
+        struct task_row task;
+        struct state_edge edge;
+        uint64_t last_seq, place = hash_place(hash);
+        if ((state_read_person(reading->state, chains.people[i], &one, &task, &last_seq) &&
+             hash_equal(one.phone, hash)) ||
+            (state_read_edge_next(reading->state, chains.people[i], EDGE_PHONE, place, &edge) &&
+             edge.other == place))
+            return true;
+    }
+    return false;
+}
+
+/* The agency's own server may correct what was said before. */
+static bool read_correction(struct reading *reading, const struct person_row *row)
+{
     struct record_view record;
     struct effect_optin decision;
 
-    optin_clear(&api->optin);
-    optin_clear(&api->earlier);
-    if (journal_read(reading->journal, row->first_seq, &record) == STATUS_OK && !record.erased)
-        optin_decode(record.payload, &api->optin);
-    if (row->first_seq != row->optin_seq &&
-        journal_read(reading->journal, row->optin_seq, &record) == STATUS_OK && !record.erased) {
-        bool trusted = effect_find(&record, EFFECT_OPTIN, &decision, sizeof(decision)) &&
-                       decision.credential == CREDENTIAL_SECRET;
-        if (trusted)
-            api->earlier = api->optin;
-        optin_decode(record.payload, trusted ? &api->optin : &api->earlier);
-        optin_identify(&api->optin, &api->earlier);
-    }
-    add_known(reading, row->phone_seq);
-    add_known(reading, row->email_seq);
-    add_known(reading, row->name_seq);
-    known_identify(&api->optin, read_known(reading, row));
+    return row->first_seq != row->optin_seq &&
+           journal_read(reading->journal, row->optin_seq, &record) == STATUS_OK && !record.erased &&
+           effect_find(&record, EFFECT_OPTIN, &decision, sizeof(decision)) &&
+           decision.credential == CREDENTIAL_SECRET &&
+           optin_decode(record.payload, &reading->api->optin) == STATUS_OK;
 }
 
-void write_who(struct reading *reading, struct text *out, const struct person_row *row)
+/* What the first opt-in says, and where it is silent the newest: input from outside only ever
+ * adds. What neither says, the opt-in does that brought it. */
+static void read_identity(struct reading *reading, uint64_t person, const struct person_row *row)
+{
+    struct optin *words = &reading->api->optin;
+
+    optin_clear(words);
+    optin_clear(&reading->api->earlier);
+    if (!read_correction(reading, row))
+        optin_clear(words);
+    else if (!leads_here(reading, person, row, words))
+        hide(words, true);
+    add_words(reading, row, row->first_seq);
+    add_words(reading, row, row->optin_seq);
+    add_words(reading, row, row->phone_seq);
+    add_words(reading, row, row->email_seq);
+    add_words(reading, row, row->name_seq);
+    known_identify(words, read_known(reading, row));
+}
+
+void write_who(struct reading *reading, struct text *out, uint64_t person,
+               const struct person_row *row)
 {
     static const enum optin_text shown[] = {
         OPTIN_NAME,    OPTIN_FIRST_NAME, OPTIN_LAST_NAME, OPTIN_PHONE,       OPTIN_EMAIL,
         OPTIN_COMPANY, OPTIN_TITLE,      OPTIN_COUNTRY,   OPTIN_POSTAL_CODE, OPTIN_TIMEZONE};
     const struct api *api = reading->api;
 
-    read_identity(reading, row);
+    read_identity(reading, person, row);
     for (size_t i = 0; i < sizeof(shown) / sizeof(*shown); i++) {
         write_member_text(out, optin_key(shown[i]), api->optin.text[shown[i]]);
     }
@@ -148,7 +196,7 @@ static enum status write_person(struct reading *reading, struct pending *pending
     write_member_text(out, "agency", registry_name(registry, ENTITY_AGENCY, row.agency));
     write_life(reading, out, &row);
     write_agent(reading, out, "owner", row.owner);
-    write_who(reading, out, &row);
+    write_who(reading, out, number, &row);
     write_flags(out, row.flags);
     write_known(reading, out, &row);
     write_edges(reading, out, number);

@@ -102,7 +102,8 @@ void read_go_on(struct read_chains *chains, uint64_t seq, uint64_t prev);
 /* --- api_person.c ---------------------------------------------------------------- */
 
 /* Name, phone, e-mail and more, as members. */
-void write_who(struct reading *reading, struct text *out, const struct person_row *row);
+void write_who(struct reading *reading, struct text *out, uint64_t person,
+               const struct person_row *row);
 
 /* --- api_hand.c ------------------------------------------------------------------- */
 

@@ -117,6 +117,20 @@ static bool read_words(struct engine *engine, uint64_t seq, char **at, struct op
     return true;
 }
 
+/* Where the words so far leave something out, these have it; a number only where they brought it:
+ * another one was replaced. */
+static void add_earlier(struct life *life, uint64_t seq, char **at)
+{
+    struct engine *engine = life->engine;
+    struct optin *earlier = engine->known;
+
+    if (!read_words(engine, seq, at, earlier))
+        return;
+    if (seq != person_brought_by(&life->who->row, true))
+        earlier->text[OPTIN_PHONE] = earlier->text[OPTIN_PHONE_E164] = (struct slice){0};
+    optin_identify(engine->words, earlier);
+}
+
 /* The newest opt-in, and where it leaves something out, those that brought it, and what was found
  * out since. */
 const struct optin *life_words(struct life *life)
@@ -136,8 +150,7 @@ const struct optin *life_words(struct life *life)
     else if (optin_decode(life->said, engine->words) != STATUS_OK)
         optin_clear(engine->words);
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-        if (read_words(engine, others[i], &at, engine->known))
-            optin_identify(engine->words, engine->known);
+        add_earlier(life, others[i], &at);
     known_identify(engine->words, life_known(life));
     return engine->words;
 }

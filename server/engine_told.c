@@ -44,12 +44,8 @@ static uint64_t known_from(struct life *life, enum task_channel channel)
         return 0;
     look_at_newest(life, &phone, &email, &name);
     name_seq = name ? 0 : row->name_seq;
-    phone_seq = phone || hash_is_none(row->phone) ? 0 : row->phone_seq;
-    email_seq = email || hash_is_none(row->email) ? 0 : row->email_seq;
-    if (!phone && !hash_is_none(row->phone) && phone_seq == 0)
-        phone_seq = row->first_seq;
-    if (!email && !hash_is_none(row->email) && email_seq == 0)
-        email_seq = row->first_seq;
+    phone_seq = phone || hash_is_none(row->phone) ? 0 : person_brought_by(row, true);
+    email_seq = email || hash_is_none(row->email) ? 0 : person_brought_by(row, false);
     if (channel == TASK_EMAIL)
         return first_of(email_seq, name_seq, phone_seq);
     if (channel == TASK_CALL || channel == TASK_SMS || channel == TASK_VOICEMAIL)

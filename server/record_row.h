@@ -3,6 +3,7 @@
 #ifndef HOTLEAD_SERVER_RECORD_ROW_H
 #define HOTLEAD_SERVER_RECORD_ROW_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "proto/hash.h"
@@ -188,6 +189,14 @@ struct person_row {
                          * already, as the person came from a version with another order. Of no
                          * meaning when there is no next one */
 };
+
+/* The record whose words brought the person's own number, or its own address. */
+static inline uint64_t person_brought_by(const struct person_row *row, bool phone)
+{
+    uint64_t seq = phone ? row->phone_seq : row->email_seq;
+
+    return seq != 0 ? seq : row->first_seq;
+}
 
 /* Why an opt-in has no task. Stored; append only. */
 enum no_task {

@@ -17,6 +17,7 @@ static int set_up(void **state)
 
     rig_open(state);
     add_told("sites", "{\"id\":\"www\",\"agency\":\"acme\",\"queue\":\"acme.calls\"}", "sk", sk);
+    told("pk", pk, sizeof(pk));
     add_told("tokens", "{\"id\":\"m\",\"role\":\"manager\",\"agency\":\"acme\"}", "token", manager);
     add("agencies", "{\"id\":\"rival\"}");
     add_told("tokens", "{\"id\":\"r\",\"role\":\"manager\",\"agency\":\"rival\"}", "token", rival);
@@ -113,6 +114,55 @@ static void the_histories_of_who_is_one_are_one(void **state)
     assert_answer(get(sk, one, line), 200);
     assert_int_equal(count_of("\"kind\":\"optin\""), 2);
     assert_int_equal(count_of("\"kind\":\"merged\""), 0);
+}
+
+/* --- how somebody is reached ---------------------------------------------------------------------
+ */
+
+/* Of the call of the opt-in just answered. */
+static void report(const char *outcome)
+{
+    char task[64], line[128], body[128];
+
+    told("task", task, sizeof(task));
+    snprintf(line, sizeof(line), "POST /v1/tasks/%s/outcome", task);
+    snprintf(body, sizeof(body), "{\"delivery\":1,\"outcome\":\"%s\"}", outcome);
+    rig.world.now_ms += 1000;
+    assert_answer(ask_as(manager, line, body), 200);
+}
+
+static void assert_person_has(const char *who, const char *part)
+{
+    assert_answer(get(sk, who, ""), 200);
+    assert_body_has(part);
+}
+
+static void a_number_that_was_replaced_is_not_shown_again(void **state)
+{
+    char who[64];
+
+    (void)state;
+    opt_in("{\"phone\":\"+12155550150\",\"email\":\"eve@example.com\"}", who);
+    report("wrong_number");
+    opt_in("{\"phone\":\"+12155550151\",\"email\":\"eve@example.com\"}", who);
+    opt_in("{\"email\":\"eve@example.com\",\"company\":\"Eve's\"}", who);
+    assert_person_has(who, "\"phone\":\"+12155550151\"");
+    assert_person_has(who, "\"company\":\"Eve's\"");
+}
+
+static void what_a_form_says_beside_them_is_not_shown(void **state)
+{
+    char who[64], key[128];
+
+    (void)state;
+    snprintf(key, sizeof(key), "X-Hotlead-Key: %s\n", pk);
+    opt_in("{\"phone\":\"+12155550150\"}", who);
+    opt_in("{\"phone\":\"+12155550150\",\"email\":\"eve@example.com\"}", who);
+    rig.world.now_ms += 1000;
+    assert_answer(ask("POST /v1/optins", key,
+                      "{\"phone\":\"+12155550150\",\"email\":\"office@example.com\"}"),
+                  201);
+    assert_person_has(who, "\"email\":\"eve@example.com\"");
 }
 
 /* --- whom to look at -----------------------------------------------------------------------------
@@ -226,6 +276,8 @@ int main(void)
         TEST(who_may_be_another_one_is_shown),
         TEST(who_is_one_now_is_shown_from_both_sides),
         TEST(the_histories_of_who_is_one_are_one),
+        TEST(a_number_that_was_replaced_is_not_shown_again),
+        TEST(what_a_form_says_beside_them_is_not_shown),
         TEST(whom_a_manager_looks_at_is_listed_until_it_is_done),
         TEST(a_long_list_of_whom_to_look_at_comes_in_pages),
         TEST(what_is_asked_of_a_list_must_make_sense),

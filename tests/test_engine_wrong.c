@@ -12,6 +12,8 @@
 #include "proto/zone.h"
 #include "tests/two_people.h"
 
+#define WESTERN_PHONE "+13105550188"
+
 /* The next day; its task. */
 static uint64_t comes_with(const char *phone, const char *email)
 {
@@ -19,6 +21,29 @@ static uint64_t comes_with(const char *phone, const char *email)
     assert_int_equal(world_optin(&world, phone, email, NULL, "again", 0), STATUS_OK);
     assert_int_equal(world.settlement.optin.person, 1);
     return world.settlement.optin.task;
+}
+
+static void assert_shows(enum task_channel channel, const char *wanted)
+{
+    struct task_row row = open_task(1, channel);
+
+    assert_int_not_equal(row.number, 0);
+    assert_non_null(strstr(member_of(1, &row), wanted));
+}
+
+static void assert_call_shows(const char *phone)
+{
+    char wanted[64];
+
+    snprintf(wanted, sizeof(wanted), "\"phone\":\"%s\"", phone);
+    assert_shows(TASK_CALL, wanted);
+}
+
+/* Until somebody is to call again. */
+static void wait_for_call(void)
+{
+    for (unsigned i = 0; i < 60 && open_call().number == 0; i++)
+        world_live(&world, world.now_ms + DAY);
 }
 
 /* --- what was replaced ------------------------------------------------------------------------ */
@@ -40,6 +65,17 @@ static void who_has_another_address_is_found_by_the_one_before(void **unused)
     report(comes_with(PHONE, OTHER_EMAIL), OUTCOME_DO_NOT_CONTACT);
     comes_with(NULL, EMAIL);
     assert_int_equal(world.settlement.optin.reason, NO_TASK_DO_NOT_CONTACT);
+}
+
+static void hours_do_not_go_by_a_number_that_was_replaced(void **unused)
+{
+    (void)unused;
+    report(opt_in("one"), OUTCOME_WRONG_NUMBER);
+    report(comes_with(WESTERN_PHONE, EMAIL), OUTCOME_NO_ANSWER);
+    report(comes_with(NULL, EMAIL), OUTCOME_NO_ANSWER);
+    wait_for_call();
+    assert_call_shows(WESTERN_PHONE);
+    assert_int_equal(open_call().zone, zone_code(zone_find(SLICE("America/Los_Angeles"))));
 }
 
 /* --- what was found ----------------------------------------------------------------------------
@@ -66,6 +102,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(who_has_another_number_is_found_by_the_one_before),
         TEST(who_has_another_address_is_found_by_the_one_before),
+        TEST(hours_do_not_go_by_a_number_that_was_replaced),
         TEST(what_is_found_beside_its_own_leads_to_the_person),
     };
 
