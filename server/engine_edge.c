@@ -26,20 +26,25 @@ void life_add_edge(struct life *life, enum edge_kind kind, uint64_t other)
     add_edge(life, life->who->number, kind, other);
 }
 
-bool life_drop_edge(struct life *life, enum edge_kind kind, uint64_t other)
+static bool drop_edge(struct life *life, uint64_t person, enum edge_kind kind, uint64_t other)
 {
-    struct effect_edge effect = {.person = life->who->number,
+    struct effect_edge effect = {.person = person,
                                  .other = other,
                                  .kind = (uint8_t)kind,
                                  .remove = true,
                                  .agency = life->who->row.agency};
     struct state_edge edge;
 
-    if (!has_edge(life, life->who->number, kind, other, &edge))
+    if (!has_edge(life, person, kind, other, &edge))
         return false;
     effect.seq = edge.seq;
     life_effect(life, EFFECT_EDGE, &effect, sizeof(effect));
     return true;
+}
+
+bool life_drop_edge(struct life *life, enum edge_kind kind, uint64_t other)
+{
+    return drop_edge(life, life->who->number, kind, other);
 }
 
 void life_collide(struct life *life, uint64_t other)
@@ -75,10 +80,26 @@ void life_keep_found(struct life *life, const struct person_row *before)
     keep_identity(life, before->email, life->who->row.email, false);
 }
 
+static uint64_t speaker_of(const struct life *life)
+{
+    return life->speaker != 0 ? life->speaker : life->who->number;
+}
+
+bool life_drop_phone(struct life *life, struct hash phone)
+{
+    return drop_edge(life, speaker_of(life), EDGE_PHONE, hash_place(phone)) ||
+           life_drop_edge(life, EDGE_PHONE, hash_place(phone));
+}
+
+void life_regain_phone(struct life *life, struct hash phone)
+{
+    life_lead(life, speaker_of(life), phone, true);
+}
+
 void life_found_by(struct life *life, const struct effect_received *facts, bool review)
 {
     const struct person_row *row = &life->who->row;
-    uint64_t person = life->speaker != 0 ? life->speaker : life->who->number;
+    uint64_t person = speaker_of(life);
 
     if (!engine_is_own_words(facts, review))
         return;

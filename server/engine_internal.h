@@ -178,6 +178,7 @@ struct life {
     } taken[2 * OPEN_TASKS_MAX + TASKS_PER_RECORD]; /* outbox seqs, by this record */
 
     bool has_facts, has_words, has_place, has_known;
+    struct hash wrong; /* a number that was just heard to be; none: none was */
     struct slice known;
     struct playbook_facts facts;
     struct life_place place;
@@ -349,8 +350,6 @@ void life_new_task(struct life *life, enum task_channel channel, enum task_kind 
                    struct task_row *row);
 /* Which opt-in it is about: the newest, and where that leaves something out, what has it. */
 void life_tell_task(struct life *life, struct task_row *row);
-/* Whether it shows a number: not a wrong one. */
-void life_tell_phone(struct life *life, struct task_row *row);
 /* Whether what it says then names somebody whom one can address so. */
 bool life_names(struct life *life, enum task_channel channel);
 /* Puts it, or parks it until its window opens; then it is an effect. `at_ms`: from when on. */
@@ -380,6 +379,7 @@ void life_leave_undone(struct life *life, const struct task_row *row);
 /* Which of the open tasks end. */
 struct life_endings {
     unsigned channels; /* bit n: all of channel n */
+    unsigned wrong;    /* bit n: of channel n, what shows the number just heard to be wrong */
     bool steps;        /* those of cadences that are not under way */
     uint64_t but;      /* not this one */
 };
@@ -439,8 +439,9 @@ struct heard {
     enum outcome outcome;
     enum task_channel channel;
     uint64_t said_ms, contact_ms;
-    uint64_t call_at_ms; /* what was agreed; 0: nothing */
-    uint64_t task;       /* that it ended */
+    uint64_t call_at_ms;  /* what was agreed; 0: nothing */
+    uint64_t task;        /* that it ended, */
+    struct task_row told; /* and as that was; number 0: it is not known */
     struct slice value;
 };
 /* "Stop" counts by whatever means it is said, at once and for all channels; only who unsubscribes

@@ -9,6 +9,7 @@
 #include "proto/must.h"
 #include "proto/name.h"
 #include "server/engine_alone.h"
+#include "server/engine_shown.h"
 
 #define DAY_MS 86400000ull
 
@@ -37,6 +38,7 @@ void life_begin(struct life *life, struct engine *engine, const struct turn *tur
     life->ended_call = 0;
     life->queue_count = 0;
     life->has_facts = life->has_words = life->has_place = life->has_known = false;
+    life->wrong = (struct hash){{0}};
     engine->rest->header.effects_bytes = 0;
     if (who->row.marks & PERSON_JOINED) {
         engine_load_company(engine, who, engine->company);
@@ -149,6 +151,7 @@ const struct optin *life_words(struct life *life)
         read_words(engine, row->optin_seq, &at, engine->words);
     else if (optin_decode(life->said, engine->words) != STATUS_OK)
         optin_clear(engine->words);
+    life_hide_wrong(life, engine->words);
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
         add_earlier(life, others[i], &at);
     known_identify(engine->words, life_known(life));

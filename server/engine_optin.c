@@ -201,7 +201,7 @@ void life_add_to_task(struct life *life, struct task_row *open, uint64_t said_se
     uint64_t drop_seq = 0;
 
     open->more_seq = said_seq;
-    life_tell_phone(life, open);
+    life_mark_shown(life, open);
     if (open->state == TASK_QUEUED)
         drop_seq = life_requeue(life, open, 0, life->turn->now_ms);
     else if (open->state == TASK_PARKED)
@@ -234,6 +234,7 @@ static void tell_optin(const struct life *life, struct task_row *row,
     row->optin_seq = decision->optin_seq;
     row->received_ms = decision->received_ms;
     row->more_seq = 0; /* it has both phone and e-mail, of two people */
+    row->flags &= (uint8_t) ~(TASK_OTHER_PHONE | TASK_OTHER_EMAIL);
 }
 
 /* Somebody was to be called sooner or later, or should have been, and opts in again: now it is a

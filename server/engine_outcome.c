@@ -1,6 +1,6 @@
 /* What follows from an outcome: the playbook says it, for each of them. Where the person stands,
  * who is silent from now on, which cadence goes on, when is called again; or that it is over. */
-#include "server/engine_internal.h"
+#include "server/engine_shown.h"
 
 #define ALL_CHANNELS (~0u)
 
@@ -182,16 +182,18 @@ static bool is_agreed(const struct playbook_outcome *does, const struct heard *h
 }
 
 /* What a robot reports changes nothing of what is planned; what was agreed is kept until another
- * time is, and needs no number: one may be found by then, and who named the time waits for us. */
+ * time is, and needs no number: one may be found by then, and who named the time waits for us.
+ * Where it was a second number that was wrong, nobody has answered on the other one. */
 static void plan_call(struct life *life, const struct playbook_outcome *does,
                       const struct heard *heard)
 {
     const struct playbook_calls *calls = &life->playbook->calls;
     struct person_row *row = &life->who->row;
+    bool retries = does->next == PLAYBOOK_NEXT_RETRY || !hash_is_none(life->wrong);
 
     if (!does->contact && !does->attempt)
         return;
-    row->calls = does->next == PLAYBOOK_NEXT_RETRY ? (uint16_t)(row->calls + 1) : 0;
+    row->calls = retries ? (uint16_t)(row->calls + 1) : 0;
     if (row->call_why == CALL_AGREED && !is_agreed(does, heard))
         return;
     life_plan_call(life, 0, CALL_NOT);
@@ -201,7 +203,7 @@ static void plan_call(struct life *life, const struct playbook_outcome *does,
     }
     if (!life_can_be_called(life))
         return;
-    if (does->next == PLAYBOOK_NEXT_RETRY && row->calls <= calls->spacing.count)
+    if (retries && row->calls <= calls->spacing.count)
         life_plan_call(life,
                        life_after(life, heard->said_ms, calls->spacing.items[row->calls - 1].span),
                        CALL_RETRY);
@@ -223,7 +225,7 @@ void life_hear(struct life *life, const struct heard *heard)
     struct person_row *row = &life->who->row;
     bool had_run_out = row->closed == PERSON_RUN_OUT;
     const struct person_row before = *row;
-    unsigned silences = engine_silenced_by(life->playbook, heard->outcome, heard->channel);
+    unsigned silences, used;
     struct life_endings endings = {.channels = ALL_CHANNELS, .but = heard->task};
 
     row->end = (uint8_t)heard->outcome;
@@ -238,14 +240,17 @@ void life_hear(struct life *life, const struct heard *heard)
         life_end_tasks(life, &endings);
         return;
     }
-    row->silenced |= (uint16_t)silences;
+    used = life_hear_wrong(life, heard);
+    silences = engine_silenced_by(life->playbook, heard->outcome, heard->channel);
+    row->silenced |= (uint16_t)(silences & ~used);
     if (does->next == PLAYBOOK_NEXT_END) {
         life_stop(life, PERSON_GIVEN_UP);
         life_end_tasks(life, &endings);
         return;
     }
     change_cadence(life, does, heard->outcome, had_run_out);
-    endings.channels = silences;
+    endings.channels = silences & ~used;
+    endings.wrong = silences & used;
     endings.steps = row->cadence != before.cadence || row->cadence_ms != before.cadence_ms;
     life_end_tasks(life, &endings);
     plan_call(life, does, heard);
@@ -254,9 +259,7 @@ void life_hear(struct life *life, const struct heard *heard)
 
 void life_hear_of_before(struct life *life, const struct heard *heard)
 {
-    struct life_endings endings = {
-        .channels = engine_silenced_by(life->playbook, heard->outcome, heard->channel),
-        .but = heard->task};
+    unsigned silences = engine_silenced_by(life->playbook, heard->outcome, heard->channel), used;
     struct person_row *row = &life->who->row;
 
     if (engine_is_revocation(heard->outcome, heard->channel)) {
@@ -265,8 +268,13 @@ void life_hear_of_before(struct life *life, const struct heard *heard)
     }
     if (heard->outcome == OUTCOME_SOLD && row->sold_attempt == 0)
         life_note_sale(life, heard);
-    row->silenced |= (uint16_t)endings.channels;
-    life_end_tasks(life, &endings);
+    used = life_hear_wrong(life, heard);
+    row->silenced |= (uint16_t)(silences & ~used);
+    life_end_tasks(life, &(struct life_endings){
+                             .channels = silences & ~used,
+                             .wrong = silences & used,
+                             .but = heard->task,
+                         });
     if (row->cadence != 0 && !fits(life, row->cadence))
         life_start_segments(life);
     life_keep_going(life);

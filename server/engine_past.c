@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "server/engine_past.h"
+#include "server/engine_shown.h"
 
 #define OPTED_IN (LOOKS_BACK + 1) /* in `which`: no task's outcome */
 
@@ -435,6 +436,7 @@ void life_amend(struct life *life, const struct past *past, const struct heard *
     bool counts_wholly = (past->was_stopped || past->is_latest) && !stays_stopped(life, past);
 
     count_amended(life, past, heard);
+    life_hear_right(life, heard);
     if (counts_wholly)
         take_back(life, past);
     go_through_again(life, past, heard);

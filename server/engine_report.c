@@ -353,7 +353,10 @@ static void listen(struct hearing *hearing, struct heard *out)
         .call_at_ms = agreed_at(hearing),
         .task = hearing->report->task,
         .value = hearing->words.value,
+        .told = hearing->row,
     };
+    if (hearing->row.number == 0)
+        engine_find_told(hearing->engine, &hearing->who, out->task, &out->told);
 }
 
 /* What is said behind a task's outcome is said by whose words it told, or by who is left of them:

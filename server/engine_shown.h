@@ -1,5 +1,5 @@
 /* How a person can be reached: what is taken of what is said (engine_words.c), what leads to whom
- * (engine_edge.c). engine*.c only. */
+ * (engine_edge.c), and what a task shows of it (engine_shown.c). engine*.c only. */
 #ifndef HOTLEAD_SERVER_ENGINE_SHOWN_H
 #define HOTLEAD_SERVER_ENGINE_SHOWN_H
 
@@ -24,7 +24,30 @@ void life_lead(struct life *life, uint64_t person, struct hash said, bool phone)
 /* The same of what was said beside the person's own; or it leads to whose words these are.
  * `review`: it may be somebody else's. */
 void life_found_by(struct life *life, const struct effect_received *facts, bool review);
+/* A second number of the person, or of whose words these are, leads to nobody; false: it is none.
+ */
+bool life_drop_phone(struct life *life, struct hash phone);
+/* And it leads there again, unless somebody has it. */
+void life_regain_phone(struct life *life, struct hash phone);
 /* What has given way to another since `before` still leads to the person. */
 void life_keep_found(struct life *life, const struct person_row *before);
+
+/* --- what is shown ------------------------------------------------------------------------- */
+
+/* Takes the number out of the newest words where it is not the person's any more. */
+void life_hide_wrong(struct life *life, struct optin *newest);
+
+/* Once it is known whose words the task shows: which of their numbers and addresses it does not,
+ * and where what its channel needs is found instead. */
+void life_mark_shown(struct life *life, struct task_row *row);
+
+/* What was heard may be that the number which the task showed is wrong. A second one is the
+ * person's no more; and where the newest opt-in says another one beside its own, that counts from
+ * now on. Returns the channels that are used as before all the same, as bits. */
+unsigned life_hear_wrong(struct life *life, const struct heard *heard);
+/* The task shows what was just heard to be wrong. */
+bool life_shows_wrong(struct life *life, const struct task_row *row);
+/* What the task showed is not wrong after all: it leads to the person, if to nobody else. */
+void life_hear_right(struct life *life, const struct heard *heard);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "proto/must.h"
 #include "server/engine_alone.h"
+#include "server/engine_shown.h"
 
 /* What a robot sends is never contact, so it breaks no promise: its deadline says how late it may
  * still be sent. */
@@ -341,11 +342,14 @@ static bool is_under_way(const struct task_row *row)
     return row->state == TASK_QUEUED ? is_robots(row) : row->state != TASK_PARKED;
 }
 
-static bool is_to_end(const struct task_row *row, const struct life_endings *endings)
+static bool is_to_end(struct life *life, const struct task_row *row,
+                      const struct life_endings *endings)
 {
     if (row->number == 0 || row->number == endings->but)
         return false;
     if (endings->channels >> row->channel & 1)
+        return true;
+    if ((endings->wrong >> row->channel & 1) && life_shows_wrong(life, row))
         return true;
     return endings->steps && row->kind == TASK_STEP && !is_under_way(row);
 }
@@ -384,13 +388,13 @@ void life_end_tasks(struct life *life, const struct life_endings *endings)
     struct task_row other;
     uint64_t after = 0;
 
-    if ((endings->channels == 0 && !endings->steps) || life->is_alone)
+    if ((endings->channels == 0 && endings->wrong == 0 && !endings->steps) || life->is_alone)
         return;
-    if (is_to_end(&who->task, endings))
+    if (is_to_end(life, &who->task, endings))
         withdraw(life, &who->task);
     while (state_task_next(life->engine->options.state, who->number, after, &other)) {
         after = other.number;
-        if (is_to_end(&other, endings))
+        if (is_to_end(life, &other, endings))
             withdraw(life, &other);
     }
 }

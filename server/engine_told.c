@@ -4,6 +4,7 @@
 #include "proto/must.h"
 #include "proto/name.h"
 #include "server/engine_alone.h"
+#include "server/engine_shown.h"
 
 /* What the newest opt-in itself says of how to be reached, and addressed. */
 static void look_at_newest(struct life *life, bool *phone_out, bool *email_out, bool *name_out)
@@ -64,14 +65,6 @@ static bool newest_is_update(const struct life *life)
            record.header.kind == RECORD_REPEATED;
 }
 
-void life_tell_phone(struct life *life, struct task_row *row)
-{
-    row->flags &= (uint8_t)~TASK_PHONELESS;
-    if (row->channel == TASK_CALL && !hash_is_none(life->who->row.phone) &&
-        !life_can_be_called(life))
-        row->flags |= TASK_PHONELESS;
-}
-
 /* Of several people who are one, those are told of it who have planned it. */
 void life_tell_task(struct life *life, struct task_row *row)
 {
@@ -93,7 +86,7 @@ void life_tell_task(struct life *life, struct task_row *row)
         row->more_seq = known_from(life, (enum task_channel)row->channel);
     }
     row->known_seq = person->known_seq;
-    life_tell_phone(life, row);
+    life_mark_shown(life, row);
 }
 
 /* What an opt-in gives as names; all empty where it cannot be read. */

@@ -57,6 +57,7 @@ static void give_update_task(struct life *life, const struct effect_optin *found
         open.optin_seq = found->optin_seq;
         open.received_ms = found->received_ms;
         open.more_seq = said_seq;
+        life_mark_shown(life, &open);
         open.flags |= TASK_LEARNT;
         life_open_task(life, &open, now_ms);
     } else {

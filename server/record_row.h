@@ -17,10 +17,12 @@ enum task_state {
 const char *task_state_name(enum task_state state); /* beyond the enum: a bug */
 enum task_flag {
     TASK_BREACHED = 1,
-    TASK_IN_LIST = 2,   /* its queue is a Redis list: ranked by put_seq */
-    TASK_NAMELESS = 4,  /* of a person whose name is not known: its step has other words then */
-    TASK_PHONELESS = 8, /* a call, and the number that is known is wrong: it is not told */
-    TASK_LEARNT = 16,   /* a first response that could only be begun by what was learnt later */
+    TASK_IN_LIST = 2,      /* its queue is a Redis list: ranked by put_seq */
+    TASK_NAMELESS = 4,     /* of a person whose name is not known: its step has other words then */
+    TASK_PHONELESS = 8,    /* a call, and the number that is known is wrong: it is not told */
+    TASK_LEARNT = 16,      /* a first response that could only be begun by what was learnt later */
+    TASK_OTHER_PHONE = 32, /* its opt-in's number is not the person's: more_seq's is told */
+    TASK_OTHER_EMAIL = 64, /* the same of its address */
 };
 /* What an entry of the due table is about. Stored numbers: append only. */
 enum due_kind {

@@ -5,6 +5,15 @@
 #include "proto/zone.h"
 #include "server/playbook.h"
 
+/* Somebody else is there, or nobody; what more is said has another one. */
+static void hide_wrong(const struct task_row *task, struct optin *out)
+{
+    if (task->flags & TASK_OTHER_PHONE)
+        out->text[OPTIN_PHONE] = out->text[OPTIN_PHONE_E164] = (struct slice){0};
+    if (task->flags & TASK_OTHER_EMAIL)
+        out->text[OPTIN_EMAIL] = (struct slice){0};
+}
+
 /* What was said later about an opt-in belongs to it whole; an earlier one says who it is. */
 static enum status read_optin(const struct task_row *task, const struct render_words *words,
                               struct optin *out)
@@ -12,6 +21,8 @@ static enum status read_optin(const struct task_row *task, const struct render_w
     struct optin added;
     enum status result = optin_decode(words->said, out);
 
+    if (result == STATUS_OK)
+        hide_wrong(task, out);
     if (result != STATUS_OK || words->more.length == 0)
         return result;
     result = optin_decode(words->more, &added);
@@ -102,10 +113,15 @@ static bool is_phoneless(const struct task_row *task)
     return task->flags & TASK_PHONELESS;
 }
 
+static bool shows_all(const struct task_row *task)
+{
+    return !(task->flags & (TASK_PHONELESS | TASK_OTHER_PHONE | TASK_OTHER_EMAIL));
+}
+
 static bool has_words_of(const struct renderer *renderer, uint64_t person,
                          const struct task_row *task)
 {
-    return renderer->has_words && !is_phoneless(task) && renderer->person == person &&
+    return renderer->has_words && shows_all(task) && renderer->person == person &&
            renderer->optin_seq == task->optin_seq && renderer->received_ms == task->received_ms &&
            renderer->more_seq == task->more_seq && task->known_seq == 0;
 }
@@ -130,7 +146,7 @@ static enum status prepare(struct renderer *renderer, uint64_t person, uint64_t 
         return result;
     id_format(renderer->person_id, renderer->id_key, ID_PERSON, person_first_ms, person);
     id_format(renderer->optin_id, renderer->id_key, ID_OPTIN, task->received_ms, task->optin_seq);
-    if (!renderer->keeps || known_out->length > 0 || is_phoneless(task))
+    if (!renderer->keeps || known_out->length > 0 || !shows_all(task))
         return STATUS_OK;
     task_words(&renderer->words, renderer->optin);
     renderer->has_words = renderer->words.whole;

@@ -165,6 +165,22 @@ static void what_a_form_says_beside_them_is_not_shown(void **state)
     assert_person_has(who, "\"email\":\"eve@example.com\"");
 }
 
+static void a_second_number_is_shown_until_it_is_wrong(void **state)
+{
+    char who[64], again[64];
+
+    (void)state;
+    opt_in("{\"phone\":\"+12155550150\",\"email\":\"eve@example.com\"}", who);
+    report("no_answer");
+    opt_in("{\"phone\":\"+12155550151\",\"email\":\"eve@example.com\"}", who);
+    report("no_answer");
+    assert_person_has(who, "\"phone\":\"+12155550151\"");
+    opt_in("{\"phone\":\"+12155550151\"}", again);
+    assert_string_equal(again, who);
+    report("wrong_number");
+    assert_person_has(who, "\"phone\":\"+12155550150\"");
+}
+
 /* --- whom to look at -----------------------------------------------------------------------------
  */
 
@@ -278,6 +294,7 @@ int main(void)
         TEST(the_histories_of_who_is_one_are_one),
         TEST(a_number_that_was_replaced_is_not_shown_again),
         TEST(what_a_form_says_beside_them_is_not_shown),
+        TEST(a_second_number_is_shown_until_it_is_wrong),
         TEST(whom_a_manager_looks_at_is_listed_until_it_is_done),
         TEST(a_long_list_of_whom_to_look_at_comes_in_pages),
         TEST(what_is_asked_of_a_list_must_make_sense),
