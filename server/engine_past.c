@@ -153,6 +153,22 @@ static void note_word(struct life *life, struct past *past, const struct record_
     }
 }
 
+/* What another one said while they were one holds for both where it is a wish. */
+static void note_wish_of_other(struct life *life, struct past *past,
+                               const struct record_view *record)
+{
+    struct effect_report effect;
+    bool is_last;
+
+    if (!effect_find(record, EFFECT_REPORT, &effect, sizeof(effect)))
+        return;
+    is_last = effect.task != past->task;
+    if (is_last && record->header.kind != RECORD_LATE)
+        word_of_task(past, effect.task, (enum outcome)effect.outcome, &is_last);
+    if (is_last && engine_is_wish(effect.outcome))
+        note_other(life, past, &effect);
+}
+
 static bool is_one_still(struct life *life, const struct effect_merged *merged, uint64_t seq)
 {
     struct state_edge edge;
@@ -234,19 +250,6 @@ static void note_words(struct life *life, struct past *past, const struct record
     }
 }
 
-/* It holds for all who were one. */
-static void note_others_wish(struct life *life, struct past *past, const struct record_view *record)
-{
-    struct effect_report effect;
-    bool is_last;
-
-    if (!effect_find(record, EFFECT_REPORT, &effect, sizeof(effect)))
-        return;
-    word_of_task(past, effect.task, (enum outcome)effect.outcome, &is_last);
-    if (is_last && engine_is_wish(effect.outcome))
-        note_other(life, past, &effect);
-}
-
 static void note_record(struct life *life, struct past *past, const struct record_view *record)
 {
     struct effect_person person;
@@ -262,7 +265,7 @@ static void note_record(struct life *life, struct past *past, const struct recor
     else if (is_own(life, record))
         note_words(life, past, record, row);
     else
-        note_others_wish(life, past, record);
+        note_wish_of_other(life, past, record);
     if (row != NULL && !past->has_base && is_base(life, record)) {
         past->base = *row;
         past->base_events = past->count;
