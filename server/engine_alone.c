@@ -353,11 +353,19 @@ static void owe_call(struct person_row *row, const struct task_row *task, uint64
     row->call_why = (uint8_t)why_of((enum task_kind)task->kind);
 }
 
-/* As if it waited for a name, as long as that is possible. One does already, or this one has waited
- * too long, or is with somebody. */
+/* Of the run that the person is in, or of the one before, and later in it than what waits. */
+static bool is_later(const struct person_row *row, const struct task_row *task)
+{
+    if (task->cadence == row->held_cadence)
+        return task->step > row->held_step;
+    return row->held_ms == 0 || task->cadence == row->cadence;
+}
+
+/* As if it waited for a name, as long as that is possible: a later one takes its place. Not what
+ * has waited too long, or is with somebody. */
 static void owe_step(struct person_row *row, const struct task_row *task, uint64_t now_ms)
 {
-    if ((task->state != TASK_QUEUED && task->state != TASK_PARKED) || row->held_ms != 0 ||
+    if ((task->state != TASK_QUEUED && task->state != TASK_PARKED) || !is_later(row, task) ||
         task->playbook != row->playbook || engine_is_over(task, now_ms))
         return;
     row->held_cadence = task->cadence;
