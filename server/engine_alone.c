@@ -126,8 +126,8 @@ struct alone *company_find(struct company *company, uint64_t number)
 
 /* --- whose words these are ---------------------------------------------------------------- */
 
-static uint64_t find_member(struct engine *engine, const struct company *company, struct hash hash,
-                            bool phone)
+uint64_t company_whose(struct engine *engine, const struct company *company, struct hash hash,
+                       bool phone)
 {
     if (hash_is_none(hash))
         return 0;
@@ -140,10 +140,10 @@ static uint64_t find_member(struct engine *engine, const struct company *company
 static uint64_t whose_facts(struct engine *engine, const struct company *company,
                             const struct effect_received *facts)
 {
-    uint64_t number = find_member(engine, company, facts->phone, true);
+    uint64_t number = company_whose(engine, company, facts->phone, true);
 
     if (number == 0)
-        number = find_member(engine, company, facts->email, false);
+        number = company_whose(engine, company, facts->email, false);
     return number != 0 ? number : company->of[0].who.number;
 }
 
@@ -203,35 +203,45 @@ bool engine_find_told(struct engine *engine, const struct engine_person *who, ui
     return is_found;
 }
 
-/* 0: of whom the life is, or of one who is one with it. */
-static uint64_t whose_else(const struct life *life, uint64_t said_seq)
-{
-    const struct engine_person *who = life->who;
-    uint64_t whose = said_seq != 0 ? engine_whose(life->engine, said_seq, who->number) : 0;
+struct others {
+    uint64_t *numbers;
+    unsigned count;
+};
 
-    if (whose == who->number ||
-        (life->company != NULL && company_find(life->company, whose) != NULL))
-        return 0;
-    return whose;
+/* Who is left of whose words these are, once, where that is not whom the life is of. */
+static void add_other(const struct life *life, uint64_t said_seq, struct others *others)
+{
+    struct engine_person who;
+
+    if (said_seq == 0 || others->count > MERGED_MAX ||
+        !engine_load_kept(life->engine, engine_whose(life->engine, said_seq, life->who->number),
+                          &who) ||
+        who.number == life->who->number)
+        return;
+    for (unsigned i = 0; i < others->count; i++)
+        if (others->numbers[i] == who.number)
+            return;
+    others->numbers[others->count++] = who.number;
 }
 
-uint64_t life_told_to_other(const struct life *life, const struct engine_person *of, uint64_t task)
+unsigned life_told_to_others(const struct life *life, const struct engine_person *of, uint64_t task,
+                             uint64_t numbers_out[1 + MERGED_MAX])
 {
-    uint64_t seq = of->last_seq, whose = 0;
+    struct others others = {.numbers = numbers_out};
+    uint64_t seq = of->last_seq;
     struct record_view record;
     struct effect_task told;
 
-    for (unsigned i = 0; i < LOOKS_BACK && seq >= task >> 3 && whose == 0; i++) {
+    for (unsigned i = 0; i < LOOKS_BACK && seq >= task >> 3; i++) {
         if (!read_record(life->engine, seq, &record))
-            return 0;
+            break;
         seq = record.header.person_prev;
         if (!engine_find_opened(&record, task, &told))
             continue;
-        whose = whose_else(life, told.row.optin_seq);
-        if (whose == 0)
-            whose = whose_else(life, told.row.more_seq);
+        add_other(life, told.row.optin_seq, &others);
+        add_other(life, told.row.more_seq, &others);
     }
-    return whose;
+    return others.count;
 }
 
 uint64_t engine_whose_task(struct engine *engine, const struct engine_person *who, uint64_t task)
@@ -241,6 +251,25 @@ uint64_t engine_whose_task(struct engine *engine, const struct engine_person *wh
     return engine_find_told(engine, who, task, &told)
                ? engine_whose(engine, told.optin_seq, who->number)
                : who->number;
+}
+
+static bool is_anothers(const struct life *life, struct hash hash, bool phone)
+{
+    uint64_t whose = company_whose(life->engine, life->company, hash, phone);
+
+    return whose != 0 && whose != life->speaker;
+}
+
+bool life_leave_out_others(const struct life *life, struct effect_received *facts)
+{
+    bool phone = is_anothers(life, facts->phone, true);
+    bool email = is_anothers(life, facts->email, false);
+
+    if (phone)
+        facts->phone = (struct hash){{0}};
+    if (email)
+        facts->email = (struct hash){{0}};
+    return phone || email;
 }
 
 void life_hear_from(struct life *life, const struct effect_received *facts)
@@ -489,12 +518,14 @@ static void take_touches(const struct life *life, struct engine_person *who)
 }
 
 /* Nobody has said anything: a run, or a call, that is planned of the one as of the other has gone
- * on for both. Only a response is owed until there is an outcome. */
+ * on for both: but for a response, which is owed until there is an outcome, and for a call that
+ * gave way to another. */
 static void go_along(const struct life *life, struct person_row *row, bool is_kept)
 {
     const struct person_row *before = &life->before, *after = &life->who->row;
     bool same_call = row->call_ms == before->call_ms && row->call_why == before->call_why;
     bool same_run = is_same_run(row, before);
+    bool is_made = life->opens_call && row->call_why != CALL_AGAIN;
 
     if (is_same_held(row, before) && (same_run || after->held_ms == 0))
         take_held(row, after);
@@ -503,7 +534,7 @@ static void go_along(const struct life *life, struct person_row *row, bool is_ke
         row->closed = after->closed;
         row->segment = after->segment;
     }
-    if (same_call && (after->call_ms == 0 ? row->call_why != CALL_AGAIN : is_kept)) {
+    if (same_call && (after->call_ms == 0 ? is_made : is_kept)) {
         row->call_ms = after->call_ms;
         row->call_why = after->call_why;
         row->calls = after->calls;

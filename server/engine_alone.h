@@ -21,6 +21,13 @@ void engine_load_company(struct engine *engine, const struct engine_person *kept
 struct alone *company_find(struct company *company, uint64_t number); /* NULL: it is not of them */
 struct alone *company_add(struct company *company, const struct engine_person *who);
 
+/* Who of them is found by this phone or e-mail alone; 0: nobody. */
+uint64_t company_whose(struct engine *engine, const struct company *company, struct hash hash,
+                       bool phone);
+/* Takes out of what was said by which another one of them is found than who speaks; true: there was
+ * something. */
+bool life_leave_out_others(const struct life *life, struct effect_received *facts);
+
 /* Whose words the record of an opt-in, or of an update, holds, be it one with others or not; where
  * that is not known, `person`'s. */
 uint64_t engine_whose(struct engine *engine, uint64_t said_seq, uint64_t person);
@@ -30,9 +37,10 @@ bool engine_find_told(struct engine *engine, const struct engine_person *who, ui
 /* Whose words it tells, or has told last. */
 uint64_t engine_whose_task(struct engine *engine, const struct engine_person *who, uint64_t task);
 
-/* Whose words a task of that person has told as well who is not one with whom the life is of; 0:
- * nobody's. */
-uint64_t life_told_to_other(const struct life *life, const struct engine_person *of, uint64_t task);
+/* Who is left of those whose words a task of that person has told, and who are not whom the life is
+ * of: how many. */
+unsigned life_told_to_others(const struct life *life, const struct engine_person *of, uint64_t task,
+                             uint64_t numbers_out[1 + MERGED_MAX]);
 
 /* By the phone, else by the e-mail; what is nobody's is of who is left. Nothing is asked where
  * nobody is merged into the person. */

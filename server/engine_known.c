@@ -298,6 +298,20 @@ static void lead(struct life *life, const struct news *news)
         life_lead(life, who->number, news->email, false);
 }
 
+/* All that is found out stays with the one that is left, but for what is another one's. */
+static void find_for_kept(struct life *life, struct news news)
+{
+    struct engine_person *kept = &life->company->of[0].who;
+    uint64_t phone = company_whose(life->engine, life->company, news.phone, true);
+    uint64_t email = company_whose(life->engine, life->company, news.email, false);
+
+    if (phone != 0 && phone != kept->number)
+        news.phone = (struct hash){{0}};
+    if (email != 0 && email != kept->number)
+        news.email = (struct hash){{0}};
+    add_identity(&kept->row, &news);
+}
+
 bool life_take_news(struct life *life, const struct news *news)
 {
     bool reached;
@@ -307,8 +321,8 @@ bool life_take_news(struct life *life, const struct news *news)
     if (news->items.length == 0)
         return false;
     life_know(life, text_slice(&news->items));
-    if (life->company != NULL) /* with whom all that is found out stays */
-        add_identity(&life->company->of[0].who.row, news);
+    if (life->company != NULL)
+        find_for_kept(life, *news);
     reached = add_identity(&life->who->row, news);
     lead(life, news);
     return reached;

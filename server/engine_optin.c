@@ -315,8 +315,8 @@ static bool takes_part(struct life *life, enum no_task reason)
 }
 
 /* What it makes of whose words they are, alone. */
-static void meet_alone(struct life *life, const struct effect_received *facts, struct slice said,
-                       const struct site *site, const struct effect_optin *decision)
+static void meet_alone(struct life *life, struct effect_received facts, struct slice said,
+                       bool review, const struct site *site, const struct effect_optin *decision)
 {
     struct effect_optin own = *decision;
     struct engine_person *who;
@@ -327,13 +327,14 @@ static void meet_alone(struct life *life, const struct effect_received *facts, s
         return;
     who = alone.who;
     before = who->row;
-    person_meet(life->engine, who, facts, site, own.optin_seq, own.received_ms, false);
+    review |= life_leave_out_others(life, &facts);
+    person_meet(life->engine, who, &facts, site, own.optin_seq, own.received_ms, review);
     life_keep_found(&alone, &before);
     if (who->row.optin_seq == own.optin_seq) {
-        alone.received = facts;
+        alone.received = &facts;
         alone.said = said;
     }
-    own.reason = (uint8_t)engine_reason(&who->row, facts, own.received_ms);
+    own.reason = (uint8_t)engine_reason(&who->row, &facts, own.received_ms);
     who->row.reason = own.reason;
     takes_part(&alone, (enum no_task)own.reason);
     give_task(&alone, false, &own);
@@ -389,7 +390,7 @@ static void decide_facts(struct engine *engine, const struct effect_received *fa
         life_steps_now(&life);
         life_named(&life);
     }
-    meet_alone(&life, facts, said, site, decision);
+    meet_alone(&life, *facts, said, collides != 0, site, decision);
 
     engine_begin(record, kind, turn, who.number, who.last_seq, site->agency);
     engine_effect(record, EFFECT_OPTIN, decision, sizeof(*decision));

@@ -207,16 +207,18 @@ static bool is_base(const struct life *life, const struct record_view *record)
         return !effect_find(record, EFFECT_MOVED, &moved, sizeof(moved)) ||
                (moved.kind != MOVE_PLAYBOOK && moved.kind != MOVE_REVIEWED);
     return (record->header.kind == RECORD_MERGED || record->header.kind == RECORD_UNMERGED) &&
-           (life->is_alone || life->company != NULL);
+           (life->company != NULL ||
+            (life->is_alone && record->header.person != life->who->number));
 }
 
 static bool find_row(const struct life *life, const struct record_view *record,
                      struct effect_person *out)
 {
-    if (life->is_alone)
-        return alone_find_row(record, life->who->number, &out->row);
+    if (life->is_alone && alone_find_row(record, life->who->number, &out->row))
+        return true;
     return effect_find(record, EFFECT_PERSON, out, sizeof(*out)) &&
-           out->person == life->who->number;
+           out->person == life->who->number &&
+           !(life->is_alone && (out->row.marks & PERSON_JOINED));
 }
 
 /* Not of somebody who was one with the person then, and is not now. */
@@ -278,18 +280,60 @@ static void note_record(struct life *life, struct past *past, const struct recor
     }
 }
 
-/* What was said in between stands in the history of another one: it may be a wish, and more. */
-static void note_gap(const struct life *life, struct past *past)
+/* The row that the record of an undo gave who went. */
+static bool find_parted(const struct life *life, uint64_t seq, struct effect_person *out)
 {
-    past->is_whole = past->has_base = false;
-    past->is_stopped |= (life->who->row.flags & PERSON_DO_NOT_CONTACT) != 0;
-    past->silenced |= life->who->row.silenced;
+    struct record_view record;
+    struct slice body;
+    size_t offset = 0;
+    enum effect_kind kind;
+
+    if (seq == 0 || journal_batch_read(life->engine->options.journal, seq, &record) != STATUS_OK)
+        return false;
+    while ((kind = effect_next(&record, &offset, &body)) != 0) {
+        if (kind != EFFECT_PERSON)
+            continue;
+        effect_copy(body, out, sizeof(*out));
+        if (out->person == life->who->number)
+            return true;
+    }
+    return false;
+}
+
+/* What was said before it parted from another one stands in the history of that one: it may be a
+ * wish, and all that is known is what came of it. */
+static void note_parting(struct life *life, struct past *past, uint64_t seq)
+{
+    struct effect_person parted = {.row = life->who->row};
+
+    if (find_parted(life, seq, &parted) && !past->has_base) {
+        past->base = parted.row;
+        past->base_events = past->count;
+        past->base_is_newer = past->header.seq == 0;
+        past->has_base = true;
+    }
+    past->is_latest &= past->header.seq != 0;
+    past->is_stopped |= !past->was_taken_up && (parted.row.flags & PERSON_DO_NOT_CONTACT) != 0;
+    if (past->header.seq == 0)
+        past->silenced |= parted.row.silenced & (uint16_t)~past->opened;
+}
+
+/* Where that stands; 0: it never did. */
+static uint64_t parted_at(const struct life *life)
+{
+    const struct engine_person *who = life->who;
+    struct state_edge edge;
+
+    if (life->is_alone || !(who->row.marks & PERSON_PARTED) ||
+        !state_edge_next(life->engine->options.state, who->number, EDGE_ALONE, who->number, &edge))
+        return 0;
+    return edge.other == who->number ? edge.seq : 0;
 }
 
 void life_look_back(struct life *life, uint64_t task, enum task_channel channel,
                     enum outcome outcome, struct past *past)
 {
-    uint64_t seq = life->who->last_seq;
+    uint64_t seq = life->who->last_seq, parted_seq = parted_at(life);
     bool is_new;
 
     memset(past, 0, offsetof(struct past, of));
@@ -302,12 +346,14 @@ void life_look_back(struct life *life, uint64_t task, enum task_channel channel,
 
         if (journal_batch_read(life->engine->options.journal, seq, &record) != STATUS_OK)
             break;
+        if (seq < parted_seq) {
+            note_parting(life, past, parted_seq);
+            parted_seq = 0;
+        }
         note_record(life, past, &record);
         seq = record.header.person_prev;
     }
     past->is_whole = seq == 0;
-    if (life->who->row.marks & PERSON_PARTED)
-        note_gap(life, past);
 }
 
 static struct slice cadence_id(const struct life *life, const struct person_row *row)

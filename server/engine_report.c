@@ -374,23 +374,27 @@ static enum status turn_to_speaker(struct hearing *hearing)
 }
 
 /* It told words of somebody who is another one again, and may have said it as well. */
-static void hear_wish_of_other(struct hearing *hearing, const struct engine_person *of,
-                               const struct heard *heard)
+static void hear_wish_of_others(struct hearing *hearing, const struct engine_person *of,
+                                const struct heard *heard)
 {
     struct life *life = hearing->life;
-    struct effect_person effect = {.person = life_told_to_other(life, of, heard->task)};
-    struct engine_person other;
+    uint64_t others[1 + MERGED_MAX];
+    unsigned count = 0;
 
-    if (!engine_is_wish((uint8_t)heard->outcome) || effect.person == 0 ||
-        !engine_load_kept(hearing->engine, effect.person, &other) ||
-        other.number == hearing->who.number)
+    if (!engine_is_wish((uint8_t)heard->outcome))
         return;
-    effect.person = other.number;
-    life_turn_to(life, &other);
-    life_hear_of_before(life, heard);
-    other.row.due_ms = life_due_ms(&other.row);
-    effect.row = other.row;
-    life_effect(life, EFFECT_PERSON, &effect, sizeof(effect));
+    count = life_told_to_others(life, of, heard->task, others);
+    for (unsigned i = 0; i < count; i++) {
+        struct effect_person effect = {.person = others[i]};
+        struct engine_person other;
+        if (!engine_load_person(hearing->engine, others[i], &other))
+            continue;
+        life_turn_to(life, &other);
+        life_hear_of_before(life, heard);
+        other.row.due_ms = life_due_ms(&other.row);
+        effect.row = other.row;
+        life_effect(life, EFFECT_PERSON, &effect, sizeof(effect));
+    }
     life_turn_to(life, &hearing->who);
 }
 
@@ -404,7 +408,7 @@ static void hear_wish(struct hearing *hearing, const struct engine_person *of)
     if (life_begin_alone(hearing->alone, hearing->life))
         life_hear_of_before(hearing->alone, &heard);
     life_share_wish(hearing->life, &heard);
-    hear_wish_of_other(hearing, of, &heard);
+    hear_wish_of_others(hearing, of, &heard);
     hearing->settlement->wish = true;
 }
 
@@ -522,7 +526,7 @@ static enum status hear_outcome(struct hearing *hearing)
     life_end_task(hearing->life, &hearing->row);
     life_learn(hearing->life, outcome, heard.contact_ms);
     life_hear(hearing->life, &heard);
-    hear_wish_of_other(hearing, &hearing->who, &heard);
+    hear_wish_of_others(hearing, &hearing->who, &heard);
     if (outcome == OUTCOME_REFERRAL)
         life_refers(hearing->life, heard.value);
     if (reached)

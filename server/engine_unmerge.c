@@ -281,6 +281,19 @@ static void restore_other(struct undoing *undoing)
     life_effect(&joining->life, EFFECT_PERSON, &effect, sizeof(effect));
 }
 
+/* What it said until now stands in the history of another one; from this record on it is its own.
+ */
+static void note_parting(struct life *life)
+{
+    const struct effect_edge effect = {.person = life->who->number,
+                                       .other = life->who->number,
+                                       .seq = life->turn->seq,
+                                       .kind = EDGE_ALONE,
+                                       .agency = life->who->row.agency};
+
+    life_effect(life, EFFECT_EDGE, &effect, sizeof(effect));
+}
+
 /* Who is nobody but itself again has its row alone as its row. */
 static void end_company(struct undoing *undoing)
 {
@@ -293,7 +306,10 @@ static void end_company(struct undoing *undoing)
             continue;
         }
         life->who = &company->of[i].who;
-        life_drop_edge(life, EDGE_ALONE, life->who->number);
+        if (undoing->goes[i])
+            note_parting(life);
+        else
+            life_drop_edge(life, EDGE_ALONE, life->who->number);
     }
     life->who = &undoing->joining->kept;
     *company = left;

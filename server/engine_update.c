@@ -132,7 +132,10 @@ void engine_decide_update(struct engine *engine, const struct effect_received *f
         if (others[i] != 0)
             life_collide(&life, others[i]);
     take(&life, &update);
-    if (life_begin_alone(&alone, &life))
+    if (life_begin_alone(&alone, &life)) {
+        update.review |= life_leave_out_others(&life, &own_facts);
+        update.others_phone |= !hash_is_none(facts->phone) && hash_is_none(own_facts.phone);
         take(&alone, &update);
+    }
     life_end(&life, record, true);
 }
