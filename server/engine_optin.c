@@ -48,35 +48,6 @@ static bool find_replay(struct engine *engine, const struct effect_received *fac
                          seq_out);
 }
 
-bool engine_is_found_by(struct engine *engine, const struct engine_person *who, struct hash hash,
-                        bool phone)
-{
-    uint64_t place = hash_place(hash);
-    struct state_edge edge;
-
-    return hash_equal(phone ? who->row.phone : who->row.email, hash) ||
-           (state_edge_next(engine->options.state, who->number, phone ? EDGE_PHONE : EDGE_EMAIL,
-                            place, &edge) &&
-            edge.other == place);
-}
-
-/* Who was merged still has what it is found by. */
-bool engine_find_identity(struct engine *engine, struct hash hash, bool phone,
-                          struct engine_person *out)
-{
-    struct index_lookup lookup;
-    uint64_t number;
-
-    if (hash_is_none(hash))
-        return false;
-    lookup = index_lookup(engine->options.index, INDEX_IDENTITY, hash, 0);
-    while (index_next(&lookup, &number)) {
-        if (engine_load_person(engine, number, out) && engine_is_found_by(engine, out, hash, phone))
-            return out->row.closed != PERSON_MERGED || engine_load_kept(engine, number, out);
-    }
-    return false;
-}
-
 /* Phone first, else e-mail. When they point at two people nothing is merged: the phone's
  * person gets the opt-in and is flagged for a look. */
 static bool find_person(struct engine *engine, const struct effect_received *facts,

@@ -1,40 +1,16 @@
-/* What a consumer's report does to its task: pop, claim, extend, release, outcome, amend.
+/* What a consumer's report does to its task: pop, claim, extend, release, outcome.
  *
  * The first outcome of a task counts, whoever brings it and for whatever delivery; later ones
  * are kept and change nothing, but for the wish to be left alone. Over HTTP the sender hears about
  * it; a stream entry that is read again is recognised by its identity and leaves no second record.
  */
-#include "server/engine_past.h"
-#include "server/engine_signal.h"
+#include "server/engine_hearing.h"
 
 #include <string.h>
 
 #include "proto/must.h"
 #include "proto/report.h"
 #include "proto/task.h"
-
-/* One report's way through the decision. */
-struct hearing {
-    struct engine *engine;
-    const struct command *command;
-    struct command_report said; /* the command's, once it is understood */
-    const struct command_report *report;
-    const struct turn *turn;
-    struct record *record;
-    struct settlement *settlement;
-    struct engine_person who;
-    struct task_row row; /* number 0: not open */
-    uint32_t queue;      /* that the task was put on */
-    uint64_t opened_ms;  /* the task */
-    enum task_channel channel;
-    struct hash identity;
-    struct life *life;
-    struct life *alone;   /* of whose words the task tells, where several are one */
-    struct report words;  /* what the report says */
-    struct news news;     /* of it: what is found out */
-    struct slice payload; /* the report as it is stored */
-    bool unknown_word;    /* its outcome is a dialer's word that means nothing to the playbook */
-};
 
 /* A dialer's own word means what the person's playbook says. The call that was made counts whatever
  * it was called: one that is not known is no answer, flagged, because nobody hears of a refusal
@@ -109,8 +85,7 @@ static enum status find_task(struct hearing *hearing)
     return STATUS_OK;
 }
 
-/* `contact_ms`: when the person was tried, 0: it was not. */
-static void begin(struct hearing *hearing, enum record_kind kind, uint64_t contact_ms)
+void hearing_begin(struct hearing *hearing, enum record_kind kind, uint64_t contact_ms)
 {
     const struct command_report *report = hearing->report;
     struct effect_report effect = {
@@ -152,9 +127,7 @@ static enum status read_value(struct hearing *hearing)
     return hearing->report->stream_ms != 0 ? STATUS_OK : STATUS_INVALID;
 }
 
-/* INVALID: somebody who can be told has answers that cannot be. Of a stream they are kept as they
- * are, and the record says so. */
-static enum status read_words(struct hearing *hearing)
+enum status hearing_read_words(struct hearing *hearing)
 {
     if (report_decode(hearing->command->payload, &hearing->words) != STATUS_OK)
         report_clear(&hearing->words);
@@ -167,8 +140,7 @@ static enum status read_words(struct hearing *hearing)
     return STATUS_INVALID;
 }
 
-/* What it brings is known from now on. True: the person can be reached in a new way. */
-static bool take_news(struct hearing *hearing)
+bool hearing_take_news(struct hearing *hearing)
 {
     uint64_t known_seq = hearing->who.row.known_seq;
     bool reached = life_take_news(hearing->life, &hearing->news);
@@ -179,7 +151,7 @@ static bool take_news(struct hearing *hearing)
     return reached;
 }
 
-static enum status finish(struct hearing *hearing, enum status answer)
+enum status hearing_finish(struct hearing *hearing, enum status answer)
 {
     life_end(hearing->life, hearing->record, false);
     record_seal(hearing->record);
@@ -192,17 +164,17 @@ static enum status finish_task(struct hearing *hearing, enum record_kind kind, u
 {
     bool reached;
 
-    begin(hearing, kind, 0);
-    reached = take_news(hearing);
+    hearing_begin(hearing, kind, 0);
+    reached = hearing_take_news(hearing);
     life_task_effect(hearing->life, &hearing->row, drop_seq);
     hearing->settlement->delivery = hearing->row.delivery;
     hearing->settlement->lease_until_ms = hearing->row.lease_until_ms;
     if (reached)
         life_reach(hearing->life);
-    return finish(hearing, STATUS_OK);
+    return hearing_finish(hearing, STATUS_OK);
 }
 
-static enum status refuse(struct hearing *hearing, enum status answer)
+enum status hearing_refuse(struct hearing *hearing, enum status answer)
 {
     hearing->settlement->status = answer;
     return answer;
@@ -253,9 +225,9 @@ static enum status hear_popped(struct hearing *hearing)
     struct task_row *row = &hearing->row;
 
     if (row->number == 0 || row->delivery != hearing->report->delivery)
-        return refuse(hearing, STATUS_CONFLICT);
+        return hearing_refuse(hearing, STATUS_CONFLICT);
     if (row->state != TASK_QUEUED)
-        return refuse(hearing, STATUS_DUPLICATE);
+        return hearing_refuse(hearing, STATUS_DUPLICATE);
     row->state = TASK_POPPED;
     row->put_seq = 0;
     row->lease_until_ms = hearing->turn->now_ms + engine_report_within_ms(hearing->engine, row);
@@ -268,16 +240,16 @@ static enum status hear_claim(struct hearing *hearing)
     struct task_row *row = &hearing->row;
 
     if (row->number == 0 || row->delivery != hearing->report->delivery)
-        return refuse(hearing, STATUS_CONFLICT);
+        return hearing_refuse(hearing, STATUS_CONFLICT);
     if (is_out_of_hours(hearing))
-        return refuse(hearing, STATUS_CONFLICT);
+        return hearing_refuse(hearing, STATUS_CONFLICT);
     if (row->state == TASK_CLAIMED) /* said again by its holder, or too late by another */
-        return refuse(hearing,
-                      row->agent == hearing->report->agent ? STATUS_DUPLICATE : STATUS_CONFLICT);
+        return hearing_refuse(hearing, row->agent == hearing->report->agent ? STATUS_DUPLICATE
+                                                                            : STATUS_CONFLICT);
     take_hold(hearing);
     row->lease_until_ms = lease_end(hearing);
-    if (read_words(hearing) != STATUS_OK)
-        return refuse(hearing, STATUS_INVALID);
+    if (hearing_read_words(hearing) != STATUS_OK)
+        return hearing_refuse(hearing, STATUS_INVALID);
     hearing->settlement->waited_ms = row->claimed_ms - row->received_ms;
     return finish_task(hearing, RECORD_CLAIM, 0);
 }
@@ -301,9 +273,9 @@ static enum status hear_extend(struct hearing *hearing)
     uint64_t drop_seq = 0;
 
     if (!holds(hearing) || is_out_of_hours(hearing))
-        return refuse(hearing, STATUS_CONFLICT);
-    if (read_words(hearing) != STATUS_OK)
-        return refuse(hearing, STATUS_INVALID);
+        return hearing_refuse(hearing, STATUS_CONFLICT);
+    if (hearing_read_words(hearing) != STATUS_OK)
+        return hearing_refuse(hearing, STATUS_INVALID);
     if (row->state == TASK_QUEUED) /* nobody said that it was popped, so perhaps it was not */
         drop_seq = life_take_seq(hearing->life, row->queue);
     if (row->state != TASK_CLAIMED)
@@ -317,7 +289,7 @@ static enum status hear_release(struct hearing *hearing)
     uint64_t drop_seq;
 
     if (!holds(hearing))
-        return refuse(hearing, STATUS_CONFLICT);
+        return hearing_refuse(hearing, STATUS_CONFLICT);
     drop_seq = life_requeue(hearing->life, &hearing->row, engine_to_team(&hearing->row),
                             hearing->turn->now_ms);
     return finish_task(hearing, RECORD_RELEASE, drop_seq);
@@ -342,8 +314,7 @@ static uint64_t agreed_at(const struct hearing *hearing)
                : 0;
 }
 
-/* What was heard. The value stands in the report's own words. */
-static void listen(struct hearing *hearing, struct heard *out)
+void hearing_listen(struct hearing *hearing, struct heard *out)
 {
     *out = (struct heard){
         .outcome = (enum outcome)hearing->report->outcome,
@@ -357,95 +328,6 @@ static void listen(struct hearing *hearing, struct heard *out)
     };
     if (hearing->row.number == 0)
         engine_find_told(hearing->engine, &hearing->who, out->task, &out->told);
-}
-
-/* What is said behind a task's outcome is said by whose words it told, or by who is left of them:
- * some were merged since, or are two again. */
-static enum status turn_to_speaker(struct hearing *hearing)
-{
-    uint64_t speaker = engine_whose_task(hearing->engine, &hearing->who, hearing->report->task);
-
-    if (!engine_load_kept(hearing->engine, speaker, &hearing->who))
-        return STATUS_CORRUPT;
-    life_begin(hearing->life, hearing->engine, hearing->turn, &hearing->who);
-    if (hearing->life->company != NULL)
-        hearing->life->speaker = speaker;
-    return STATUS_OK;
-}
-
-/* It told words of somebody who is another one again, and may have said it as well. */
-static void hear_wish_of_others(struct hearing *hearing, const struct engine_person *of,
-                                const struct heard *heard)
-{
-    struct life *life = hearing->life;
-    uint64_t others[1 + MERGED_MAX];
-    unsigned count = 0;
-
-    if (!engine_is_wish((uint8_t)heard->outcome))
-        return;
-    count = life_told_to_others(life, of, heard->task, others);
-    for (unsigned i = 0; i < count; i++) {
-        struct effect_person effect = {.person = others[i]};
-        struct engine_person other;
-        if (!engine_load_person(hearing->engine, others[i], &other))
-            continue;
-        life_turn_to(life, &other);
-        life_hear_of_before(life, heard);
-        other.row.due_ms = life_due_ms(&other.row);
-        effect.row = other.row;
-        life_effect(life, EFFECT_PERSON, &effect, sizeof(effect));
-    }
-    life_turn_to(life, &hearing->who);
-}
-
-static void hear_wish(struct hearing *hearing, const struct engine_person *of)
-{
-    struct heard heard;
-
-    listen(hearing, &heard);
-    life_hear_of_before(hearing->life, &heard);
-    life_check_owner(hearing->life);
-    if (life_begin_alone(hearing->alone, hearing->life))
-        life_hear_of_before(hearing->alone, &heard);
-    life_share_wish(hearing->life, &heard);
-    hear_wish_of_others(hearing, of, &heard);
-    hearing->settlement->wish = true;
-}
-
-/* A step that the merge withdrew was done all the same: it is not owed any more. */
-static void note_done(struct hearing *hearing)
-{
-    struct engine *engine = hearing->engine;
-    struct life *life = hearing->life;
-    struct engine_person kept;
-    struct task_row told;
-    uint64_t speaker = engine_find_told(engine, &hearing->who, hearing->report->task, &told)
-                           ? engine_whose(engine, told.optin_seq, hearing->who.number)
-                           : 0;
-
-    if (speaker == 0 || !engine_load_kept(engine, hearing->who.number, &kept))
-        return;
-    engine_load_company(engine, &kept, engine->company);
-    life->company = engine->company;
-    life->speaker = speaker;
-    if (life_begin_alone(hearing->alone, life))
-        alone_forget_step(&hearing->alone->who->row, &told);
-}
-
-static enum status hear_late(struct hearing *hearing)
-{
-    const struct engine_person of = hearing->who;
-
-    if (hearing->who.row.closed == PERSON_MERGED)
-        hearing->settlement->denial = DENIED_MERGED;
-    if (engine_is_wish(hearing->report->outcome) && turn_to_speaker(hearing) != STATUS_OK)
-        return refuse(hearing, STATUS_CORRUPT);
-    begin(hearing, RECORD_LATE, 0);
-    if (engine_is_wish(hearing->report->outcome))
-        hear_wish(hearing, &of);
-    else if (hearing->who.row.closed == PERSON_MERGED)
-        note_done(hearing);
-    return finish(hearing, STATUS_CONFLICT);
 }
 
 static void count_attempt(struct hearing *hearing, struct life *life, const struct heard *heard)
@@ -505,20 +387,20 @@ static enum status hear_outcome(struct hearing *hearing)
     bool reached;
 
     if (hearing->row.number == 0)
-        return hear_late(hearing);
+        return hearing_late(hearing);
     if (hearing->report->delivery > hearing->row.delivery ||
         !engine_can_be(outcome, hearing->channel))
-        return refuse(hearing, STATUS_INVALID);
+        return hearing_refuse(hearing, STATUS_INVALID);
     /* The attempt that is reported with it is one of the seven. */
     if (engine_may_end(playbook, outcome, life_attempts(hearing->life) + does->attempt) !=
         STATUS_OK)
-        return refuse(hearing, STATUS_TOO_FEW_ATTEMPTS);
+        return hearing_refuse(hearing, STATUS_TOO_FEW_ATTEMPTS);
 
-    if (read_words(hearing) != STATUS_OK)
-        return refuse(hearing, STATUS_INVALID);
-    begin(hearing, RECORD_OUTCOME, does->attempt ? contact_at(hearing) : 0);
-    reached = take_news(hearing);
-    listen(hearing, &heard);
+    if (hearing_read_words(hearing) != STATUS_OK)
+        return hearing_refuse(hearing, STATUS_INVALID);
+    hearing_begin(hearing, RECORD_OUTCOME, does->attempt ? contact_at(hearing) : 0);
+    reached = hearing_take_news(hearing);
+    hearing_listen(hearing, &heard);
     hearing->settlement->waited_ms = heard.contact_ms - hearing->row.received_ms;
     life_hear_about(hearing->life, &hearing->row);
     count_attempt(hearing, hearing->life, &heard);
@@ -526,7 +408,7 @@ static enum status hear_outcome(struct hearing *hearing)
     life_end_task(hearing->life, &hearing->row);
     life_learn(hearing->life, outcome, heard.contact_ms);
     life_hear(hearing->life, &heard);
-    hear_wish_of_others(hearing, &hearing->who, &heard);
+    hearing_tell_others(hearing, &hearing->who, &heard);
     if (outcome == OUTCOME_REFERRAL)
         life_refers(hearing->life, heard.value);
     if (reached)
@@ -534,108 +416,7 @@ static enum status hear_outcome(struct hearing *hearing)
     life_check_owner(hearing->life);
     hear_alone(hearing, &heard);
     hearing->settlement->delivery = hearing->row.delivery;
-    return finish(hearing, STATUS_OK);
-}
-
-/* --- amending -------------------------------------------------------------------------------- */
-
-static enum status may_amend(const struct hearing *hearing, const struct past *past)
-{
-    const struct command_report *report = hearing->report;
-    enum outcome outcome = (enum outcome)report->outcome;
-    const struct playbook *playbook = hearing->life->playbook;
-    unsigned more =
-        engine_trial(playbook, outcome, hearing->channel)->attempt && !past->was_attempt;
-
-    if (hearing->row.number != 0 || past->header.seq == 0)
-        return STATUS_CONFLICT;
-    if (!report->manager && past->ended.agent != report->agent)
-        return STATUS_FORBIDDEN;
-    if (!report->manager && hearing->turn->now_ms > past->header.now_ms + AMEND_WITHIN_MS)
-        return STATUS_CONFLICT;
-    if (!report->manager && (hearing->who.row.flags & PERSON_DO_NOT_CONTACT))
-        return STATUS_FORBIDDEN;
-    if (!engine_can_be(outcome, hearing->channel))
-        return STATUS_INVALID;
-    return engine_may_end(playbook, outcome, life_attempts(hearing->life) + more);
-}
-
-static void amend_alone(struct hearing *hearing, const struct heard *heard)
-{
-    struct past past;
-
-    if (!life_begin_alone(hearing->alone, hearing->life))
-        return;
-    life_look_back(hearing->alone, heard->task, heard->channel, heard->outcome, &past);
-    life_amend(hearing->alone, &past, heard);
-    life_share_end_of_wish(hearing->life);
-    life_share_wish(hearing->life, heard);
-}
-
-/* The task told the words of somebody who was merged since, or who is another one again. */
-static bool is_anothers(struct hearing *hearing)
-{
-    struct life *life = hearing->life;
-    uint64_t speaker = engine_whose_task(hearing->engine, &hearing->who, hearing->report->task);
-
-    if (life->company != NULL)
-        life->speaker = speaker;
-    if (hearing->who.row.closed == PERSON_MERGED)
-        return true;
-    return life->company != NULL ? company_find(life->company, speaker) == NULL
-                                 : speaker != hearing->who.number;
-}
-
-static enum status hear_amend(struct hearing *hearing)
-{
-    struct past past;
-    struct heard heard;
-    struct effect_amended amended;
-    enum status allowed;
-
-    if (is_anothers(hearing))
-        return engine_is_wish(hearing->report->outcome) ? hear_late(hearing)
-                                                        : refuse(hearing, STATUS_CONFLICT);
-    life_look_back(hearing->life, hearing->report->task, hearing->channel,
-                   (enum outcome)hearing->report->outcome, &past);
-    allowed = may_amend(hearing, &past);
-    if (allowed != STATUS_OK)
-        return refuse(hearing, allowed);
-    if (read_words(hearing) != STATUS_OK)
-        return refuse(hearing, STATUS_INVALID);
-    begin(hearing, RECORD_AMEND, past.contacted_ms);
-    take_news(hearing);
-    hearing->settlement->delivery = hearing->report->delivery;
-    listen(hearing, &heard);
-    heard.said_ms = hearing->turn->now_ms;
-    heard.contact_ms = past.contacted_ms;
-    life_amend(hearing->life, &past, &heard);
-    amended = life_amended(hearing->life, &past);
-    engine_effect(hearing->record, EFFECT_AMENDED, &amended, sizeof(amended));
-    amend_alone(hearing, &heard);
-    return finish(hearing, STATUS_OK);
-}
-
-/* The task's outcome may long be known. */
-static enum status hear_signal(struct hearing *hearing)
-{
-    const struct command_report *report = hearing->report;
-    const struct noticed noticed = {.person = hearing->who.number,
-                                    .task = report->task,
-                                    .task_opened_ms = hearing->opened_ms,
-                                    .at_ms = report->stream_ms,
-                                    .kind = (enum signal_kind)report->signal};
-    struct effect_signal effect;
-
-    hearing->identity = engine_signal_identity(hearing->engine, &noticed);
-    if (engine_was_noticed(hearing->engine, &noticed, &hearing->who))
-        return refuse(hearing, STATUS_DUPLICATE);
-    if (turn_to_speaker(hearing) != STATUS_OK)
-        return refuse(hearing, STATUS_CORRUPT);
-    begin(hearing, RECORD_SIGNAL, 0);
-    life_notice(hearing->life, &noticed, &effect);
-    engine_effect(hearing->record, EFFECT_SIGNAL, &effect, sizeof(effect));
-    return finish(hearing, STATUS_OK);
+    return hearing_finish(hearing, STATUS_OK);
 }
 
 static bool was_heard(const struct hearing *hearing)
@@ -671,13 +452,13 @@ enum status engine_decide_report(struct engine *engine, const struct command *co
     if (result == STATUS_OK)
         result = understand(&hearing);
     if (result != STATUS_OK)
-        return refuse(&hearing, result);
+        return hearing_refuse(&hearing, result);
     hearing.identity = engine_report_identity(engine, hearing.report);
     settlement->task_person = hearing.who.number;
     if (command->report.op == REPORT_SIGNAL)
-        return hear_signal(&hearing);
+        return hearing_signal(&hearing);
     if (command->report.stream_ms != 0 && was_heard(&hearing))
-        return refuse(&hearing, STATUS_DUPLICATE);
+        return hearing_refuse(&hearing, STATUS_DUPLICATE);
 
     switch ((enum report_op)command->report.op) {
     case REPORT_CLAIM:
@@ -689,12 +470,12 @@ enum status engine_decide_report(struct engine *engine, const struct command *co
     case REPORT_OUTCOME:
         return hear_outcome(&hearing);
     case REPORT_AMEND:
-        return hear_amend(&hearing);
+        return hearing_amend(&hearing);
     case REPORT_POPPED:
         return hear_popped(&hearing);
     case REPORT_SIGNAL:
     case REPORT_OP_END:
         break;
     }
-    return refuse(&hearing, STATUS_INVALID);
+    return hearing_refuse(&hearing, STATUS_INVALID);
 }
