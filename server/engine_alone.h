@@ -37,10 +37,11 @@ bool engine_find_told(struct engine *engine, const struct engine_person *who, ui
 /* Whose words it tells, or has told last. */
 uint64_t engine_whose_task(struct engine *engine, const struct engine_person *who, uint64_t task);
 
+#define OTHERS_MOST 8 /* as many as a record has room for */
 /* Who is left of those whose words a task of that person has told, and who are not whom the life is
  * of: how many. */
 unsigned life_told_to_others(const struct life *life, const struct engine_person *of, uint64_t task,
-                             uint64_t numbers_out[1 + MERGED_MAX]);
+                             uint64_t numbers_out[OTHERS_MOST]);
 
 /* By the phone, else by the e-mail; what is nobody's is of who is left. Nothing is asked where
  * nobody is merged into the person. */

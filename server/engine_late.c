@@ -19,12 +19,27 @@ static enum status turn_to_speaker(struct hearing *hearing)
     return STATUS_OK;
 }
 
+/* Of whom the life is now, who has others merged into it: it is of none of those that the report is
+ * about. */
+static void tell_company(struct life *life, const struct heard *heard)
+{
+    struct company company, *own = life->company;
+
+    if (!(life->who->row.marks & PERSON_JOINED))
+        return;
+    engine_load_company(life->engine, life->who, &company);
+    life->company = &company;
+    life_share_wish(life, heard);
+    company_write(life, &company, life->engine->rest);
+    life->company = own;
+}
+
 /* It told words of somebody who is another one again, and may have said it as well. */
 void hearing_tell_others(struct hearing *hearing, const struct engine_person *of,
                          const struct heard *heard)
 {
     struct life *life = hearing->life;
-    uint64_t others[1 + MERGED_MAX];
+    uint64_t others[OTHERS_MOST];
     unsigned count = 0;
 
     if (!engine_is_wish((uint8_t)heard->outcome))
@@ -40,6 +55,7 @@ void hearing_tell_others(struct hearing *hearing, const struct engine_person *of
         other.row.due_ms = life_due_ms(&other.row);
         effect.row = other.row;
         life_effect(life, EFFECT_PERSON, &effect, sizeof(effect));
+        tell_company(life, heard);
     }
     life_turn_to(life, &hearing->who);
 }

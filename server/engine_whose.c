@@ -93,7 +93,7 @@ static void add_other(const struct life *life, uint64_t said_seq, struct others 
 {
     struct engine_person who;
 
-    if (said_seq == 0 || others->count > MERGED_MAX ||
+    if (said_seq == 0 || others->count == OTHERS_MOST ||
         !engine_load_kept(life->engine, engine_whose(life->engine, said_seq, life->who->number),
                           &who) ||
         who.number == life->who->number)
@@ -105,7 +105,7 @@ static void add_other(const struct life *life, uint64_t said_seq, struct others 
 }
 
 unsigned life_told_to_others(const struct life *life, const struct engine_person *of, uint64_t task,
-                             uint64_t numbers_out[1 + MERGED_MAX])
+                             uint64_t numbers_out[OTHERS_MOST])
 {
     struct others others = {.numbers = numbers_out};
     uint64_t seq = of->last_seq;

@@ -379,31 +379,42 @@ static void check(void)
     assert_int_equal(all_attempts, attempts);
 }
 
+static void live_through(uint64_t seed)
+{
+    printf("SEED=%llu\n", (unsigned long long)seed);
+    fflush(stdout);
+    dice = seed * 0x9E3779B97F4A7C15ull;
+    memset(books, 0, sizeof(books));
+    memset(old_tasks, 0, sizeof(old_tasks));
+    memset(were_one, 0, sizeof(were_one));
+    for (unsigned who = 1; who <= PEOPLE; who++)
+        were_one[who][who] = true;
+    attempts = 0;
+    set_up(NULL);
+    for (unsigned who = 1; who <= PEOPLE; who++)
+        opt_in_of(who);
+    for (unsigned done = 0; done < ACTS; done++) {
+        act();
+        check();
+    }
+    tear_down(NULL);
+}
+
 static void whatever_happens_each_is_left_with_its_own(void **state)
 {
+    static const uint64_t rare[] = {
+        652}; /* each has shown a fault once that the first ones do not */
     const char *seed = getenv("SEED");
-    uint64_t first = seed != NULL ? strtoull(seed, NULL, 10) : 1;
 
     (void)state;
-    for (unsigned i = 0; i < (seed != NULL ? 1 : WORLDS); i++) {
-        printf("SEED=%llu\n", (unsigned long long)(first + i));
-        fflush(stdout);
-        dice = (first + i) * 0x9E3779B97F4A7C15ull;
-        memset(books, 0, sizeof(books));
-        memset(old_tasks, 0, sizeof(old_tasks));
-        memset(were_one, 0, sizeof(were_one));
-        for (unsigned who = 1; who <= PEOPLE; who++)
-            were_one[who][who] = true;
-        attempts = 0;
-        set_up(NULL);
-        for (unsigned who = 1; who <= PEOPLE; who++)
-            opt_in_of(who);
-        for (unsigned done = 0; done < ACTS; done++) {
-            act();
-            check();
-        }
-        tear_down(NULL);
+    if (seed != NULL) {
+        live_through(strtoull(seed, NULL, 10));
+        return;
     }
+    for (uint64_t i = 1; i <= WORLDS; i++)
+        live_through(i);
+    for (size_t i = 0; i < sizeof(rare) / sizeof(rare[0]); i++)
+        live_through(rare[i]);
 }
 
 int main(void)
