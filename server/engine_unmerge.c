@@ -94,7 +94,8 @@ static void note_review(struct engine *engine, struct engine_person *who)
         who->row.flags |= PERSON_REVIEW;
 }
 
-/* Those who go, or who stay, as one: nobody is stopped by what is not said of these. */
+/* Those who go, or who stay, as one: nobody is stopped by what is not said of these. Calls of those
+ * who stay were seen to; of those who go they were withdrawn. */
 static void join_again(struct undoing *undoing, struct engine_person *who, bool goes)
 {
     struct joining *joining = undoing->joining;
@@ -106,7 +107,7 @@ static void join_again(struct undoing *undoing, struct engine_person *who, bool 
     life_turn_to(&joining->life, who);
     for (unsigned i = 0; i < company->count; i++)
         if (undoing->goes[i] == goes && company->of[i].who.number != who->number)
-            life_join(&joining->life, &company->of[i].who.row, true);
+            life_join(&joining->life, &company->of[i].who.row, !goes);
     row->open_tasks = before.open_tasks;
     row->known_seq = before.known_seq;
     note_review(joining->engine, who);

@@ -435,6 +435,20 @@ static void a_call_that_gave_way_comes_behind_the_undo(void **unused)
     assert_true(tells(2, TASK_CALL, OTHER_PHONE));
 }
 
+/* What somebody who goes had of one who was merged into it before goes with it. */
+static void a_call_of_one_who_was_merged_before_comes_back(void **unused)
+{
+    (void)unused;
+    three();
+    report(tasks[2], OUTCOME_CONVERSATION);
+    assert_int_equal(merge(2, 3), STATUS_OK);
+    assert_true(tells(2, TASK_CALL, THIRD_PHONE));
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    later(0);
+    assert_true(tells(2, TASK_CALL, THIRD_PHONE));
+}
+
 /* --- amendments --------------------------------------------------------------------------- */
 
 static void amend(uint64_t task, enum outcome outcome)
@@ -522,6 +536,7 @@ int main(void)
         TEST(a_promise_that_was_missed_is_not_kept_by_an_undo),
         TEST(an_opt_in_that_names_both_brings_nobody_the_others_mail),
         TEST(a_call_that_gave_way_comes_behind_the_undo),
+        TEST(a_call_of_one_who_was_merged_before_comes_back),
         TEST(a_sale_from_before_a_merge_is_amended_of_who_is_left),
         TEST(a_sale_behind_an_undo_is_amended_of_either),
         TEST(what_somebody_said_while_it_was_merged_stays_behind_an_amendment),
