@@ -46,7 +46,7 @@ uint64_t alone_find_speaker(const struct record_view *record)
     return 0;
 }
 
-static bool read_record(struct engine *engine, uint64_t seq, struct record_view *out)
+bool engine_read_record(struct engine *engine, uint64_t seq, struct record_view *out)
 {
     return seq != 0 && journal_batch_read(engine->options.journal, seq, out) == STATUS_OK;
 }
@@ -57,7 +57,7 @@ static bool read_alone(struct engine *engine, uint64_t person, struct person_row
     struct record_view record;
 
     return state_edge_next(engine->options.state, person, EDGE_ALONE, person, &edge) &&
-           edge.other == person && read_record(engine, edge.seq, &record) &&
+           edge.other == person && engine_read_record(engine, edge.seq, &record) &&
            alone_find_row(&record, person, out);
 }
 
@@ -69,7 +69,7 @@ static struct person_row other_before(struct engine *engine, const struct state_
     struct effect_merged effect = {.kept = 0};
     struct record_view record;
 
-    if (read_record(engine, merged->seq, &record))
+    if (engine_read_record(engine, merged->seq, &record))
         effect_find(&record, EFFECT_MERGED, &effect, sizeof(effect));
     effect.other_before.silenced |= kept->silenced;
     effect.other_before.flags |= kept->flags & PERSON_DO_NOT_CONTACT;

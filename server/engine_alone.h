@@ -4,7 +4,7 @@
 
 #include "server/engine_internal.h"
 
-/* People who are one: who is left, and all who are merged into it (engine_alone.h). */
+/* People who are one: who is left, and all who are merged into it. */
 struct company {
     unsigned count;
     struct alone {
@@ -28,6 +28,8 @@ uint64_t company_whose(struct engine *engine, const struct company *company, str
  * something. */
 bool life_leave_out_others(const struct life *life, struct effect_received *facts);
 
+/* False: `seq` is 0, or the record cannot be read. */
+bool engine_read_record(struct engine *engine, uint64_t seq, struct record_view *out);
 /* Whose words the record of an opt-in, or of an update, holds, be it one with others or not; where
  * that is not known, `person`'s. */
 uint64_t engine_whose(struct engine *engine, uint64_t said_seq, uint64_t person);

@@ -38,8 +38,7 @@ void hearing_listen(struct hearing *hearing, struct heard *out);
 enum status hearing_finish(struct hearing *hearing, enum status answer);
 enum status hearing_refuse(struct hearing *hearing, enum status answer);
 
-/* --- behind an outcome (engine_late.c) ---------------------------------------------------------
- */
+/* --- behind an outcome (engine_late.c) ---------------------------------------------------- */
 
 enum status hearing_late(struct hearing *hearing);
 enum status hearing_amend(struct hearing *hearing);

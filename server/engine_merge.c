@@ -10,6 +10,7 @@
 #include "server/engine_joining.h"
 
 #define ALL_CHANNELS (~0u)
+#define SHOWN_FLAGS  (TASK_OTHER_PHONE | TASK_OTHER_EMAIL) /* go with the words that are told */
 
 enum status joining_refuse(struct joining *joining, enum status status, enum denial why)
 {
@@ -260,7 +261,8 @@ static void keep_call(struct joining *joining, const struct task_row *call)
     open.promise_ms = call->promise_ms;
     open.tiers = call->tiers;
     open.rung = call->rung;
-    open.flags |= call->flags & TASK_BREACHED;
+    open.flags =
+        (uint8_t)((open.flags & ~SHOWN_FLAGS) | (call->flags & (SHOWN_FLAGS | TASK_BREACHED)));
     open.segment = call->segment;
     open.playbook = call->playbook;
     keep_source(joining, call, &open);

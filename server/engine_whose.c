@@ -1,11 +1,6 @@
 /* Of several people who are one, or were: whose words an opt-in has, and whose a task tells. */
 #include "server/engine_alone.h"
 
-static bool read_record(struct engine *engine, uint64_t seq, struct record_view *out)
-{
-    return seq != 0 && journal_batch_read(engine->options.journal, seq, out) == STATUS_OK;
-}
-
 uint64_t company_whose(struct engine *engine, const struct company *company, struct hash hash,
                        bool phone)
 {
@@ -49,7 +44,7 @@ uint64_t engine_whose(struct engine *engine, uint64_t said_seq, uint64_t person)
     struct record_view record;
     uint64_t speaker;
 
-    if (!read_record(engine, said_seq, &record))
+    if (!engine_read_record(engine, said_seq, &record))
         return person;
     speaker = alone_find_speaker(&record);
     if (speaker != 0)
@@ -70,14 +65,14 @@ bool engine_find_told(struct engine *engine, const struct engine_person *who, ui
     bool is_found = false;
 
     for (unsigned i = 0; i < LOOKS_BACK && !is_found && seq > task >> 3; i++) {
-        if (!read_record(engine, seq, &record))
+        if (!engine_read_record(engine, seq, &record))
             break;
         is_found = engine_find_opened(&record, task, &told);
         seq = record.header.person_prev;
     }
     if (!is_found)
-        is_found =
-            read_record(engine, task >> 3, &record) && engine_find_opened(&record, task, &told);
+        is_found = engine_read_record(engine, task >> 3, &record) &&
+                   engine_find_opened(&record, task, &told);
     if (is_found)
         *out = told.row;
     return is_found;
@@ -113,7 +108,7 @@ unsigned life_told_to_others(const struct life *life, const struct engine_person
     struct effect_task told;
 
     for (unsigned i = 0; i < LOOKS_BACK && seq >= task >> 3; i++) {
-        if (!read_record(life->engine, seq, &record))
+        if (!engine_read_record(life->engine, seq, &record))
             break;
         seq = record.header.person_prev;
         if (!engine_find_opened(&record, task, &told))

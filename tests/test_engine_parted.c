@@ -449,6 +449,21 @@ static void a_call_of_one_who_was_merged_before_comes_back(void **unused)
     assert_true(tells(2, TASK_CALL, THIRD_PHONE));
 }
 
+/* The newest words are the one's, of a number that was wrong, which says nothing of the other's. */
+static void a_call_that_is_taken_over_shows_what_it_showed(void **unused)
+{
+    (void)unused;
+    two_with_mail();
+    world_optin(&world, THIRD_PHONE, EMAIL, NULL, "three", 0);
+    report(tasks[1], OUTCOME_NO_ANSWER);
+    later(DAY);
+    assert_true(tells(1, TASK_CALL, THIRD_PHONE));
+    report(open_call().number, OUTCOME_WRONG_NUMBER);
+    assert_int_equal(open_call().number, 0);
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    assert_true(tells(1, TASK_CALL, OTHER_PHONE));
+}
+
 /* --- amendments --------------------------------------------------------------------------- */
 
 static void amend(uint64_t task, enum outcome outcome)
@@ -537,6 +552,7 @@ int main(void)
         TEST(an_opt_in_that_names_both_brings_nobody_the_others_mail),
         TEST(a_call_that_gave_way_comes_behind_the_undo),
         TEST(a_call_of_one_who_was_merged_before_comes_back),
+        TEST(a_call_that_is_taken_over_shows_what_it_showed),
         TEST(a_sale_from_before_a_merge_is_amended_of_who_is_left),
         TEST(a_sale_behind_an_undo_is_amended_of_either),
         TEST(what_somebody_said_while_it_was_merged_stays_behind_an_amendment),
