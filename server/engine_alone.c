@@ -61,21 +61,6 @@ static bool read_alone(struct engine *engine, uint64_t person, struct person_row
            alone_find_row(&record, person, out);
 }
 
-/* Of a merge from before such rows were kept: as it was then, and what is not to be done by now is
- * not. */
-static struct person_row other_before(struct engine *engine, const struct state_edge *merged,
-                                      const struct person_row *kept)
-{
-    struct effect_merged effect = {.kept = 0};
-    struct record_view record;
-
-    if (engine_read_record(engine, merged->seq, &record))
-        effect_find(&record, EFFECT_MERGED, &effect, sizeof(effect));
-    effect.other_before.silenced |= kept->silenced;
-    effect.other_before.flags |= kept->flags & PERSON_DO_NOT_CONTACT;
-    return effect.other_before;
-}
-
 struct alone *company_add(struct company *company, const struct engine_person *who)
 {
     struct alone *alone = &company->of[company->count++];
@@ -87,23 +72,22 @@ struct alone *company_add(struct company *company, const struct engine_person *w
     return alone;
 }
 
-static void add_all(struct engine *engine, struct engine_person *who, const struct person_row *kept,
-                    struct company *out)
+/* Whoever is merged into that one as well, but by a merge from before such rows were kept: what is
+ * counted of the one that is left has theirs already. */
+static void add_merged(struct engine *engine, const struct engine_person *into, struct company *out)
 {
-    bool is_stored = read_alone(engine, who->number, &who->row);
+    struct engine_person other = {.last_seq = into->last_seq};
     struct state_edge edge;
     uint64_t from = 0;
 
-    company_add(out, who)->is_new = !is_stored;
     while (out->count <= MERGED_MAX &&
-           state_edge_next(engine->options.state, who->number, EDGE_MERGED, from, &edge)) {
-        struct engine_person other = {
-            .number = edge.other,
-            .last_seq = who->last_seq,
-            .row = other_before(engine, &edge, kept),
-        };
+           state_edge_next(engine->options.state, into->number, EDGE_MERGED, from, &edge)) {
         from = edge.other + 1;
-        add_all(engine, &other, kept, out);
+        other.number = edge.other;
+        if (!read_alone(engine, other.number, &other.row))
+            continue;
+        company_add(out, &other)->is_new = false;
+        add_merged(engine, &other, out);
     }
 }
 
@@ -111,9 +95,11 @@ void engine_load_company(struct engine *engine, const struct engine_person *kept
                          struct company *out)
 {
     struct engine_person who = *kept;
+    bool is_stored = read_alone(engine, who.number, &who.row);
 
     out->count = 0;
-    add_all(engine, &who, &kept->row, out);
+    company_add(out, &who)->is_new = !is_stored;
+    add_merged(engine, &who, out);
 }
 
 struct alone *company_find(struct company *company, uint64_t number)
@@ -149,17 +135,17 @@ bool life_begin_alone(struct life *own, const struct life *life)
     return true;
 }
 
-static bool is_same_run(const struct person_row *a, const struct person_row *b)
+static bool is_same_run(const struct life *life, const struct person_row *row,
+                        const struct person_row *other)
 {
-    return a->cadence != 0 && a->cadence == b->cadence && a->cadence_ms == b->cadence_ms &&
-           a->playbook == b->playbook;
+    return row->cadence != 0 && engine_is_same_run(life->engine, row, other);
 }
 
 static bool has_planned(const struct life *life, const struct task_row *task,
                         const struct person_row *row)
 {
     if (task->kind == TASK_STEP)
-        return is_same_run(row, &life->before);
+        return is_same_run(life, row, &life->before);
     return row->call_ms != 0 && row->call_ms == life->before.call_ms &&
            row->call_why == life->before.call_why;
 }
@@ -314,28 +300,6 @@ void life_note_missed(struct life *life, const struct task_row *task)
 
 /* --- what they have in common ------------------------------------------------------------- */
 
-static bool is_same_held(const struct person_row *a, const struct person_row *b)
-{
-    return a->held_ms == b->held_ms && a->held_cadence == b->held_cadence &&
-           a->held_step == b->held_step;
-}
-
-static void take_steps(struct person_row *row, const struct person_row *from)
-{
-    row->cadence = from->cadence;
-    row->cadence_ms = from->cadence_ms;
-    row->step = from->step;
-    row->step_ms = from->step_ms;
-    row->passed = from->passed;
-}
-
-static void take_held(struct person_row *row, const struct person_row *from)
-{
-    row->held_ms = from->held_ms;
-    row->held_cadence = from->held_cadence;
-    row->held_step = from->held_step;
-}
-
 static bool has_touch(const struct person_row *row, uint32_t at_s, bool call)
 {
     for (unsigned i = 0; i < TOUCHES_KEPT; i++)
@@ -357,22 +321,31 @@ static void take_touches(const struct life *life, struct engine_person *who)
     }
 }
 
+/* Another version has it under another number. */
+static void take_segment(struct person_row *row, const struct person_row *from)
+{
+    if (row->playbook == from->playbook)
+        row->segment = from->segment;
+}
+
 /* Nobody has said anything: a run, or a call, that is planned of the one as of the other has gone
  * on for both: but for a response, which is owed until there is an outcome, and for a call that
  * gave way to another. */
-static void go_along(const struct life *life, struct person_row *row, bool is_kept)
+static void go_along(const struct life *life, struct life *own, bool is_kept)
 {
     const struct person_row *before = &life->before, *after = &life->who->row;
+    struct person_row *row = &own->who->row;
     bool same_call = row->call_ms == before->call_ms && row->call_why == before->call_why;
-    bool same_run = is_same_run(row, before);
+    bool same_run = is_same_run(life, row, before);
     bool is_made = life->opens_call && row->call_why != CALL_AGAIN;
 
-    if (is_same_held(row, before) && (same_run || after->held_ms == 0))
-        take_held(row, after);
+    if (engine_is_same_held(life->engine, row, before) && (same_run || after->held_ms == 0))
+        life_take_held(own, after);
     if (same_run) {
-        take_steps(row, after);
+        if (!life_take_run(own, after))
+            life_go_on(own);
         row->closed = after->closed;
-        row->segment = after->segment;
+        take_segment(row, after);
     }
     if (same_call && (after->call_ms == 0 ? is_made : is_kept)) {
         row->call_ms = after->call_ms;
@@ -389,21 +362,30 @@ static bool has_begun(const struct life *life)
     const struct person_row *row = &life->who->row;
 
     return row->cadence != 0 && row->cadence_ms == life->turn->now_ms &&
-           !is_same_run(row, &life->before);
+           !is_same_run(life, row, &life->before);
+}
+
+/* It is in the version that the run was begun in, or in that run as well. */
+static bool has_same_steps(const struct life *life, const struct person_row *row)
+{
+    return row->playbook == life->who->row.playbook || is_same_run(life, row, &life->who->row);
 }
 
 static void follow(const struct life *life, struct alone *alone)
 {
+    const struct person_row *after = &life->who->row;
     struct person_row *row = &alone->who.row;
     bool is_kept = alone->who.number == life->who->number;
-    bool had_part = is_kept || alone->speaks || is_same_run(row, &life->before);
+    bool had_part = is_kept || alone->speaks || is_same_run(life, row, &life->before);
+    struct life own;
 
+    life_begin_of(&own, life, alone);
     if (life->speaker == 0) {
-        go_along(life, row, is_kept);
-    } else if (alone->speaks && row->playbook == life->who->row.playbook && has_begun(life)) {
-        take_steps(row, &life->who->row);
-        take_held(row, &life->who->row);
-        row->segment = life->who->row.segment;
+        go_along(life, &own, is_kept);
+    } else if (alone->speaks && has_begun(life) && has_same_steps(life, row)) {
+        life_take_run(&own, after);
+        life_take_held(&own, after);
+        take_segment(row, after);
     }
     if (had_part)
         take_touches(life, &alone->who);

@@ -33,6 +33,42 @@ static unsigned step_named(const struct playbook_cadence *cadence, struct slice 
     return 0;
 }
 
+static const struct playbook *playbook_of(struct engine *engine, const struct person_row *row)
+{
+    return registry_playbook(engine->options.registry, row->playbook);
+}
+
+/* --- the same, in two versions ---------------------------------------------------------------- */
+
+static struct slice id_of_cadence(struct engine *engine, const struct person_row *row)
+{
+    const struct playbook_cadence *cadence =
+        playbook_cadence(playbook_of(engine, row), row->cadence);
+
+    return cadence != NULL ? cadence->id : (struct slice){0};
+}
+
+static struct slice id_of_held(struct engine *engine, const struct person_row *row)
+{
+    const struct playbook_step *step =
+        playbook_step(playbook_of(engine, row), row->held_cadence, row->held_step);
+
+    return step != NULL ? step->id : (struct slice){0};
+}
+
+bool engine_is_same_run(struct engine *engine, const struct person_row *a,
+                        const struct person_row *b)
+{
+    return a->cadence_ms == b->cadence_ms &&
+           slice_equal(id_of_cadence(engine, a), id_of_cadence(engine, b));
+}
+
+bool engine_is_same_held(struct engine *engine, const struct person_row *a,
+                         const struct person_row *b)
+{
+    return a->held_ms == b->held_ms && slice_equal(id_of_held(engine, a), id_of_held(engine, b));
+}
+
 /* --- what records say ------------------------------------------------------------------------- */
 
 static void note_step(struct carrying *carrying, const struct effect_step *effect, bool *told)
@@ -251,12 +287,36 @@ static bool carry_cadence(struct carrying *carrying, uint8_t *lost)
     return row->step == 0 || carry_steps(carrying, lost);
 }
 
-bool life_carry_run(struct life *life, const struct playbook *old)
+bool life_take_run(struct life *life, const struct person_row *from)
 {
-    struct carrying carrying = {.life = life, .old = old};
+    struct person_row *row = &life->who->row;
+    const struct person_row before = *row;
+    struct carrying carrying = {.life = life, .old = playbook_of(life->engine, from)};
     uint8_t lost = 0;
 
-    return carry_cadence(&carrying, &lost) && !(lost & MOVE_LOST_CADENCE);
+    row->cadence = from->cadence;
+    row->cadence_ms = from->cadence_ms;
+    row->step = from->step;
+    row->passed = from->passed;
+    row->step_ms = from->step_ms;
+    if (row->playbook == from->playbook ||
+        (carry_cadence(&carrying, &lost) && !(lost & MOVE_LOST_CADENCE)))
+        return true;
+    *row = before;
+    return false;
+}
+
+void life_take_held(struct life *life, const struct person_row *from)
+{
+    struct person_row *row = &life->who->row;
+    struct carrying carrying = {.life = life, .old = playbook_of(life->engine, from)};
+    uint8_t lost = 0;
+
+    row->held_ms = from->held_ms;
+    row->held_cadence = from->held_cadence;
+    row->held_step = from->held_step;
+    if (row->playbook != from->playbook)
+        carry_held(&carrying, &lost);
 }
 
 bool life_carry_over(struct life *life, const struct playbook *old, uint8_t *lost_out)

@@ -271,8 +271,18 @@ bool life_take_news(struct life *life, const struct news *news);
  * over and the same ones ahead. `lost_out`: bits of enum move_loss. False: one that is over stands
  * too far behind the next one for the row; nobody is to go on with it. */
 bool life_carry_over(struct life *life, const struct playbook *old, uint8_t *lost_out);
-/* The same of the cadence and the next step alone. False: there is no such cadence either. */
-bool life_carry_run(struct life *life, const struct playbook *old);
+/* The run of another row, as of the cadence and the next step, in the playbook of the life at hand.
+ * False: there is no such cadence either, and the row is as it was. */
+bool life_take_run(struct life *life, const struct person_row *from);
+/* What waits for a name there; nothing does where this playbook has no such step. */
+void life_take_held(struct life *life, const struct person_row *from);
+/* Begun at the same time by the same cadence, also where they stand in two versions of the
+ * playbook, which number it otherwise. Nobody's run is that of somebody who is in none. */
+bool engine_is_same_run(struct engine *engine, const struct person_row *a,
+                        const struct person_row *b);
+/* The same waits for a name, or nothing does, for both. */
+bool engine_is_same_held(struct engine *engine, const struct person_row *a,
+                         const struct person_row *b);
 
 /* --- people and people (engine_edge.c) ------------------------------------------------------- */
 

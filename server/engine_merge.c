@@ -133,21 +133,6 @@ static void add_flags(struct person_row *row, const struct person_row *other)
         row->end = other->end;
 }
 
-/* The other's run goes on, also where it began in another version of the playbook. */
-static void add_run(struct life *life, const struct person_row *other)
-{
-    struct person_row *row = &life->who->row;
-
-    row->cadence = other->cadence;
-    row->cadence_ms = other->cadence_ms;
-    row->step = other->step;
-    row->passed = other->passed;
-    row->step_ms = other->step_ms;
-    if (row->playbook != other->playbook &&
-        !life_carry_run(life, registry_playbook(life->engine->options.registry, other->playbook)))
-        life_start_segments(life);
-}
-
 /* A call that is agreed goes before one that is planned. */
 static void add_call(struct person_row *row, const struct person_row *other)
 {
@@ -168,10 +153,12 @@ static void add_plans(struct life *life, const struct person_row *other)
 
     if (adopts)
         row->closed = PERSON_WORKED;
-    if (row->cadence == 0 && other->cadence != 0)
-        add_run(life, other);
-    else if (adopts && row->step_ms == 0)
+    if (row->cadence == 0 && other->cadence != 0) {
+        if (!life_take_run(life, other))
+            life_start_segments(life);
+    } else if (adopts && row->step_ms == 0) {
         life_start_segments(life);
+    }
 }
 
 /* --- tasks -------------------------------------------------------------------------------- */

@@ -356,37 +356,6 @@ void life_look_back(struct life *life, uint64_t task, enum task_channel channel,
     past->is_whole = seq == 0;
 }
 
-static struct slice cadence_id(const struct life *life, const struct person_row *row)
-{
-    const struct playbook *playbook =
-        registry_playbook(life->engine->options.registry, row->playbook);
-    const struct playbook_cadence *cadence = playbook_cadence(playbook, row->cadence);
-
-    return cadence != NULL ? cadence->id : (struct slice){0};
-}
-
-/* Also where they stand in two versions of the playbook, which number them otherwise. */
-static bool is_same_run(const struct life *life, const struct person_row *a,
-                        const struct person_row *b)
-{
-    return a->cadence_ms == b->cadence_ms && slice_equal(cadence_id(life, a), cadence_id(life, b));
-}
-
-static void take_back_cadence(struct life *life, const struct person_row *before)
-{
-    struct person_row *row = &life->who->row;
-    const struct person_row left = *row;
-
-    row->cadence = before->cadence;
-    row->cadence_ms = before->cadence_ms;
-    row->step = before->step;
-    row->passed = before->passed;
-    row->step_ms = before->step_ms;
-    if (row->playbook != before->playbook &&
-        !life_carry_run(life, registry_playbook(life->engine->options.registry, before->playbook)))
-        *row = left;
-}
-
 /* Its "never again", its silence, its sale and its call, and the cadence that it began or stopped.
  * What others have brought since stays, and a cadence that has gone on since then is left as it is.
  */
@@ -410,9 +379,10 @@ static void take_back(struct life *life, const struct past *past)
     }
     row->call_ms = was_agreed ? before->call_ms : 0;
     row->call_why = was_agreed ? (uint8_t)CALL_AGREED : (uint8_t)CALL_NOT;
-    if (past->has_after && before->cadence != 0 && !is_same_run(life, before, &past->after) &&
-        is_same_run(life, row, &past->after))
-        take_back_cadence(life, before);
+    if (past->has_after && before->cadence != 0 &&
+        !engine_is_same_run(life->engine, before, &past->after) &&
+        engine_is_same_run(life->engine, row, &past->after))
+        life_take_run(life, before);
 }
 
 /* By its id: a version of the playbook may have numbered it that the person is not on any more. */

@@ -31,6 +31,23 @@ static bool is_of(const struct joining *joining, uint64_t person, uint64_t whom)
     return person == whom;
 }
 
+/* Of a merge from before there were such rows: as it was then, and what is not to be done by now is
+ * not. */
+static void add_as_it_was(struct undoing *undoing)
+{
+    const struct joining *joining = undoing->joining;
+    const struct person_row *kept = &undoing->company->of[0].who.row;
+    struct engine_person who = {.number = joining->other.number,
+                                .last_seq = joining->kept.last_seq,
+                                .row = joining->merged.other_before};
+
+    if (company_find(undoing->company, who.number) != NULL)
+        return;
+    who.row.silenced |= kept->silenced;
+    who.row.flags |= kept->flags & PERSON_DO_NOT_CONTACT;
+    company_add(undoing->company, &who);
+}
+
 static void note_goers(struct undoing *undoing)
 {
     const struct joining *joining = undoing->joining;
@@ -364,6 +381,7 @@ enum status joining_undo(struct joining *joining, const struct command *command,
     engine_load_company(engine, &joining->kept, undoing.company);
     life_begin(&joining->life, engine, joining->turn, &joining->kept);
     joining->life.company = NULL;
+    add_as_it_was(&undoing);
     note_goers(&undoing);
     share_wishes(&undoing);
     join_again(&undoing, &joining->other, true);

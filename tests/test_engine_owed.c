@@ -249,6 +249,33 @@ static void a_run_of_both_goes_on_for_both(void **unused)
     assert_string_equal(send_mails(2), "c");
 }
 
+/* The one that is left is of another version, in which the steps stand in another order. */
+static void a_run_goes_on_in_another_version_and_back(void **unused)
+{
+    (void)unused;
+    version("a:0s c:2d b:4d d:6d e:8d");
+    assert_int_equal(world_optin(&world, PHONE, EMAIL, NULL, "one", INTAKE_TEST), STATUS_OK);
+    version(FIVE);
+    assert_int_equal(world_optin(&world, OTHER_PHONE, OTHER_EMAIL, NULL, "two", 0), STATUS_OK);
+    assert_int_not_equal(person().playbook, person_of(2).playbook);
+    later(0);
+    assert_string_equal(send_mails(2), "a");
+    live_until_day(2.5);
+    assert_string_equal(send_mails(2), "b");
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    assert_int_equal(person().cadence_ms, WORLD_START_MS);
+    later(MINUTE); /* where it stood sooner */
+    assert_string_equal(send_mails(1), "c");
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    live_until_day(5.5);
+    assert_string_equal(send_mails(2), "");
+    live_until_day(6.5);
+    assert_string_equal(send_mails(2), "d");
+    live_until_day(8.5);
+    assert_string_equal(send_mails(2), "e");
+    assert_int_equal(person().open_tasks, 0);
+}
+
 /* The newest of them, with the call: a robot that is so far behind has lost the others. */
 static void of_all_that_is_open_of_the_other_one_the_newest_step_comes_back(void **unused)
 {
@@ -391,6 +418,45 @@ static void a_wish_since_a_merge_of_before_holds_for_both(void **unused)
     assert_int_equal(person_of(2).open_tasks, 0);
 }
 
+/* What is counted of the one that is left has that of the other one already. */
+static void a_merge_of_before_counts_nobody_twice_beside_another(void **unused)
+{
+    (void)unused;
+    two_with_mail();
+    assert_int_equal(world_optin(&world, "+12155550199", NULL, NULL, "three", 0), STATUS_OK);
+    merge_as_before(1, 2);
+    assert_int_equal(merge(1, 3), STATUS_OK);
+    assert_int_equal(person().optins, 3);
+    assert_int_equal(person().attempts, 1);
+    report(open_call().number, OUTCOME_NO_ANSWER);
+    assert_int_equal(unmerge(1, 3), STATUS_OK);
+    assert_int_equal(person().optins, 2);
+    assert_int_equal(person().attempts, 2);
+    assert_int_equal(person_of(3).optins, 1);
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    assert_int_equal(person_of(2).optins, 1);
+    assert_int_equal(person_of(2).attempts, 1);
+}
+
+static void a_merge_of_before_of_the_other_one_goes_with_it(void **unused)
+{
+    (void)unused;
+    two_with_mail();
+    assert_int_equal(world_optin(&world, "+12155550199", "c@example.com", NULL, "three", 0),
+                     STATUS_OK);
+    merge_as_before(2, 3);
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    assert_int_equal(person().optins, 3);
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    assert_int_equal(person().optins, 1);
+    assert_int_equal(person_of(2).optins, 2);
+    assert_int_equal(person_of(2).attempts, 1);
+    assert_int_equal(find_person("+12155550199", NULL), 2);
+    assert_int_equal(unmerge(2, 3), STATUS_OK);
+    assert_int_equal(person_of(3).optins, 1);
+    assert_int_equal(find_person("+12155550199", NULL), 3);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -402,11 +468,14 @@ int main(void)
         TEST(a_call_that_a_merge_opens_anew_counts_where_it_came_from),
         TEST(a_step_that_was_sent_while_one_does_not_come_again),
         TEST(a_run_of_both_goes_on_for_both),
+        TEST(a_run_goes_on_in_another_version_and_back),
         TEST(of_all_that_is_open_of_the_other_one_the_newest_step_comes_back),
         TEST(what_the_one_is_written_comes_back_unless_it_is_too_late),
         TEST(what_a_wish_of_the_other_ones_withdrew_while_one_does_not_come_back),
         TEST(a_merge_of_before_is_undone_as_it_was),
         TEST(a_wish_since_a_merge_of_before_holds_for_both),
+        TEST(a_merge_of_before_counts_nobody_twice_beside_another),
+        TEST(a_merge_of_before_of_the_other_one_goes_with_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
