@@ -276,6 +276,30 @@ static void a_run_goes_on_in_another_version_and_back(void **unused)
     assert_int_equal(person().open_tasks, 0);
 }
 
+/* By its id: the other version has it under another number. */
+static void what_waits_for_a_name_in_another_version_does_so_in_its_own(void **unused)
+{
+    (void)unused;
+    world.name = NULL;
+    version("a:0s c:1d ~b:2d e:8d");
+    assert_int_equal(world_optin(&world, PHONE, EMAIL, NULL, "one", INTAKE_TEST), STATUS_OK);
+    version("a:0s ~b:1d c:2d e:8d");
+    assert_int_equal(world_optin(&world, NULL, OTHER_EMAIL, NULL, "two", 0), STATUS_OK);
+    later(0);
+    assert_string_equal(send_mails(2), "a");
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    live_until_day(2.5);
+    assert_string_equal(send_mails(1), "c");
+    assert_int_not_equal(person().held_ms, 0);
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    later(MINUTE);
+    assert_string_equal(send_mails(2), "");
+    world.name = "Ada Moe";
+    assert_int_equal(world_optin(&world, NULL, OTHER_EMAIL, NULL, "three", 0), STATUS_OK);
+    later(MINUTE);
+    assert_string_equal(send_mails(2), "b");
+}
+
 /* The newest of them, with the call: a robot that is so far behind has lost the others. */
 static void of_all_that_is_open_of_the_other_one_the_newest_step_comes_back(void **unused)
 {
@@ -469,6 +493,7 @@ int main(void)
         TEST(a_step_that_was_sent_while_one_does_not_come_again),
         TEST(a_run_of_both_goes_on_for_both),
         TEST(a_run_goes_on_in_another_version_and_back),
+        TEST(what_waits_for_a_name_in_another_version_does_so_in_its_own),
         TEST(of_all_that_is_open_of_the_other_one_the_newest_step_comes_back),
         TEST(what_the_one_is_written_comes_back_unless_it_is_too_late),
         TEST(what_a_wish_of_the_other_ones_withdrew_while_one_does_not_come_back),
