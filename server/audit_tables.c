@@ -36,6 +36,7 @@ static const char *name_row(struct audit *audit, enum audit_table table, const v
         [EDGE_MERGED] = "merge that took in ",
         [EDGE_REFERRED_BY] = "referral by ",
         [EDGE_REFERRED] = "referral of ",
+        [EDGE_PARTED] = "note that it was one with ",
     };
     static const char *const found_by[EDGE_KIND_END] = {
         [EDGE_PHONE] = "further phone number",

@@ -10,42 +10,6 @@
 
 /* --- finding ------------------------------------------------------------------------------ */
 
-static bool next_alone(const struct record_view *record, size_t *offset, struct effect_alone *out)
-{
-    struct slice body;
-    enum effect_kind kind = effect_next(record, offset, &body);
-
-    while (kind != 0 && kind != EFFECT_ALONE)
-        kind = effect_next(record, offset, &body);
-    if (kind != 0)
-        effect_copy(body, out, sizeof(*out));
-    return kind != 0;
-}
-
-bool alone_find_row(const struct record_view *record, uint64_t person, struct person_row *out)
-{
-    struct effect_alone effect;
-    size_t offset = 0;
-
-    while (next_alone(record, &offset, &effect))
-        if (effect.person == person) {
-            *out = effect.row;
-            return true;
-        }
-    return false;
-}
-
-uint64_t alone_find_speaker(const struct record_view *record)
-{
-    struct effect_alone effect;
-    size_t offset = 0;
-
-    while (next_alone(record, &offset, &effect))
-        if (effect.speaks)
-            return effect.person;
-    return 0;
-}
-
 bool engine_read_record(struct engine *engine, uint64_t seq, struct record_view *out)
 {
     return seq != 0 && journal_batch_read(engine->options.journal, seq, out) == STATUS_OK;
@@ -53,12 +17,16 @@ bool engine_read_record(struct engine *engine, uint64_t seq, struct record_view 
 
 static bool read_alone(struct engine *engine, uint64_t person, struct person_row *out)
 {
-    struct state_edge edge;
+    struct effect_alone alone;
     struct record_view record;
+    struct state_edge edge;
 
-    return state_edge_next(engine->options.state, person, EDGE_ALONE, person, &edge) &&
-           edge.other == person && engine_read_record(engine, edge.seq, &record) &&
-           alone_find_row(&record, person, out);
+    if (!state_edge_next(engine->options.state, person, EDGE_ALONE, person, &edge) ||
+        edge.other != person || !engine_read_record(engine, edge.seq, &record) ||
+        !effect_find_alone(&record, person, &alone))
+        return false;
+    *out = alone.row;
+    return true;
 }
 
 struct alone *company_add(struct company *company, const struct engine_person *who)
@@ -395,8 +363,10 @@ static void follow(const struct life *life, struct alone *alone)
 
 static void write_one(const struct life *life, const struct alone *alone, struct record *record)
 {
-    const struct effect_alone effect = {
-        .person = alone->who.number, .speaks = alone->speaks, .row = alone->who.row};
+    const struct effect_alone effect = {.person = alone->who.number,
+                                        .speaks = alone->speaks,
+                                        .comes = alone->comes,
+                                        .row = alone->who.row};
     const struct effect_edge edge = {.person = alone->who.number,
                                      .other = alone->who.number,
                                      .seq = life->turn->seq,
@@ -412,7 +382,7 @@ void company_write(const struct life *life, struct company *company, struct reco
     for (unsigned i = 0; i < company->count; i++) {
         struct alone *alone = &company->of[i];
         alone->who.row.due_ms = 0;
-        if (alone->is_new || alone->speaks ||
+        if (alone->is_new || alone->speaks || alone->comes ||
             memcmp(&alone->before, &alone->who.row, sizeof(alone->before)) != 0)
             write_one(life, alone, record);
     }

@@ -12,6 +12,7 @@ struct company {
         struct person_row before; /* as it is stored */
         bool is_new;              /* it is not */
         bool speaks;              /* the record's words are this one's */
+        bool comes;               /* it is one with the others from the record on */
     } of[1 + MERGED_MAX];
 };
 
@@ -75,9 +76,5 @@ void alone_forget_step(struct person_row *row, const struct task_row *task);
 void company_end(struct life *life, struct record *record);
 /* Only what was made of them already. */
 void company_write(const struct life *life, struct company *company, struct record *record);
-/* The row that a record says somebody has alone. */
-bool alone_find_row(const struct record_view *record, uint64_t person, struct person_row *out);
-/* Of several people who are one, whose words a record holds; 0: it does not say. */
-uint64_t alone_find_speaker(const struct record_view *record);
 
 #endif

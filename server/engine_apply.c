@@ -387,6 +387,7 @@ static enum status apply_edge(struct engine *engine, const struct record_view *r
         return index_insert(engine->options.index, INDEX_IDENTITY, hash_at(effect->other),
                             effect->person, record->header.now_ms);
     case EDGE_ALONE:
+    case EDGE_PARTED:
         return STATUS_OK;
     case EDGE_KIND_END:
         break;

@@ -177,8 +177,10 @@ static void begin_company(struct joining *joining)
         engine_load_company(engine, &joining->other, &others);
     else
         company_add(&others, &joining->other);
-    for (unsigned i = 0; i < others.count; i++)
+    for (unsigned i = 0; i < others.count; i++) {
+        others.of[i].comes = true;
         company->of[company->count++] = others.of[i];
+    }
     joining->life.company = company;
     joining->kept.row.marks |= PERSON_JOINED;
 }

@@ -214,17 +214,22 @@ static bool is_base(const struct life *life, const struct record_view *record)
 static bool find_row(const struct life *life, const struct record_view *record,
                      struct effect_person *out)
 {
-    if (life->is_alone && alone_find_row(record, life->who->number, &out->row))
+    uint64_t person = life->who->number;
+    struct effect_alone alone;
+
+    if ((life->is_alone || record->header.person != person) &&
+        effect_find_alone(record, person, &alone)) {
+        out->row = alone.row;
         return true;
-    return effect_find(record, EFFECT_PERSON, out, sizeof(*out)) &&
-           out->person == life->who->number &&
+    }
+    return effect_find(record, EFFECT_PERSON, out, sizeof(*out)) && out->person == person &&
            !(life->is_alone && (out->row.marks & PERSON_JOINED));
 }
 
 /* Not of somebody who was one with the person then, and is not now. */
 static bool is_own(const struct life *life, const struct record_view *record)
 {
-    uint64_t speaker = alone_find_speaker(record);
+    uint64_t speaker = effect_speaker(record);
 
     return speaker == 0 || speaker == life->who->number ||
            (life->company != NULL && company_find(life->company, speaker) != NULL);
@@ -280,60 +285,84 @@ static void note_record(struct life *life, struct past *past, const struct recor
     }
 }
 
-/* The row that the record of an undo gave who went. */
-static bool find_parted(const struct life *life, uint64_t seq, struct effect_person *out)
+/* --- the history -------------------------------------------------------------------------- */
+
+/* The person's own, and those of whom it was one with. */
+struct histories {
+    unsigned count;
+    struct history {
+        uint64_t seq; /* of the newest record that is not read yet; 0: none */
+        bool is_in;   /* it was one with them then */
+    } of[1 + MERGED_MAX];
+};
+
+static void find_histories(const struct life *life, struct histories *out)
 {
-    struct record_view record;
+    const struct engine_person *who = life->who;
+    struct state_edge edge;
+    uint64_t from = 0;
+
+    out->count = 1;
+    out->of[0] = (struct history){.seq = who->last_seq, .is_in = true};
+    if (life->is_alone || !(who->row.marks & PERSON_PARTED))
+        return;
+    while (out->count <= MERGED_MAX &&
+           state_edge_next(life->engine->options.state, who->number, EDGE_PARTED, from, &edge)) {
+        out->of[out->count++] = (struct history){.seq = edge.seq};
+        from = edge.other + 1;
+    }
+}
+
+static bool has_parted(const struct record_view *record, uint64_t person)
+{
+    struct effect_edge edge;
+    enum effect_kind kind;
     struct slice body;
     size_t offset = 0;
-    enum effect_kind kind;
 
-    if (seq == 0 || journal_batch_read(life->engine->options.journal, seq, &record) != STATUS_OK)
-        return false;
-    while ((kind = effect_next(&record, &offset, &body)) != 0) {
-        if (kind != EFFECT_PERSON)
+    while ((kind = effect_next(record, &offset, &body)) != 0) {
+        if (kind != EFFECT_EDGE)
             continue;
-        effect_copy(body, out, sizeof(*out));
-        if (out->person == life->who->number)
+        effect_copy(body, &edge, sizeof(edge));
+        if (edge.kind == EDGE_PARTED && edge.person == person)
             return true;
     }
     return false;
 }
 
-/* What was said before it parted from another one stands in the history of that one: it may be a
- * wish, and all that is known is what came of it. */
-static void note_parting(struct life *life, struct past *past, uint64_t seq)
+/* Of another one's: what was said between the merge and its undo. */
+static bool is_in(const struct life *life, struct history *history,
+                  const struct record_view *record)
 {
-    struct effect_person parted = {.row = life->who->row};
+    uint64_t person = life->who->number;
+    bool was_in = history->is_in;
+    struct effect_alone alone;
 
-    if (find_parted(life, seq, &parted) && !past->has_base) {
-        past->base = parted.row;
-        past->base_events = past->count;
-        past->base_is_newer = past->header.seq == 0;
-        past->has_base = true;
-    }
-    past->is_latest &= past->header.seq != 0;
-    past->is_stopped |= !past->was_taken_up && (parted.row.flags & PERSON_DO_NOT_CONTACT) != 0;
-    if (past->header.seq == 0)
-        past->silenced |= parted.row.silenced & (uint16_t)~past->opened;
+    if (record->header.person == person || life->is_alone)
+        return true;
+    if (record->header.kind == RECORD_UNMERGED && has_parted(record, person))
+        history->is_in = true;
+    else if (record->header.kind == RECORD_MERGED && effect_find_alone(record, person, &alone) &&
+             alone.comes)
+        history->is_in = false;
+    return was_in;
 }
 
-/* Where that stands; 0: it never did. */
-static uint64_t parted_at(const struct life *life)
+static struct history *newest_of(struct histories *histories)
 {
-    const struct engine_person *who = life->who;
-    struct state_edge edge;
+    struct history *newest = &histories->of[0];
 
-    if (life->is_alone || !(who->row.marks & PERSON_PARTED) ||
-        !state_edge_next(life->engine->options.state, who->number, EDGE_ALONE, who->number, &edge))
-        return 0;
-    return edge.other == who->number ? edge.seq : 0;
+    for (unsigned i = 1; i < histories->count; i++)
+        if (histories->of[i].seq > newest->seq)
+            newest = &histories->of[i];
+    return newest;
 }
 
 void life_look_back(struct life *life, uint64_t task, enum task_channel channel,
                     enum outcome outcome, struct past *past)
 {
-    uint64_t seq = life->who->last_seq, parted_seq = parted_at(life);
+    struct histories histories;
+    struct history *newest;
     bool is_new;
 
     memset(past, 0, offsetof(struct past, of));
@@ -341,19 +370,19 @@ void life_look_back(struct life *life, uint64_t task, enum task_channel channel,
     past->channel = channel;
     past->is_latest = true;
     word_of_task(past, task, outcome, &is_new);
-    for (unsigned i = 0; i < LOOKS_BACK && seq != 0; i++) {
+    find_histories(life, &histories);
+    newest = newest_of(&histories);
+    for (unsigned i = 0; i < LOOKS_BACK && newest->seq != 0; i++) {
         struct record_view record;
 
-        if (journal_batch_read(life->engine->options.journal, seq, &record) != STATUS_OK)
+        if (journal_batch_read(life->engine->options.journal, newest->seq, &record) != STATUS_OK)
             break;
-        if (seq < parted_seq) {
-            note_parting(life, past, parted_seq);
-            parted_seq = 0;
-        }
-        note_record(life, past, &record);
-        seq = record.header.person_prev;
+        if (is_in(life, newest, &record))
+            note_record(life, past, &record);
+        newest->seq = record.header.person_prev;
+        newest = newest_of(&histories);
     }
-    past->is_whole = seq == 0;
+    past->is_whole = newest->seq == 0;
 }
 
 /* Its "never again", its silence, its sale and its call, and the cadence that it began or stopped.

@@ -299,15 +299,15 @@ static void restore_other(struct undoing *undoing)
     life_effect(&joining->life, EFFECT_PERSON, &effect, sizeof(effect));
 }
 
-/* What it said until now stands in the history of another one; from this record on it is its own.
- */
-static void note_parting(struct life *life)
+/* Also where it stands there already, of an undo before this one. */
+static void note_parting(struct undoing *undoing, const struct engine_person *who)
 {
-    const struct effect_edge effect = {.person = life->who->number,
-                                       .other = life->who->number,
+    struct life *life = &undoing->joining->life;
+    const struct effect_edge effect = {.person = who->number,
+                                       .other = undoing->joining->kept.number,
                                        .seq = life->turn->seq,
-                                       .kind = EDGE_ALONE,
-                                       .agency = life->who->row.agency};
+                                       .kind = EDGE_PARTED,
+                                       .agency = who->row.agency};
 
     life_effect(life, EFFECT_EDGE, &effect, sizeof(effect));
 }
@@ -319,13 +319,11 @@ static void end_company(struct undoing *undoing)
     struct company *company = undoing->company, left = {.count = 0};
 
     for (unsigned i = 0; i < company->count; i++) {
-        if (count_of(undoing, undoing->goes[i]) > 1) {
-            left.of[left.count++] = company->of[i];
-            continue;
-        }
         life->who = &company->of[i].who;
         if (undoing->goes[i])
-            note_parting(life);
+            note_parting(undoing, life->who);
+        if (count_of(undoing, undoing->goes[i]) > 1)
+            left.of[left.count++] = company->of[i];
         else
             life_drop_edge(life, EDGE_ALONE, life->who->number);
     }

@@ -46,7 +46,7 @@ uint64_t engine_whose(struct engine *engine, uint64_t said_seq, uint64_t person)
 
     if (!engine_read_record(engine, said_seq, &record))
         return person;
-    speaker = alone_find_speaker(&record);
+    speaker = effect_speaker(&record);
     if (speaker != 0)
         return speaker;
     if (record.header.person != 0)

@@ -312,6 +312,39 @@ bool effect_find(const struct record_view *view, enum effect_kind kind, void *ou
     return true;
 }
 
+static bool next_alone(const struct record_view *view, size_t *offset, struct effect_alone *out)
+{
+    struct slice body;
+    enum effect_kind kind = effect_next(view, offset, &body);
+
+    while (kind != 0 && kind != EFFECT_ALONE)
+        kind = effect_next(view, offset, &body);
+    if (kind != 0)
+        effect_copy(body, out, sizeof(*out));
+    return kind != 0;
+}
+
+bool effect_find_alone(const struct record_view *view, uint64_t person, struct effect_alone *out)
+{
+    size_t offset = 0;
+
+    while (next_alone(view, &offset, out))
+        if (out->person == person)
+            return true;
+    return false;
+}
+
+uint64_t effect_speaker(const struct record_view *view)
+{
+    struct effect_alone alone;
+    size_t offset = 0;
+
+    while (next_alone(view, &offset, &alone))
+        if (alone.speaks)
+            return alone.person;
+    return 0;
+}
+
 bool effect_settings(const struct record_view *view, const struct effect_admin *effect,
                      struct slice *out)
 {

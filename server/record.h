@@ -366,7 +366,9 @@ enum edge_kind {
     EDGE_REFERRED,
     EDGE_PHONE, /* a number beside the row's, which nobody else had: `other` is its hash_place */
     EDGE_EMAIL,
-    EDGE_ALONE, /* to itself: its row alone stands in the record `seq` */
+    EDGE_ALONE,  /* to itself: its row alone stands in the record `seq` */
+    EDGE_PARTED, /* from whom it was one with: what it said then stands in that one's history, from
+                  * the record `seq` back */
     EDGE_KIND_END
 };
 /* Set, or taken away. A collision stands in its agency's list for review as well. */
@@ -391,7 +393,8 @@ struct effect_merged {
 struct effect_alone {
     uint64_t person;
     uint8_t speaks; /* the record's words are this one's */
-    uint8_t reserved[7];
+    uint8_t comes;  /* it is one with those of the record from then on */
+    uint8_t reserved[6];
     struct person_row row;
 };
 
@@ -498,6 +501,11 @@ void effect_copy(struct slice body, void *out, size_t bytes);
  * its settings stand where no payload is. */
 bool effect_settings(const struct record_view *view, const struct effect_admin *effect,
                      struct slice *out);
+
+/* What the record says that this one is alone; false: nothing. */
+bool effect_find_alone(const struct record_view *view, uint64_t person, struct effect_alone *out);
+/* Of several people who are one, whose words the record holds; 0: it does not say. */
+uint64_t effect_speaker(const struct record_view *view);
 
 /* The first effect of a kind, copied; false: there is none. */
 bool effect_find(const struct record_view *view, enum effect_kind kind, void *out, size_t bytes);

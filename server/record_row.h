@@ -100,7 +100,7 @@ enum person_flag {
 enum person_mark {
     PERSON_UNHAPPY = 1, /* was last heard to be unsatisfied; before this was noted, `end` says it */
     PERSON_JOINED = 2,  /* others are merged into it, and each of them has a row alone */
-    PERSON_PARTED = 4,  /* what it said while it was merged stands in the history of another one */
+    PERSON_PARTED = 4,  /* some of what it said stands in the history of whom it was one with */
 };
 
 /* Why a person is called again. Stored; append only. */
