@@ -207,8 +207,7 @@ static bool is_base(const struct life *life, const struct record_view *record)
         return !effect_find(record, EFFECT_MOVED, &moved, sizeof(moved)) ||
                (moved.kind != MOVE_PLAYBOOK && moved.kind != MOVE_REVIEWED);
     return (record->header.kind == RECORD_MERGED || record->header.kind == RECORD_UNMERGED) &&
-           (life->company != NULL ||
-            (life->is_alone && record->header.person != life->who->number));
+           life->company != NULL;
 }
 
 static bool find_row(const struct life *life, const struct record_view *record,
@@ -217,13 +216,12 @@ static bool find_row(const struct life *life, const struct record_view *record,
     uint64_t person = life->who->number;
     struct effect_alone alone;
 
-    if ((life->is_alone || record->header.person != person) &&
-        effect_find_alone(record, person, &alone)) {
+    if (life->company == NULL && effect_find_alone(record, person, &alone)) {
         out->row = alone.row;
         return true;
     }
     return effect_find(record, EFFECT_PERSON, out, sizeof(*out)) && out->person == person &&
-           !(life->is_alone && (out->row.marks & PERSON_JOINED));
+           (life->company != NULL || !(out->row.marks & PERSON_JOINED));
 }
 
 /* Not of somebody who was one with the person then, and is not now. */
@@ -287,14 +285,39 @@ static void note_record(struct life *life, struct past *past, const struct recor
 
 /* --- the history -------------------------------------------------------------------------- */
 
-/* The person's own, and those of whom it was one with. */
+/* The person's own, and those of whom it is one with, or was. */
 struct histories {
     unsigned count;
     struct history {
-        uint64_t seq; /* of the newest record that is not read yet; 0: none */
-        bool is_in;   /* it was one with them then */
-    } of[1 + MERGED_MAX];
+        uint64_t person; /* whose it is */
+        uint64_t seq;    /* of the newest record that is not read yet; 0: none */
+        bool is_in;      /* it was one with them then */
+    } of[1 + 2 * MERGED_MAX];
 };
+
+static bool has_history(const struct histories *histories, uint64_t person)
+{
+    for (unsigned i = 0; i < histories->count; i++)
+        if (histories->of[i].person == person)
+            return true;
+    return false;
+}
+
+/* And of whom it is merged into. */
+static void add_present(const struct life *life, struct histories *out)
+{
+    struct engine *engine = life->engine;
+    struct engine_person who = *life->who;
+    struct state_edge into = {.other = who.number};
+
+    do {
+        if (life->is_alone && !engine_load_person(engine, into.other, &who))
+            return;
+        out->of[out->count++] =
+            (struct history){.person = into.other, .seq = who.last_seq, .is_in = true};
+    } while (life->is_alone && out->count <= MERGED_MAX &&
+             state_edge_next(engine->options.state, into.other, EDGE_MERGED_INTO, 0, &into));
+}
 
 static void find_histories(const struct life *life, struct histories *out)
 {
@@ -302,13 +325,15 @@ static void find_histories(const struct life *life, struct histories *out)
     struct state_edge edge;
     uint64_t from = 0;
 
-    out->count = 1;
-    out->of[0] = (struct history){.seq = who->last_seq, .is_in = true};
-    if (life->is_alone || !(who->row.marks & PERSON_PARTED))
+    out->count = 0;
+    add_present(life, out);
+    if (!(who->row.marks & PERSON_PARTED))
         return;
-    while (out->count <= MERGED_MAX &&
-           state_edge_next(life->engine->options.state, who->number, EDGE_PARTED, from, &edge)) {
-        out->of[out->count++] = (struct history){.seq = edge.seq};
+    for (unsigned i = 0; i < MERGED_MAX; i++) {
+        if (!state_edge_next(life->engine->options.state, who->number, EDGE_PARTED, from, &edge))
+            return;
+        if (!has_history(out, edge.other))
+            out->of[out->count++] = (struct history){.person = edge.other, .seq = edge.seq};
         from = edge.other + 1;
     }
 }
@@ -338,7 +363,7 @@ static bool is_in(const struct life *life, struct history *history,
     bool was_in = history->is_in;
     struct effect_alone alone;
 
-    if (record->header.person == person || life->is_alone)
+    if (record->header.person == person)
         return true;
     if (record->header.kind == RECORD_UNMERGED && has_parted(record, person))
         history->is_in = true;

@@ -464,68 +464,6 @@ static void a_call_that_is_taken_over_shows_what_it_showed(void **unused)
     assert_true(tells(1, TASK_CALL, OTHER_PHONE));
 }
 
-/* --- amendments --------------------------------------------------------------------------- */
-
-static void amend(uint64_t task, enum outcome outcome)
-{
-    assert_int_equal(world_report(&world, task, 1, REPORT_AMEND, outcome, "a1"), STATUS_OK);
-}
-
-static void a_sale_from_before_a_merge_is_amended_of_who_is_left(void **unused)
-{
-    (void)unused;
-    two_with_mail();
-    report(tasks[1], OUTCOME_SOLD);
-    assert_int_equal(merge(1, 2), STATUS_OK);
-    amend(tasks[1], OUTCOME_NO_ANSWER);
-    assert_int_equal(unmerge(1, 2), STATUS_OK);
-    assert_false(person().flags & PERSON_CUSTOMER);
-    assert_int_equal(person().stage, STAGE_OPTIN);
-}
-
-static void a_sale_behind_an_undo_is_amended_of_either(void **unused)
-{
-    (void)unused;
-    for (unsigned number = 1; number <= 2; number++) {
-        uint64_t task;
-        two_with_mail();
-        assert_int_equal(merge(1, 2), STATUS_OK);
-        assert_int_equal(unmerge(1, 2), STATUS_OK);
-        later(0);
-        task = open_task(number, TASK_CALL).number;
-        report(task, OUTCOME_SOLD);
-        assert_true(person_of(number).flags & PERSON_CUSTOMER);
-        amend(task, OUTCOME_NO_ANSWER);
-        assert_false(person_of(number).flags & PERSON_CUSTOMER);
-        assert_int_equal(person_of(number).stage, STAGE_OPTIN);
-        tear_down(NULL);
-        set_up(NULL);
-    }
-}
-
-/* It stands in the history of the one that was left, and is not gone through. */
-static void what_somebody_said_while_it_was_merged_stays_behind_an_amendment(void **unused)
-{
-    uint64_t task;
-
-    (void)unused;
-    two_with_mail();
-    report(tasks[1], OUTCOME_NO_ANSWER);
-    assert_int_equal(merge(1, 2), STATUS_OK);
-    assert_true(tells(1, TASK_CALL, OTHER_PHONE));
-    report(open_call().number, OUTCOME_CONVERSATION);
-    assert_int_equal(unmerge(1, 2), STATUS_OK);
-    assert_int_equal(person_of(2).stage, STAGE_LEAD);
-    world.now_ms += HOUR;
-    world_optin(&world, OTHER_PHONE, OTHER_EMAIL, NULL, "three", 0);
-    task = open_task(2, TASK_CALL).number;
-    report(task, OUTCOME_SOLD);
-    amend(task, OUTCOME_NO_ANSWER);
-    assert_false(person_of(2).flags & PERSON_CUSTOMER);
-    assert_int_equal(person_of(2).stage, STAGE_LEAD);
-    assert_true(person_of(2).flags & PERSON_CONVERSED);
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -553,9 +491,6 @@ int main(void)
         TEST(a_call_that_gave_way_comes_behind_the_undo),
         TEST(a_call_of_one_who_was_merged_before_comes_back),
         TEST(a_call_that_is_taken_over_shows_what_it_showed),
-        TEST(a_sale_from_before_a_merge_is_amended_of_who_is_left),
-        TEST(a_sale_behind_an_undo_is_amended_of_either),
-        TEST(what_somebody_said_while_it_was_merged_stays_behind_an_amendment),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
