@@ -102,6 +102,14 @@ static void a_sale_from_before_a_merge_is_amended_behind_its_undo(void **unused)
     }
 }
 
+/* The other one opts in, and is called. */
+static uint64_t call_other(const char *content)
+{
+    world.now_ms += HOUR;
+    assert_int_equal(world_optin(&world, OTHER_PHONE, NULL, NULL, content, 0), STATUS_OK);
+    return open_call().number;
+}
+
 /* Of tasks that told its words while the two were one. */
 static void what_was_sold_while_one_is_amended_while_one_again(void **unused)
 {
@@ -112,9 +120,7 @@ static void what_was_sold_while_one_is_amended_while_one_again(void **unused)
     report(tasks[1], OUTCOME_NO_ANSWER);
     assert_int_equal(merge(1, 2), STATUS_OK);
     report(open_call().number, OUTCOME_CONVERSATION);
-    world.now_ms += HOUR;
-    assert_int_equal(world_optin(&world, OTHER_PHONE, NULL, NULL, "three", 0), STATUS_OK);
-    task = open_call().number;
+    task = call_other("three");
     report(task, OUTCOME_SOLD);
     assert_int_equal(unmerge(1, 2), STATUS_OK);
     assert_true(person_of(2).flags & PERSON_CUSTOMER);
@@ -124,22 +130,25 @@ static void what_was_sold_while_one_is_amended_while_one_again(void **unused)
     assert_talked_with(2);
 }
 
-static void what_was_said_before_a_merge_stays_behind_an_amendment_while_one(void **unused)
+static void what_was_said_before_stays_behind_an_amendment_while_one(void **unused)
 {
-    uint64_t task;
-
     (void)unused;
-    two_with_mail();
-    report(tasks[1], OUTCOME_NO_ANSWER);
-    report(tasks[2], OUTCOME_CONVERSATION);
-    assert_int_equal(merge(1, 2), STATUS_OK);
-    world.now_ms += HOUR;
-    assert_int_equal(world_optin(&world, OTHER_PHONE, NULL, NULL, "three", 0), STATUS_OK);
-    task = open_call().number;
-    report(task, OUTCOME_SOLD);
-    amend(task, OUTCOME_NO_ANSWER);
-    assert_int_equal(unmerge(1, 2), STATUS_OK);
-    assert_talked_with(2);
+    for (unsigned before = 0; before <= 1; before++) {
+        uint64_t task;
+        two_with_mail();
+        report(tasks[1], OUTCOME_NO_ANSWER);
+        report(tasks[2], before ? OUTCOME_CONVERSATION : OUTCOME_NO_ANSWER);
+        assert_int_equal(merge(1, 2), STATUS_OK);
+        if (!before)
+            report(call_other("three"), OUTCOME_CONVERSATION);
+        task = call_other("four");
+        report(task, OUTCOME_SOLD);
+        amend(task, OUTCOME_NO_ANSWER);
+        assert_int_equal(unmerge(1, 2), STATUS_OK);
+        assert_talked_with(2);
+        tear_down(NULL);
+        set_up(NULL);
+    }
 }
 
 /* What it said is told by three histories. */
@@ -174,7 +183,7 @@ int main(void)
         TEST(what_somebody_said_while_it_was_merged_stays_behind_an_amendment),
         TEST(a_sale_from_before_a_merge_is_amended_behind_its_undo),
         TEST(what_was_sold_while_one_is_amended_while_one_again),
-        TEST(what_was_said_before_a_merge_stays_behind_an_amendment_while_one),
+        TEST(what_was_said_before_stays_behind_an_amendment_while_one),
         TEST(a_sale_of_one_who_was_merged_twice_over_is_amended),
     };
 
