@@ -67,35 +67,78 @@ void write_edges(struct reading *reading, struct text *out, uint64_t person)
 
 /* --- histories of people who are one ------------------------------------------------------ */
 
+static void add_chain(struct read_chains *chains, uint64_t person, uint64_t seq, uint64_t whose)
+{
+    if (chains->count < READ_CHAINS_MAX)
+        chains->of[chains->count++] =
+            (struct read_chain){.person = person, .seq = seq, .whose = whose};
+}
+
 static void add_chains(struct reading *reading, uint64_t person, struct read_chains *chains)
 {
     struct person_row row;
     struct task_row task;
     struct state_edge edge;
-    uint64_t from = 0;
+    uint64_t last_seq, from = 0;
 
-    if (chains->count == READ_CHAINS_MAX ||
-        !state_read_person(reading->state, person, &row, &task, &chains->seqs[chains->count]))
+    if (!state_read_person(reading->state, person, &row, &task, &last_seq))
         return;
-    chains->people[chains->count++] = person;
-    while (state_read_edge_next(reading->state, person, EDGE_MERGED, from, &edge)) {
+    add_chain(chains, person, last_seq, 0);
+    for (; state_read_edge_next(reading->state, person, EDGE_PARTED, from, &edge);
+         from = edge.other + 1)
+        add_chain(chains, edge.other, edge.seq, person);
+    for (from = 0; state_read_edge_next(reading->state, person, EDGE_MERGED, from, &edge);
+         from = edge.other + 1)
         add_chains(reading, edge.other, chains);
-        from = edge.other + 1;
-    }
 }
 
-/* One chain to what stands before a seq: none of those who were merged grows long after it. */
-static enum status go_before(struct reading *reading, uint64_t before, uint64_t *seq)
+/* It said it, or became one with another by it, or somebody else again. */
+static bool concerns(const struct record_view *record, uint64_t person)
+{
+    struct effect_person effect;
+    enum effect_kind kind;
+    struct slice body;
+    size_t offset = 0;
+
+    if (effect_speaker(record) == person)
+        return true;
+    if (record->header.kind != RECORD_MERGED && record->header.kind != RECORD_UNMERGED)
+        return false;
+    while ((kind = effect_next(record, &offset, &body)) != 0) {
+        if (kind != EFFECT_PERSON)
+            continue;
+        effect_copy(body, &effect, sizeof(effect));
+        if (effect.person == person)
+            return true;
+    }
+    return false;
+}
+
+/* One chain to what it tells next before a seq: of those who were merged, and of those who were
+ * one with the person, none has much that is not told. */
+static enum status go_before(struct reading *reading, uint64_t before, struct read_chain *chain)
 {
     struct record_view record;
     enum status status = STATUS_OK;
 
-    for (unsigned i = 0; status == STATUS_OK && *seq >= before && i < READ_RECORDS_MAX; i++) {
-        status = journal_read(reading->journal, *seq, &record);
-        if (status == STATUS_OK)
-            *seq = record.header.person_prev;
+    for (unsigned i = 0; chain->seq != 0 && i < READ_RECORDS_MAX; i++) {
+        status = journal_read(reading->journal, chain->seq, &record);
+        if (status != STATUS_OK ||
+            (chain->seq < before && (chain->whose == 0 || concerns(&record, chain->whose))))
+            return status;
+        chain->seq = record.header.person_prev;
     }
+    if (chain->whose != 0)
+        chain->seq = 0; /* what is not the person's is never told as its own */
     return status;
+}
+
+static bool is_theirs(const struct read_chains *chains, uint64_t person)
+{
+    for (unsigned i = 0; i < chains->count; i++)
+        if (chains->of[i].person == person)
+            return true;
+    return false;
 }
 
 enum status read_chains(struct reading *reading, uint64_t person, uint64_t before,
@@ -103,22 +146,21 @@ enum status read_chains(struct reading *reading, uint64_t person, uint64_t befor
 {
     struct record_view record;
     enum status status = STATUS_OK;
-    bool found = before == 0;
 
     out->count = 0;
     add_chains(reading, person, out);
-    if (before == 0)
-        return STATUS_OK;
-    status = journal_read(reading->journal, before, &record);
+    if (before != 0)
+        status = journal_read(reading->journal, before, &record);
+    if (status == STATUS_OK && before != 0 && !is_theirs(out, record.header.person))
+        return STATUS_NOT_FOUND;
     for (unsigned i = 0; status == STATUS_OK && i < out->count; i++) {
-        if (out->people[i] == record.header.person) {
-            out->seqs[i] = record.header.person_prev;
-            found = true;
-        } else {
-            status = go_before(reading, before, &out->seqs[i]);
-        }
+        struct read_chain *chain = &out->of[i];
+        if (before != 0 && chain->person == record.header.person && before < chain->seq)
+            chain->seq = before; /* at once: a history may be long */
+        if (before != 0 || chain->whose != 0)
+            status = go_before(reading, before != 0 ? before : UINT64_MAX, chain);
     }
-    return status == STATUS_OK && !found ? STATUS_NOT_FOUND : status;
+    return status;
 }
 
 uint64_t read_newest(const struct read_chains *chains)
@@ -126,15 +168,25 @@ uint64_t read_newest(const struct read_chains *chains)
     uint64_t newest = 0;
 
     for (unsigned i = 0; i < chains->count; i++)
-        newest = chains->seqs[i] > newest ? chains->seqs[i] : newest;
+        newest = chains->of[i].seq > newest ? chains->of[i].seq : newest;
     return newest;
 }
 
-void read_go_on(struct read_chains *chains, uint64_t seq, uint64_t prev)
+enum status read_go_on(struct reading *reading, struct read_chains *chains,
+                       const struct record_view *told)
 {
-    for (unsigned i = 0; i < chains->count; i++)
-        if (chains->seqs[i] == seq)
-            chains->seqs[i] = prev;
+    const uint64_t seq = told->header.seq, prev = told->header.person_prev;
+    enum status status = STATUS_OK;
+
+    for (unsigned i = 0; status == STATUS_OK && i < chains->count; i++) {
+        struct read_chain *chain = &chains->of[i];
+        if (chain->seq != seq)
+            continue;
+        chain->seq = prev;
+        if (chain->whose != 0)
+            status = go_before(reading, seq, chain);
+    }
+    return status;
 }
 
 /* --- whom to look at ---------------------------------------------------------------------- */

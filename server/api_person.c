@@ -58,10 +58,12 @@ static bool leads_here(struct reading *reading, uint64_t person, const struct pe
         struct person_row one;
         struct task_row task;
         struct state_edge edge;
-        uint64_t last_seq, place = hash_place(hash);
-        if ((state_read_person(reading->state, chains.people[i], &one, &task, &last_seq) &&
+        uint64_t last_seq, place = hash_place(hash), number = chains.of[i].person;
+        if (chains.of[i].whose != 0)
+            continue; /* it is one with them no more */
+        if ((state_read_person(reading->state, number, &one, &task, &last_seq) &&
              hash_equal(one.phone, hash)) ||
-            (state_read_edge_next(reading->state, chains.people[i], EDGE_PHONE, place, &edge) &&
+            (state_read_edge_next(reading->state, number, EDGE_PHONE, place, &edge) &&
              edge.other == place))
             return true;
     }
@@ -436,15 +438,18 @@ static void write_report_event(struct reading *reading, struct text *out,
         text_string(out, ",\"unknown_word\":true");
 }
 
-/* It happened to somebody who is the same one now. */
-static void write_merged(struct reading *reading, struct text *out, uint64_t person)
+/* It happened to somebody who is, or was, the same one. */
+static void write_whose(struct reading *reading, struct text *out, uint64_t person,
+                        const struct record_view *record)
 {
     struct person_row row;
     struct task_row task;
-    uint64_t last_seq;
+    uint64_t last_seq, whose = effect_speaker(record);
 
-    if (state_read_person(reading->state, person, &row, &task, &last_seq))
-        api_add_id(reading->api, out, "person", ID_PERSON, row.first_ms, person);
+    if (whose == 0)
+        whose = record->header.person;
+    if (whose != person && state_read_person(reading->state, whose, &row, &task, &last_seq))
+        api_add_id(reading->api, out, "person", ID_PERSON, row.first_ms, whose);
 }
 
 void write_event(struct reading *reading, struct text *out, uint64_t person,
@@ -460,8 +465,7 @@ void write_event(struct reading *reading, struct text *out, uint64_t person,
     text_uint(out, record->header.now_ms);
     write_member_text(out, "kind",
                       slice_of(record_kind_name((enum record_kind)record->header.kind)));
-    if (record->header.person != person)
-        write_merged(reading, out, record->header.person);
+    write_whose(reading, out, person, record);
     if (record->erased)
         text_string(out, ",\"erased\":true");
     if (effect_find(record, EFFECT_OPTIN, &optin, sizeof(optin))) {
@@ -501,7 +505,7 @@ static enum status run_history(struct reading *reading, struct pending *pending,
             text_char(out, ',');
         write_event(reading, out, pending->read.number, &record);
         last = seq;
-        read_go_on(&chains, seq, record.header.person_prev);
+        status = read_go_on(reading, &chains, &record);
         seq = read_newest(&chains);
     }
     text_char(out, ']');

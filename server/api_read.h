@@ -86,18 +86,23 @@ const char *story_state(const struct task_story *story);
 /* Members of a person, each with a comma before it. */
 void write_edges(struct reading *reading, struct text *out, uint64_t person);
 
-/* The histories of who is one now. */
-#define READ_CHAINS_MAX 17
+/* The histories of who is one now, and, of those whom they were one with, what they said then. */
+#define READ_CHAINS_MAX 33
 struct read_chains {
     unsigned count;
-    uint64_t people[READ_CHAINS_MAX];
-    uint64_t seqs[READ_CHAINS_MAX]; /* the newest record of each that is not told yet; 0: none */
+    struct read_chain {
+        uint64_t person;
+        uint64_t seq;   /* of the newest record that is not told yet; 0: none */
+        uint64_t whose; /* only what concerns this one is told; 0: all of it */
+    } of[READ_CHAINS_MAX];
 };
 /* From before a record of theirs on; 0: from the newest. NOT_FOUND: it is none of theirs. */
 enum status read_chains(struct reading *reading, uint64_t person, uint64_t before,
                         struct read_chains *out);
 uint64_t read_newest(const struct read_chains *chains); /* 0: that was all */
-void read_go_on(struct read_chains *chains, uint64_t seq, uint64_t prev);
+/* Behind a record that has been told. */
+enum status read_go_on(struct reading *reading, struct read_chains *chains,
+                       const struct record_view *told);
 
 /* --- api_person.c ---------------------------------------------------------------- */
 

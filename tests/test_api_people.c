@@ -44,14 +44,19 @@ static int list(const char *key, const char *query)
     return ask_as(key, line, "");
 }
 
-static void merge(void)
+static void be_one(const char *verb)
 {
     char line[128], body[128];
 
-    snprintf(line, sizeof(line), "POST /v1/people/%s/merge", one);
+    snprintf(line, sizeof(line), "POST /v1/people/%s/%s", one, verb);
     snprintf(body, sizeof(body), "{\"other\":\"%s\"}", other);
     rig.world.now_ms += 1000;
     assert_answer(ask_as(manager, line, body), 200);
+}
+
+static void merge(void)
+{
+    be_one("merge");
 }
 
 static void assert_body_says(const char *format, const char *id)
@@ -91,11 +96,23 @@ static void who_is_one_now_is_shown_from_both_sides(void **state)
     assert_body_says("\"merged_into\":\"%s\",\"merged\":[]", one);
 }
 
-static void the_histories_of_who_is_one_are_one(void **state)
+/* From before the newest record of this kind on. */
+static void history_before(const char *who, const char *kind)
 {
     char line[64];
     const char *at;
 
+    assert_answer(get(sk, who, "/history"), 200);
+    at = strstr(rig.body, kind);
+    assert_non_null(at);
+    while (at > rig.body && strncmp(at, "\"seq\":", 6) != 0)
+        at--;
+    snprintf(line, sizeof(line), "/history?before=%llu", strtoull(at + 6, NULL, 10));
+    assert_answer(get(sk, who, line), 200);
+}
+
+static void the_histories_of_who_is_one_are_one(void **state)
+{
     (void)state;
     merge();
     assert_answer(get(sk, one, "/history"), 200);
@@ -105,15 +122,43 @@ static void the_histories_of_who_is_one_are_one(void **state)
     assert_answer(get(sk, other, "/history"), 200);
     assert_int_equal(count_of("\"kind\":\"optin\""), 1);
 
-    /* From before the newest opt-in on: that of the other one is older. */
-    assert_answer(get(sk, one, "/history"), 200);
-    at = strstr(rig.body, "\"kind\":\"optin\"");
-    while (at > rig.body && strncmp(at, "\"seq\":", 6) != 0)
-        at--;
-    snprintf(line, sizeof(line), "/history?before=%llu", strtoull(at + 6, NULL, 10));
-    assert_answer(get(sk, one, line), 200);
+    /* That of the other one is older. */
+    history_before(one, "\"kind\":\"optin\"");
     assert_int_equal(count_of("\"kind\":\"optin\""), 2);
     assert_int_equal(count_of("\"kind\":\"merged\""), 0);
+}
+
+static void who_is_two_again_has_what_it_said_while_one(void **state)
+{
+    char who[64];
+
+    (void)state;
+    merge();
+    opt_in("{\"email\":\"dana@example.com\",\"company\":\"Second\"}", who);
+    assert_string_equal(who, one);
+    opt_in("{\"phone\":\"+12155550147\",\"company\":\"Not hers\"}", who);
+    be_one("unmerge");
+    opt_in("{\"email\":\"dana@example.com\",\"company\":\"Third\"}", who);
+    assert_string_equal(who, other);
+
+    assert_answer(get(sk, other, "/history"), 200);
+    assert_int_equal(count_of("\"kind\":\"optin\""), 3);
+    assert_int_equal(count_of("\"kind\":\"merged\""), 1);
+    assert_int_equal(count_of("\"kind\":\"unmerged\""), 1);
+    assert_body_has("\"company\":\"Second\"");
+    assert_int_equal(count_of("Not hers"), 0);
+    assert_int_equal(count_of("+12155550147"), 0);
+    history_before(other, "\"kind\":\"unmerged\"");
+    assert_int_equal(count_of("\"kind\":\"optin\""), 2);
+    history_before(other, "\"kind\":\"merged\"");
+    assert_int_equal(count_of("\"kind\":\"optin\""), 1);
+
+    assert_answer(get(sk, one, "/history"), 200);
+    assert_body_says("\"kind\":\"optin\",\"person\":\"%s\"", other);
+    merge(); /* told once, also by two ways */
+    assert_answer(get(sk, one, "/history"), 200);
+    assert_int_equal(count_of("\"kind\":\"optin\""), 6);
+    assert_int_equal(count_of("\"kind\":\"unmerged\""), 1);
 }
 
 /* --- how somebody is reached ---------------------------------------------------------------------
@@ -292,6 +337,7 @@ int main(void)
         TEST(who_may_be_another_one_is_shown),
         TEST(who_is_one_now_is_shown_from_both_sides),
         TEST(the_histories_of_who_is_one_are_one),
+        TEST(who_is_two_again_has_what_it_said_while_one),
         TEST(a_number_that_was_replaced_is_not_shown_again),
         TEST(what_a_form_says_beside_them_is_not_shown),
         TEST(a_second_number_is_shown_until_it_is_wrong),
