@@ -413,11 +413,32 @@ static void write_by_hand(struct reading *reading, struct text *out,
         api_add_id(reading->api, out, "other", ID_PERSON, row.first_ms, other);
 }
 
-void write_happened(struct reading *reading, struct text *out, const struct record_view *record)
+/* Whom it was about, told to the one or to the other. */
+static uint64_t other_of(const struct record_view *record, uint64_t person, uint64_t other)
+{
+    return other == person ? record->header.person : other;
+}
+
+/* Where the person stood behind it; where the record says nothing of this one, where whoever it is
+ * about did. */
+static bool find_state(const struct record_view *record, uint64_t person, struct person_row *out)
+{
+    struct effect_alone alone;
+
+    if (record->header.person != person && effect_find_alone(record, person, &alone)) {
+        *out = alone.row;
+        return true;
+    }
+    return effect_find_person(record, person, out) ||
+           effect_find_person(record, record->header.person, out);
+}
+
+void write_happened(struct reading *reading, struct text *out, uint64_t whom,
+                    const struct record_view *record)
 {
     struct effect_parked parked;
     struct effect_escalated escalated;
-    struct effect_person person;
+    struct person_row row;
     struct effect_moved moved;
     struct effect_merged merged;
     struct effect_signal signal;
@@ -427,9 +448,9 @@ void write_happened(struct reading *reading, struct text *out, const struct reco
     if (effect_find(record, EFFECT_MOVED, &moved, sizeof(moved)))
         write_by_hand(reading, out, record, &moved, 0);
     if (effect_find(record, EFFECT_MERGED, &merged, sizeof(merged)))
-        write_by_hand(reading, out, record, NULL, merged.other);
+        write_by_hand(reading, out, record, NULL, other_of(record, whom, merged.other));
     if (record->header.kind == RECORD_UNMERGED)
-        write_by_hand(reading, out, record, NULL, parted(record));
+        write_by_hand(reading, out, record, NULL, other_of(record, whom, parted(record)));
     if (effect_find(record, EFFECT_SIGNAL, &signal, sizeof(signal)))
         write_signal(reading, out, &signal);
     if (effect_find(record, EFFECT_WOKEN, &woken, sizeof(woken)))
@@ -441,8 +462,8 @@ void write_happened(struct reading *reading, struct text *out, const struct reco
         write_parked(reading, out, &parked);
     if (effect_find(record, EFFECT_ESCALATED, &escalated, sizeof(escalated)))
         write_escalated(reading, out, &escalated);
-    if (effect_find(record, EFFECT_PERSON, &person, sizeof(person)))
-        write_state(reading, out, &person.row);
+    if (find_state(record, whom, &row))
+        write_state(reading, out, &row);
     write_all_assigned(reading, out, record);
     write_hand(out, record);
 }

@@ -95,23 +95,11 @@ static void add_chains(struct reading *reading, uint64_t person, struct read_cha
 /* It said it, or became one with another by it, or somebody else again. */
 static bool concerns(const struct record_view *record, uint64_t person)
 {
-    struct effect_person effect;
-    enum effect_kind kind;
-    struct slice body;
-    size_t offset = 0;
+    struct person_row row;
 
-    if (effect_speaker(record) == person)
-        return true;
-    if (record->header.kind != RECORD_MERGED && record->header.kind != RECORD_UNMERGED)
-        return false;
-    while ((kind = effect_next(record, &offset, &body)) != 0) {
-        if (kind != EFFECT_PERSON)
-            continue;
-        effect_copy(body, &effect, sizeof(effect));
-        if (effect.person == person)
-            return true;
-    }
-    return false;
+    return effect_speaker(record) == person ||
+           ((record->header.kind == RECORD_MERGED || record->header.kind == RECORD_UNMERGED) &&
+            effect_find_person(record, person, &row));
 }
 
 /* One chain to what it tells next before a seq: of those who were merged, and of those who were

@@ -480,7 +480,7 @@ void write_event(struct reading *reading, struct text *out, uint64_t person,
     }
     if (record->header.kind == RECORD_REPEATED)
         write_content(reading, out, record);
-    write_happened(reading, out, record);
+    write_happened(reading, out, person, record);
     text_char(out, '}');
 }
 

@@ -125,7 +125,9 @@ void write_known(struct reading *reading, struct text *out, const struct person_
 /* The payload's, in memory of the journal; empty: nothing is known, or it was erased. */
 struct slice read_known(struct reading *reading, const struct person_row *row);
 /* Of an event of its history: the step, what it waits for, the escalation, how things stood then,
- * and whose the person or a task became. */
-void write_happened(struct reading *reading, struct text *out, const struct record_view *record);
+ * and whose the person or a task became. As it is told to `whom`, who may be another one than the
+ * record is of. */
+void write_happened(struct reading *reading, struct text *out, uint64_t whom,
+                    const struct record_view *record);
 
 #endif

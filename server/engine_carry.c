@@ -102,16 +102,6 @@ static void note_steps(struct carrying *carrying, const struct record_view *reco
     }
 }
 
-static bool find_row(const struct record_view *record, uint64_t person, struct person_row *out)
-{
-    struct effect_person effect;
-
-    if (!effect_find(record, EFFECT_PERSON, &effect, sizeof(effect)) || effect.person != person)
-        return false;
-    *out = effect.row;
-    return true;
-}
-
 /* What is due belongs to the run in which the person was until then: the last step of a round may
  * begin the next one. Other records have the first steps of a run that they begin. */
 static bool is_of_run_before(enum record_kind kind)
@@ -162,7 +152,7 @@ static void look_back(struct carrying *carrying)
         bool is_due = is_of_run_before((enum record_kind)record.header.kind);
         if (!is_due)
             note_steps(carrying, &record, waiting);
-        if (find_row(&record, person, &row)) {
+        if (effect_find_person(&record, person, &row)) {
             for (unsigned j = 0; row.cadence_ms == began_ms && j < carrying->to->steps.count; j++)
                 carrying->told[j] |= waiting[j];
             memset(waiting, 0, sizeof(waiting));

@@ -312,6 +312,25 @@ bool effect_find(const struct record_view *view, enum effect_kind kind, void *ou
     return true;
 }
 
+bool effect_find_person(const struct record_view *view, uint64_t person, struct person_row *out)
+{
+    struct effect_person effect;
+    enum effect_kind kind;
+    struct slice body;
+    size_t offset = 0;
+
+    while ((kind = effect_next(view, &offset, &body)) != 0) {
+        if (kind != EFFECT_PERSON)
+            continue;
+        effect_copy(body, &effect, sizeof(effect));
+        if (effect.person != person)
+            continue;
+        *out = effect.row;
+        return true;
+    }
+    return false;
+}
+
 static bool next_alone(const struct record_view *view, size_t *offset, struct effect_alone *out)
 {
     struct slice body;

@@ -502,6 +502,8 @@ void effect_copy(struct slice body, void *out, size_t bytes);
 bool effect_settings(const struct record_view *view, const struct effect_admin *effect,
                      struct slice *out);
 
+/* The row that the record gives this person; false: none. */
+bool effect_find_person(const struct record_view *view, uint64_t person, struct person_row *out);
 /* What the record says that this one is alone; false: nothing. */
 bool effect_find_alone(const struct record_view *view, uint64_t person, struct effect_alone *out);
 /* Of several people who are one, whose words the record holds; 0: it does not say. */

@@ -146,6 +146,8 @@ static void who_is_two_again_has_what_it_said_while_one(void **state)
     assert_int_equal(count_of("\"kind\":\"merged\""), 1);
     assert_int_equal(count_of("\"kind\":\"unmerged\""), 1);
     assert_body_has("\"company\":\"Second\"");
+    assert_body_says("\"kind\":\"unmerged\",\"person\":\"%s\",\"by\":\"m\",\"note\":null,", one);
+    assert_body_says("\"other\":\"%s\",\"stage\":\"optin\"", one);
     assert_int_equal(count_of("Not hers"), 0);
     assert_int_equal(count_of("+12155550147"), 0);
     history_before(other, "\"kind\":\"unmerged\"");
