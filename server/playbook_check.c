@@ -510,6 +510,8 @@ void playbook_check(struct reading *reading)
     const struct check *ready[LOOKS_MAX];
     unsigned count = 0;
 
+    if (reading->complaint_count == PLAYBOOK_COMPLAINTS_MAX)
+        return; /* of what was said against the form, not all is known: no section is sound */
     /* Chosen before any of them complains. */
     for (unsigned i = 0; i < CHECK_COUNT; i++) {
         if (is_ready(reading, &checks[i]))

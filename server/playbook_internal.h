@@ -51,6 +51,7 @@ struct tree {
 };
 
 /* One playbook being read. */
+#define PLAYBOOK_COMPLAINTS_MAX 100 /* whoever mends a hundred may look again */
 struct reading {
     struct playbook *playbook;
     struct playbook_arena *arena;

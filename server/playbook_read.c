@@ -11,18 +11,16 @@
 #include "proto/must.h"
 #include "server/playbook_internal.h"
 
-#define COMPLAINTS_MAX 100
-
 void playbook_complain(struct reading *reading, struct playbook_place at, const char *format, ...)
 {
     char buffer[512];
     va_list arguments;
 
-    if (reading->complaint_count == COMPLAINTS_MAX)
-        return; /* whoever mends a hundred may look again */
+    if (reading->complaint_count == PLAYBOOK_COMPLAINTS_MAX)
+        return;
     if (!reading->complaints)
         reading->complaints =
-            playbook_alloc(reading->scratch, COMPLAINTS_MAX * sizeof(*reading->complaints));
+            playbook_alloc(reading->scratch, PLAYBOOK_COMPLAINTS_MAX * sizeof(*reading->complaints));
     va_start(arguments, format);
     vsnprintf(buffer, sizeof(buffer), format, arguments);
     va_end(arguments);

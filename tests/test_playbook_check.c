@@ -301,6 +301,26 @@ static void a_mistake_of_form_does_not_hide_one_of_meaning_elsewhere(void **stat
                       "5:1: a cap of 0 forbids every contact\n");
 }
 
+/* Also those that are not told any more. */
+static void a_file_with_a_hundred_mistakes_is_refused(void **state)
+{
+    static char yaml[16 * 1024];
+    struct text out = text_over(yaml, sizeof(yaml) - 1);
+    const char *last;
+
+    (void)state;
+    text_string(&out, BASED "words:\n");
+    for (unsigned i = 0; i < 120; i++)
+        text_printf(&out, "  word_%u: [1, 2]\n", i);
+    text_string(&out, "cadences:\n"
+                      "  new_lead: {title: N, for: prospects, then: nurture, steps: [{id: a}]}\n");
+    yaml[out.length] = '\0';
+    assert_null(try_slice(slice_of(yaml)));
+    last = strstr(complaints, "\n104:");
+    assert_non_null(last);
+    assert_null(strstr(last, "\n105:"));
+}
+
 /* --- stages ---------------------------------------------------------------------------------- */
 
 #define THREE                                                                                      \
@@ -537,6 +557,7 @@ int main(void)
         cmocka_unit_test(a_canonical_form_has_a_size_and_no_byte_more),
         cmocka_unit_test(all_mistakes_of_a_file_are_told_in_its_order),
         cmocka_unit_test(a_mistake_of_form_does_not_hide_one_of_meaning_elsewhere),
+        cmocka_unit_test(a_file_with_a_hundred_mistakes_is_refused),
         cmocka_unit_test(sections_on_one_line_are_told_apart),
         cmocka_unit_test(a_stage_that_nobody_reaches_is_told),
         cmocka_unit_test(a_transition_to_nowhere_is_told),
