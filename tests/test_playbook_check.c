@@ -306,7 +306,7 @@ static void a_file_with_a_hundred_mistakes_is_refused(void **state)
 {
     static char yaml[16 * 1024];
     struct text out = text_over(yaml, sizeof(yaml) - 1);
-    const char *last;
+    unsigned told = 0;
 
     (void)state;
     text_string(&out, BASED "words:\n");
@@ -316,9 +316,9 @@ static void a_file_with_a_hundred_mistakes_is_refused(void **state)
                       "  new_lead: {title: N, for: prospects, then: nurture, steps: [{id: a}]}\n");
     yaml[out.length] = '\0';
     assert_null(try_slice(slice_of(yaml)));
-    last = strstr(complaints, "\n104:");
-    assert_non_null(last);
-    assert_null(strstr(last, "\n105:"));
+    for (const char *at = complaints; (at = strchr(at, '\n')) != NULL; at++)
+        told++;
+    assert_int_equal(told, 100);
 }
 
 /* --- stages ---------------------------------------------------------------------------------- */
