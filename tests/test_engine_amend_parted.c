@@ -110,6 +110,25 @@ static uint64_t call_other(const char *content)
     return open_call().number;
 }
 
+/* But not where the other one said it as well while they were one. */
+static void a_wish_from_before_a_merge_is_amended_behind_its_undo(void **unused)
+{
+    (void)unused;
+    for (unsigned both = 0; both <= 1; both++) {
+        two_with_mail();
+        report(tasks[1], OUTCOME_NO_ANSWER);
+        report(tasks[2], OUTCOME_DO_NOT_CONTACT);
+        assert_int_equal(merge(1, 2), STATUS_OK);
+        if (both)
+            world_report(&world, tasks[1], 1, REPORT_OUTCOME, OUTCOME_DO_NOT_CONTACT, "a1");
+        assert_int_equal(unmerge(1, 2), STATUS_OK);
+        amend(tasks[2], OUTCOME_NO_ANSWER);
+        assert_int_equal(!(person_of(2).flags & PERSON_DO_NOT_CONTACT), !both);
+        tear_down(NULL);
+        set_up(NULL);
+    }
+}
+
 /* Of tasks that told its words while the two were one. */
 static void what_was_sold_while_one_is_amended_while_one_again(void **unused)
 {
@@ -182,6 +201,7 @@ int main(void)
         TEST(a_sale_behind_an_undo_is_amended_of_either),
         TEST(what_somebody_said_while_it_was_merged_stays_behind_an_amendment),
         TEST(a_sale_from_before_a_merge_is_amended_behind_its_undo),
+        TEST(a_wish_from_before_a_merge_is_amended_behind_its_undo),
         TEST(what_was_sold_while_one_is_amended_while_one_again),
         TEST(what_was_said_before_stays_behind_an_amendment_while_one),
         TEST(a_sale_of_one_who_was_merged_twice_over_is_amended),
