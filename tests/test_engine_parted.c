@@ -403,67 +403,6 @@ static void a_promise_that_was_missed_is_not_kept_by_an_undo(void **unused)
     assert_int_equal(person_of(2).missed_s, promise_ms / 1000);
 }
 
-/* --- what is another one's ---------------------------------------------------------------- */
-
-/* An opt-in that names both is about a person, and no other one is reached by it. */
-static void an_opt_in_that_names_both_brings_nobody_the_others_mail(void **unused)
-{
-    (void)unused;
-    two_with_mail();
-    report(tasks[1], OUTCOME_DO_NOT_CONTACT);
-    assert_int_equal(merge(1, 2), STATUS_OK);
-    world_optin(&world, OTHER_PHONE, EMAIL, NULL, "three", INTAKE_CONSENT);
-    assert_int_equal(unmerge(1, 2), STATUS_OK);
-    later(0);
-    assert_true(tells(2, TASK_CALL, OTHER_EMAIL));
-    assert_false(tells(2, TASK_CALL, EMAIL));
-    assert_int_equal(find_person(NULL, EMAIL), 1);
-}
-
-/* As long as the one's own call was open, the other's, which came to be due, was not made. */
-static void a_call_that_gave_way_comes_behind_the_undo(void **unused)
-{
-    (void)unused;
-    two_with_mail();
-    report(tasks[2], OUTCOME_NO_ANSWER);
-    assert_int_equal(merge(1, 2), STATUS_OK);
-    assert_int_equal(person().call_why, CALL_RETRY);
-    later(DAY);
-    assert_int_equal(open_call().number, tasks[1]);
-    assert_int_equal(unmerge(1, 2), STATUS_OK);
-    later(DAY);
-    assert_true(tells(2, TASK_CALL, OTHER_PHONE));
-}
-
-/* What somebody who goes had of one who was merged into it before goes with it. */
-static void a_call_of_one_who_was_merged_before_comes_back(void **unused)
-{
-    (void)unused;
-    three();
-    report(tasks[2], OUTCOME_CONVERSATION);
-    assert_int_equal(merge(2, 3), STATUS_OK);
-    assert_true(tells(2, TASK_CALL, THIRD_PHONE));
-    assert_int_equal(merge(1, 2), STATUS_OK);
-    assert_int_equal(unmerge(1, 2), STATUS_OK);
-    later(0);
-    assert_true(tells(2, TASK_CALL, THIRD_PHONE));
-}
-
-/* The newest words are the one's, of a number that was wrong, which says nothing of the other's. */
-static void a_call_that_is_taken_over_shows_what_it_showed(void **unused)
-{
-    (void)unused;
-    two_with_mail();
-    world_optin(&world, THIRD_PHONE, EMAIL, NULL, "three", 0);
-    report(tasks[1], OUTCOME_NO_ANSWER);
-    later(DAY);
-    assert_true(tells(1, TASK_CALL, THIRD_PHONE));
-    report(open_call().number, OUTCOME_WRONG_NUMBER);
-    assert_int_equal(open_call().number, 0);
-    assert_int_equal(merge(1, 2), STATUS_OK);
-    assert_true(tells(1, TASK_CALL, OTHER_PHONE));
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -487,10 +426,6 @@ int main(void)
         TEST(what_was_heard_since_is_not_taken_away),
         TEST(no_sale_is_less_than_nothing),
         TEST(a_promise_that_was_missed_is_not_kept_by_an_undo),
-        TEST(an_opt_in_that_names_both_brings_nobody_the_others_mail),
-        TEST(a_call_that_gave_way_comes_behind_the_undo),
-        TEST(a_call_of_one_who_was_merged_before_comes_back),
-        TEST(a_call_that_is_taken_over_shows_what_it_showed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
