@@ -94,6 +94,30 @@ void life_part_known(struct life *life, uint64_t theirs_seq, uint64_t before_seq
         life_know(life, text_slice(&news));
 }
 
+static struct slice name_of(bool phone)
+{
+    return phone ? SLICE("phone") : SLICE("email");
+}
+
+struct hash life_found(struct life *life, bool phone)
+{
+    struct slice value = known_of(life_known(life), KNOWN_FINDING, name_of(phone));
+
+    return value.length == 0
+               ? (struct hash){{0}}
+               : hash_of(life->engine->options.hash_key, phone ? HASH_PHONE : HASH_EMAIL,
+                         life->who->row.agency, value);
+}
+
+void life_forget_found(struct life *life, bool phone)
+{
+    char bytes[16];
+    struct text news = text_over(bytes, sizeof(bytes));
+
+    known_add(&news, &(struct known_item){.kind = KNOWN_FINDING, .name = name_of(phone)});
+    life_know(life, text_slice(&news));
+}
+
 struct slice life_written(struct life *life, const struct report *words)
 {
     struct engine *engine = life->engine;

@@ -331,8 +331,19 @@ static void end_company(struct undoing *undoing)
     *company = left;
 }
 
+/* What was found is the number, or the address, of one who goes. */
+static void part_found(struct undoing *undoing, bool phone)
+{
+    struct joining *joining = undoing->joining;
+    uint64_t whose =
+        company_whose(joining->engine, undoing->company, life_found(&joining->life, phone), phone);
+
+    if (whose != 0 && is_of(joining, whose, joining->other.number))
+        life_forget_found(&joining->life, phone);
+}
+
 /* Of what is known, that which the other one brought goes with it. */
-static void part_known(struct undoing *undoing)
+static void part_brought(struct undoing *undoing)
 {
     struct joining *joining = undoing->joining;
     const struct effect_merged *merged = &joining->merged;
@@ -345,6 +356,15 @@ static void part_known(struct undoing *undoing)
     else
         life_part_known(&joining->life, merged->other_before.known_seq,
                         merged->kept_before.known_seq);
+}
+
+static void part_known(struct undoing *undoing)
+{
+    part_brought(undoing);
+    if (undoing->joining->kept.row.known_seq != undoing->joining->turn->seq)
+        undoing->joining->life.has_known = false; /* it was another row's */
+    part_found(undoing, true);
+    part_found(undoing, false);
 }
 
 /* --- the record of the merge -------------------------------------------------------------- */

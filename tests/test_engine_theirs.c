@@ -124,8 +124,8 @@ static void what_a_report_finds_is_whose_it_was(void **unused)
         two_of_one_each(!phone);
         report(tasks[2], OUTCOME_NO_ANSWER);
         assert_int_equal(merge(1, 2), STATUS_OK);
-        world.finds = phone ? "{\"phone\":\"" OTHER_PHONE "\",\"role\":\"owner\"}"
-                            : "{\"email\":\"" OTHER_EMAIL "\",\"role\":\"owner\"}";
+        world.finds = phone ? "{\"phone\":\"" OTHER_PHONE "\",\"email\":\"" THIRD_EMAIL "\"}"
+                            : "{\"email\":\"" OTHER_EMAIL "\",\"phone\":\"" THIRD_PHONE "\"}";
         report(tasks[1], OUTCOME_NO_ANSWER);
         world.finds = NULL;
         assert_string_equal(life_known_value(KNOWN_FINDING, name),
@@ -134,8 +134,11 @@ static void what_a_report_finds_is_whose_it_was(void **unused)
         assert_true(hash_is_none(phone ? person().phone : person().email));
         assert_int_equal(phone ? find_person(OTHER_PHONE, NULL) : find_person(NULL, OTHER_EMAIL),
                          2);
-        assert_string_equal(life_known_value(KNOWN_FINDING, "role"), "owner");
+        assert_string_equal(life_known_value(KNOWN_FINDING, name), "");
+        assert_string_equal(life_known_value(KNOWN_FINDING, phone ? "email" : "phone"),
+                            phone ? THIRD_EMAIL : THIRD_PHONE);
         later(2 * HOUR);
+        assert_false(tells(1, phone ? TASK_EMAIL : TASK_CALL, phone ? OTHER_PHONE : OTHER_EMAIL));
         tear_down(NULL);
         set_up(NULL);
     }
