@@ -15,6 +15,7 @@ struct undoing {
     uint64_t known_seq;       /* what was known of it behind the merge */
     struct company *company;
     bool goes[1 + MERGED_MAX]; /* of each of those */
+    bool reviewed[2];          /* who stays, and who goes, is to be looked at */
 };
 
 /* --- who goes ----------------------------------------------------------------------------- */
@@ -101,14 +102,31 @@ static void share_wishes(struct undoing *undoing)
     }
 }
 
-/* Those whom it was taken for and who were one with it are not looked at any more. */
-static void note_review(struct engine *engine, struct engine_person *who)
-{
-    struct state_edge edge;
+#define REVIEWS_PARTED 8 /* at most: a record has no room for all that there may be */
 
-    who->row.flags &= (uint8_t)~PERSON_REVIEW;
-    if (state_edge_next(engine->options.state, who->number, EDGE_COLLIDES, 0, &edge))
-        who->row.flags |= PERSON_REVIEW;
+/* What is to be looked at because of words of those who go is looked at of them. */
+static void part_reviews(struct undoing *undoing)
+{
+    struct joining *joining = undoing->joining;
+    struct state *state = joining->engine->options.state;
+    struct state_edge edge;
+    uint64_t from = 0;
+    unsigned parted = 0;
+
+    undoing->reviewed[true] =
+        state_edge_next(state, joining->other.number, EDGE_COLLIDES, 0, &edge);
+    for (; state_edge_next(state, joining->kept.number, EDGE_COLLIDES, from, &edge);
+         from = edge.other + 1) {
+        bool goes = parted < REVIEWS_PARTED && is_others(undoing, edge.seq);
+        undoing->reviewed[goes] = true;
+        if (!goes)
+            continue;
+        parted++;
+        life_drop_edge(&joining->life, EDGE_COLLIDES, edge.other);
+        joining->life.who = &joining->other;
+        life_add_edge(&joining->life, EDGE_COLLIDES, edge.other);
+        joining->life.who = &joining->kept;
+    }
 }
 
 /* Those who go, or who stay, as one: nobody is stopped by what is not said of these. Calls of those
@@ -127,7 +145,9 @@ static void join_again(struct undoing *undoing, struct engine_person *who, bool 
             life_join(&joining->life, &company->of[i].who.row, !goes);
     row->open_tasks = before.open_tasks;
     row->known_seq = before.known_seq;
-    note_review(joining->engine, who);
+    row->flags &= (uint8_t)~PERSON_REVIEW;
+    if (undoing->reviewed[goes])
+        row->flags |= PERSON_REVIEW;
     row->marks &= (uint8_t)~PERSON_JOINED;
     if (count_of(undoing, goes) > 1)
         row->marks |= PERSON_JOINED;
@@ -402,6 +422,7 @@ enum status joining_undo(struct joining *joining, const struct command *command,
     add_as_it_was(&undoing);
     note_goers(&undoing);
     share_wishes(&undoing);
+    part_reviews(&undoing);
     join_again(&undoing, &joining->other, true);
     life_turn_to(&joining->life, &joining->kept);
     walk_tasks(&undoing, hand_over);

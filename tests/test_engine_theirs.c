@@ -115,6 +115,84 @@ static void a_consent_beside_the_ones_phone_takes_nothing_back_of_the_other_one(
     assert_int_equal(person_of(2).open_tasks, 0);
 }
 
+static bool is_reviewed(uint64_t person, uint64_t other)
+{
+    struct state_edge edge;
+
+    return (person_of(person).flags & PERSON_REVIEW) &&
+           state_edge_next(world.state, person, EDGE_COLLIDES, other, &edge) && edge.other == other;
+}
+
+/* By a consent, or by what is a third one's. */
+static void who_is_to_be_looked_at_is_whose_words_they_were(void **unused)
+{
+    (void)unused;
+    three();
+    report(tasks[2], OUTCOME_DO_NOT_CONTACT);
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    world.now_ms += MINUTE;
+    assert_int_equal(world_optin(&world, OTHER_PHONE, OTHER_EMAIL, NULL, "four", INTAKE_CONSENT),
+                     STATUS_OK);
+    assert_true(is_reviewed(1, 0));
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    assert_false(person().flags & PERSON_REVIEW);
+    assert_false(is_reviewed(1, 0));
+    assert_true(is_reviewed(2, 0));
+
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    opt_in_as(PHONE, THIRD_EMAIL, NULL, "five");
+    assert_true(is_reviewed(1, 3));
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    assert_true(is_reviewed(1, 3));
+    assert_true(is_reviewed(2, 0));
+    assert_false(is_reviewed(2, 3));
+}
+
+static unsigned count_reviews(uint64_t person)
+{
+    struct state_edge edge;
+    uint64_t from = 0;
+    unsigned count = 0;
+
+    for (; state_edge_next(world.state, person, EDGE_COLLIDES, from, &edge); from = edge.other + 1)
+        count++;
+    assert_int_equal(!!(person_of(person).flags & PERSON_REVIEW), count > 0);
+    return count;
+}
+
+static void who_were_one_are_not_looked_at_for_each_other(void **unused)
+{
+    (void)unused;
+    two_with_mail();
+    opt_in_as(PHONE, OTHER_EMAIL, NULL, "three");
+    assert_int_equal(count_reviews(1), 1);
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    assert_int_equal(count_reviews(1) + count_reviews(2), 0);
+}
+
+static void what_a_record_has_no_room_for_is_looked_at_of_the_one_that_is_left(void **unused)
+{
+    char email[32], words[16];
+
+    (void)unused;
+    two_with_mail();
+    for (unsigned i = 0; i < 10; i++) {
+        snprintf(email, sizeof(email), "%u@example.com", i);
+        opt_in_as(NULL, email, NULL, email);
+    }
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    for (unsigned i = 0; i < 10; i++) {
+        snprintf(email, sizeof(email), "%u@example.com", i);
+        snprintf(words, sizeof(words), "again %u", i);
+        opt_in_as(OTHER_PHONE, email, NULL, words);
+    }
+    assert_int_equal(count_reviews(1), 10);
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    assert_int_equal(count_reviews(1), 2);
+    assert_int_equal(count_reviews(2), 8);
+}
+
 /* Of the one's own call, by whoever had the other's before them. */
 static void what_a_report_finds_is_whose_it_was(void **unused)
 {
@@ -244,6 +322,9 @@ int main(void)
         TEST(an_opt_in_that_names_both_brings_nobody_the_others_mail),
         TEST(an_update_that_names_both_brings_nobody_the_others_phone_or_mail),
         TEST(a_consent_beside_the_ones_phone_takes_nothing_back_of_the_other_one),
+        TEST(who_is_to_be_looked_at_is_whose_words_they_were),
+        TEST(who_were_one_are_not_looked_at_for_each_other),
+        TEST(what_a_record_has_no_room_for_is_looked_at_of_the_one_that_is_left),
         TEST(what_a_report_finds_is_whose_it_was),
         TEST(a_call_that_gave_way_comes_behind_the_undo),
         TEST(a_call_of_one_who_was_merged_before_comes_back),
