@@ -114,6 +114,8 @@ static bool has_planned(const struct life *life, const struct task_row *task,
 {
     if (task->kind == TASK_STEP)
         return is_same_run(life, row, &life->before);
+    if (life->before.marks & PERSON_OWED)
+        return (row->marks & PERSON_OWED) || row->call_why == CALL_AGAIN;
     return row->call_ms != 0 && row->call_ms == life->before.call_ms &&
            row->call_why == life->before.call_why;
 }
@@ -167,13 +169,26 @@ static enum call_why why_of(enum task_kind kind)
     }
 }
 
-/* A time that was agreed is kept. */
+/* A time that was agreed is kept, and only a first response is owed beside it. */
 static void owe_call(struct person_row *row, const struct task_row *task, uint64_t now_ms)
 {
-    if (row->call_ms != 0 && row->call_why == CALL_AGREED)
+    enum call_why why = why_of((enum task_kind)task->kind);
+
+    if (row->call_ms == 0 || row->call_why != CALL_AGREED) {
+        row->call_ms = now_ms;
+        row->call_why = (uint8_t)why;
+    } else if (why == CALL_AGAIN) {
+        row->marks |= PERSON_OWED;
+    }
+}
+
+void alone_respond(struct person_row *row)
+{
+    row->marks &= (uint8_t)~PERSON_OWED;
+    if (row->call_why != CALL_AGAIN)
         return;
-    row->call_ms = now_ms;
-    row->call_why = (uint8_t)why_of((enum task_kind)task->kind);
+    row->call_ms = 0;
+    row->call_why = CALL_NOT;
 }
 
 /* Of the run that the person is in, or of the one before, and later in it than what waits. */

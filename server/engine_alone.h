@@ -61,6 +61,8 @@ bool life_begin_planner(struct life *own, const struct life *life, const struct 
 /* A task is withdrawn, and not because of what they said whose it is: it is owed to them. */
 void life_owe(struct life *life, const struct task_row *task);
 void alone_owe(struct person_row *row, const struct task_row *task, uint64_t now_ms);
+/* Somebody has called: no first response is owed any more. */
+void alone_respond(struct person_row *row);
 /* Each of several people who are one may have said it. What else is planned of them alone stays,
  * for when it is taken back. */
 void life_share_wish(struct life *life, const struct heard *heard);

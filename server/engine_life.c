@@ -67,9 +67,12 @@ static uint64_t earlier(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/* What is owed beside an agreed time is due since the opt-in that it is of. */
 uint64_t life_due_ms(const struct person_row *row)
 {
-    return earlier(earlier(row->step_ms, row->call_ms), row->held_ms);
+    uint64_t due_ms = earlier(earlier(row->step_ms, row->call_ms), row->held_ms);
+
+    return row->marks & PERSON_OWED ? earlier(due_ms, row->last_ms) : due_ms;
 }
 
 void life_end(struct life *life, struct record *record, bool always)
@@ -388,6 +391,7 @@ void life_stop(struct life *life, enum person_end end)
     row->cadence = row->step = 0;
     row->cadence_ms = row->step_ms = row->call_ms = 0;
     row->call_why = CALL_NOT;
+    row->marks &= (uint8_t)~PERSON_OWED;
     row->closed = (uint8_t)end;
     hold_none(row);
 }

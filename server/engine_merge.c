@@ -133,11 +133,18 @@ static void add_flags(struct person_row *row, const struct person_row *other)
         row->end = other->end;
 }
 
-/* A call that is agreed goes before one that is planned. */
+static bool is_owed_beside(const struct person_row *agreed, const struct person_row *other)
+{
+    return agreed->call_why == CALL_AGREED && other->call_why == CALL_AGAIN;
+}
+
+/* A call that is agreed goes before one that is planned; a first response is owed beside it. */
 static void add_call(struct person_row *row, const struct person_row *other)
 {
     bool agreed = row->call_why == CALL_AGREED;
 
+    if (is_owed_beside(row, other) || is_owed_beside(other, row))
+        row->marks |= PERSON_OWED;
     if (other->call_ms == 0 || (row->call_ms != 0 && agreed && other->call_why != CALL_AGREED) ||
         (row->call_ms != 0 && agreed == (other->call_why == CALL_AGREED) &&
          row->call_ms <= other->call_ms))
@@ -299,6 +306,8 @@ void life_join(struct life *life, const struct person_row *other, bool again)
     add_stage(life, other);
     add_flags(row, other);
     add_plans(life, other);
+    if (!again)
+        row->marks |= other->marks & PERSON_OWED;
     if (!again || other->call_why == CALL_AGREED)
         add_call(row, other);
 }

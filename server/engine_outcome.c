@@ -183,6 +183,7 @@ static bool is_agreed(const struct playbook_outcome *does, const struct heard *h
 
 /* What a robot reports changes nothing of what is planned; what was agreed is kept until another
  * time is, and needs no number: one may be found by then, and who named the time waits for us.
+ * A first response that is owed is not given by a robot.
  * Where it was a second number that was wrong, nobody has answered on the other one. */
 static void plan_call(struct life *life, const struct playbook_outcome *does,
                       const struct heard *heard)
@@ -196,6 +197,11 @@ static void plan_call(struct life *life, const struct playbook_outcome *does,
     row->calls = retries ? (uint16_t)(row->calls + 1) : 0;
     if (row->call_why == CALL_AGREED && !is_agreed(does, heard))
         return;
+    if (row->call_why == CALL_AGAIN && engine_is_robots(heard->channel)) {
+        if (!is_agreed(does, heard))
+            return;
+        row->marks |= PERSON_OWED;
+    }
     life_plan_call(life, 0, CALL_NOT);
     if (is_agreed(does, heard)) {
         life_plan_call(life, heard->call_at_ms, CALL_AGREED);

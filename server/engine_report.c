@@ -357,9 +357,8 @@ static void hear_alone(struct hearing *hearing, const struct heard *heard)
     if (!life_begin_alone(alone, hearing->life))
         return;
     count_attempt(hearing, alone, heard);
-    if (alone->who->row.call_why == CALL_AGAIN &&
-        (heard->channel == TASK_CALL || heard->channel == TASK_RESEARCH))
-        life_plan_call(alone, 0, CALL_NOT);
+    if (heard->channel == TASK_CALL || heard->channel == TASK_RESEARCH)
+        alone_respond(&alone->who->row);
     life_learn(alone, heard->outcome, heard->contact_ms);
     life_hear(alone, heard);
     life_share_wish(hearing->life, heard);

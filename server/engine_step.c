@@ -447,10 +447,29 @@ static enum record_kind call_due(struct life *life)
     return effect.skip == SKIP_NONE ? RECORD_STEP : RECORD_SKIPPED;
 }
 
+/* Beside a time that is agreed, which stands. */
+static enum record_kind response_due(struct life *life)
+{
+    struct person_row *person = &life->who->row;
+    struct effect_step effect = {.due_ms = person->due_ms,
+                                 .playbook = person->playbook,
+                                 .channel = TASK_CALL,
+                                 .why = CALL_AGAIN};
+
+    effect.skip = (uint8_t)call_cannot(life, CALL_AGAIN, life_call_queue(life));
+    if (effect.skip == SKIP_NONE)
+        effect.task = life_respond(life, asked_ms(life));
+    person->marks &= (uint8_t)~PERSON_OWED;
+    life_effect(life, EFFECT_STEP, &effect, sizeof(effect));
+    return effect.skip == SKIP_NONE ? RECORD_STEP : RECORD_SKIPPED;
+}
+
 enum record_kind life_due(struct life *life)
 {
     const struct person_row *row = &life->who->row;
 
+    if (row->marks & PERSON_OWED)
+        return response_due(life);
     if (row->held_ms != 0 && row->held_ms == row->due_ms)
         return held_due(life);
     if (row->call_ms != 0 && (row->step_ms == 0 || row->call_ms < row->step_ms))

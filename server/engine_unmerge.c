@@ -256,6 +256,7 @@ static void hand_over(struct undoing *undoing, const struct task_row *task)
         alone_owe(row, task, joining->turn->now_ms);
     } else if (is_response(task)) {
         alone_owe(row, task, task->lease_until_ms);
+        row->marks &= (uint8_t)~PERSON_OWED; /* it is given; a time that is agreed stands */
     }
 }
 
@@ -297,8 +298,11 @@ static void settle_plans(struct life *life)
         life_stop(life, (enum person_end)row->closed);
         return;
     }
-    if (row->call_why != CALL_AGREED && life_has_call(life))
-        life_plan_call(life, 0, CALL_NOT);
+    if (life_has_call(life)) {
+        row->marks &= (uint8_t)~PERSON_OWED;
+        if (row->call_why != CALL_AGREED)
+            life_plan_call(life, 0, CALL_NOT);
+    }
     if (row->held_ms <= life->turn->now_ms) {
         row->held_ms = 0;
         row->held_cadence = row->held_step = 0;

@@ -101,6 +101,7 @@ enum person_mark {
     PERSON_UNHAPPY = 1, /* was last heard to be unsatisfied; before this was noted, `end` says it */
     PERSON_JOINED = 2,  /* others are merged into it, and each of them has a row alone */
     PERSON_PARTED = 4,  /* some of what it said stands in the history of whom it was one with */
+    PERSON_OWED = 8,    /* a first response, as by CALL_AGAIN, beside a time that is agreed */
 };
 
 /* Why a person is called again. Stored; append only. */
