@@ -71,10 +71,10 @@ static bool is_promised(const struct task_row *row)
 static uint32_t priority_of(struct engine *engine, const struct task_row *row)
 {
     const struct playbook *playbook = registry_playbook(engine->options.registry, row->playbook);
+    const struct playbook_step *step = playbook_step(playbook, row->cadence, row->step);
 
-    if (row->cadence > 0 && row->cadence <= playbook->cadences.count && row->step > 0 &&
-        row->step <= playbook->cadences.items[row->cadence - 1].steps.count)
-        return playbook->cadences.items[row->cadence - 1].steps.items[row->step - 1].priority;
+    if (step != NULL && step->priority != PLAYBOOK_NO_COUNT)
+        return step->priority;
     if (row->segment > 0 && row->segment <= playbook->segments.count)
         return playbook->segments.items[row->segment - 1].priority;
     return PRIORITY_USUAL;

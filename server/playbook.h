@@ -263,7 +263,7 @@ struct playbook_step {
     struct slice queue;        /* "": the channel's */
     struct slice resource;     /* people, products, papers that it takes */
     struct playbook_span late_max;
-    uint32_t priority; /* 0 to 100 */
+    uint32_t priority; /* 0 to 100; NO_COUNT: the segment's */
     struct playbook_rule when;
 };
 

@@ -171,7 +171,7 @@ static const struct field step_fields[] = {
     {"queue", FIELD_NAME, AT(playbook_step, queue)},
     {"resource", FIELD_TEXT, AT(playbook_step, resource)},
     {"late_max", FIELD_SPAN, AT(playbook_step, late_max), .unless = "2d"},
-    {"priority", FIELD_COUNT, AT(playbook_step, priority), .unless = "50", .most = 100},
+    {"priority", FIELD_COUNT, AT(playbook_step, priority), .most = 100},
     {"when", FIELD_RULE, AT(playbook_step, when)},
 };
 SHAPE(step, playbook_step, "a step", .has_id = true, .most = PLAYBOOK_STEPS_MAX);

@@ -275,6 +275,34 @@ static void the_higher_priority_goes_first(void **unused)
     assert_int_equal(open_call(1).rank_ms - open_call(2).rank_ms, 80 * (DAY / 100));
 }
 
+static void a_step_goes_by_its_own_priority_or_by_its_segments(void **unused)
+{
+    static const char settings[] =
+        "{\"id\":\"acme.p\",\"agency\":\"acme\",\"version\":1,\"yaml\":\"name: p\\ntitle: P\\n"
+        "based_on: default\\ncadences:\\n  mine: {title: M, for: prospects, then: nurture, short: "
+        "y, "
+        "steps: [\\n"
+        "    {id: a, after: 2d, channel: email, kind: offer, queue: calls, template: t, priority: "
+        "30},\\n"
+        "    {id: b, after: 9d, channel: email, kind: offer, queue: calls, template: t}]}\\n"
+        "segments: [{id: all, cadence: mine, sla: hour, escalation: usual, priority: 90}]\\n\"}";
+
+    (void)unused;
+    assert_int_not_equal(world_admin(&world, ENTITY_PLAYBOOK, settings), 0);
+    choose_playbook("{\"id\":\"acme\",\"playbook\":\"acme.p\"}");
+    world.now_ms = 1700060400000;
+    end(opt_in(1), 1, OUTCOME_NO_ANSWER);
+    for (unsigned i = 0; i < 2; i++) {
+        struct task_row mail;
+        world_live(&world, person(1).step_ms + HOUR);
+        mail = world_open_task(&world, 1, TASK_EMAIL);
+        assert_int_equal(mail.kind, TASK_STEP);
+        assert_int_equal(mail.rank_ms, mail.not_before_ms + DEADLINE_MS +
+                                           (100 - (i == 0 ? 30 : 90)) * (DAY / 100));
+        end(mail.number, 1, OUTCOME_DELIVERED);
+    }
+}
+
 /* Fresh opt-ins come faster than they are called, by rank; the cold one is served all the same. */
 static void under_constant_load_the_cold_one_is_served_within_a_day(void **unused)
 {
@@ -397,6 +425,7 @@ int main(void)
         TEST(a_cold_call_is_ranked_behind_a_day_of_fresh_ones_at_most),
         TEST(a_passed_deadline_moves_no_cold_call_back),
         TEST(the_higher_priority_goes_first),
+        TEST(a_step_goes_by_its_own_priority_or_by_its_segments),
         TEST(under_constant_load_the_cold_one_is_served_within_a_day),
         TEST(the_cold_are_taken_up_again_not_more_than_so_many_a_day),
         TEST(who_must_not_or_cannot_be_called_is_left_alone),
