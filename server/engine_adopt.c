@@ -37,21 +37,31 @@ static bool date_tasks(struct life *life)
     return count > 0;
 }
 
+bool engine_find_came_from(struct engine *engine, uint64_t optin_seq, struct origin *out)
+{
+    struct effect_received received;
+    struct effect_optin decision;
+    struct record_view record;
+
+    if (journal_batch_read(engine->options.journal, optin_seq, &record) != STATUS_OK)
+        return false;
+    if (effect_find(&record, EFFECT_OPTIN, &decision, sizeof(decision)))
+        *out = (struct origin){decision.site, decision.source, decision.campaign};
+    else if (effect_find(&record, EFFECT_RECEIVED, &received, sizeof(received)))
+        *out = (struct origin){received.site, received.source, received.campaign};
+    else
+        return false;
+    return true;
+}
+
 /* Where calls to the person go was told by its task alone. */
 static void note_site(struct life *life)
 {
     struct person_row *row = &life->who->row;
-    struct effect_received received;
-    struct effect_optin decided;
-    struct record_view record;
+    struct origin origin;
 
-    if (row->site != 0 ||
-        journal_batch_read(life->engine->options.journal, row->optin_seq, &record) != STATUS_OK)
-        return;
-    if (effect_find(&record, EFFECT_OPTIN, &decided, sizeof(decided)))
-        row->site = decided.site;
-    else if (effect_find(&record, EFFECT_RECEIVED, &received, sizeof(received)))
-        row->site = received.site;
+    if (row->site == 0 && engine_find_came_from(life->engine, row->optin_seq, &origin))
+        row->site = origin.site;
 }
 
 static bool was_never_worked(const struct person_row *row)

@@ -106,6 +106,13 @@ struct task_origin {
 };
 /* False: there was never such a task. */
 bool engine_find_origin(struct engine *engine, uint64_t task, struct task_origin *out);
+
+/* By which site the opt-in of this record came, and from where. False: it is none. */
+struct origin {
+    uint32_t site, source, campaign;
+};
+bool engine_find_came_from(struct engine *engine, uint64_t optin_seq, struct origin *out);
+
 /* As a record is applied: before all of it, and for each task's row in it. */
 void engine_keep_origins(struct engine *engine, uint64_t seq);
 void engine_note_origin(struct engine *engine, const struct record_view *record,
@@ -354,6 +361,7 @@ uint32_t life_queue(struct life *life, struct slice name);
 
 /* Where calls to the person go; 0: its agency has no queue for them. */
 uint32_t life_call_queue(struct life *life);
+uint32_t life_call_queue_at(struct life *life, uint32_t site); /* for what came by that site */
 
 /* A task of the person as it begins: told of the newest opt-in, on no queue, with no deadline. */
 void life_new_task(struct life *life, enum task_channel channel, enum task_kind kind,

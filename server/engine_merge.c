@@ -247,7 +247,8 @@ static void keep_call(struct joining *joining, const struct task_row *call)
     if (call->number == 0)
         return;
     life_new_task(life, TASK_CALL, (enum task_kind)call->kind, &open);
-    open.queue = life_call_queue(life);
+    open.site = call->site;
+    open.queue = life_call_queue_at(life, call->site);
     if (open.queue == 0)
         open.queue = call->queue;
     open.optin_seq = call->optin_seq;

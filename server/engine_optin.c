@@ -191,15 +191,21 @@ static bool can_be_hastened(const struct task_row *open, uint64_t deadline_ms)
     return open->kind != TASK_FIRST_RESPONSE && deadline_ms < open->deadline_ms;
 }
 
+/* The source stands with a call where it is not the person's. */
+static void note_source(const struct life *life, struct task_row *row, const struct origin *origin)
+{
+    const struct person_row *person = &life->who->row;
+
+    row->own_source = origin->source != person->source || origin->campaign != person->campaign;
+    row->source = row->own_source ? origin->source : 0;
+    row->campaign = row->own_source ? origin->campaign : 0;
+}
+
 /* Its call is about this opt-in, also where the newest words of the person are others. */
 static void tell_optin(const struct life *life, struct task_row *row,
                        const struct effect_optin *decision)
 {
-    const struct person_row *person = &life->who->row;
-
-    row->own_source = decision->source != person->source || decision->campaign != person->campaign;
-    row->source = row->own_source ? decision->source : 0;
-    row->campaign = row->own_source ? decision->campaign : 0;
+    note_source(life, row, &(struct origin){decision->site, decision->source, decision->campaign});
     if (row->optin_seq == decision->optin_seq)
         return;
     row->optin_seq = decision->optin_seq;
@@ -368,6 +374,20 @@ static void decide_facts(struct engine *engine, const struct effect_received *fa
     life_end(&life, record, true);
 }
 
+/* It counts where the opt-in came from that it tells, and is done by whom that came to. */
+static void keep_origin(struct life *life, struct task_row *task)
+{
+    struct origin origin;
+
+    if (!engine_find_came_from(life->engine, task->optin_seq, &origin))
+        return;
+    note_source(life, task, &origin);
+    if (task->channel != TASK_CALL || task->site == origin.site)
+        return;
+    task->site = origin.site;
+    task->queue = life_call_queue_at(life, origin.site);
+}
+
 uint64_t life_respond(struct life *life, uint64_t asked_ms)
 {
     const struct person_row *row = &life->who->row;
@@ -381,6 +401,7 @@ uint64_t life_respond(struct life *life, uint64_t asked_ms)
     }
     life_begin_response(life, unreachable, life->turn->now_ms, &task);
     task.flags |= TASK_LEARNT;
+    keep_origin(life, &task);
     if (!unreachable)
         engine_promise_day(life->engine, &task, asked_ms);
     life_open_task(life, &task, life->turn->now_ms);

@@ -69,7 +69,7 @@ enum skip life_cannot(struct life *life, enum task_channel channel, uint32_t que
 
 /* Calls to people of a stage may have a queue of their own. `calls` is what a stage says that has
  * none: then they go where the site's calls go. */
-uint32_t life_call_queue(struct life *life)
+uint32_t life_call_queue_at(struct life *life, uint32_t site)
 {
     const struct person_row *row = &life->who->row;
     const struct registry *registry = life->engine->options.registry;
@@ -82,7 +82,12 @@ uint32_t life_call_queue(struct life *life)
         queue = life_queue(life, own);
     if (queue != 0)
         return queue;
-    return registry_call_queue(registry, row->agency, registry_lasting_site(registry, row->site));
+    return registry_call_queue(registry, row->agency, registry_lasting_site(registry, site));
+}
+
+uint32_t life_call_queue(struct life *life)
+{
+    return life_call_queue_at(life, life->who->row.site);
 }
 
 static uint32_t queue_of(struct life *life, const struct playbook_step *step)

@@ -176,6 +176,62 @@ static void a_call_that_a_merge_opens_anew_counts_where_it_came_from(void **unus
     assert_int_equal(call.own_source ? call.campaign : person_of(2).campaign, 80);
 }
 
+/* Also where that was not its first one. */
+static void a_response_that_comes_back_counts_where_its_opt_in_came_from(void **unused)
+{
+    struct task_row call;
+
+    (void)unused;
+    assert_int_equal(world_optin(&world, PHONE, NULL, NULL, "one", 0), STATUS_OK);
+    world.source = 8;
+    world.campaign = 80;
+    assert_int_equal(world_optin(&world, OTHER_PHONE, NULL, NULL, "two", 0), STATUS_OK);
+    report(world.settlement.optin.task, OUTCOME_NO_ANSWER);
+    world.source = 9;
+    world.campaign = 90;
+    world.now_ms += MINUTE;
+    assert_int_equal(world_optin(&world, OTHER_PHONE, NULL, NULL, "three", 0), STATUS_OK);
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    later(0);
+    call = open_task(2, TASK_CALL);
+    assert_int_equal(call.kind, TASK_FIRST_RESPONSE);
+    assert_true(call.own_source);
+    assert_int_equal(call.source, 9);
+    assert_int_equal(call.campaign, 90);
+}
+
+/* A merge, and the undo of another one, leave it with those to whom the opt-in came. */
+static void a_response_that_comes_back_is_done_where_its_opt_in_came(void **unused)
+{
+    uint32_t site = world.site, other, queue;
+    struct task_row call;
+
+    (void)unused;
+    queue = make_queue("acme.two");
+    other = world_admin(&world, ENTITY_SITE,
+                        "{\"id\":\"two\",\"agency\":\"acme\",\"queue\":\"acme.two\"}");
+    world.site = other;
+    assert_int_equal(world_optin(&world, PHONE, NULL, NULL, "one", 0), STATUS_OK);
+    world.site = site;
+    assert_int_equal(world_optin(&world, OTHER_PHONE, NULL, NULL, "two", 0), STATUS_OK);
+    world.site = other;
+    assert_int_equal(world_optin(&world, "+12155550199", NULL, NULL, "three", 0), STATUS_OK);
+    report(world.settlement.optin.task, OUTCOME_SOLD);
+    assert_int_equal(merge(2, 3), STATUS_OK);
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    assert_int_equal(unmerge(1, 2), STATUS_OK);
+    later(0);
+    call = open_task(2, TASK_CALL);
+    assert_int_equal(call.site, site);
+    assert_int_equal(call.queue, world.queue);
+    report(open_call().number, OUTCOME_NO_ANSWER); /* the only one left has the other's */
+    assert_int_equal(merge(1, 2), STATUS_OK);
+    call = open_call();
+    assert_int_equal(call.site, site);
+    assert_int_not_equal(call.queue, queue);
+}
+
 /* --- steps -------------------------------------------------------------------------------- */
 
 /* Mails of steps that are open, by the ids of the steps: "a b". Each was sent by then. */
@@ -490,6 +546,8 @@ int main(void)
         TEST(a_retry_that_was_planned_is_planned_again),
         TEST(a_call_in_hand_of_the_other_ones_comes_when_its_lease_ends),
         TEST(a_call_that_a_merge_opens_anew_counts_where_it_came_from),
+        TEST(a_response_that_comes_back_counts_where_its_opt_in_came_from),
+        TEST(a_response_that_comes_back_is_done_where_its_opt_in_came),
         TEST(a_step_that_was_sent_while_one_does_not_come_again),
         TEST(a_run_of_both_goes_on_for_both),
         TEST(a_run_goes_on_in_another_version_and_back),
