@@ -67,12 +67,34 @@ static void check_step_form(struct reading *reading, const struct playbook_step 
             id);
 }
 
+/* A date's moment lies up to a day sooner behind the beginning, by the hour of that. */
+static uint64_t earliest_of(const struct playbook_step *step)
+{
+    uint64_t offset = offset_of(step), spread = is_by_date(step) ? DAY_MS : 0;
+
+    return offset > spread ? offset - spread : 0;
+}
+
+/* Steps come in their order: one that is due before the one above it waits for that. */
+static bool may_wait_too_long(const struct playbook_step *before, const struct playbook_step *step)
+{
+    uint64_t last = offset_of(before), first = earliest_of(step);
+
+    return is_by_date(before) != is_by_date(step) && last > first &&
+           last - first > playbook_span_about(step->late_max);
+}
+
 static void check_order(struct reading *reading, const struct playbook_step *before,
                         const struct playbook_step *step)
 {
     if (are_comparable(before, step) && offset_of(step) < offset_of(before))
         SAY(reading, step->at, "step '%s' comes before '%s', which stands above it", step->id.bytes,
             before->id.bytes);
+    else if (may_wait_too_long(before, step))
+        SAY(reading, step->at,
+            "step '%s' waits for '%s', which stands above it, and may be too late by then: give it "
+            "a longer `late_max`, or put it first",
+            step->id.bytes, before->id.bytes);
 }
 
 static bool has_form(const struct playbook_step *step)

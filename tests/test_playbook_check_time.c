@@ -24,6 +24,26 @@ static void a_step_earlier_than_the_one_before_is_told(void **state)
                       "7:5: step 'b' comes before 'a', which stands above it\n");
 }
 
+static void a_step_that_may_be_too_late_behind_another_is_told(void **state)
+{
+    (void)state;
+    assert_complaints(BASED "cadences:\n  x: {" CADENCE ", steps: [\n"
+                            "    {id: a, after: 1d, " STEP "},\n"
+                            "    {id: b, day: 1, at: \"10:00\", late_max: 4h, " STEP "},\n"
+                            "    {id: c, after: 30h, late_max: 3h, " STEP "},\n"
+                            "    {id: d, day: 2, at: \"06:00\", late_max: 1m, " STEP "},\n"
+                            "    {id: e, day: 3, at: \"00:30\", late_max: 1m, " STEP "}]}\n",
+                      "7:5: step 'b' waits for 'a', which stands above it, and may be too late by "
+                      "then: give it a longer `late_max`, or put it first\n"
+                      "8:5: step 'c' waits for 'b', which stands above it, and may be too late by "
+                      "then: give it a longer `late_max`, or put it first\n");
+    assert_complaints(BASED "cadences:\n  x: {" CADENCE ", steps: [\n"
+                            "    {id: a, after: 1d, " STEP "},\n"
+                            "    {id: b, day: 1, at: \"10:00\", late_max: 14h, " STEP "},\n"
+                            "    {id: c, after: 30h, late_max: 4h, " STEP "}]}\n",
+                      "");
+}
+
 static void a_step_without_its_time_or_its_words_is_told(void **state)
 {
     (void)state;
@@ -359,6 +379,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_step_earlier_than_the_one_before_is_told),
+        cmocka_unit_test(a_step_that_may_be_too_late_behind_another_is_told),
         cmocka_unit_test(a_step_without_its_time_or_its_words_is_told),
         cmocka_unit_test(a_step_without_time_to_be_done_in_is_told),
         cmocka_unit_test(a_cadence_without_end_is_told),
