@@ -259,8 +259,8 @@ void town_check_record(struct town *town, const struct record *record)
 /* --- calls ---------------------------------------------------------------------------------------
  */
 
-/* By the hours that the state has where they live, as the table of homes says. Who has named a time
- * and no number may live in any of them. */
+/* By the hours that the state has where they live, as the table of homes says: of calls, not of
+ * visits. Who has named a time and no number may live in any of them. */
 void town_check_call(struct town *town, const struct resident *resident,
                      const struct task_row *task)
 {
@@ -268,7 +268,7 @@ void town_check_call(struct town *town, const struct resident *resident,
     struct civil local;
     unsigned minute;
 
-    if (task->kind == TASK_FIRST_RESPONSE || resident->shares_phone ||
+    if (!has_hours(task->channel) || task->kind == TASK_FIRST_RESPONSE || resident->shares_phone ||
         (task->kind == TASK_AGREED && !resident->has_phone))
         return;
     zone_civil(simulate_zone(home), town->now_ms, &local);

@@ -46,6 +46,22 @@ class Simulations(Scenario):
             self.assertGreater(came["person_years_a_minute"], 1_000_000)
         told("simulated_years", came["orphans"], int(came["person_years"]), "person-years left somebody without a next step")
 
+    def test_a_visit_keeps_no_hours_of_calls(self):
+        visiting = self.folder / "visiting.yaml"
+        visiting.write_text("""based_on: default
+name: visiting
+title: Visiting
+caps: {per_day: 8, calls_per_day: 2, gap: 0s}
+cadences:
+  new_lead: {title: N, for: prospects, then: nurture, steps: [
+    {id: letter, after: 0s, channel: email, kind: offer, template: t},
+    {id: visit, after: 1h, channel: visit, kind: offer, script: s}]}
+""")
+        came = json.loads(self.simulate("--people", 300, "--years", 1, "--seed", 5, "--playbook", visiting, "--json"))
+        self.assertGreater(came["tasks.visit"], 100)
+        self.assertGreater(came["checked.hours"], 100)
+        self.assertEqual(0, came["broken.hours"])
+
     def test_bad_words_say_what_to_do(self):
         for words, hint in (
             (["--people", "1"], "say --people N, --years Y and --seed S"),
