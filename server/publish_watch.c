@@ -90,12 +90,13 @@ static void submit_popped(struct publish_queue *queue, struct publish_head *head
         (void)tell_popped(queue, head);
 }
 
-/* The first time that it is known of every queue who is gone. */
+/* The first time that it is known of every queue who is gone: where nothing was ever put (all of it
+ * is parked), nobody is. */
 static void note_watched(struct publish *publish)
 {
     for (uint32_t number = 1; number <= publish->highest; number++) {
         const struct publish_queue *queue = publish->queues[number];
-        if (queue != NULL && queue->open_tasks > 0 && !queue->watched)
+        if (queue != NULL && queue->open_tasks > 0 && queue->newest > 0 && !queue->watched)
             return;
     }
     publish->watched = true;

@@ -282,6 +282,16 @@ static void nothing_open_is_watched_at_once(void **state)
     assert_true(outlet_until(is_watched, NULL, 1000));
 }
 
+static void a_queue_of_which_all_is_parked_is_not_waited_for(void **state)
+{
+    (void)state;
+    outlet_put(1, 1700000000100);
+    state_queue(outlet->state, 2)->open_tasks++;
+    outlet_flush();
+    outlet_launch();
+    assert_true(outlet_until(is_watched, NULL, 1000));
+}
+
 /* --- reconcile --------------------------------------------------------------------------- */
 
 static void add_member(const char *member)
@@ -570,6 +580,7 @@ int main(void)
         LIST_TEST(list_is_not_judged_by_a_state_that_lags),
         TEST(watched_is_told_once_when_pops_of_all_queues_are_settled),
         TEST(nothing_open_is_watched_at_once),
+        TEST(a_queue_of_which_all_is_parked_is_not_waited_for),
         TEST(start_takes_out_what_should_not_stand_there),
         LIST_TEST(start_takes_out_what_should_not_stand_there),
         TEST(start_clears_a_queue_without_open_tasks),
