@@ -69,6 +69,17 @@ static bool may_be_woken(struct life *life, const struct command_wake *wake, uin
            !life_find_open(life, TASK_CALL, &open);
 }
 
+/* Days on which the person cannot be called are none of those that have so many: what waits for a
+ * window are the calls of the 24 hours until it closes. */
+static uint64_t skip_shut_days(struct life *life, uint64_t slot_ms)
+{
+    const struct task_row call = {.kind = TASK_WAKE, .channel = TASK_CALL};
+    struct life_window window;
+
+    life_window(life, &call, slot_ms, &window);
+    return window.closes_ms > DAY_MS ? later(slot_ms, window.closes_ms - DAY_MS) : slot_ms;
+}
+
 enum status engine_decide_wake(struct engine *engine, const struct command *command,
                                const struct turn *turn, struct record *record,
                                struct settlement *settlement)
@@ -82,8 +93,8 @@ enum status engine_decide_wake(struct engine *engine, const struct command *comm
     if (!engine_load_person(engine, wake->person, &who) || who.row.agency != wake->agency)
         return settlement->status = STATUS_NOT_FOUND;
     playbook = playbook_of(engine, who.row.agency);
-    effect.at_ms = next_slot(engine, playbook, who.row.agency, turn->now_ms);
     life_begin(&life, engine, turn, &who);
+    effect.at_ms = skip_shut_days(&life, next_slot(engine, playbook, who.row.agency, turn->now_ms));
     if (playbook->graveyard.per_day == 0 || !may_be_woken(&life, wake, effect.at_ms))
         return settlement->status = STATUS_CONFLICT;
     who.row.call_ms = effect.at_ms;

@@ -365,6 +365,29 @@ static void the_cold_are_taken_up_again_not_more_than_so_many_a_day(void **unuse
         assert_int_equal(open_call(number).kind, TASK_WAKE);
 }
 
+/* Those of the days on which nobody is called do not come together when somebody is again. */
+static void the_cold_of_a_shut_week_are_not_taken_up_on_one_day(void **unused)
+{
+    static const char settings[] =
+        "{\"id\":\"acme.p\",\"agency\":\"acme\",\"version\":1,\"yaml\":\"name: p\\ntitle: P\\n"
+        "based_on: default\\ngraveyard: {cold_after: 6mo, per_day: 3}\\n"
+        "calendars: {calling: {hours: {mon: '09:00-17:00'}, holidays: []}}\\n\"}";
+    uint64_t call_ms[12];
+
+    (void)unused;
+    assert_int_not_equal(world_admin(&world, ENTITY_PLAYBOOK, settings), 0);
+    choose_playbook("{\"id\":\"acme\",\"playbook\":\"acme.p\"}");
+    for (unsigned i = 0; i < 12; i++)
+        end(opt_in_alone(i), 1, OUTCOME_NOT_INTERESTED);
+    world.now_ms += 181 * DAY;
+    for (uint64_t number = 1; number <= 12; number++) {
+        assert_status(wake(number), STATUS_OK);
+        call_ms[number - 1] = world.settlement.call_ms;
+    }
+    for (unsigned i = 3; i < 12; i++)
+        assert_true(call_ms[i] - call_ms[i - 3] > 5 * DAY);
+}
+
 static void who_must_not_or_cannot_be_called_is_left_alone(void **unused)
 {
     (void)unused;
@@ -407,7 +430,8 @@ static void who_was_given_up_is_found_again(void **unused)
     world.now_ms += 200 * DAY;
     assert_status(wake(1), STATUS_OK);
     assert_int_equal(person(1).closed, PERSON_WORKED);
-    assert_int_equal(person(1).due_ms, world.now_ms);
+    assert_int_equal(person(1).due_ms, world.settlement.call_ms);
+    assert_true(person(1).due_ms < world.now_ms + DAY);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -428,6 +452,7 @@ int main(void)
         TEST(a_step_goes_by_its_own_priority_or_by_its_segments),
         TEST(under_constant_load_the_cold_one_is_served_within_a_day),
         TEST(the_cold_are_taken_up_again_not_more_than_so_many_a_day),
+        TEST(the_cold_of_a_shut_week_are_not_taken_up_on_one_day),
         TEST(who_must_not_or_cannot_be_called_is_left_alone),
         TEST(nobody_is_woken_who_is_another_one),
         TEST(who_was_given_up_is_found_again),
