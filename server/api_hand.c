@@ -18,7 +18,8 @@ const char *hand_denial(enum denial denial)
         [DENIED_STAGE_LOST] = "that version has no stage of the id that the person is in: move the "
                               "person to another stage first, or add the stage",
         [DENIED_MERGED] = "the person was merged into another one: ask for that one",
-        [DENIED_NOT_MERGED] = "the other one is not merged into this person",
+        [DENIED_NOT_MERGED] = "the other one is not merged into this person itself: into whom says "
+                              "its `merged_into`, and of several merges the last is undone first",
         [DENIED_SAME] = "that is the same person",
         [DENIED_TOO_MANY] = "too many people are merged into one already",
         [DENIED_STEPS_FAR] = "a step that is over for the person stands more than 32 behind the "
