@@ -281,6 +281,24 @@ static void a_phone_that_was_found_opens_the_call(void **unused)
     assert_int_equal(world.settlement.optin.person, 1);
 }
 
+/* What is looked for once more where nothing was found at first. */
+static void a_phone_that_an_amendment_brings_opens_the_call(void **unused)
+{
+    uint64_t task = unreachable();
+
+    (void)unused;
+    report(task, OUTCOME_RESEARCHED);
+    assert_int_equal(open_call().number, 0);
+    world.now_ms += MINUTE;
+    world.finds = "{\"phone\":\"" PHONE "\",\"email\":\"" EMAIL "\"}";
+    assert_int_equal(world_report(&world, task, 1, REPORT_AMEND, OUTCOME_RESEARCHED, "a1"),
+                     STATUS_OK);
+    world.finds = NULL;
+    assert_int_equal(open_call().kind, TASK_FIRST_RESPONSE);
+    assert_int_equal(open_call().deadline_ms, world.now_ms + 5 * MINUTE);
+    assert_int_not_equal(open_task(1, TASK_EMAIL).number, 0);
+}
+
 static void a_phone_of_somebody_else_is_for_a_manager(void **unused)
 {
     uint64_t task;
@@ -402,6 +420,7 @@ int main(void)
         TEST(later_calls_need_none),
         TEST(what_is_found_while_it_is_held_stays_with_the_person),
         TEST(a_phone_that_was_found_opens_the_call),
+        TEST(a_phone_that_an_amendment_brings_opens_the_call),
         TEST(a_phone_of_somebody_else_is_for_a_manager),
         TEST(what_is_no_phone_is_refused),
         TEST(nothing_found_leaves_an_end_or_a_next_step),
