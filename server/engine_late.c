@@ -186,6 +186,7 @@ enum status hearing_amend(struct hearing *hearing)
     life_amend(hearing->life, &past, &heard);
     if (reached)
         life_reach(hearing->life);
+    life_check_owner(hearing->life);
     amended = life_amended(hearing->life, &past);
     engine_effect(hearing->record, EFFECT_AMENDED, &amended, sizeof(amended));
     amend_alone(hearing, &heard);

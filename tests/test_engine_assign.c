@@ -300,6 +300,19 @@ static void who_does_not_work_the_next_stage_s_queue_owns_nobody_there(void **un
     assert_int_equal(owner_of(1), BEN);
 }
 
+static void nor_does_who_amends_an_outcome_to_one_that_leads_there(void **unused)
+{
+    uint64_t task = opt_in(1);
+
+    (void)unused;
+    make_queue("{\"id\":\"acme.customers\",\"agency\":\"acme\"}");
+    set(ENTITY_AGENT, ANN, "{\"id\":\"ann\",\"agency\":\"acme\",\"queues\":[\"acme.calls\"]}");
+    assert_int_equal(say(task, 1, OUTCOME_NO_ANSWER, "ann"), STATUS_OK);
+    assert_int_equal(owner_of(1), ANN);
+    assert_int_equal(world_report(&world, task, 1, REPORT_AMEND, OUTCOME_SOLD, "ann"), STATUS_OK);
+    assert_int_equal(owner_of(1), 0);
+}
+
 #define WITH_AGENTS(test) cmocka_unit_test_setup_teardown(test, set_up_with_agents, tear_down)
 
 int main(void)
@@ -322,6 +335,7 @@ int main(void)
         WITH_AGENTS(a_manager_who_is_away_gets_nothing),
         WITH_AGENTS(with_everybody_away_for_a_week_the_robots_go_on_and_nothing_is_lost),
         WITH_AGENTS(who_does_not_work_the_next_stage_s_queue_owns_nobody_there),
+        WITH_AGENTS(nor_does_who_amends_an_outcome_to_one_that_leads_there),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
