@@ -22,6 +22,7 @@ struct hearing {
     struct life *alone;   /* of whose words the task tells, where several are one */
     struct report words;  /* what the report says */
     struct news news;     /* of it: what is found out */
+    bool reached;         /* by that, in a new way */
     struct slice payload; /* the report as it is stored */
     bool unknown_word;    /* its outcome is a dialer's word that means nothing to the playbook */
 };
@@ -31,8 +32,11 @@ void hearing_begin(struct hearing *hearing, enum record_kind kind, uint64_t cont
 /* INVALID: somebody who can be told has answers that cannot be. Of a stream they are kept as they
  * are, and the record says so. */
 enum status hearing_read_words(struct hearing *hearing);
-/* What it brings is known from now on. True: the person can be reached in a new way. */
-bool hearing_take_news(struct hearing *hearing);
+/* What it brings is known from now on. */
+void hearing_take_news(struct hearing *hearing);
+/* What comes of that, once the task at hand is dealt with: the first response, if none was
+ * possible; and the open call learns the number that it lacked. */
+void hearing_follow_news(struct hearing *hearing);
 /* What was heard. The value stands in the report's own words. */
 void hearing_listen(struct hearing *hearing, struct heard *out);
 enum status hearing_finish(struct hearing *hearing, enum status answer);

@@ -165,7 +165,6 @@ enum status hearing_amend(struct hearing *hearing)
     struct heard heard;
     struct effect_amended amended;
     enum status allowed;
-    bool reached;
 
     if (is_anothers(hearing))
         return engine_is_wish(hearing->report->outcome) ? hearing_late(hearing)
@@ -178,14 +177,13 @@ enum status hearing_amend(struct hearing *hearing)
     if (hearing_read_words(hearing) != STATUS_OK)
         return hearing_refuse(hearing, STATUS_INVALID);
     hearing_begin(hearing, RECORD_AMEND, past.contacted_ms);
-    reached = hearing_take_news(hearing);
+    hearing_take_news(hearing);
     hearing->settlement->delivery = hearing->report->delivery;
     hearing_listen(hearing, &heard);
     heard.said_ms = hearing->turn->now_ms;
     heard.contact_ms = past.contacted_ms;
     life_amend(hearing->life, &past, &heard);
-    if (reached)
-        life_reach(hearing->life);
+    hearing_follow_news(hearing);
     life_check_owner(hearing->life);
     amended = life_amended(hearing->life, &past);
     engine_effect(hearing->record, EFFECT_AMENDED, &amended, sizeof(amended));

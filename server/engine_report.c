@@ -11,6 +11,7 @@
 #include "proto/must.h"
 #include "proto/report.h"
 #include "proto/task.h"
+#include "server/engine_shown.h"
 
 /* A dialer's own word means what the person's playbook says. The call that was made counts whatever
  * it was called: one that is not known is no answer, flagged, because nobody hears of a refusal
@@ -140,15 +141,31 @@ enum status hearing_read_words(struct hearing *hearing)
     return STATUS_INVALID;
 }
 
-bool hearing_take_news(struct hearing *hearing)
+void hearing_take_news(struct hearing *hearing)
 {
     uint64_t known_seq = hearing->who.row.known_seq;
-    bool reached = life_take_news(hearing->life, &hearing->news);
 
+    hearing->reached = life_take_news(hearing->life, &hearing->news);
     if (hearing->who.row.known_seq != known_seq)
         hearing->record->payload = life_told(hearing->life, &hearing->words);
     life_named(hearing->life);
-    return reached;
+}
+
+static void tell_open_call(struct hearing *hearing)
+{
+    struct life *life = hearing->life;
+    struct task_row open;
+
+    if (life_find_open(life, TASK_CALL, &open) && open.number != hearing->report->task &&
+        open.number != life->ended_call && life_show_found(life, hearing->news.phone, &open))
+        life_add_to_task(life, &open, open.more_seq);
+}
+
+void hearing_follow_news(struct hearing *hearing)
+{
+    if (hearing->reached)
+        life_reach(hearing->life);
+    tell_open_call(hearing);
 }
 
 enum status hearing_finish(struct hearing *hearing, enum status answer)
@@ -162,15 +179,13 @@ enum status hearing_finish(struct hearing *hearing, enum status answer)
 
 static enum status finish_task(struct hearing *hearing, enum record_kind kind, uint64_t drop_seq)
 {
-    bool reached;
-
     hearing_begin(hearing, kind, 0);
-    reached = hearing_take_news(hearing);
+    hearing_take_news(hearing);
+    life_show_found(hearing->life, hearing->news.phone, &hearing->row);
     life_task_effect(hearing->life, &hearing->row, drop_seq);
     hearing->settlement->delivery = hearing->row.delivery;
     hearing->settlement->lease_until_ms = hearing->row.lease_until_ms;
-    if (reached)
-        life_reach(hearing->life);
+    hearing_follow_news(hearing);
     return hearing_finish(hearing, STATUS_OK);
 }
 
@@ -383,7 +398,6 @@ static enum status hear_outcome(struct hearing *hearing)
     enum outcome outcome = (enum outcome)hearing->report->outcome;
     const struct playbook_outcome *does = engine_trial(playbook, outcome, hearing->channel);
     struct heard heard;
-    bool reached;
 
     if (hearing->row.number == 0)
         return hearing_late(hearing);
@@ -398,7 +412,7 @@ static enum status hear_outcome(struct hearing *hearing)
     if (hearing_read_words(hearing) != STATUS_OK)
         return hearing_refuse(hearing, STATUS_INVALID);
     hearing_begin(hearing, RECORD_OUTCOME, does->attempt ? contact_at(hearing) : 0);
-    reached = hearing_take_news(hearing);
+    hearing_take_news(hearing);
     hearing_listen(hearing, &heard);
     hearing->settlement->waited_ms = heard.contact_ms - hearing->row.received_ms;
     life_hear_about(hearing->life, &hearing->row);
@@ -410,8 +424,7 @@ static enum status hear_outcome(struct hearing *hearing)
     hearing_tell_others(hearing, &hearing->who, &heard);
     if (outcome == OUTCOME_REFERRAL)
         life_refers(hearing->life, heard.value);
-    if (reached)
-        life_reach(hearing->life);
+    hearing_follow_news(hearing);
     life_check_owner(hearing->life);
     hear_alone(hearing, &heard);
     hearing->settlement->delivery = hearing->row.delivery;

@@ -135,6 +135,15 @@ static struct hash shown_by(struct life *life, const struct task_row *row)
     return hash_is_none(shown) ? found_by(life, row->known_seq) : shown;
 }
 
+bool life_show_found(struct life *life, struct hash phone, struct task_row *call)
+{
+    if (hash_is_none(phone) || call->channel != TASK_CALL || !hash_is_none(shown_by(life, call)))
+        return false;
+    call->known_seq = life->who->row.known_seq;
+    life_mark_shown(life, call);
+    return true;
+}
+
 bool life_shows_wrong(struct life *life, const struct task_row *row)
 {
     return !hash_is_none(life->wrong) && hash_equal(shown_by(life, row), life->wrong);

@@ -41,6 +41,10 @@ void life_hide_wrong(struct life *life, struct optin *newest);
  * and where what its channel needs is found instead. */
 void life_mark_shown(struct life *life, struct task_row *row);
 
+/* A number was found that is known by now, none: none was. True: the call showed none, and shows
+ * that one from now on. */
+bool life_show_found(struct life *life, struct hash phone, struct task_row *call);
+
 /* What was heard may be that the number which the task showed is wrong. A second one is the
  * person's no more; and where the newest opt-in says another one beside its own, that counts from
  * now on. Returns the channels that are used as before all the same, as bits. */
