@@ -301,7 +301,6 @@ void life_collide(struct life *life, uint64_t other);
 void life_reviewed(struct life *life);
 /* Whom the opt-in at hand names; who is not known leads to nobody (engine_refer.c). */
 void life_referred_by(struct life *life);
-void life_refers(struct life *life, struct slice whom);
 
 /* Whom no life was planned for yet, an outcome has ended (engine_tally.c). */
 bool engine_was_ended(const struct person_row *row);
@@ -486,6 +485,8 @@ enum status engine_may_end(const struct playbook *playbook, enum outcome outcome
 /* What it says about the person: the stage, a conversation, and that there was one then. */
 void life_learn(struct life *life, enum outcome outcome, uint64_t contact_ms);
 void life_note_sale(struct life *life, const struct heard *heard);
+/* Whom an outcome names, instead of the one whom its task had named; 0: nobody. */
+void life_refers(struct life *life, const struct heard *heard, uint64_t before);
 /* What comes next, and what was sold. */
 void life_hear(struct life *life, const struct heard *heard);
 /* It turns out to have been said before the last word about the person. Silences and "never again"
@@ -512,8 +513,7 @@ void engine_decide_update(struct engine *engine, const struct effect_received *f
                           uint64_t said_ms, const struct turn *turn, struct engine_person *who,
                           struct record *record);
 
-/* Somebody was found out how to reach: the first response, if none was possible.
- */
+/* Somebody was found out how to reach: the first response, if none was possible. */
 void life_reach(struct life *life);
 /* A first response from now on, or research of how to give one: its task; 0: it is planned, since
  * the agency has no queue for it. `asked_ms`: from then on the day counts by whose end it was

@@ -118,6 +118,38 @@ static void note_counted(struct past *past, const struct record_view *record,
     past->is_counted = true;
 }
 
+/* The first edge of that kind that the record puts to the person. */
+static bool find_edge(const struct record_view *record, enum edge_kind kind, uint64_t person,
+                      struct effect_edge *out)
+{
+    enum effect_kind effect;
+    struct slice body;
+    size_t offset = 0;
+
+    while ((effect = effect_next(record, &offset, &body)) != 0) {
+        if (effect != EFFECT_EDGE)
+            continue;
+        effect_copy(body, out, sizeof(*out));
+        if (out->kind == kind && out->person == person && !out->remove)
+            return true;
+    }
+    return false;
+}
+
+/* Unless another word about the task has taken that back since. */
+static void note_referred(const struct life *life, struct past *past,
+                          const struct record_view *record)
+{
+    struct effect_edge named;
+    struct state_edge edge;
+
+    if (find_edge(record, EDGE_REFERRED, life->who->number, &named) &&
+        state_edge_next(life->engine->options.state, named.person, EDGE_REFERRED, named.other,
+                        &edge) &&
+        edge.other == named.other && edge.seq == named.seq)
+        past->referred = named.other;
+}
+
 static void note_word(struct life *life, struct past *past, const struct record_view *record,
                       const struct person_row *row)
 {
@@ -131,6 +163,7 @@ static void note_word(struct life *life, struct past *past, const struct record_
     which = word_of_task(past, effect.task, (enum outcome)effect.outcome, &is_last);
     if (is_own) {
         note_counted(past, record, &effect, row);
+        note_referred(life, past, record);
         past->was_stopped |= stops_all(life, past, &effect);
         past->was_attempt |=
             engine_trial(life->playbook, (enum outcome)effect.outcome, past->channel)->attempt;
@@ -338,23 +371,6 @@ static void find_histories(const struct life *life, struct histories *out)
     }
 }
 
-static bool has_parted(const struct record_view *record, uint64_t person)
-{
-    struct effect_edge edge;
-    enum effect_kind kind;
-    struct slice body;
-    size_t offset = 0;
-
-    while ((kind = effect_next(record, &offset, &body)) != 0) {
-        if (kind != EFFECT_EDGE)
-            continue;
-        effect_copy(body, &edge, sizeof(edge));
-        if (edge.kind == EDGE_PARTED && edge.person == person)
-            return true;
-    }
-    return false;
-}
-
 /* Of another one's: what was said between the merge and its undo. */
 static bool is_in(const struct life *life, struct history *history,
                   const struct record_view *record)
@@ -362,10 +378,11 @@ static bool is_in(const struct life *life, struct history *history,
     uint64_t person = life->who->number;
     bool was_in = history->is_in;
     struct effect_alone alone;
+    struct effect_edge parted;
 
     if (record->header.person == person)
         return true;
-    if (record->header.kind == RECORD_UNMERGED && has_parted(record, person))
+    if (record->header.kind == RECORD_UNMERGED && find_edge(record, EDGE_PARTED, person, &parted))
         history->is_in = true;
     else if (record->header.kind == RECORD_MERGED && effect_find_alone(record, person, &alone) &&
              alone.comes)

@@ -19,6 +19,7 @@ struct past {
     struct person_row counted_row; /* as the outcome has left it, if no amendment says: */
     enum outcome counted;          /* what it is counted as, */
     uint8_t counted_cut;           /* and the cadence that it cut, by the newest amendment */
+    uint64_t referred;             /* whom the task named as sent, and nobody before; 0: none */
     bool is_counted;
     unsigned base_events; /* how many events there were since */
     bool has_before, has_after, has_base;

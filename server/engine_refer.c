@@ -65,10 +65,14 @@ void life_referred_by(struct life *life)
         life_add_edge(life, EDGE_REFERRED_BY, referrer.number);
 }
 
-void life_refers(struct life *life, struct slice whom)
+void life_refers(struct life *life, const struct heard *heard, uint64_t before)
 {
     struct engine_person referred;
 
-    if (find_whom(life, whom, &referred))
+    if (heard->outcome != OUTCOME_REFERRAL || !find_whom(life, heard->value, &referred))
+        referred.number = 0;
+    if (before != 0 && before != referred.number)
+        life_drop_edge(life, EDGE_REFERRED, before);
+    if (referred.number != 0)
         life_add_edge(life, EDGE_REFERRED, referred.number);
 }

@@ -422,8 +422,7 @@ static enum status hear_outcome(struct hearing *hearing)
     life_learn(hearing->life, outcome, heard.contact_ms);
     life_hear(hearing->life, &heard);
     hearing_tell_others(hearing, &hearing->who, &heard);
-    if (outcome == OUTCOME_REFERRAL)
-        life_refers(hearing->life, heard.value);
+    life_refers(hearing->life, &heard, 0);
     hearing_follow_news(hearing);
     life_check_owner(hearing->life);
     hear_alone(hearing, &heard);

@@ -403,6 +403,92 @@ static void an_outcome_referral_names_whom(void **unused)
     assert_referred(2, 1);
 }
 
+static void assert_referred_nobody(uint64_t referrer)
+{
+    struct state_edge edge;
+
+    assert_false(state_edge_next(world.state, referrer, EDGE_REFERRED, 0, &edge));
+}
+
+/* Within the minute. */
+static void amend_to(uint64_t task, enum outcome outcome, const char *whom)
+{
+    world.value = whom;
+    assert_int_equal(world_report(&world, task, 1, REPORT_AMEND, outcome, "a1"), STATUS_OK);
+    world.value = NULL;
+}
+
+static void an_amendment_to_referral_names_whom(void **unused)
+{
+    uint64_t task;
+
+    (void)unused;
+    task = opt_in("one");
+    world_optin(&world, "+12155550199", NULL, NULL, "other", 0);
+    report(task, OUTCOME_NO_ANSWER);
+    amend_to(task, OUTCOME_REFERRAL, "+12155550199");
+    assert_referred(1, 2);
+}
+
+static void an_amendment_takes_back_whom_the_outcome_named(void **unused)
+{
+    struct state_edge edge;
+    uint64_t task;
+
+    (void)unused;
+    task = opt_in("one");
+    world_optin(&world, "+12155550198", NULL, NULL, "two", 0);
+    world_optin(&world, "+12155550199", NULL, NULL, "three", 0);
+    world.value = "+12155550198";
+    report(task, OUTCOME_REFERRAL);
+    amend_to(task, OUTCOME_REFERRAL, "+12155550198");
+    assert_referred(1, 2);
+    amend_to(task, OUTCOME_REFERRAL, "+12155550199"); /* a slip of the pen */
+    assert_referred(1, 3);
+    assert_false(state_edge_next(world.state, 2, EDGE_REFERRED_BY, 0, &edge));
+    amend_to(task, OUTCOME_NO_ANSWER, NULL);
+    assert_referred_nobody(1);
+    assert_false(state_edge_next(world.state, 3, EDGE_REFERRED_BY, 0, &edge));
+    amend_to(task, OUTCOME_REFERRAL, "+12155550198");
+    assert_referred(1, 2);
+}
+
+/* By the one who was sent. */
+static void says_who_sent(const char *content)
+{
+    world.referred_by = PHONE;
+    assert_int_equal(world_optin(&world, "+12155550199", NULL, NULL, content, 0), STATUS_OK);
+    world.referred_by = NULL;
+}
+
+static void it_does_not_take_back_what_was_said_before(void **unused)
+{
+    uint64_t task;
+
+    (void)unused;
+    task = opt_in("one");
+    says_who_sent("two");
+    world.value = "+12155550199";
+    report(task, OUTCOME_REFERRAL);
+    amend_to(task, OUTCOME_NO_ANSWER, NULL);
+    assert_referred(1, 2);
+}
+
+static void nor_what_was_said_since_it_was_taken_back(void **unused)
+{
+    uint64_t task;
+
+    (void)unused;
+    task = opt_in("one");
+    world_optin(&world, "+12155550199", NULL, NULL, "two", 0);
+    world.value = "+12155550199";
+    report(task, OUTCOME_REFERRAL);
+    amend_to(task, OUTCOME_NO_ANSWER, NULL);
+    says_who_sent("three");
+    amend_to(task, OUTCOME_VOICEMAIL, NULL);
+    assert_referred(1, 2);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -427,6 +513,10 @@ int main(void)
         TEST(who_referred_is_found_by_phone_mail_or_id),
         TEST(somebody_unknown_or_oneself_leads_to_nobody),
         TEST(an_outcome_referral_names_whom),
+        TEST(an_amendment_to_referral_names_whom),
+        TEST(an_amendment_takes_back_whom_the_outcome_named),
+        TEST(it_does_not_take_back_what_was_said_before),
+        TEST(nor_what_was_said_since_it_was_taken_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
