@@ -32,6 +32,8 @@ void hearing_begin(struct hearing *hearing, enum record_kind kind, uint64_t cont
 /* INVALID: somebody who can be told has answers that cannot be. Of a stream they are kept as they
  * are, and the record says so. */
 enum status hearing_read_words(struct hearing *hearing);
+/* What is known of the person, if that is another thing by this record, stands in it. */
+void hearing_keep_known(struct hearing *hearing);
 /* What it brings is known from now on. */
 void hearing_take_news(struct hearing *hearing);
 /* What comes of that, once the task at hand is dealt with: the first response, if none was

@@ -31,8 +31,5 @@ enum status joining_undo(struct joining *joining, const struct command *command,
 /* What another one brought is not known any more, as far as nothing has changed it since; by the
  * record of theirs, and that of the person from before (engine_known.c). */
 void life_part_known(struct life *life, uint64_t theirs_seq, uint64_t before_seq);
-/* The number, or the address, that was found out of the person; none: none was. */
-struct hash life_found(struct life *life, bool phone);
-void life_forget_found(struct life *life, bool phone);
 
 #endif

@@ -25,8 +25,8 @@ struct slice life_known(struct life *life)
     if (life->who->row.known_seq == 0 ||
         journal_batch_read(engine->options.journal, life->who->row.known_seq, &record) !=
             STATUS_OK ||
-        report_decode(record.payload, &report) != STATUS_OK)
-        return life->known;
+        report_decode(record.payload, &report) != STATUS_OK || report.known.length == 0)
+        return life->known; /* or all of it was taken back */
     memcpy(engine->known_bytes, report.known.bytes, report.known.length);
     return life->known = (struct slice){engine->known_bytes, report.known.length};
 }

@@ -183,6 +183,7 @@ enum status hearing_amend(struct hearing *hearing)
     heard.said_ms = hearing->turn->now_ms;
     heard.contact_ms = past.contacted_ms;
     life_amend(hearing->life, &past, &heard);
+    hearing_keep_known(hearing);
     life_refers(hearing->life, &heard, past.referred);
     hearing_follow_news(hearing);
     life_check_owner(hearing->life);

@@ -141,13 +141,16 @@ enum status hearing_read_words(struct hearing *hearing)
     return STATUS_INVALID;
 }
 
+void hearing_keep_known(struct hearing *hearing)
+{
+    if (hearing->who.row.known_seq == hearing->turn->seq)
+        hearing->record->payload = life_told(hearing->life, &hearing->words);
+}
+
 void hearing_take_news(struct hearing *hearing)
 {
-    uint64_t known_seq = hearing->who.row.known_seq;
-
     hearing->reached = life_take_news(hearing->life, &hearing->news);
-    if (hearing->who.row.known_seq != known_seq)
-        hearing->record->payload = life_told(hearing->life, &hearing->words);
+    hearing_keep_known(hearing);
     life_named(hearing->life);
 }
 
@@ -421,6 +424,7 @@ static enum status hear_outcome(struct hearing *hearing)
     life_end_task(hearing->life, &hearing->row);
     life_learn(hearing->life, outcome, heard.contact_ms);
     life_hear(hearing->life, &heard);
+    hearing_keep_known(hearing);
     hearing_tell_others(hearing, &hearing->who, &heard);
     life_refers(hearing->life, &heard, 0);
     hearing_follow_news(hearing);

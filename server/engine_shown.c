@@ -47,7 +47,8 @@ static struct hash said_by(struct life *life, uint64_t seq, bool phone)
     return hash_in(life, engine->known, phone);
 }
 
-static struct hash found_by(struct life *life, uint64_t known_seq)
+/* The number that was known by then as found; empty: none was. */
+static struct slice found_in(struct life *life, uint64_t known_seq)
 {
     struct record_view record;
     struct report report;
@@ -55,8 +56,13 @@ static struct hash found_by(struct life *life, uint64_t known_seq)
     if (known_seq == 0 ||
         journal_batch_read(life->engine->options.journal, known_seq, &record) != STATUS_OK ||
         report_decode(record.payload, &report) != STATUS_OK)
-        return (struct hash){{0}};
-    return hash_said(life, known_of(report.known, KNOWN_FINDING, SLICE("phone")), true);
+        return (struct slice){0};
+    return known_of(report.known, KNOWN_FINDING, SLICE("phone"));
+}
+
+static struct hash found_by(struct life *life, uint64_t known_seq)
+{
+    return hash_said(life, found_in(life, known_seq), true);
 }
 
 /* Whom it leads to is the person, or was when it said so and is about to be merged with it. */
@@ -176,6 +182,29 @@ static bool take_second(struct life *life)
     return true;
 }
 
+/* What somebody is alone knows of no findings. */
+static void forget_wrong(struct life *life, struct hash wrong)
+{
+    if (!life->is_alone && !hash_is_none(wrong) && hash_equal(life_found(life, true), wrong))
+        life_forget_found(life, true);
+}
+
+/* Nothing else has been found since. */
+static void find_again(struct life *life, const struct task_row *told, struct hash right)
+{
+    struct slice value = found_in(life, told->known_seq);
+    char bytes[KNOWN_VALUE_MAX + 16];
+    struct text news = text_over(bytes, sizeof(bytes));
+
+    if (life->is_alone || value.length == 0 || value.length > KNOWN_VALUE_MAX ||
+        !hash_equal(hash_said(life, value, true), right) ||
+        !hash_equal(life->who->row.phone, right) || !hash_is_none(life_found(life, true)))
+        return;
+    known_add(&news,
+              &(struct known_item){.kind = KNOWN_FINDING, .name = SLICE("phone"), .value = value});
+    life_know(life, text_slice(&news));
+}
+
 unsigned life_hear_wrong(struct life *life, const struct heard *heard)
 {
     struct person_row *row = &life->who->row;
@@ -184,6 +213,7 @@ unsigned life_hear_wrong(struct life *life, const struct heard *heard)
     if (heard->outcome != OUTCOME_WRONG_NUMBER || heard->told.number == 0)
         return 0;
     wrong = shown_by(life, &heard->told);
+    forget_wrong(life, wrong);
     if (hash_is_none(wrong) ||
         !(hash_equal(wrong, row->phone) ? take_second(life) : drop_second(life, wrong)))
         return 0;
@@ -195,6 +225,11 @@ unsigned life_hear_wrong(struct life *life, const struct heard *heard)
 
 void life_hear_right(struct life *life, const struct heard *heard)
 {
-    if (heard->outcome != OUTCOME_WRONG_NUMBER && heard->told.number != 0)
-        life_regain_phone(life, shown_by(life, &heard->told));
+    struct hash right;
+
+    if (heard->outcome == OUTCOME_WRONG_NUMBER || heard->told.number == 0)
+        return;
+    right = shown_by(life, &heard->told);
+    life_regain_phone(life, right);
+    find_again(life, &heard->told, right);
 }

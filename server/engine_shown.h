@@ -45,6 +45,10 @@ void life_mark_shown(struct life *life, struct task_row *row);
  * that one from now on. */
 bool life_show_found(struct life *life, struct hash phone, struct task_row *call);
 
+/* The number, or the address, that was found out of the person; none: none was. */
+struct hash life_found(struct life *life, bool phone);
+void life_forget_found(struct life *life, bool phone);
+
 /* What was heard may be that the number which the task showed is wrong. A second one is the
  * person's no more; and where the newest opt-in says another one beside its own, that counts from
  * now on. Returns the channels that are used as before all the same, as bits. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "server/engine_joining.h"
+#include "server/engine_shown.h"
 
 /* Who goes, with whoever was merged into it before. */
 struct undoing {

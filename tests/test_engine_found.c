@@ -152,6 +152,27 @@ static void what_is_found_of_two_who_are_one_is_told_to_their_call(void **unused
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* As the number of an opt-in is. */
+static void a_number_that_was_found_and_is_wrong_is_not_shown_again(void **unused)
+{
+    for (unsigned amended = 0; amended <= 1; amended++) {
+        uint64_t call;
+        tear_down(unused);
+        set_up(unused);
+        comes_by_mail_alone();
+        finds(open_task(1, TASK_EMAIL).number, REPORT_OUTCOME, OUTCOME_DELIVERED);
+        call = open_call().number;
+        assert_int_equal(world_report(&world, call, 2, REPORT_OUTCOME, OUTCOME_WRONG_NUMBER, "a1"),
+                         STATUS_OK);
+        if (amended)
+            assert_int_equal(world_report(&world, call, 2, REPORT_AMEND, OUTCOME_NO_ANSWER, "a1"),
+                             STATUS_OK);
+        world.now_ms += MINUTE;
+        assert_int_equal(world_optin(&world, NULL, EMAIL, NULL, "two", 0), STATUS_OK);
+        assert_non_null(strstr(call_member(), amended ? "\"phone\":\"" FOUND : "\"phone\":null"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +183,7 @@ int main(void)
         TEST(a_call_that_shows_a_number_is_not_given_out_anew_for_another),
         TEST(a_number_that_is_found_puts_a_parked_call_too),
         TEST(what_is_found_of_two_who_are_one_is_told_to_their_call),
+        TEST(a_number_that_was_found_and_is_wrong_is_not_shown_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
