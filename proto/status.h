@@ -27,7 +27,7 @@
     XX(BAD_IDENTIFIER, 422, "bad_identifier", "neither phone nor e-mail can be used")              \
     XX(KEY_REUSED, 422, "idempotency_key_reused", "this idempotency key came with other content")  \
     XX(TOO_FEW_ATTEMPTS, 422, "too_few_attempts",                                                  \
-       "a person is given up after 7 attempts, not before")                                        \
+       "nobody is given up before the attempts that its playbook asks for")                        \
     XX(RATE_LIMITED, 429, "rate_limited", "too many requests, retry later")                        \
     XX(HEADERS_TOO_LARGE, 431, "headers_too_large", "more than 16 KiB or 100 header fields")       \
     XX(INTERNAL, 500, "internal", "the server failed; nothing was stored")                         \
