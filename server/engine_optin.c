@@ -131,7 +131,6 @@ enum no_task engine_reason(struct person_row *row, const struct effect_received 
             return NO_TASK_DO_NOT_CONTACT;
         row->flags &= (uint8_t)~PERSON_DO_NOT_CONTACT;
         row->flags |= PERSON_CONSENT_AGAIN;
-        row->silenced = 0;
     }
     if (facts->flags & INTAKE_IMPORTED)
         return NO_TASK_IMPORTED;

@@ -49,6 +49,28 @@ static void who_unsubscribed_and_was_given_up_gets_no_mail_when_coming_back(void
     assert_true(person().silenced >> TASK_EMAIL & 1);
 }
 
+/* What was said of mail before stands by itself. */
+static void a_consent_takes_back_no_more_than_never_again(void **unused)
+{
+    static const enum outcome mails[] = {OUTCOME_UNSUBSCRIBED, OUTCOME_BOUNCED};
+    struct task_row mail;
+
+    (void)unused;
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t call = opt_in("one");
+        report(world.steps[0].effect.task, mails[i]);
+        report(call, OUTCOME_DO_NOT_CONTACT);
+        world.now_ms += DAY;
+        opt_in_as(PHONE, EMAIL, "two", INTAKE_CONSENT);
+        assert_false(person().flags & PERSON_DO_NOT_CONTACT);
+        assert_int_equal(person().silenced, 1u << TASK_EMAIL);
+        assert_int_not_equal(open_call().number, 0);
+        assert_false(open_of(TASK_EMAIL, &mail));
+        tear_down(NULL);
+        set_up(NULL);
+    }
+}
+
 static void an_update_with_anothers_phone_leaves_do_not_contact(void **unused)
 {
     uint64_t task;
@@ -163,6 +185,7 @@ int main(void)
         LIFE(a_list_of_who_said_never_again_comes_to_an_end),
         LIFE(who_had_a_wrong_number_and_comes_again_is_called_again),
         LIFE(who_unsubscribed_and_was_given_up_gets_no_mail_when_coming_back),
+        LIFE(a_consent_takes_back_no_more_than_never_again),
         LIFE(an_update_with_anothers_phone_leaves_do_not_contact),
         LIFE(an_imported_list_leaves_a_running_campaign),
         LIFE(a_second_sale_without_value_keeps_the_first),
