@@ -398,6 +398,7 @@ struct life_endings {
     unsigned channels; /* bit n: all of channel n */
     unsigned wrong;    /* bit n: of channel n, what shows the number just heard to be wrong */
     bool steps;        /* those of cadences that are not under way */
+    bool calls;        /* those that were planned, and that nobody has in hand */
     uint64_t but;      /* not this one */
 };
 void life_end_tasks(struct life *life, const struct life_endings *endings);

@@ -181,10 +181,15 @@ static bool is_agreed(const struct playbook_outcome *does, const struct heard *h
     return does->agreed && heard->call_at_ms != 0;
 }
 
-/* What a robot reports changes nothing of what is planned; what was agreed is kept until another
- * time is, and needs no number: one may be found by then, and who named the time waits for us.
- * A first response that is owed is not given by a robot.
- * Where it was a second number that was wrong, nobody has answered on the other one. */
+/* What a robot reports changes nothing of what is planned. */
+static bool plans_calls(const struct playbook_outcome *does)
+{
+    return does->contact || does->attempt;
+}
+
+/* What was agreed is kept until another time is, and needs no number: one may be found by then, and
+ * who named the time waits for us. A first response that is owed is not given by a robot. Where it
+ * was a second number that was wrong, nobody has answered on the other one. */
 static void plan_call(struct life *life, const struct playbook_outcome *does,
                       const struct heard *heard)
 {
@@ -192,7 +197,7 @@ static void plan_call(struct life *life, const struct playbook_outcome *does,
     struct person_row *row = &life->who->row;
     bool retries = does->next == PLAYBOOK_NEXT_RETRY || !hash_is_none(life->wrong);
 
-    if (!does->contact && !does->attempt)
+    if (!plans_calls(does))
         return;
     row->calls = retries ? (uint16_t)(row->calls + 1) : 0;
     if (row->call_why == CALL_AGREED && !is_agreed(does, heard))
@@ -258,6 +263,7 @@ void life_hear(struct life *life, const struct heard *heard)
     endings.channels = silences & ~used;
     endings.wrong = silences & used;
     endings.steps = row->cadence != before.cadence || row->cadence_ms != before.cadence_ms;
+    endings.calls = endings.steps && plans_calls(does);
     life_end_tasks(life, &endings);
     plan_call(life, does, heard);
     life_keep_going(life);

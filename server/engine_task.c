@@ -342,6 +342,12 @@ static bool is_under_way(const struct task_row *row)
     return row->state == TASK_QUEUED ? is_robots(row) : row->state != TASK_PARKED;
 }
 
+/* What was agreed, and a first response, are not given up for another plan. */
+static bool is_planned_call(const struct task_row *row)
+{
+    return row->kind == TASK_RETRY || row->kind == TASK_WAKE;
+}
+
 static bool is_to_end(struct life *life, const struct task_row *row,
                       const struct life_endings *endings)
 {
@@ -351,7 +357,8 @@ static bool is_to_end(struct life *life, const struct task_row *row,
         return true;
     if ((endings->wrong >> row->channel & 1) && life_shows_wrong(life, row))
         return true;
-    return endings->steps && row->kind == TASK_STEP && !is_under_way(row);
+    return (row->kind == TASK_STEP ? endings->steps : endings->calls && is_planned_call(row)) &&
+           !is_under_way(row);
 }
 
 bool engine_is_over(const struct task_row *row, uint64_t now_ms)

@@ -241,6 +241,53 @@ static void amending_an_earlier_outcome_leaves_the_plans(void **unused)
     assert_int_equal(after.end, OUTCOME_WRONG_NUMBER);
 }
 
+/* An unanswered call's next one is open, and an e-mail is answered. */
+static void another_cadence_ends_the_retry_that_nobody_has(void **unused)
+{
+    static const enum outcome outcomes[] = {OUTCOME_SOLD, OUTCOME_NOT_NOW, OUTCOME_NOT_INTERESTED};
+    struct task_row call;
+
+    (void)unused;
+    for (unsigned i = 0; i < 6; i++) {
+        bool is_in_hand = i >= 3;
+        report(opt_in("one"), OUTCOME_NO_ANSWER);
+        world_live(&world, WORLD_START_MS + HOUR);
+        call = open_call();
+        assert_int_equal(call.kind, TASK_RETRY);
+        if (is_in_hand)
+            assert_int_equal(world_report(&world, call.number, 1, REPORT_CLAIM, 0, "a1"),
+                             STATUS_OK);
+        report(world.steps[0].effect.task, outcomes[i % 3]);
+        assert_int_equal(open_call().number, is_in_hand ? call.number : 0);
+        assert_int_equal(person().call_why, i % 3 == 0 ? CALL_NOT : CALL_WAKE);
+        tear_down(NULL);
+        set_up(NULL);
+    }
+}
+
+static void an_amended_outcome_ends_the_retry_that_it_had_planned(void **unused)
+{
+    uint64_t task = opt_in("one");
+
+    (void)unused;
+    report(task, OUTCOME_NO_ANSWER);
+    world_live(&world, WORLD_START_MS + HOUR);
+    assert_int_equal(open_call().kind, TASK_RETRY);
+    world.manager = true;
+    assert_int_equal(world_report(&world, task, 1, REPORT_AMEND, OUTCOME_NOT_NOW, "m1"), STATUS_OK);
+    assert_int_equal(open_call().number, 0);
+    assert_int_equal(person().call_why, CALL_WAKE);
+}
+
+static void another_cadence_leaves_a_first_response(void **unused)
+{
+    uint64_t task = opt_in("one");
+
+    (void)unused;
+    report(world.steps[0].effect.task, OUTCOME_NOT_NOW);
+    assert_int_equal(open_call().number, task);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +303,9 @@ int main(void)
         TEST(amending_an_earlier_outcome_takes_back_no_later_one),
         TEST(amending_an_earlier_outcome_leaves_the_plans),
         TEST(never_again_said_by_mistake_is_taken_back_whatever_was_before),
+        TEST(another_cadence_ends_the_retry_that_nobody_has),
+        TEST(an_amended_outcome_ends_the_retry_that_it_had_planned),
+        TEST(another_cadence_leaves_a_first_response),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
