@@ -389,6 +389,8 @@ void life_wait_anew(struct life *life, struct task_row *row);
 bool life_hasten(struct life *life);
 void life_task_effect(struct life *life, const struct task_row *row, uint64_t drop_seq);
 void life_end_task(struct life *life, const struct task_row *row);
+/* Somebody has popped or claimed it. */
+bool engine_is_in_hand(const struct task_row *row);
 /* A robot's, which none has done by its deadline; and it ends so. */
 bool engine_is_over(const struct task_row *row, uint64_t now_ms);
 void life_leave_undone(struct life *life, const struct task_row *row);

@@ -183,7 +183,7 @@ void life_add_to_task(struct life *life, struct task_row *open, uint64_t said_se
  * second opt-in gives it no more time. */
 static bool can_be_hastened(const struct task_row *open, uint64_t deadline_ms)
 {
-    if (open->state == TASK_POPPED || open->state == TASK_CLAIMED)
+    if (engine_is_in_hand(open))
         return false;
     if (open->flags & TASK_BREACHED)
         return true;

@@ -378,6 +378,12 @@ static enum skip call_cannot(struct life *life, enum call_why why, uint32_t queu
     return skip;
 }
 
+/* Where its own promise is broken when it comes back, it is ranked by the time that was agreed. */
+static bool may_breach_in_hand(const struct task_row *row)
+{
+    return engine_is_in_hand(row) && !(row->flags & TASK_BREACHED);
+}
+
 /* A call that is open is the agreed one from now on, with its deadline; whoever has it in hand is
  * not disturbed. A first response keeps its own promise, and goes before others as both do. */
 static uint64_t agree_open_call(struct life *life, uint64_t agreed_ms)
@@ -392,7 +398,7 @@ static uint64_t agree_open_call(struct life *life, uint64_t agreed_ms)
         open.deadline_ms = open.rank_ms = deadline_ms;
         open.not_before_ms = agreed_ms;
         open.flags &= (uint8_t)~TASK_BREACHED;
-    } else if (open.rank_ms > deadline_ms) {
+    } else if (open.rank_ms > deadline_ms || may_breach_in_hand(&open)) {
         open.rank_ms = deadline_ms;
     }
     if (open.state == TASK_PARKED)

@@ -17,6 +17,11 @@ static bool breaches(const struct task_row *row)
     return !(row->flags & TASK_BREACHED) && !is_robots(row);
 }
 
+bool engine_is_in_hand(const struct task_row *row)
+{
+    return row->state == TASK_POPPED || row->state == TASK_CLAIMED;
+}
+
 /* --- finding --------------------------------------------------------------------------------- */
 
 bool life_find_open(struct life *life, enum task_channel channel, struct task_row *out)
@@ -242,6 +247,8 @@ uint64_t life_requeue(struct life *life, struct task_row *row, uint32_t queue,
     row->lease_until_ms = 0;
     if (breaches(row) && row->deadline_ms <= given_back_ms)
         engine_breach(life->engine, row, given_back_ms);
+    else if (breaches(row) && is_promised(row) && row->rank_ms > row->deadline_ms)
+        row->rank_ms = row->deadline_ms;
     put_or_park(life, row, false);
     return drop_seq;
 }
@@ -484,7 +491,7 @@ void engine_breach(struct engine *engine, struct task_row *row, uint64_t broken_
     const struct playbook *playbook = playbook_of(engine, row);
 
     row->flags |= TASK_BREACHED;
-    if (is_promised(row))
+    if (is_promised(row) && row->rank_ms <= broken_ms) /* else by a time that was agreed as well */
         row->rank_ms = broken_ms + said_or(queue != NULL ? queue->overdue_after_ms : 0,
                                            playbook->overdue_after);
 }

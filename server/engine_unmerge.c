@@ -185,11 +185,6 @@ static void keep_call(struct undoing *undoing)
 
 /* --- the tasks of the kept one ------------------------------------------------------------ */
 
-static bool is_in_hand(const struct task_row *task)
-{
-    return task->state == TASK_POPPED || task->state == TASK_CLAIMED;
-}
-
 static bool is_response(const struct task_row *task)
 {
     return task->channel == TASK_CALL || task->channel == TASK_RESEARCH;
@@ -252,7 +247,7 @@ static void hand_over(struct undoing *undoing, const struct task_row *task)
 
     if (!is_others(undoing, task->optin_seq))
         return;
-    if (!is_in_hand(task)) {
+    if (!engine_is_in_hand(task)) {
         life_end_task(&joining->life, task);
         alone_owe(row, task, joining->turn->now_ms);
     } else if (is_response(task)) {
@@ -263,7 +258,7 @@ static void hand_over(struct undoing *undoing, const struct task_row *task)
 
 static void settle_task(struct undoing *undoing, const struct task_row *task)
 {
-    if (is_others(undoing, task->optin_seq) && !is_in_hand(task))
+    if (is_others(undoing, task->optin_seq) && !engine_is_in_hand(task))
         return; /* it went */
     if (is_over(undoing, task))
         life_end_task(&undoing->joining->life, task);

@@ -185,6 +185,34 @@ static void without_a_phone_the_open_call_is_the_agreed_one_too(void **unused)
     assert_int_equal(world.steps[world.step_count - 1].effect.task, task);
 }
 
+/* Of both promises the one that can still be kept says how soon. */
+static void a_first_response_that_comes_back_is_ranked_by_the_agreed_time(void **unused)
+{
+    static const struct {
+        uint64_t agreed, back, rank; /* minutes */
+    } cases[] = {
+        {10, 12, 15},           /* its own deadline is over, the agreed one is not */
+        {2, 3, 5},              /* neither is */
+        {10, 16, 16 + 24 * 60}, /* both are */
+    };
+
+    (void)unused;
+    for (unsigned i = 0; i < 3; i++) {
+        uint64_t start_ms = world.now_ms, task = opt_in("one");
+        world.call_at_ms = start_ms + cases[i].agreed * MINUTE;
+        report(world.steps[0].effect.task, OUTCOME_APPOINTMENT);
+        world.call_at_ms = 0;
+        assert_int_equal(world_report(&world, task, 1, REPORT_CLAIM, 0, "a1"), STATUS_OK);
+        world_live(&world, start_ms + cases[i].back * MINUTE);
+        assert_int_equal(open_call().state, TASK_CLAIMED);
+        assert_int_equal(world_report(&world, task, 1, REPORT_RELEASE, 0, "a1"), STATUS_OK);
+        assert_int_equal(open_call().kind, TASK_FIRST_RESPONSE);
+        assert_int_equal(open_call().rank_ms, start_ms + cases[i].rank * MINUTE);
+        tear_down(NULL);
+        set_up(NULL);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +227,7 @@ int main(void)
         LIFE(the_number_that_comes_before_the_agreed_time_is_called),
         LIFE(a_time_is_agreed_with_whose_number_was_wrong),
         LIFE(without_a_phone_the_open_call_is_the_agreed_one_too),
+        LIFE(a_first_response_that_comes_back_is_ranked_by_the_agreed_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
