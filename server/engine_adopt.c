@@ -1,7 +1,7 @@
 /* People of before lives were planned: they have neither something that comes next nor an end,
  * until they opt in once more. And what was given to a robot before it had to be done in time. Each
  * of them is looked at once, when a server of this release first has the journal. */
-#include "server/engine_internal.h"
+#include "server/engine_response.h"
 
 /* Nothing is planned for them, nothing is open, and nothing says why. */
 static bool is_unplanned(const struct person_row *row)

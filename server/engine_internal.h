@@ -106,13 +106,6 @@ struct task_origin {
 };
 /* False: there was never such a task. */
 bool engine_find_origin(struct engine *engine, uint64_t task, struct task_origin *out);
-
-/* By which site the opt-in of this record came, and from where. False: it is none. */
-struct origin {
-    uint32_t site, source, campaign;
-};
-bool engine_find_came_from(struct engine *engine, uint64_t optin_seq, struct origin *out);
-
 /* As a record is applied: before all of it, and for each task's row in it. */
 void engine_keep_origins(struct engine *engine, uint64_t seq);
 void engine_note_origin(struct engine *engine, const struct record_view *record,
@@ -380,6 +373,8 @@ uint64_t life_requeue(struct life *life, struct task_row *row, uint32_t queue,
  * next delivery, from `at_ms` on, about the newest opt-in. Returns the drop's outbox seq, 0: none.
  */
 uint64_t life_put_anew(struct life *life, struct task_row *row, uint64_t at_ms);
+/* The same before it is put. */
+void life_make_anew(struct life *life, struct task_row *row, uint64_t at_ms);
 /* A parked task whose window has opened, or was looked for too early; OPENED or PARKED. */
 enum record_kind life_put(struct life *life, struct task_row *row);
 /* A parked call whose hours may be others now: put, or parked until they open, and promised from

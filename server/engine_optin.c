@@ -5,6 +5,7 @@
 #include "proto/must.h"
 #include "proto/task.h"
 #include "server/engine_alone.h"
+#include "server/engine_response.h"
 #include "server/engine_shown.h"
 
 #define RESEARCH_WITHIN_MS 86400000ull
@@ -179,64 +180,6 @@ void life_add_to_task(struct life *life, struct task_row *open, uint64_t said_se
     life_task_effect(life, open, drop_seq);
 }
 
-/* Whoever has it in hand already is not disturbed, and a promise that can still be kept stands: a
- * second opt-in gives it no more time. */
-static bool can_be_hastened(const struct task_row *open, uint64_t deadline_ms)
-{
-    if (engine_is_in_hand(open))
-        return false;
-    if (open->flags & TASK_BREACHED)
-        return true;
-    return open->kind != TASK_FIRST_RESPONSE && deadline_ms < open->deadline_ms;
-}
-
-/* The source stands with a call where it is not the person's. */
-static void note_source(const struct life *life, struct task_row *row, const struct origin *origin)
-{
-    const struct person_row *person = &life->who->row;
-
-    row->own_source = origin->source != person->source || origin->campaign != person->campaign;
-    row->source = row->own_source ? origin->source : 0;
-    row->campaign = row->own_source ? origin->campaign : 0;
-}
-
-/* Its call is about this opt-in, also where the newest words of the person are others. */
-static void tell_optin(const struct life *life, struct task_row *row,
-                       const struct effect_optin *decision)
-{
-    note_source(life, row, &(struct origin){decision->site, decision->source, decision->campaign});
-    if (row->optin_seq == decision->optin_seq)
-        return;
-    row->optin_seq = decision->optin_seq;
-    row->received_ms = decision->received_ms;
-    row->more_seq = 0; /* it has both phone and e-mail, of two people */
-    row->flags &= (uint8_t) ~(TASK_OTHER_PHONE | TASK_OTHER_EMAIL);
-}
-
-/* Somebody was to be called sooner or later, or should have been, and opts in again: now it is a
- * first response, with its promise. */
-static bool is_hastened(struct life *life, struct task_row *open,
-                        const struct effect_optin *decision)
-{
-    struct task_row fresh = *open;
-    uint64_t drop_seq;
-
-    fresh.kind = TASK_FIRST_RESPONSE;
-    fresh.site = life->who->row.site; /* whose hours it keeps */
-    fresh.playbook = life->who->row.playbook;
-    fresh.segment = life->who->row.segment;
-    fresh.flags &= (uint8_t)~TASK_BREACHED;
-    engine_promise(life->engine, &fresh, decision->received_ms);
-    if (!can_be_hastened(open, fresh.deadline_ms))
-        return false;
-    drop_seq = life_put_anew(life, &fresh, decision->received_ms);
-    tell_optin(life, &fresh, decision);
-    life_owe(life, open); /* it was about the words of another one who is one with whoever comes */
-    *open = fresh;
-    life_task_effect(life, open, drop_seq);
-    return true;
-}
-
 /* There was none before, or another, or it was taken for a wrong one. */
 static bool has_new_phone(const struct person_row *before, const struct person_row *row)
 {
@@ -254,9 +197,9 @@ static void give_task(struct life *life, bool phone_is_new, struct effect_optin 
         return;
     if (!life_find_open(life, unreachable ? TASK_RESEARCH : TASK_CALL, &open)) {
         life_begin_response(life, unreachable, decision->received_ms, &open);
-        tell_optin(life, &open, decision);
+        life_tell_optin(life, &open, decision);
         life_open_task(life, &open, decision->received_ms);
-    } else if (unreachable || !is_hastened(life, &open, decision)) {
+    } else if (unreachable || !life_hasten_open(life, &open, decision)) {
         if (phone_is_new)
             life_add_to_task(life, &open, decision->optin_seq);
     }
@@ -380,7 +323,7 @@ static void keep_origin(struct life *life, struct task_row *task)
 
     if (!engine_find_came_from(life->engine, task->optin_seq, &origin))
         return;
-    note_source(life, task, &origin);
+    life_note_source(life, task, &origin);
     if (task->channel != TASK_CALL || task->site == origin.site)
         return;
     task->site = origin.site;

@@ -3,6 +3,7 @@
 
 #include "proto/must.h"
 #include "server/engine_alone.h"
+#include "server/engine_response.h"
 #include "server/engine_shown.h"
 
 /* What a robot sends is never contact, so it breaks no promise: its deadline says how late it may
@@ -239,6 +240,8 @@ uint64_t life_requeue(struct life *life, struct task_row *row, uint32_t queue,
 {
     uint64_t drop_seq = life_take_seq(life, row->queue);
 
+    if (engine_is_in_hand(row))
+        life_hasten_back(life, row);
     if (queue != 0)
         engine_set_queue(life->engine, row, queue);
     row->delivery++;
@@ -253,7 +256,7 @@ uint64_t life_requeue(struct life *life, struct task_row *row, uint32_t queue,
     return drop_seq;
 }
 
-uint64_t life_put_anew(struct life *life, struct task_row *row, uint64_t at_ms)
+void life_make_anew(struct life *life, struct task_row *row, uint64_t at_ms)
 {
     row->flags &= (uint8_t)~TASK_BREACHED;
     row->cadence = row->step = 0;
@@ -262,6 +265,11 @@ uint64_t life_put_anew(struct life *life, struct task_row *row, uint64_t at_ms)
     row->rank_ms = rank_from(life->engine, row, at_ms);
     row->not_before_ms = at_ms;
     life_tell_task(life, row);
+}
+
+uint64_t life_put_anew(struct life *life, struct task_row *row, uint64_t at_ms)
+{
+    life_make_anew(life, row, at_ms);
     if (row->state != TASK_PARKED)
         return life_requeue(life, row, 0, life->turn->now_ms);
     put_or_park(life, row, true);

@@ -149,6 +149,95 @@ static void a_fresh_optin_goes_before_a_planned_call(void **unused)
 
 /* --- windows --------------------------------------------------------------------------------- */
 
+/* Somebody has the next call in hand, and does not make it. */
+static struct task_row retry_in_hand(void)
+{
+    struct task_row call;
+
+    report(opt_in("one"), OUTCOME_NO_ANSWER);
+    world_live(&world, WORLD_START_MS + HOUR);
+    call = open_call();
+    assert_int_equal(call.kind, TASK_RETRY);
+    assert_int_equal(world_report(&world, call.number, 1, REPORT_CLAIM, 0, "a1"), STATUS_OK);
+    return open_call();
+}
+
+static void release(const struct task_row *call)
+{
+    assert_int_equal(world_report(&world, call->number, 1, REPORT_RELEASE, 0, "a1"), STATUS_OK);
+    assert_int_equal(open_call().number, call->number);
+    assert_int_equal(open_call().delivery, 2);
+}
+
+static void an_optin_beside_a_call_in_hand_is_answered_when_that_comes_back(void **unused)
+{
+    struct task_row call, back;
+
+    (void)unused;
+    for (unsigned ends = 0; ends < 2; ends++) {
+        call = retry_in_hand();
+        world.now_ms += MINUTE;
+        world.source = 7;
+        assert_int_equal(opt_in("two"), call.number);
+        assert_int_equal(world.settlement.optin.deadline_ms, call.deadline_ms);
+        assert_int_equal(open_call().kind, TASK_RETRY);
+        world.now_ms += MINUTE;
+        if (ends)
+            world_live(&world, call.lease_until_ms);
+        else
+            release(&call);
+        back = open_call();
+        assert_int_equal(back.number, call.number);
+        assert_int_equal(back.kind, TASK_FIRST_RESPONSE);
+        assert_int_equal(back.state, TASK_QUEUED);
+        assert_int_equal(back.optin_seq, person().optin_seq);
+        assert_int_equal(back.received_ms, person().last_ms);
+        assert_int_equal(back.source, 7);
+        assert_int_equal(back.deadline_ms, world.now_ms + 5 * MINUTE);
+        assert_int_equal(back.rank_ms, back.deadline_ms);
+        tear_down(NULL);
+        set_up(NULL);
+    }
+}
+
+static void an_update_beside_a_call_in_hand_comes_back_with_its_optin(void **unused)
+{
+    struct task_row call = retry_in_hand();
+    uint64_t optin_seq;
+
+    (void)unused;
+    world.now_ms += MINUTE;
+    world.credential = CREDENTIAL_PUBLIC;
+    assert_int_equal(world_optin(&world, PHONE, EMAIL, "e2", "two", 0), STATUS_OK);
+    optin_seq = world.settlement.optin.optin_seq;
+    world.now_ms += MINUTE;
+    assert_int_equal(world_optin(&world, PHONE, EMAIL, "e2", "more", 0), STATUS_OK);
+    release(&call);
+    assert_int_equal(open_call().kind, TASK_FIRST_RESPONSE);
+    assert_int_equal(open_call().optin_seq, optin_seq);
+    assert_int_equal(open_call().more_seq, person().optin_seq);
+    assert_int_not_equal(person().optin_seq, optin_seq);
+}
+
+static void what_comes_back_is_as_it_was_where_no_optin_is_to_be_answered(void **unused)
+{
+    struct task_row call;
+
+    (void)unused;
+    for (unsigned flags = 0; flags <= INTAKE_IMPORTED; flags += INTAKE_IMPORTED) {
+        call = retry_in_hand();
+        world.now_ms += MINUTE;
+        if (flags != 0)
+            assert_int_equal(world_optin(&world, PHONE, EMAIL, NULL, "list", flags), STATUS_OK);
+        release(&call);
+        assert_int_equal(open_call().kind, TASK_RETRY);
+        assert_int_equal(open_call().deadline_ms, call.deadline_ms);
+        assert_int_equal(open_call().optin_seq, call.optin_seq);
+        tear_down(NULL);
+        set_up(NULL);
+    }
+}
+
 static void a_retry_at_night_is_parked_until_the_morning(void **unused)
 {
     const struct zone *zone = zone_find(SLICE("America/New_York"));
@@ -318,6 +407,9 @@ int main(void)
         TEST(not_now_wakes_after_ten_months),
         TEST(what_a_robot_reports_leaves_the_planned_call),
         TEST(a_fresh_optin_goes_before_a_planned_call),
+        TEST(an_optin_beside_a_call_in_hand_is_answered_when_that_comes_back),
+        TEST(an_update_beside_a_call_in_hand_comes_back_with_its_optin),
+        TEST(what_comes_back_is_as_it_was_where_no_optin_is_to_be_answered),
         TEST(a_retry_at_night_is_parked_until_the_morning),
         TEST(the_first_response_is_never_parked_unless_the_site_says_so),
         TEST(a_call_that_is_hastened_keeps_the_hours_of_the_newest_site),

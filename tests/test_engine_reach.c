@@ -344,7 +344,8 @@ static void a_call_keeps_the_hours_of_the_number_that_it_is_made_to(void **unuse
     assert_int_equal(call.state, TASK_QUEUED);
     world.now_ms = call.closes_ms - MINUTE;
     assert_int_equal(world_report(&world, call.number, 1, REPORT_CLAIM, 0, "a1"), STATUS_OK);
-    assert_int_equal(world_optin(&world, "+12125550142", EMAIL, NULL, "two", 0), STATUS_OK);
+    assert_int_equal(world_optin(&world, "+12125550142", EMAIL, NULL, "list", INTAKE_IMPORTED),
+                     STATUS_OK);
     world_live(&world, open_call().lease_until_ms);
     assert_int_equal(open_call().number, call.number);
     assert_int_equal(open_call().state, TASK_PARKED);

@@ -288,6 +288,7 @@ struct told_task {
     uint64_t number;
     unsigned delivery, breaches, outcomes, leases_ended_of, popped_of;
     uint64_t lease_ended_ms, deadline_ms;
+    bool is_unpromised; /* until somebody comes again nobody waits for it */
 };
 
 static struct told {
@@ -415,17 +416,20 @@ static void hear_kind(enum record_kind kind, struct told_task *task, uint64_t no
 }
 
 /* Who comes again after a promise was broken is promised an answer anew, for later; nothing else
- * makes it good. That one may be broken, too. */
+ * makes it good. That one may be broken, too. What nobody had promised may have been in hand then:
+ * its promise begins when it comes back. */
 static void hear_promise(enum record_kind kind, struct told_task *task, const struct task_row *row)
 {
     if (task->breaches > 0 && !(row->flags & TASK_BREACHED)) {
-        if ((kind != RECORD_OPTIN && kind != RECORD_DECIDED) ||
+        if ((kind != RECORD_OPTIN && kind != RECORD_DECIDED && !task->is_unpromised) ||
             row->deadline_ms <= task->deadline_ms)
             broken("task %llu was breached, and is promised anew for nobody who came again",
                    (unsigned long long)task->number);
         task->breaches = 0;
     }
     task->deadline_ms = row->deadline_ms;
+    task->is_unpromised =
+        row->kind == TASK_STEP || row->kind == TASK_RETRY || row->kind == TASK_WAKE;
 }
 
 static bool hear_record(void *owner, uint64_t seq, enum status status,
