@@ -166,3 +166,11 @@ enum status email_normalise(struct slice as_typed, struct text *out)
     text_add(out, text_slice(&text));
     return STATUS_OK;
 }
+
+bool email_is_usable(struct slice as_typed)
+{
+    char normal[EMAIL_LENGTH_MAX];
+    struct text text = text_over(normal, sizeof(normal));
+
+    return email_normalise(as_typed, &text) == STATUS_OK;
+}

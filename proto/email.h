@@ -7,6 +7,8 @@
 #ifndef HOTLEAD_PROTO_EMAIL_H
 #define HOTLEAD_PROTO_EMAIL_H
 
+#include <stdbool.h>
+
 #include "proto/slice.h"
 #include "proto/status.h"
 #include "proto/text.h"
@@ -17,5 +19,8 @@
  * 64, domain with a dot, no quoted local parts, spaces around are ignored); nothing is appended
  * then. */
 enum status email_normalise(struct slice as_typed, struct text *out);
+
+/* Whether it is an address at all. */
+bool email_is_usable(struct slice as_typed);
 
 #endif

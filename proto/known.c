@@ -132,6 +132,19 @@ void known_write(struct text *out, const char *key, struct slice known, enum kno
     text_char(out, '}');
 }
 
+static void make_room(struct optin *optin, struct slice known)
+{
+    static const enum optin_text fields[] = {OPTIN_PHONE, OPTIN_EMAIL, OPTIN_NAME,
+                                             OPTIN_FIRST_NAME};
+    struct optin found;
+
+    optin_clear(&found);
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+        found.text[fields[i]] = known_of(known, KNOWN_FINDING, slice_of(optin_key(fields[i])));
+    found.text[OPTIN_PHONE_E164] = found.text[OPTIN_PHONE];
+    optin_give_way(optin, &found);
+}
+
 void known_identify_by(unsigned renderer, struct optin *optin, struct slice known)
 {
     static const enum optin_text fields[] = {OPTIN_PHONE,   OPTIN_EMAIL,   OPTIN_COMPANY,
@@ -140,10 +153,15 @@ void known_identify_by(unsigned renderer, struct optin *optin, struct slice know
     static const enum optin_text names[] = {OPTIN_NAME, OPTIN_FIRST_NAME, OPTIN_LAST_NAME};
     bool has_name = name_is_given_by(renderer, optin);
 
+    if (renderer > 5)
+        make_room(optin, known);
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         struct slice *text = &optin->text[fields[i]];
-        if (text->length == 0)
-            *text = known_of(known, KNOWN_FINDING, slice_of(optin_key(fields[i])));
+        if (text->length > 0)
+            continue;
+        *text = known_of(known, KNOWN_FINDING, slice_of(optin_key(fields[i])));
+        if (fields[i] == OPTIN_PHONE)
+            optin->text[OPTIN_PHONE_E164] = *text;
     }
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && !has_name; i++) {
         struct slice found = known_of(known, KNOWN_FINDING, slice_of(optin_key(names[i])));

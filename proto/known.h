@@ -38,7 +38,8 @@ void known_merge(struct slice known, struct slice news, struct text *out);
 /* `,"answers":{...}`: those of a kind as members of an object; `{}` where there are none. */
 void known_write(struct text *out, const char *key, struct slice known, enum known_kind kind);
 
-/* Findings that say who somebody is: where the opt-in is silent, they speak. */
+/* Findings that say who somebody is: where the opt-in is silent, or says what nobody can be
+ * reached or addressed by (optin_give_way), they speak. */
 void known_identify(struct optin *optin, struct slice known);
 /* As the renderer of a task has it, which says what is a name (name.h). */
 void known_identify_by(unsigned renderer, struct optin *optin, struct slice known);

@@ -6,6 +6,7 @@
 
 #include "proto/email.h"
 #include "proto/must.h"
+#include "proto/name.h"
 
 void optin_clear(struct optin *optin)
 {
@@ -267,7 +268,21 @@ static void fill(struct optin *optin, const struct optin *more, const enum optin
             optin->text[fields[i]] = more->text[fields[i]];
 }
 
-void optin_identify(struct optin *optin, const struct optin *known)
+bool optin_give_way(struct optin *optin, const struct optin *more)
+{
+    struct slice email = more->text[OPTIN_EMAIL];
+    bool named = !name_is_given(optin) && name_is_given(more);
+
+    if (optin->text[OPTIN_PHONE_E164].length == 0 && more->text[OPTIN_PHONE_E164].length > 0)
+        optin->text[OPTIN_PHONE] = (struct slice){0};
+    if (email.length > 0 && email_is_usable(email) && !email_is_usable(optin->text[OPTIN_EMAIL]))
+        optin->text[OPTIN_EMAIL] = (struct slice){0};
+    if (named)
+        optin->text[OPTIN_NAME] = optin->text[OPTIN_FIRST_NAME] = (struct slice){0};
+    return named;
+}
+
+static void identify(struct optin *optin, const struct optin *known)
 {
     static const enum optin_text fields[] = {OPTIN_PHONE,       OPTIN_PHONE_E164, OPTIN_EMAIL,
                                              OPTIN_COMPANY,     OPTIN_TITLE,      OPTIN_COUNTRY,
@@ -283,8 +298,18 @@ void optin_identify(struct optin *optin, const struct optin *known)
         fill(optin, known, names, sizeof(names) / sizeof(names[0]));
 }
 
-void optin_fill(struct optin *optin, const struct optin *more)
+void optin_identify_by(unsigned renderer, struct optin *optin, const struct optin *known)
 {
+    /* Parts of two names make a third. */
+    if (renderer > 5 && optin_give_way(optin, known))
+        optin->text[OPTIN_LAST_NAME] = (struct slice){0};
+    identify(optin, known);
+}
+
+void optin_fill_by(unsigned renderer, struct optin *optin, const struct optin *more)
+{
+    if (renderer > 5)
+        optin_give_way(optin, more);
     fill_phone(optin, more);
     for (int field = 1; field < OPTIN_TEXT_END; field++)
         if (optin->text[field].length == 0 && !is_consent(field))

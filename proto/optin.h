@@ -133,14 +133,19 @@ enum status optin_settle_aliases(struct optin *optin, const struct optin_aliases
 size_t optin_encode(const struct optin *optin, char *buffer, size_t capacity);
 enum status optin_decode(struct slice bytes, struct optin *out);
 
-/* Takes from `more` what `optin` lacks, and overwrites nothing: only a phone that was not
- * understood gives way to one that is, and a consent that was not given to one that was, as a
- * whole. Slices of both live as long as the result. */
-void optin_fill(struct optin *optin, const struct optin *more);
+/* What nobody can be reached or addressed by is taken out where `more` has something sound instead:
+ * a phone without PHONE_E164 (not understood, or none that the site calls), a malformed e-mail, and
+ * name and first name that address nobody. True: the names were. */
+bool optin_give_way(struct optin *optin, const struct optin *more);
+
+/* Takes from `more` what `optin` lacks, and overwrites nothing but what gives way, and a consent
+ * that was not given by one that was, as a whole. Slices of both live as long as the result. As the
+ * renderer of a task has it, see task.h: older tasks keep their bytes. */
+void optin_fill_by(unsigned renderer, struct optin *optin, const struct optin *more);
 
 /* Takes from another opt-in of the same person who it is and how to be reached, where `optin` does
- * not say; nothing of what was asked for, and no consent. Slices as above. */
-void optin_identify(struct optin *optin, const struct optin *known);
+ * not say, or what gives way; nothing of what was asked for, and no consent. Else as above. */
+void optin_identify_by(unsigned renderer, struct optin *optin, const struct optin *known);
 
 /* Hash of what the visitor said: all but submitted_at, event_id and what the
  * server set; independent of the order of unknown keys, and of how a phone that

@@ -38,14 +38,14 @@ static void add_words(struct reading *reading, const struct person_row *row, uin
         hide(words, true);
     if (seq != person_brought_by(row, false))
         hide(words, false);
-    optin_identify(&reading->api->optin, words);
+    optin_identify_by(TASK_RENDERER, &reading->api->optin, words);
 }
 
 /* The person, or somebody who was merged into it, is found by the number that the words say. */
 static bool leads_here(struct reading *reading, uint64_t person, const struct person_row *row,
                        const struct optin *words)
 {
-    struct slice said = optin_e164(words);
+    struct slice said = words->text[OPTIN_PHONE_E164];
     struct read_chains chains;
     struct hash hash;
 

@@ -8,6 +8,7 @@
 
 #include "proto/must.h"
 #include "proto/name.h"
+#include "proto/task.h"
 #include "server/engine_alone.h"
 #include "server/engine_shown.h"
 
@@ -133,7 +134,7 @@ static void add_earlier(struct life *life, uint64_t seq, char **at)
         return;
     if (seq != person_brought_by(&life->who->row, true))
         earlier->text[OPTIN_PHONE] = earlier->text[OPTIN_PHONE_E164] = (struct slice){0};
-    optin_identify(engine->words, earlier);
+    optin_identify_by(TASK_RENDERER, engine->words, earlier);
 }
 
 /* The newest opt-in, and where it leaves something out, those that brought it, and what was found

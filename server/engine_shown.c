@@ -30,7 +30,7 @@ static struct hash hash_said(const struct life *life, struct slice said, bool ph
 
 static struct hash hash_in(const struct life *life, const struct optin *words, bool phone)
 {
-    return hash_said(life, phone ? optin_e164(words) : words->text[OPTIN_EMAIL], phone);
+    return hash_said(life, words->text[phone ? OPTIN_PHONE_E164 : OPTIN_EMAIL], phone);
 }
 
 /* None: it says none, or cannot be read. */

@@ -27,9 +27,9 @@ static enum status read_optin(const struct task_row *task, const struct render_w
         return result;
     result = optin_decode(words->more, &added);
     if (result == STATUS_OK && task->more_seq > task->optin_seq)
-        optin_fill(out, &added);
+        optin_fill_by(task->renderer, out, &added);
     else if (result == STATUS_OK)
-        optin_identify(out, &added);
+        optin_identify_by(task->renderer, out, &added);
     return result;
 }
 
@@ -113,15 +113,17 @@ static bool is_phoneless(const struct task_row *task)
     return task->flags & TASK_PHONELESS;
 }
 
-static bool shows_all(const struct task_row *task)
+/* What all such tasks of an opt-in have in common. */
+static bool shows_usual(const struct task_row *task)
 {
-    return !(task->flags & (TASK_PHONELESS | TASK_OTHER_PHONE | TASK_OTHER_EMAIL));
+    return task->renderer == TASK_RENDERER &&
+           !(task->flags & (TASK_PHONELESS | TASK_OTHER_PHONE | TASK_OTHER_EMAIL));
 }
 
 static bool has_words_of(const struct renderer *renderer, uint64_t person,
                          const struct task_row *task)
 {
-    return renderer->has_words && shows_all(task) && renderer->person == person &&
+    return renderer->has_words && shows_usual(task) && renderer->person == person &&
            renderer->optin_seq == task->optin_seq && renderer->received_ms == task->received_ms &&
            renderer->more_seq == task->more_seq && task->known_seq == 0;
 }
@@ -146,7 +148,7 @@ static enum status prepare(struct renderer *renderer, uint64_t person, uint64_t 
         return result;
     id_format(renderer->person_id, renderer->id_key, ID_PERSON, person_first_ms, person);
     id_format(renderer->optin_id, renderer->id_key, ID_OPTIN, task->received_ms, task->optin_seq);
-    if (!renderer->keeps || known_out->length > 0 || !shows_all(task))
+    if (!renderer->keeps || known_out->length > 0 || !shows_usual(task))
         return STATUS_OK;
     task_words(&renderer->words, renderer->optin);
     renderer->has_words = renderer->words.whole;

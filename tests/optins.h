@@ -5,6 +5,7 @@
 #include "tests/unit.h"
 
 #include "proto/optin.h"
+#include "proto/task.h"
 
 static struct json *reader;
 static struct optin optin;

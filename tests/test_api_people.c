@@ -231,6 +231,33 @@ static void a_second_number_is_shown_until_it_is_wrong(void **state)
 /* --- whom to look at -----------------------------------------------------------------------------
  */
 
+/* What the agency's own server sends corrects what was said, but for what is of no use. */
+static void what_nobody_is_reached_by_is_shown_where_nothing_better_is_known(void **state)
+{
+    char who[64], again[64];
+
+    (void)state;
+    opt_in("{\"email\":\"ola@example.com\",\"name\":\"-\"}", who);
+    opt_in("{\"phone\":\"+19005550148\",\"email\":\"ola@example.com\"}", again);
+    assert_string_equal(again, who);
+    assert_answer(get(sk, who, ""), 200);
+    assert_body_has("\"phone\":\"+19005550148\"");
+    opt_in("{\"phone\":\"+12155550148\",\"email\":\"ola@example.com\",\"name\":\"Ola Two\"}",
+           again);
+    assert_string_equal(again, who);
+    opt_in("{\"phone\":\"+12155550148\",\"email\":\"ola@example\",\"name\":\"test\"}", again);
+    assert_string_equal(again, who);
+    assert_answer(get(sk, who, ""), 200);
+    assert_body_has("\"name\":\"Ola Two\"");
+    assert_body_has("\"phone\":\"+12155550148\"");
+    assert_body_has("\"email\":\"ola@example.com\"");
+    opt_in("{\"phone\":\"12\",\"email\":\"ola@example.com\"}", again);
+    assert_string_equal(again, who);
+    assert_answer(get(sk, who, ""), 200);
+    assert_body_has("\"phone\":\"+12155550148\"");
+    assert_body_has("\"flags\":[\"bad_phone\",\"bad_email\"]");
+}
+
 static void whom_a_manager_looks_at_is_listed_until_it_is_done(void **state)
 {
     (void)state;
@@ -343,6 +370,7 @@ int main(void)
         TEST(a_number_that_was_replaced_is_not_shown_again),
         TEST(what_a_form_says_beside_them_is_not_shown),
         TEST(a_second_number_is_shown_until_it_is_wrong),
+        TEST(what_nobody_is_reached_by_is_shown_where_nothing_better_is_known),
         TEST(whom_a_manager_looks_at_is_listed_until_it_is_done),
         TEST(a_long_list_of_whom_to_look_at_comes_in_pages),
         TEST(what_is_asked_of_a_list_must_make_sense),

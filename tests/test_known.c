@@ -103,6 +103,36 @@ static void an_older_renderer_keeps_what_it_took_for_a_name(void **unused)
     assert_true(slice_equal(optin.text[OPTIN_NAME], SLICE("Dana")));
 }
 
+/* Which an older renderer lets stand. */
+static void a_finding_takes_the_place_of_what_is_of_no_use(void **unused)
+{
+    static struct optin said, optin;
+    char a[256];
+    struct text known = text_over(a, sizeof(a));
+
+    (void)unused;
+    known = add(known, KNOWN_FINDING, "phone", "+12155550147");
+    known = add(known, KNOWN_FINDING, "email", "found@example.com");
+    known = add(known, KNOWN_FINDING, "first_name", "Dana");
+    optin_clear(&said);
+    said.text[OPTIN_PHONE] = SLICE("+19005550147");
+    said.text[OPTIN_EMAIL] = SLICE("said@example");
+    said.text[OPTIN_NAME] = SLICE("test");
+    optin = said;
+    known_identify(&optin, text_slice(&known));
+    assert_true(slice_equal(optin.text[OPTIN_PHONE], SLICE("+12155550147")));
+    assert_true(slice_equal(optin.text[OPTIN_PHONE_E164], SLICE("+12155550147")));
+    assert_true(slice_equal(optin.text[OPTIN_EMAIL], SLICE("found@example.com")));
+    assert_true(slice_equal(optin.text[OPTIN_FIRST_NAME], SLICE("Dana")));
+    assert_int_equal(optin.text[OPTIN_NAME].length, 0);
+    optin = said;
+    known_identify_by(5, &optin, text_slice(&known));
+    assert_true(slice_equal(optin.text[OPTIN_PHONE], SLICE("+19005550147")));
+    assert_int_equal(optin.text[OPTIN_PHONE_E164].length, 0);
+    assert_true(slice_equal(optin.text[OPTIN_EMAIL], SLICE("said@example")));
+    assert_true(slice_equal(optin.text[OPTIN_NAME], SLICE("test")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +141,7 @@ int main(void)
         cmocka_unit_test(bytes_that_are_no_items_end_the_walk),
         cmocka_unit_test(a_finding_speaks_where_the_optin_is_silent),
         cmocka_unit_test(an_older_renderer_keeps_what_it_took_for_a_name),
+        cmocka_unit_test(a_finding_takes_the_place_of_what_is_of_no_use),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -296,7 +296,7 @@ static void what_is_missing_is_filled_and_nothing_is_overwritten(void **state)
     more.extra[0] = (struct optin_extra){SLICE("rooms"), SLICE("4")};
     more.extra[1] = (struct optin_extra){SLICE("pool"), SLICE("true")};
     more.extra_count = 2;
-    optin_fill(&optin, &more);
+    optin_fill_by(TASK_RENDERER, &optin, &more);
     shows("{\"email\":\"d@example.com\",\"name\":\"Dana\",\"fields\":{\"rooms\":3,\"pool\":true}}");
 }
 
@@ -307,14 +307,49 @@ static void a_phone_that_was_not_understood_gives_way(void **state)
     optin_clear(&more);
     optin.text[OPTIN_PHONE] = SLICE("call me");
     more.text[OPTIN_PHONE] = SLICE("215 555 0147");
-    optin_fill(&optin, &more);
+    optin_fill_by(TASK_RENDERER, &optin, &more);
     shows("{\"phone\":\"call me\"}");
     more.text[OPTIN_PHONE_E164] = SLICE("+12155550147");
-    optin_fill(&optin, &more);
+    optin_fill_by(TASK_RENDERER, &optin, &more);
     shows("{\"phone\":\"215 555 0147\",\"phone_e164\":\"+12155550147\"}");
     more.text[OPTIN_PHONE] = more.text[OPTIN_PHONE_E164] = SLICE("+12155550199");
-    optin_fill(&optin, &more);
+    optin_fill_by(TASK_RENDERER, &optin, &more);
     shows("{\"phone\":\"215 555 0147\",\"phone_e164\":\"+12155550147\"}");
+}
+
+/* Of another opt-in, and of an update, of which the last name may be the rest. Older renderers let
+ * it stand. */
+static void what_is_of_no_use_gives_way_to_what_is(void **state)
+{
+    (void)state;
+    optin_clear(&more);
+    more.text[OPTIN_EMAIL] = SLICE("d@example.com");
+    more.text[OPTIN_FIRST_NAME] = SLICE("Dana");
+    read_ok("{\"email\":\"d@example\",\"name\":\"-\",\"last_name\":\"Rivera\"}");
+    optin_identify_by(5, &optin, &more);
+    shows("{\"email\":\"d@example\",\"name\":\"-\",\"last_name\":\"Rivera\"}");
+    optin_identify_by(TASK_RENDERER, &optin, &more);
+    shows("{\"email\":\"d@example.com\",\"first_name\":\"Dana\"}");
+    read_ok("{\"email\":\"d@example\",\"name\":\"-\",\"last_name\":\"Rivera\"}");
+    optin_fill_by(5, &optin, &more);
+    shows("{\"email\":\"d@example\",\"name\":\"-\",\"first_name\":\"Dana\",\"last_name\":"
+          "\"Rivera\"}");
+    read_ok("{\"email\":\"d@example\",\"name\":\"-\",\"last_name\":\"Rivera\"}");
+    optin_fill_by(TASK_RENDERER, &optin, &more);
+    shows("{\"email\":\"d@example.com\",\"first_name\":\"Dana\",\"last_name\":\"Rivera\"}");
+}
+
+/* Of two that are of no use the newer one is shown: it may tell what was meant. */
+static void what_is_of_no_use_gives_way_to_nothing_else(void **state)
+{
+    (void)state;
+    read_ok("{\"phone\":\"12\",\"email\":\"d@example\",\"name\":\"Mr. Lee\"}");
+    optin_clear(&more);
+    more.text[OPTIN_PHONE] = SLICE("13");
+    more.text[OPTIN_EMAIL] = SLICE("e@example");
+    more.text[OPTIN_NAME] = SLICE("-");
+    optin_identify_by(TASK_RENDERER, &optin, &more);
+    shows("{\"email\":\"d@example\",\"phone\":\"12\",\"name\":\"Mr. Lee\"}");
 }
 
 static void consent_is_filled_as_a_whole(void **state)
@@ -325,13 +360,13 @@ static void consent_is_filled_as_a_whole(void **state)
     optin.text[OPTIN_CONSENT_TEXT] = SLICE("old");
     optin.consent_given = OPTIN_NO;
     more.text[OPTIN_CONSENT_TEXT] = SLICE("new");
-    optin_fill(&optin, &more);
+    optin_fill_by(TASK_RENDERER, &optin, &more);
     shows("{\"consent\":{\"text\":\"old\",\"given\":false}}");
     more.consent_given = OPTIN_YES;
-    optin_fill(&optin, &more);
+    optin_fill_by(TASK_RENDERER, &optin, &more);
     shows("{\"consent\":{\"text\":\"new\",\"given\":true}}");
     more.text[OPTIN_CONSENT_TEXT] = SLICE("newer");
-    optin_fill(&optin, &more);
+    optin_fill_by(TASK_RENDERER, &optin, &more);
     shows("{\"consent\":{\"text\":\"new\",\"given\":true}}");
 }
 
@@ -349,7 +384,7 @@ static void no_more_fields_are_filled_than_an_opt_in_has(void **state)
     more.extra_count = OPTIN_FIELDS_MAX;
     optin.extra[0] = (struct optin_extra){SLICE("own"), SLICE("1")};
     optin.extra_count = 1;
-    optin_fill(&optin, &more);
+    optin_fill_by(TASK_RENDERER, &optin, &more);
     assert_int_equal(optin.extra_count, OPTIN_FIELDS_MAX);
 }
 
@@ -365,6 +400,8 @@ int main(void)
         cmocka_unit_test(what_is_over_the_stored_size_does_not_encode),
         cmocka_unit_test(what_is_missing_is_filled_and_nothing_is_overwritten),
         cmocka_unit_test(a_phone_that_was_not_understood_gives_way),
+        cmocka_unit_test(what_is_of_no_use_gives_way_to_what_is),
+        cmocka_unit_test(what_is_of_no_use_gives_way_to_nothing_else),
         cmocka_unit_test(consent_is_filled_as_a_whole),
         cmocka_unit_test(no_more_fields_are_filled_than_an_opt_in_has),
         cmocka_unit_test(content_does_not_depend_on_order),

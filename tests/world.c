@@ -213,6 +213,8 @@ enum status world_optin(struct world *world, const char *phone, const char *emai
 
     optin_clear(&optin);
     optin.text[OPTIN_PHONE] = slice_of(phone);
+    if (!(flags & INTAKE_BAD_PHONE))
+        optin.text[OPTIN_PHONE_E164] = optin.text[OPTIN_PHONE];
     optin.text[OPTIN_EMAIL] = slice_of(email);
     optin.text[OPTIN_COMPANY] = slice_of(content);
     optin.text[OPTIN_NAME] = slice_of(world->name);
@@ -229,8 +231,8 @@ enum status world_optin(struct world *world, const char *phone, const char *emai
             (struct optin_extra){slice_of(world->field), slice_of(world->field_json)};
     command.payload = (struct slice){payload, optin_encode(&optin, payload, sizeof(payload))};
     command.optin = (struct effect_received){
-        .phone = hash_text(world, HASH_PHONE, phone),
-        .email = hash_text(world, HASH_EMAIL, email),
+        .phone = hash_text(world, HASH_PHONE, flags & INTAKE_BAD_PHONE ? NULL : phone),
+        .email = hash_text(world, HASH_EMAIL, flags & INTAKE_BAD_EMAIL ? NULL : email),
         .event = hash_text(world, HASH_IDEMPOTENCY, event),
         .content = optin_content(&optin, recovery_hash_key(world->recovery), world->site),
         .site = world->site,

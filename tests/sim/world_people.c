@@ -34,7 +34,7 @@ static void fill_optin(const struct sending *sending, char texts[3][32], struct 
     snprintf(texts[2], 32, "content %u", sending->content);
     optin_clear(optin);
     if (sending->by_phone)
-        optin->text[OPTIN_PHONE] = slice_of(texts[0]);
+        optin->text[OPTIN_PHONE] = optin->text[OPTIN_PHONE_E164] = slice_of(texts[0]);
     if (sending->by_email)
         optin->text[OPTIN_EMAIL] = slice_of(texts[1]);
     optin->text[OPTIN_NAME] = SLICE("Dana");
