@@ -1,6 +1,7 @@
 /* How a task begins: whose words it shows, and what it is told beside them. */
 #include <string.h>
 
+#include "proto/email.h"
 #include "proto/must.h"
 #include "proto/name.h"
 #include "server/engine_alone.h"
@@ -20,8 +21,8 @@ static void look_at_newest(struct life *life, bool *phone_out, bool *email_out, 
     } else if (journal_batch_read(engine->options.journal, life->who->row.optin_seq, &record) ==
                    STATUS_OK &&
                optin_decode(record.payload, engine->known) == STATUS_OK) {
-        *phone_out = engine->known->text[OPTIN_PHONE].length > 0;
-        *email_out = engine->known->text[OPTIN_EMAIL].length > 0;
+        *phone_out = engine->known->text[OPTIN_PHONE_E164].length > 0;
+        *email_out = email_is_usable(engine->known->text[OPTIN_EMAIL]);
         *name_out = name_is_given(engine->known);
     }
 }

@@ -115,6 +115,35 @@ static void it_is_that_one_which_is_wrong(void **unused)
 
 /* --- what is known ------------------------------------------------------------------------- */
 
+static void a_number_that_is_known_stays(void **unused)
+{
+    static const char *const numbers[] = {PREMIUM, "12"};
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        if (i > 0) {
+            tear_down(unused);
+            set_up(unused);
+        }
+        report(opt_in("one"), OUTCOME_NO_ANSWER);
+        comes_with(numbers[i], EMAIL, INTAKE_BAD_PHONE);
+        assert_shows(TASK_CALL, DIALS);
+        report(open_call().number, OUTCOME_NO_ANSWER);
+        wait_for(TASK_CALL);
+        assert_int_equal(open_call().kind, TASK_RETRY);
+        assert_shows(TASK_CALL, DIALS);
+    }
+}
+
+static void an_address_that_is_known_stays(void **unused)
+{
+    (void)unused;
+    report(opt_in("one"), OUTCOME_NO_ANSWER);
+    report(open_task(1, TASK_EMAIL).number, OUTCOME_DELIVERED);
+    report(comes_with(PHONE, MALFORMED, INTAKE_BAD_EMAIL), OUTCOME_NO_ANSWER);
+    wait_for(TASK_EMAIL);
+    assert_shows(TASK_EMAIL, WRITES);
+}
+
 static void a_name_that_is_known_stays(void **unused)
 {
     static const char *const names[] = {"-", "test", "Mr.", "{{first_name}}"};
@@ -173,6 +202,8 @@ int main(void)
         TEST(an_address_that_is_found_takes_its_place),
         TEST(it_is_that_one_which_is_wrong),
         TEST(it_stays_so_when_it_is_said_again),
+        TEST(a_number_that_is_known_stays),
+        TEST(an_address_that_is_known_stays),
         TEST(a_name_that_is_known_stays),
         TEST(rules_know_that_there_is_a_name),
         TEST(one_that_comes_later_takes_its_place),
