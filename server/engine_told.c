@@ -1,6 +1,4 @@
 /* How a task begins: whose words it shows, and what it is told beside them. */
-#include <string.h>
-
 #include "proto/email.h"
 #include "proto/must.h"
 #include "proto/name.h"
@@ -90,47 +88,31 @@ void life_tell_task(struct life *life, struct task_row *row)
     life_mark_shown(life, row);
 }
 
-/* What an opt-in gives as names; all empty where it cannot be read. */
-static void read_names(struct life *life, uint64_t seq, struct slice names_out[3])
+/* False as well where it cannot be read. */
+static bool gives_name(struct life *life, uint64_t seq)
 {
-    static const enum optin_text fields[3] = {OPTIN_FIRST_NAME, OPTIN_NAME, OPTIN_LAST_NAME};
     struct optin *optin = life->engine->known;
     struct slice said = life->said;
     struct record_view record;
 
-    memset(names_out, 0, 3 * sizeof(*names_out));
     if (life->received == NULL || seq != life->who->row.optin_seq) {
         if (seq == 0 ||
             journal_batch_read(life->engine->options.journal, seq, &record) != STATUS_OK)
-            return;
+            return false;
         said = record.payload;
     }
-    if (optin_decode(said, optin) != STATUS_OK)
-        return;
-    for (unsigned i = 0; i < 3; i++)
-        names_out[i] = optin->text[fields[i]];
+    return optin_decode(said, optin) == STATUS_OK && name_is_given(optin);
 }
 
-/* As the task is rendered: one that is told of an opt-in without a name addresses nobody, though
- * another one had it. What a second record adds goes where the first has nothing: one that is older
- * only where it has no name at all. */
+/* As the task is rendered: one that is told of opt-ins without a name addresses nobody, though
+ * another one had it. */
 bool life_names(struct life *life, enum task_channel channel)
 {
     struct task_row row = {.channel = (uint8_t)channel, .kind = TASK_STEP};
-    struct slice names[3];
-    bool has[3], later;
 
     life_tell_task(life, &row);
-    later = row.more_seq > row.optin_seq;
-    read_names(life, row.optin_seq, names);
-    if (name_is_usable(names[0]) || name_is_usable(names[1]))
+    if (gives_name(life, row.optin_seq) || gives_name(life, row.more_seq))
         return true;
-    for (unsigned i = 0; i < 3; i++)
-        has[i] = names[i].length > 0;
-    read_names(life, row.more_seq, names);
-    for (unsigned i = 0; i < 2; i++)
-        if (name_is_usable(names[i]) && !(later ? has[i] : has[0] || has[1] || has[2]))
-            return true;
     return name_is_usable(known_of(life_known(life), KNOWN_FINDING, SLICE("name"))) ||
            name_is_usable(known_of(life_known(life), KNOWN_FINDING, SLICE("first_name")));
 }
