@@ -113,10 +113,18 @@ static bool is_phoneless(const struct task_row *task)
     return task->flags & TASK_PHONELESS;
 }
 
+/* Nobody dials what is no number that the site calls. Who looks them up may see what was meant. */
+static void hide_unusable(const struct task_row *task, struct optin *out)
+{
+    if (task->renderer > 5 && task->channel != TASK_RESEARCH &&
+        out->text[OPTIN_PHONE_E164].length == 0)
+        out->text[OPTIN_PHONE] = (struct slice){0};
+}
+
 /* What all such tasks of an opt-in have in common. */
 static bool shows_usual(const struct task_row *task)
 {
-    return task->renderer == TASK_RENDERER &&
+    return task->renderer == TASK_RENDERER && task->channel != TASK_RESEARCH &&
            !(task->flags & (TASK_PHONELESS | TASK_OTHER_PHONE | TASK_OTHER_EMAIL));
 }
 
@@ -146,6 +154,7 @@ static enum status prepare(struct renderer *renderer, uint64_t person, uint64_t 
         result = tell_known(renderer, task->renderer, words->known, known_out);
     if (result != STATUS_OK)
         return result;
+    hide_unusable(task, renderer->optin);
     id_format(renderer->person_id, renderer->id_key, ID_PERSON, person_first_ms, person);
     id_format(renderer->optin_id, renderer->id_key, ID_OPTIN, task->received_ms, task->optin_seq);
     if (!renderer->keeps || known_out->length > 0 || !shows_usual(task))

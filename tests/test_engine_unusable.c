@@ -194,6 +194,53 @@ static void one_that_comes_later_takes_its_place(void **unused)
     assert_shows(TASK_CALL, "\"name\":\"Dana\",\"first_name\":\"Dana\",\"phone\":\"" PHONE "\"");
 }
 
+/* --- nothing better ------------------------------------------------------------------------ */
+
+static void nobody_dials_what_the_site_does_not_call(void **unused)
+{
+    (void)unused;
+    comes_with(PREMIUM, EMAIL, INTAKE_BAD_PHONE);
+    assert_true(person().flags & PERSON_BAD_PHONE);
+    assert_shows(TASK_CALL, "\"phone\":null,\"email\":\"" EMAIL "\"");
+    report(open_call().number, OUTCOME_NO_ANSWER);
+    world.name = NULL; /* which the first one has, beside that number */
+    assert_int_not_equal(comes_with(NULL, EMAIL, 0), 0);
+    assert_int_not_equal(open_call().more_seq, 0);
+    assert_shows(TASK_CALL, "\"first_name\":\"Dana\",\"phone\":null,\"email\":\"" EMAIL "\"");
+}
+
+/* By the same renderer, which keeps what tasks of an opt-in have in common. */
+static void each_task_has_its_own_bytes(void **unused)
+{
+    static struct optin optin;
+    static char bytes[3][TASK_BYTES_MAX];
+    struct renderer renderer = {.registry = recovery_registry(world.recovery),
+                                .id_key = recovery_id_key(world.recovery),
+                                .node = "n1",
+                                .prefix = "hl",
+                                .optin = &optin,
+                                .keeps = true};
+    struct task_row rows[3];
+
+    (void)unused;
+    comes_with(PREMIUM, EMAIL, INTAKE_BAD_PHONE);
+    rows[0] = rows[1] = rows[2] = open_call();
+    rows[1].renderer = 5;
+    rows[2].channel = TASK_RESEARCH;
+    assert_int_equal(journal_reader_open(recovery_journal(world.recovery), &renderer.reader),
+                     STATUS_OK);
+    for (unsigned i = 0; i < 3; i++) {
+        struct text out = text_over(bytes[i], sizeof(bytes[i]) - 1);
+        render_member(&renderer, 1, person().first_ms, &rows[0], &out);
+        out.length = 0;
+        render_member(&renderer, 1, person().first_ms, &rows[i], &out);
+    }
+    journal_reader_close(renderer.reader);
+    assert_non_null(strstr(bytes[0], "\"phone\":null"));
+    assert_non_null(strstr(bytes[1], "\"phone\":\"" PREMIUM "\""));
+    assert_non_null(strstr(bytes[2], "\"phone\":\"" PREMIUM "\""));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -207,6 +254,8 @@ int main(void)
         TEST(a_name_that_is_known_stays),
         TEST(rules_know_that_there_is_a_name),
         TEST(one_that_comes_later_takes_its_place),
+        TEST(nobody_dials_what_the_site_does_not_call),
+        TEST(each_task_has_its_own_bytes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
