@@ -19,8 +19,8 @@ void playbook_complain(struct reading *reading, struct playbook_place at, const 
     if (reading->complaint_count == PLAYBOOK_COMPLAINTS_MAX)
         return;
     if (!reading->complaints)
-        reading->complaints =
-            playbook_alloc(reading->scratch, PLAYBOOK_COMPLAINTS_MAX * sizeof(*reading->complaints));
+        reading->complaints = playbook_alloc(reading->scratch, PLAYBOOK_COMPLAINTS_MAX *
+                                                                   sizeof(*reading->complaints));
     va_start(arguments, format);
     vsnprintf(buffer, sizeof(buffer), format, arguments);
     va_end(arguments);
