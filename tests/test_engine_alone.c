@@ -13,18 +13,6 @@
 #include "proto/task.h"
 #include "tests/two_people.h"
 
-#define THIRD_PHONE "+12155550199"
-#define THIRD_EMAIL "c@example.com"
-
-static void three(void)
-{
-    two_with_mail();
-    world.now_ms += 10 * MINUTE;
-    assert_int_equal(world_optin(&world, THIRD_PHONE, THIRD_EMAIL, NULL, "three", 0), STATUS_OK);
-    tasks[0] = world.settlement.optin.task;
-    assert_int_equal(world.settlement.optin.person, 3);
-}
-
 static enum status say(uint64_t task, enum outcome outcome)
 {
     return world_report(&world, task, 1, REPORT_OUTCOME, outcome, "a1");

@@ -12,8 +12,6 @@
 
 #include "tests/two_people.h"
 
-#define THIRD_PHONE "+12155550199"
-
 static void amend(uint64_t task, enum outcome outcome)
 {
     world.manager = true;

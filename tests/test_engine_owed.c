@@ -216,7 +216,7 @@ static void a_response_that_comes_back_is_done_where_its_opt_in_came(void **unus
     world.site = site;
     assert_int_equal(world_optin(&world, OTHER_PHONE, NULL, NULL, "two", 0), STATUS_OK);
     world.site = other;
-    assert_int_equal(world_optin(&world, "+12155550199", NULL, NULL, "three", 0), STATUS_OK);
+    assert_int_equal(world_optin(&world, THIRD_PHONE, NULL, NULL, "three", 0), STATUS_OK);
     report(world.settlement.optin.task, OUTCOME_SOLD);
     assert_int_equal(merge(2, 3), STATUS_OK);
     assert_int_equal(merge(1, 2), STATUS_OK);
@@ -503,7 +503,7 @@ static void a_merge_of_before_counts_nobody_twice_beside_another(void **unused)
 {
     (void)unused;
     two_with_mail();
-    assert_int_equal(world_optin(&world, "+12155550199", NULL, NULL, "three", 0), STATUS_OK);
+    assert_int_equal(world_optin(&world, THIRD_PHONE, NULL, NULL, "three", 0), STATUS_OK);
     merge_as_before(1, 2);
     assert_int_equal(merge(1, 3), STATUS_OK);
     assert_int_equal(person().optins, 3);
@@ -522,7 +522,7 @@ static void a_merge_of_before_of_the_other_one_goes_with_it(void **unused)
 {
     (void)unused;
     two_with_mail();
-    assert_int_equal(world_optin(&world, "+12155550199", "c@example.com", NULL, "three", 0),
+    assert_int_equal(world_optin(&world, THIRD_PHONE, "c@example.com", NULL, "three", 0),
                      STATUS_OK);
     merge_as_before(2, 3);
     assert_int_equal(merge(1, 2), STATUS_OK);
@@ -531,10 +531,10 @@ static void a_merge_of_before_of_the_other_one_goes_with_it(void **unused)
     assert_int_equal(person().optins, 1);
     assert_int_equal(person_of(2).optins, 2);
     assert_int_equal(person_of(2).attempts, 1);
-    assert_int_equal(find_person("+12155550199", NULL), 2);
+    assert_int_equal(find_person(THIRD_PHONE, NULL), 2);
     assert_int_equal(unmerge(2, 3), STATUS_OK);
     assert_int_equal(person_of(3).optins, 1);
-    assert_int_equal(find_person("+12155550199", NULL), 3);
+    assert_int_equal(find_person(THIRD_PHONE, NULL), 3);
 }
 
 int main(void)

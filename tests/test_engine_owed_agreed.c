@@ -13,8 +13,6 @@
 #include "proto/task.h"
 #include "tests/two_people.h"
 
-#define THIRD_PHONE "+12155550199"
-
 static uint64_t agreed_ms;
 
 static void agree(uint64_t task, enum outcome outcome)

@@ -13,19 +13,6 @@
 #include "proto/task.h"
 #include "tests/two_people.h"
 
-#define THIRD_PHONE "+12155550199"
-#define THIRD_EMAIL "c@example.com"
-
-/* A third one, of a phone and an e-mail. */
-static void three(void)
-{
-    two_with_mail();
-    world.now_ms += 10 * MINUTE;
-    assert_int_equal(world_optin(&world, THIRD_PHONE, THIRD_EMAIL, NULL, "of the third", 0),
-                     STATUS_OK);
-    assert_int_equal(world.settlement.optin.person, 3);
-}
-
 static bool tells(uint64_t number, enum task_channel channel, const char *word)
 {
     struct task_row task = channel == TASK_EMAIL ? mail_of(number) : open_task(number, channel);

@@ -12,7 +12,6 @@
 #include "proto/zone.h"
 #include "tests/two_people.h"
 
-#define THIRD_PHONE   "+12155550199"
 #define WESTERN_PHONE "+13105550188"
 
 static bool is_silent(enum task_channel channel)

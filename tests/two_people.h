@@ -7,6 +7,8 @@
 
 #define OTHER_PHONE "+12155550188"
 #define OTHER_EMAIL "d.rivera@example.com"
+#define THIRD_PHONE "+12155550199"
+#define THIRD_EMAIL "c@example.com"
 
 /* Number 1 by phone, number 2 by e-mail, ten minutes later; the task of either. */
 static uint64_t tasks[3];
@@ -41,6 +43,17 @@ MAYBE void two_with_mail(void)
     world.now_ms += 10 * MINUTE;
     assert_int_equal(world_optin(&world, OTHER_PHONE, OTHER_EMAIL, NULL, "two", 0), STATUS_OK);
     tasks[2] = world.settlement.optin.task;
+}
+
+/* And a third one, number 3, whose task is that of 0. */
+MAYBE void three(void)
+{
+    two_with_mail();
+    world.now_ms += 10 * MINUTE;
+    assert_int_equal(world_optin(&world, THIRD_PHONE, THIRD_EMAIL, NULL, "of the third", 0),
+                     STATUS_OK);
+    tasks[0] = world.settlement.optin.task;
+    assert_int_equal(world.settlement.optin.person, 3);
 }
 
 /* The open mail of a step; an escalation has others. */
